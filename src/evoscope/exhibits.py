@@ -1,0 +1,65 @@
+"""Exhibits: the artefacts that figures are drawn from, so that drawing never computes.
+
+Everything a picture shows is decided here once (which neurons, which patches, where they lie) and saved with the other
+artefacts; `results` only arranges it on paper.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from evoscope.arrays import Bytes
+
+
+@dataclass(frozen=True)
+class NeuronMap:
+    """Every projected neuron in two dimensions.
+
+    ``neurons``: one row per neuron of a run at an epoch: ``run`` (str), ``epoch`` (-1: before training), ``layer`` (str),
+    ``channel``, ``x``, ``y`` (NaN: unplaced), ``coverage`` (share of its stimuli that the base covers), ``status`` (`Status`),
+    ``concept`` (its true concept, "" where none is known or clear), ``base`` (bool, a neuron of the base model);
+    ``method``: ``umap`` or ``pca``.
+    """
+
+    neurons: pd.DataFrame
+    method: str
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Regions of the map where neurons of several models meet (ConceptEvo's alignment figure).
+
+    ``regions``: ``region`` ("A"...), ``title`` (the concept most of them share, or ""), ``x``, ``y``, ``radius`` (map units);
+    ``members``: the neurons shown: ``region``, ``run``, ``epoch``, ``layer``, ``channel``, ``x``, ``y``, ``concept``, ``coverage``;
+    ``patches``: uint8 [members, patches, side, side, 3], each member's example patches, most exciting first.
+    """
+
+    regions: pd.DataFrame
+    members: pd.DataFrame
+    patches: Bytes
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """Chosen neurons followed over the epochs (ConceptEvo's concept evolution figure).
+
+    ``steps``: one row per neuron and epoch: ``run``, ``layer``, ``channel``, ``epoch``, ``x``, ``y``, ``concept`` ("" unlabelled),
+    ``auc`` (held out, of the concept it ends with; NaN unknown), ``moved`` (distance in the space since the epoch before),
+    ``status``; sorted by run, neuron, epoch;
+    ``patches``: uint8 [rows of steps, patches, side, side, 3].
+    """
+
+    steps: pd.DataFrame
+    patches: Bytes
+
+
+@dataclass(frozen=True)
+class TrainingCurves:
+    """Accuracy of every run at every epoch.
+
+    ``curves``: ``run``, ``seed``, ``epoch`` (-1: before training), ``train_top1``, ``train_top5``, ``test_top1``, ``test_top5``,
+    ``train_loss``, ``test_loss``, ``diverged``; ``classes``: number of classes (chance is one over it).
+    """
+
+    curves: pd.DataFrame
+    classes: int

@@ -1,0 +1,30 @@
+"""A network ready to be looked into: its module, its neuron layers and its own preprocessing."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from evoscope.data.images import SQUASH, Fit
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a network wants its images: a square of ``pixels``, then (x / 255 - mean) / std per RGB channel."""
+
+    pixels: int
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    fit: Fit = SQUASH
+
+
+@dataclass(frozen=True)
+class Network:
+    """A module in eval mode, the dotted names of its neuron layers in forward order, and its preprocessing.
+
+    A neuron is a channel of one of ``layers``.
+    """
+
+    name: str
+    module: nn.Module
+    layers: tuple[str, ...]
+    preprocessing: Preprocessing
