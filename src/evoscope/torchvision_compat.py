@@ -1,7 +1,7 @@
 """Import torchvision, also where its compiled operators could not load.
 
-PyPI's Linux torchvision is linked to CUDA. Beside a CPU build of torch its compiled operators stay unloaded, and the
-import stops at the first Python registration for one of them. Models, weights, datasets and transforms do not
+PyPI's Linux torchvision is linked to CUDA. Beside a CPU build of torch its compiled operators stay unloaded, and
+the import stops at the first Python registration for one of them. Models, weights, datasets and transforms do not
 need these operators, so declaring their schemas is enough. On a matching pair this module is a plain import.
 
 Everything in Evoscope that needs torchvision writes ``from evoscope.torchvision_compat import torchvision``.
@@ -40,9 +40,10 @@ def import_torchvision() -> ModuleType:
 
 
 def _declare_operators() -> None:
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    # torch.library.Library carries no annotations.
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in SCHEMAS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     _libraries.append(library)
 
 
