@@ -1,0 +1,80 @@
+"""Writes that survive a crash, and disk trouble told in one sentence."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evoscope.errors import EvoscopeError
+from evoscope.store.checksums import files_under
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+@contextmanager
+def disk_trouble(folder: Path) -> Iterator[None]:
+    """Turn the system's errors while writing to the store into one for the user.
+
+    Raises
+    ------
+    EvoscopeError : the disk is full, the store cannot be written to, or its path is no folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise explained(error, folder) from error
+
+
+def explained(error: OSError, folder: Path) -> EvoscopeError:
+    """Build the error for the user: what the system refused, where, and what to do."""
+    problem = f"cannot write '{error.filename or folder}' ({error.strerror or error})"
+    if is_full(error):
+        return EvoscopeError(problem, "free disk space, or prune the store, and run the same command again")
+    if error.errno in _FORBIDDEN:
+        return EvoscopeError(problem, "make the store writable, or choose another folder for it")
+    return EvoscopeError(problem, "check the store's folder, or choose another one")
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the system ran out of space."""
+    return error.errno in _FULL
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Make all of ``partial`` durable, then let it appear under its final name, whole or not at all.
+
+    Raises
+    ------
+    OSError : as the system says; ``partial`` is then still there.
+    """
+    for name in files_under(partial):
+        _sync(partial / name)
+    for parent, _, _ in os.walk(partial):
+        _sync_folder(Path(parent))
+    os.rename(partial, final)
+    _sync_folder(final.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(path: Path) -> None:
+    """Windows cannot open folders; there a rename is as durable as the file system makes it."""
+    if os.name != "nt":
+        _sync(path)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that may not be there; a link or a file in its place goes too."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,207 @@
+"""The store: ask for a node, get the folder with its artefact, computed once and checked before use.
+
+What is checked when. `Store.has` and `Store.plan` compare the manifest with the key, and names and sizes of
+all files. `Store.get` also compares every SHA-256, of the node itself or, when the node has to be computed,
+of its inputs; inputs of a cached node are not touched. A file's digest is remembered for the life of the
+process while its size, inode and times stay the same.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from evoscope.progress import Progress, silent
+from evoscope.store.disk import disk_trouble, explained, is_full, publish, remove_folder
+from evoscope.store.events import Event, EventKind, warn_of_damage
+from evoscope.store.locks import locked
+from evoscope.store.manifest import RESERVED, inspect, seal
+from evoscope.store.node import Node, Stage, in_order
+from evoscope.store.runrecord import write_run
+from evoscope.store.upkeep import Entry, Finding, Removal, entries, prune, verify
+
+
+@dataclass(frozen=True, eq=False)
+class PlanRow:
+    """What `Store.get` would do about a node.
+
+    ``cached``: it is in the store; ``needed``: it would be computed; ``resumes``: from what an interrupted
+    call left.
+    """
+
+    node: Node
+    cached: bool
+    needed: bool
+    resumes: bool
+
+
+class Store:
+    """Artefacts by content, in ``root/<stage>/<key>/``.
+
+    Parameters
+    ----------
+    root : folder of the store; made on the first write, so reading a store needs no right to write.
+    progress : handed to the builds.
+    on_event : told what happens to which node; without it, damage becomes a Python warning.
+    """
+
+    def __init__(
+        self, root: Path, progress: Progress = silent, on_event: Callable[[Event], None] | None = None
+    ) -> None:
+        self.root = Path(root)
+        self._progress = progress
+        self._listener = on_event or warn_of_damage
+        self._told: set[str] = set()
+
+    def path(self, node: Node) -> Path:
+        """Folder of the node's artefact, there or not."""
+        return self.root / node.stage.name / node.key
+
+    def has(self, node: Node) -> bool:
+        """Whether the artefact is there with all its files at their sizes (contents are checked by `get`)."""
+        return inspect(self.path(node), contents=False).state == "ok"
+
+    def plan(self, targets: Iterable[Node]) -> list[PlanRow]:
+        """All nodes behind ``targets``, inputs first, and what `get` would do about each."""
+        targets = list(targets)
+        nodes = in_order(targets)
+        cached = {node.key: self.has(node) for node in nodes}
+        wanted = {node.key for node in targets}
+        for node in reversed(nodes):
+            if node.key in wanted and not cached[node.key]:
+                wanted |= {parent.key for parent in node.inputs.values()}
+        return [self._plan_row(node, cached[node.key], node.key in wanted) for node in nodes]
+
+    def _plan_row(self, node: Node, cached: bool, wanted: bool) -> PlanRow:
+        needed = wanted and not cached
+        return PlanRow(
+            node, cached, needed, resumes=needed and node.resumable and self._partial(node).is_dir()
+        )
+
+    def get(self, node: Node) -> Path:
+        """Folder with the node's artefact, computed now if need be, together with what it needs.
+
+        Two processes asking for the same node compute it once: the second waits, then reads. A damaged
+        artefact is named by a ``damaged`` event, set aside, and computed again. The folder is not to be
+        written to.
+
+        Raises
+        ------
+        EvoscopeError : the store cannot be written, or the disk is full.
+        Exception : whatever a build raises, with a note saying for which node.
+        """
+        final = self.path(node)
+        if self._sound(node):
+            self._tell_cached(node)
+            return final
+        inputs = {role: self.get(parent) for role, parent in node.inputs.items()}
+        with disk_trouble(self.root):
+            final.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock(node):
+            if self._sound(node):
+                self._tell_cached(node)
+            else:
+                self._set_aside(node)
+                self._compute(node, inputs)
+        return final
+
+    def entries(self) -> list[Entry]:
+        """All artefacts, see `evoscope.store.upkeep.entries`."""
+        return entries(self.root)
+
+    def verify(self) -> list[Finding]:
+        """Check everything in the store, see `evoscope.store.upkeep.verify`."""
+        return verify(self.root, self._progress)
+
+    def prune(
+        self,
+        *,
+        stages: Iterable[Stage] = (),
+        keep: Iterable[Node | str] | None = None,
+        older_than: float = 0.0,
+        dry_run: bool = False,
+    ) -> list[Removal]:
+        """Remove what no longer serves, see `evoscope.store.upkeep.prune`."""
+        return prune(self.root, stages=stages, keep=keep, older_than=older_than, dry_run=dry_run)
+
+    def _sound(self, node: Node) -> bool:
+        return inspect(self.path(node), contents=True).state == "ok"
+
+    def _partial(self, node: Node) -> Path:
+        return self.path(node).with_name(f".partial-{node.key}")
+
+    @contextmanager
+    def _lock(self, node: Node) -> Iterator[None]:
+        """Hold the key's lock; only the trouble of getting it is the disk's, not what happens inside."""
+        path = self.path(node).with_name(f".lock-{node.key}")
+        lock = locked(path, lambda: self._tell("waiting", node, "another process is computing it"))
+        with disk_trouble(path):
+            lock.__enter__()
+            os.listdir(path.parent)  # makes a network file system look again for what the last holder left
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    def _set_aside(self, node: Node) -> None:
+        """Name a damaged artefact and move it out of the way; the one set aside before it goes."""
+        folder = self.path(node)
+        if not folder.exists():
+            return
+        self._tell(
+            "damaged", node, f"{inspect(folder, contents=True).detail}; it is set aside and computed again"
+        )
+        aside = folder.with_name(f".damaged-{node.key}")
+        with disk_trouble(folder):
+            remove_folder(aside)
+            folder.rename(aside)
+
+    def _compute(self, node: Node, inputs: Mapping[str, Path]) -> None:
+        partial = self._partial(node)
+        started = time.time()
+        with disk_trouble(partial):
+            resumed = _prepare(partial, node.resumable)
+        self._tell("started", node, "goes on where it was interrupted" if resumed else "")
+        with self._failure_told(node, started):
+            node.build(partial, inputs, self._progress)
+        seconds = time.time() - started
+        with disk_trouble(partial):
+            seal(partial, node.identity)
+            write_run(partial, label=node.label, started=started, seconds=seconds, resumed=resumed)
+            publish(partial, self.path(node))
+        self._told.add(node.key)
+        self._tell("finished", node, seconds=seconds)
+
+    @contextmanager
+    def _failure_told(self, node: Node, started: float) -> Iterator[None]:
+        """Say which node failed, and leave nothing behind unless it can go on from there."""
+        try:
+            yield
+        except BaseException as error:
+            if not node.resumable:
+                remove_folder(self._partial(node))
+            self._tell("failed", node, f"{type(error).__name__}: {error}", time.time() - started)
+            error.add_note(f"while computing {node.label} ({node.stage.name}/{node.key[:12]})")
+            if isinstance(error, OSError) and is_full(error):
+                raise explained(error, self._partial(node)) from error
+            raise
+
+    def _tell_cached(self, node: Node) -> None:
+        if node.key not in self._told:
+            self._told.add(node.key)
+            self._tell("cached", node)
+
+    def _tell(self, kind: EventKind, node: Node, detail: str = "", seconds: float = 0.0) -> None:
+        self._listener(Event(kind, node, detail, seconds))
+
+
+def _prepare(partial: Path, resumable: bool) -> bool:
+    """Folder for a build, empty unless an interrupted resumable build left something; tells whether."""
+    if not resumable:
+        remove_folder(partial)
+    partial.mkdir(exist_ok=True)
+    for name in RESERVED:
+        (partial / name).unlink(missing_ok=True)
+    return any(partial.iterdir())
