@@ -29,18 +29,16 @@ FIELDS = "fields.json"
 
 
 def save(obj: object, folder: Path) -> None:
-    """Write a dataclass into ``folder``, which is made if need be and should hold nothing else of these names.
+    """Write a dataclass into ``folder``, which is made if need be; one object per folder.
 
     Parameters
     ----------
-    obj : instance of a dataclass with fields as this module's docstring lists them; NumPy numbers pass as
-    numbers.
+    obj : a dataclass with fields as listed above; NumPy numbers pass as numbers.
     folder : where its files go.
 
     Raises
     ------
-    TypeError : a field does not hold what its annotation says, or holds what cannot be saved (a program
-    error).
+    TypeError : a field does not hold what its annotation says, or what cannot be saved.
     """
     writer = _Writer()
     document = {"class": type(obj).__name__, "fields": writer.members(obj, "")}

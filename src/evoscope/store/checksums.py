@@ -46,7 +46,7 @@ def digest_file(path: Path) -> str:
 
 
 def files_under(folder: Path) -> list[str]:
-    """Relative names, with forward slashes and sorted, of the files of a folder at any depth.
+    """Relative names, with forward slashes and sorted, of the files (and links) of a folder at any depth.
 
     Names that start with a dot, and the folders so named, are left out: desktops and network file systems
     drop them anywhere.
@@ -54,7 +54,8 @@ def files_under(folder: Path) -> list[str]:
     names = []
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        names += [Path(parent, name) for name in files if not name.startswith(".")]
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        names += [Path(parent, name) for name in files + links if not name.startswith(".")]
     return sorted(name.relative_to(folder).as_posix() for name in names)
 
 

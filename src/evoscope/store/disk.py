@@ -28,19 +28,20 @@ def disk_trouble(folder: Path) -> Iterator[None]:
         raise explained(error, folder) from error
 
 
-def explained(error: OSError, folder: Path) -> EvoscopeError:
+def explained(error: BaseException, folder: Path) -> EvoscopeError:
     """Build the error for the user: what the system refused, where, and what to do."""
-    problem = f"cannot write '{error.filename or folder}' ({error.strerror or error})"
+    place = getattr(error, "filename", None) or folder
+    problem = f"cannot write '{place}' ({getattr(error, 'strerror', None) or error})"
     if is_full(error):
         return EvoscopeError(problem, "free disk space, or prune the store, and run the same command again")
-    if error.errno in _FORBIDDEN:
+    if getattr(error, "errno", None) in _FORBIDDEN:
         return EvoscopeError(problem, "make the store writable, or choose another folder for it")
     return EvoscopeError(problem, "check the store's folder, or choose another one")
 
 
-def is_full(error: OSError) -> bool:
-    """Whether the system ran out of space."""
-    return error.errno in _FULL
+def is_full(error: BaseException) -> bool:
+    """Whether the system ran out of space; some libraries tell it only in words."""
+    return getattr(error, "errno", None) in _FULL or os.strerror(errno.ENOSPC) in str(error)
 
 
 def publish(partial: Path, final: Path) -> None:

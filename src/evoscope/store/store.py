@@ -9,7 +9,7 @@ process while its size, inode and times stay the same.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,10 +181,11 @@ class Store:
             yield
         except BaseException as error:
             if not node.resumable:
-                remove_folder(self._partial(node))
+                with suppress(OSError):  # the build's own error matters more; the next call clears up
+                    remove_folder(self._partial(node))
             self._tell("failed", node, f"{type(error).__name__}: {error}", time.time() - started)
             error.add_note(f"while computing {node.label} ({node.stage.name}/{node.key[:12]})")
-            if isinstance(error, OSError) and is_full(error):
+            if is_full(error):
                 raise explained(error, self._partial(node)) from error
             raise
 

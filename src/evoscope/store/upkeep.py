@@ -110,11 +110,13 @@ def verify(root: Path, progress: Progress = silent) -> list[Finding]:
     EvoscopeError : the store is no folder.
     """
     paths = _contents(root)
-    return [_finding(path) for path in progress(paths, total=len(paths), what="verify", unit="artefact")]
+    checked = progress(paths, total=len(paths), what="verify", unit="artefact")
+    # a computation that ends meanwhile takes its folder away
+    return [_finding(path) for path in checked if os.path.lexists(path)]
 
 
 def _finding(path: Path) -> Finding:
-    size = size_under(path) if path.is_dir() else path.stat().st_size
+    size = size_under(path)
     for prefix, condition in _LEFTOVERS.items():
         if path.name.startswith(prefix):
             return Finding(path, condition, f"'{path}' is {condition}", size)
@@ -143,7 +145,9 @@ def _contents(root: Path) -> list[Path]:
 def _age(path: Path) -> float:
     """Seconds since the newest of an artefact's own files or of a leftover's files was written."""
     files = [path / RUN] if (path / RUN).exists() else [path, *path.rglob("*")]
-    return time.time() - max(os.lstat(file).st_mtime for file in files)
+    return time.time() - max(
+        (os.lstat(file).st_mtime for file in files if os.path.lexists(file)), default=0.0
+    )
 
 
 def prune(
