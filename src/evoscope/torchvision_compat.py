@@ -1,8 +1,9 @@
 """Import torchvision, also where its compiled operators could not load.
 
-PyPI's Linux torchvision is linked to CUDA. Beside a CPU build of torch its compiled operators stay unloaded, and
-the import stops at the first Python registration for one of them. Models, weights, datasets and transforms do not
-need these operators, so declaring their schemas is enough. On a matching pair this module is a plain import.
+PyPI's Linux torchvision is linked to CUDA. Beside a CPU build of torch its compiled operators stay unloaded,
+and the import stops at the first Python registration for one of them. Models, weights, datasets and
+transforms do not need these operators, so declaring their schemas is enough. On a matching pair this is a
+plain import.
 
 Everything in Evoscope that needs torchvision writes ``from evoscope.torchvision_compat import torchvision``.
 """

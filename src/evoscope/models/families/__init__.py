@@ -1,0 +1,1 @@
+"""One module per architecture family: torchvision's own classes, at any width."""
