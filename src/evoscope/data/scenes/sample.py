@@ -1,0 +1,193 @@
+"""Drawing scenes at random, each of exactly one class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import cos, pi, sin
+from typing import TypeVar
+
+import numpy as np
+
+from evoscope.data.scenes.palette import second_tone, shade_of
+from evoscope.data.scenes.parts import reach
+from evoscope.data.scenes.scene import Backdrop, Body, Light, Pose, Prop, Scene, Texture
+from evoscope.data.scenes.shapes import SHAPE_TABLE
+from evoscope.data.scenes.visibility import object_visibility
+from evoscope.data.scenes.vocabulary import (
+    BACKGROUNDS,
+    COLOURS,
+    DISTRACTORS,
+    OCCLUDERS,
+    PARTS,
+    SHAPES,
+    TEXTURES,
+    Rule,
+)
+
+Item = TypeVar("Item")
+PART_PROBABILITY = 0.22
+OCCLUDER_PROBABILITY = 0.45
+BODY_VISIBLE, PART_VISIBLE = 0.72, 0.7
+_ATTEMPTS = 6
+
+
+class Chance:
+    """Random choices from one generator; numbers are drawn in blocks because single draws are slow."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._numbers: list[float] = []
+
+    def unit(self) -> float:
+        """A number in [0, 1)."""
+        if not self._numbers:
+            self._numbers = self._rng.random(96).tolist()
+        return self._numbers.pop()
+
+    def between(self, low: float, high: float) -> float:
+        """A number from ``low`` to ``high``."""
+        return low + (high - low) * self.unit()
+
+    def one_of(self, items: Sequence[Item]) -> Item:
+        """One of ``items``."""
+        return items[int(self.unit() * len(items))]
+
+
+@dataclass(frozen=True)
+class _Attributes:
+    """What rules are about."""
+
+    shape: str
+    colour: str
+    texture: str
+    parts: tuple[str, ...]
+    background: str
+
+    def concepts(self) -> frozenset[str]:
+        parts = (f"part:{part}" for part in self.parts)
+        named = (f"shape:{self.shape}", f"colour:{self.colour}", f"texture:{self.texture}")
+        return frozenset((*named, *parts, f"background:{self.background}"))
+
+
+def sample_scene(rng: np.random.Generator, label: int, rules: tuple[Rule, ...]) -> Scene:
+    """A random scene that satisfies the rule of ``label`` and no other of ``rules``."""
+    chance = Chance(rng)
+    attributes = _attributes(chance, label, rules)
+    body = _body(chance, attributes)
+    occluder = _occluder(chance, body)
+    return Scene(
+        label=label,
+        backdrop=Backdrop(
+            attributes.background, chance.between(0.38, 0.62), tuple(chance.unit() for _ in range(8))
+        ),
+        body=body,
+        distractors=_distractors(chance, body),
+        occluder=occluder,
+        light=_light(chance),
+    )
+
+
+def _attributes(chance: Chance, label: int, rules: tuple[Rule, ...]) -> _Attributes:
+    """Draw until exactly the rule of ``label`` holds (about every second draw does)."""
+    wanted = dict(name.split(":") for name in rules[label].concepts)
+    others = [rule for rule in rules if rule is not rules[label]]
+    while True:
+        drawn = _draw_attributes(chance, wanted)
+        concepts = drawn.concepts()
+        if not any(rule.holds(concepts) for rule in others):
+            return drawn
+
+
+def _draw_attributes(chance: Chance, wanted: dict[str, str]) -> _Attributes:
+    def pick(family: str, values: tuple[str, ...]) -> str:
+        return wanted.get(family) or chance.one_of(values)
+
+    parts = tuple(part for part in PARTS if wanted.get("part") == part or chance.unit() < PART_PROBABILITY)
+    return _Attributes(
+        pick("shape", SHAPES),
+        pick("colour", COLOURS),
+        pick("texture", TEXTURES),
+        parts,
+        pick("background", BACKGROUNDS),
+    )
+
+
+def _body(chance: Chance, attributes: _Attributes) -> Body:
+    rgb = shade_of(attributes.colour, *(chance.between(-1, 1) for _ in range(3)))
+    texture = Texture(
+        attributes.texture,
+        second_tone(rgb, light=chance.unit() < 0.5),
+        chance.between(0.46, 0.62),
+        chance.between(-pi / 2, pi / 2) if attributes.texture != "checks" else chance.between(-0.5, 0.5),
+        (chance.between(-0.5, 0.5), chance.between(-0.5, 0.5)),
+    )
+    pose = _pose(chance, attributes)
+    return Body(attributes.shape, attributes.colour, rgb, texture, attributes.parts, pose)
+
+
+def _pose(chance: Chance, attributes: _Attributes) -> Pose:
+    """A pose that keeps the body and its parts in the frame."""
+    left, top, right, bottom = reach(attributes.parts, SHAPE_TABLE[attributes.shape])
+    scale = min(chance.between(0.25, 0.37), 0.94 / max(right - left, bottom - top))
+    angle = chance.between(-0.45, 0.45)
+    c, s = abs(cos(angle)), abs(sin(angle))
+    middle = (scale * -sin(angle) * (top + bottom) / 2, scale * cos(angle) * (top + bottom) / 2)
+    wide, high = (right - left) / 2, (bottom - top) / 2
+    x = _place(chance, scale * (c * wide + s * high)) - middle[0]
+    y = _place(chance, scale * (s * wide + c * high)) - middle[1]
+    return Pose(x, y, angle, scale)
+
+
+def _place(chance: Chance, half: float) -> float:
+    """Centre of something ``half`` to either side, anywhere it stays within the frame."""
+    room = max(0.0, 0.5 - half)
+    return 0.5 + chance.between(-room, room)
+
+
+def _distractors(chance: Chance, body: Body) -> tuple[Prop, ...]:
+    """None to three different things around the object, most of them away from it."""
+    count = int(chance.unit() * 4)
+    kinds = sorted(DISTRACTORS, key=lambda _: chance.unit())[:count]
+    return tuple(_distractor(chance, kind, body) for kind in kinds)
+
+
+def _distractor(chance: Chance, kind: str, body: Body) -> Prop:
+    scale, turn = chance.between(0.1, 0.17), chance.between(-0.25, 0.25)
+    for _ in range(_ATTEMPTS):
+        x, y = chance.between(0.06, 0.94), chance.between(0.08, 0.92)
+        if (x - body.pose.x) ** 2 + (y - body.pose.y) ** 2 > (body.pose.scale + 0.6 * scale) ** 2:
+            break
+    return Prop(kind, Pose(x, y, turn, scale), chance.unit())
+
+
+def _occluder(chance: Chance, body: Body) -> Prop | None:
+    """Something before the object that leaves the body and every part recognisable, or nothing."""
+    if chance.unit() > OCCLUDER_PROBABILITY:
+        return None
+    for _ in range(_ATTEMPTS):
+        prop = _occluder_anywhere(chance)
+        shares = object_visibility(body, prop)
+        if shares.pop("body") >= BODY_VISIBLE and all(share >= PART_VISIBLE for share in shares.values()):
+            return prop
+    return None
+
+
+def _occluder_anywhere(chance: Chance) -> Prop:
+    kind = chance.one_of(OCCLUDERS)
+    if kind == "post":
+        pose = Pose(chance.between(0.1, 0.9), 0.5, chance.between(-0.2, 0.2), chance.between(0.5, 0.8))
+        return Prop(kind, pose, chance.unit())
+    side, edge = chance.between(0.05, 0.95), chance.one_of((0.0, 1.0))
+    x, y = (edge, side) if chance.unit() < 0.5 else (side, edge)
+    towards = np.arctan2(0.5 - y, 0.5 - x) + chance.between(-0.6, 0.6) + pi / 2
+    return Prop(kind, Pose(x, y, float(towards), chance.between(0.24, 0.36)), chance.unit())
+
+
+def _light(chance: Chance) -> Light:
+    return Light(
+        angle=chance.between(pi / 8, 7 * pi / 8),
+        gain=chance.between(0.8, 1.1),
+        warmth=chance.between(-0.07, 0.07),
+        falloff=chance.between(0.0, 0.3),
+        grain=chance.between(0.01, 0.04),
+        grain_seed=int(chance.unit() * 2**53),
+    )
