@@ -33,7 +33,8 @@ def default_layers(module: nn.Module, listing: Listing = "once") -> tuple[str, .
 
     VGG and other plain stacks: each convolution, after its ReLU; InceptionV3: 5 convolutions, 11 mixed
     blocks; ConvNeXt: stem, blocks and the downsamplers' convolutions; other known architectures: their
-    blocks; else every convolution. ``released`` and ``v1`` differ from ``once`` only where ConceptEvo's code did.
+    blocks; else every convolution. ``released`` and ``v1`` differ from ``once`` only where ConceptEvo's
+    code did.
 
     Raises
     ------

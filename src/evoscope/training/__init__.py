@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training that leaves a checkpoint per epoch, and survives being killed."""
