@@ -63,3 +63,27 @@ class TrainingCurves:
 
     curves: pd.DataFrame
     classes: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """Any table of numbers with their intervals, one measurement per row."""
+
+    rows: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class SceneSheet:
+    """What the drawn scenes look like and how hard they are for simple classifiers.
+
+    ``images``: uint8 [scenes, side, side, 3], one per class or more, with ``titles`` (class names);
+    ``mask_images``: uint8 [masks, side, side, 3], one scene with the mask of one of its concepts shown on it each (the first
+    may be the scene itself), with ``mask_titles`` (concept names);
+    ``difficulty``: ``classifier``, ``accuracy`` on held-out scenes with ``low`` and ``high`` (95 % interval; NaN unknown).
+    """
+
+    images: Bytes
+    titles: tuple[str, ...]
+    mask_images: Bytes
+    mask_titles: tuple[str, ...]
+    difficulty: pd.DataFrame

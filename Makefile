@@ -1,0 +1,45 @@
+# Everything sets itself up: the first call makes .venv and installs the exact versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# One thread per test worker: two processes with two threads each starve one another.
+SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+
+.PHONY: install paper test test-all lint format bench lock clean
+
+install: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $(READY)
+
+paper: $(READY)
+	$(BIN)/python run.py experiment=unified_space
+
+test: $(READY)
+	$(SINGLE) $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(READY)
+	$(SINGLE) $(BIN)/python -m pytest -n 2
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# Record the sources of all stages; refuses when a source changed and its stage's version was not raised.
+# `make lock SAME=stimuli,map` vouches that the named stages give the same results as before.
+lock: $(READY)
+	$(BIN)/python -m experiments.stages.lock "$(SAME)"
+
+clean:
+	rm -rf $(VENV) outputs build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""One module per experiment: which stages, in which order, on which models and epochs."""

@@ -1,0 +1,72 @@
+"""What is refused before any work: values without a meaning and combinations that cannot be."""
+
+import dataclasses
+import typing
+from collections.abc import Iterable
+
+from evoscope.errors import EvoscopeError
+from evoscope.models.zoo import validate
+from experiments.runs import PAPER, Run, own, selected_runs
+from experiments.schema import Config
+from experiments.stages.space import space_protocol
+
+# Experiments that train or look at networks.
+WITH_NETWORKS = ("train", "unified_space", "coverage", "training_behaviour")
+
+
+def check(config: Config) -> None:
+    """Refuse an impossible configuration.
+
+    Raises
+    ------
+    EvoscopeError : the first thing that is wrong, with the key to change.
+    """
+    one_of("scale.map", config.scale.map, ("umap", "pca"))
+    one_of("protocol.patch_centre", config.protocol.patch_centre, ("centre", "corner"))
+    literals(space_protocol(config.protocol), "protocol")
+    for name, count in _counts(config):
+        if count is not None and count < 1:
+            raise EvoscopeError(f"{name}={count} is not a number of images", f"give {name} at least 1, or null for all")
+    if config.task in WITH_NETWORKS:
+        for run in _runs(config).values():
+            _check_run(run)
+
+
+def _counts(config: Config) -> Iterable[tuple[str, int | None]]:
+    data = config.data
+    yield from (
+        ("data.train_images", data.train_images),
+        ("data.test_images", data.test_images),
+        ("data.per_class", data.per_class),
+        ("data.pool_images", data.pool_images),
+    )
+
+
+def _runs(config: Config) -> dict[str, Run]:
+    if config.task == "train" and config.model.name == PAPER and not own(config):
+        return {}
+    return selected_runs(config)
+
+
+def _check_run(run: Run) -> None:
+    literals(run.spec, f"the model of run {run.name}")
+    literals(run.spec.fit, f"the fit of run {run.name}")
+    if run.recipe is not None:
+        literals(run.recipe, f"the recipe of run {run.name}")
+    validate(run.spec)
+
+
+def literals(options: object, where: str) -> None:
+    """Refuse values that the ``Literal`` annotations of a dataclass do not list."""
+    hints = typing.get_type_hints(type(options))
+    for field in dataclasses.fields(options):  # type: ignore[arg-type]  # any dataclass instance
+        hint = hints[field.name]
+        if typing.get_origin(hint) is typing.Literal:
+            one_of(f"{field.name} in {where}", getattr(options, field.name), typing.get_args(hint))
+
+
+def one_of(key: str, value: object, allowed: Iterable[object]) -> None:
+    """Refuse a value outside ``allowed``."""
+    allowed = list(allowed)
+    if value not in allowed:
+        raise EvoscopeError(f"{key} cannot be {value!r}", f"choose one of {', '.join(map(str, allowed))}")

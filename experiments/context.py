@@ -1,0 +1,100 @@
+"""What every experiment of a job shares: configuration, data, store, folders, devices."""
+
+import copy
+import dataclasses
+import hashlib
+import json
+import subprocess
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evoscope.store import Event, Node, Store
+from experiments.datasets import Data, open_data
+from experiments.reporting import complain, duration, progress, say
+from experiments.runs import Run, selected_runs
+from experiments.schema import Config
+
+# What may differ between two calls that produce the same results.
+_NOT_CONTENT = {"store", "outputs", "dry_run", "progress", "threads", "workers", "memory_mb", "device", "action"}
+
+
+class Context:
+    """Lazily opened surroundings of one job."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.progress = progress(config.progress)
+        self.computed: list[str] = []
+        self.store = Store(Path(config.store), progress=self.progress, on_event=self._note)
+        self.folder = Path(config.outputs) / str(config.task) / content_key(config)
+
+    @cached_property
+    def data(self) -> Data:
+        """The image sets."""
+        return open_data(self.config.data, self.config.seed, self.progress)
+
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """The training runs compared, the base first."""
+        return selected_runs(self.config)
+
+    @cached_property
+    def device(self) -> str:
+        """Where networks run."""
+        if self.config.device != "auto":
+            return self.config.device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def varied(self, config: Config) -> "Context":
+        """The same surroundings under another configuration; data and store are shared where they are equal."""
+        other = copy.copy(self)
+        for name in ("data", "runs"):
+            other.__dict__.pop(name, None)
+        other.config = config
+        if config.data == self.config.data:
+            other.__dict__["data"] = self.data
+        return other
+
+    def get(self, node: Node) -> Path:
+        """Folder of the artefact, computed if it is missing."""
+        return self.store.get(node)
+
+    def _note(self, event: Event) -> None:
+        if event.kind == "finished":
+            self.computed.append(event.node.label)
+            say(f"{event.node.label}: {duration(event.seconds)}")
+        elif event.kind in ("damaged", "waiting"):
+            complain(f"evoscope: {event.node.label}: {event.detail}")
+
+
+def content_key(config: Config) -> str:
+    """Readable name of a configuration: data, scale, protocol and a hash of everything that decides results."""
+    values = {key: value for key, value in _plain(config).items() if key not in _NOT_CONTENT}
+    text = json.dumps(values, sort_keys=True)
+    model = "" if config.model.name == "paper" and not config.model.factory else f"-{config.model.name}"
+    stem = f"{config.data.name}-{config.scale.name}-{config.protocol.name}{model}"
+    return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    return json.loads(json.dumps(dataclasses.asdict(config), default=_name))
+
+
+def _name(value: object) -> str:
+    return value.name if isinstance(value, Enum) else str(value)
+
+
+def commit() -> str:
+    """Abbreviated git commit of the code, with ``+`` when it has local changes, or ``unknown``."""
+    root = Path(__file__).resolve().parent.parent
+    try:
+        head = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"], cwd=root, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip()

@@ -1,0 +1,71 @@
+"""Estimates for `dry_run`: seconds from one timed forward pass per network, bytes from counts of numbers."""
+
+import time
+from functools import cache
+
+import torch
+
+from evoscope.models.network import Network
+from evoscope.models.taps import capture
+from evoscope.models.zoo import build
+from evoscope.store import Estimate
+from experiments.context import Context
+from experiments.runs import Run
+
+BATCH = 32
+# A training step costs about three forward passes; the optimizer and the evaluations add some.
+TRAINING_FORWARDS = 3.5
+
+
+def training_cost(context: Context, run: Run) -> Estimate | None:
+    """Estimated cost of a training (only when a plan is asked for: timing takes a moment)."""
+    if not context.config.dry_run or run.recipe is None:
+        return None
+    seconds, parameters, neurons = measured(context, run)
+    images = len(context.data.train) * run.recipe.epochs
+    memory = _pixels(context, run) + 4 * 4 * parameters + 12 * run.recipe.batch_size * neurons
+    return Estimate(seconds * images * TRAINING_FORWARDS, 4 * parameters * (run.recipe.epochs + 1), memory)
+
+
+def pass_cost(context: Context, run: Run) -> Estimate | None:
+    """Estimated cost of one activation pass over the pool and the test images."""
+    if not context.config.dry_run:
+        return None
+    seconds, parameters, neurons = measured(context, run)
+    images = len(context.data.pool) + len(context.data.test)
+    disk = 16 * neurons * context.config.protocol.k
+    return Estimate(seconds * images * 1.2, disk, _pixels(context, run) + 4 * parameters + 4 * neurons * images)
+
+
+def _pixels(context: Context, run: Run) -> int:
+    whole = 3 * run.spec.pixels**2 * (len(context.data.train) + len(context.data.test))
+    return min(whole, context.config.memory_mb * 1_000_000)
+
+
+def measured(context: Context, run: Run) -> tuple[float, int, int]:
+    """Seconds a forward pass takes per image, parameters, neurons."""
+    return _measured(run, len(context.data.train.class_names), context.device)
+
+
+@cache
+def _measured_by_key(key: str) -> list[tuple[float, int, int]]:
+    return []
+
+
+def _measured(run: Run, classes: int, device: str) -> tuple[float, int, int]:
+    known = _measured_by_key(f"{run.spec}/{classes}/{device}")
+    if not known:
+        known.append(_time(build(run.spec, classes, 0), device))
+    return known[0]
+
+
+def _time(network: Network, device: str) -> tuple[float, int, int]:
+    module, pixels = network.module.to(device), network.preprocessing.pixels
+    batch = torch.zeros(BATCH, 3, pixels, pixels, device=device)
+    with torch.inference_mode(), capture(module, network.layers) as maps:
+        module(batch)
+        neurons = sum(maps[layer].shape[1] for layer in network.layers)
+        started = time.perf_counter()
+        module(batch)
+        seconds = (time.perf_counter() - started) / BATCH
+    return seconds, sum(p.numel() for p in module.parameters()), neurons

@@ -1,0 +1,93 @@
+"""From the ``data`` group to image sets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from evoscope.data.cifar10 import open_cifar10
+from evoscope.data.folder import open_folder
+from evoscope.data.images import ImageSet
+from evoscope.data.limits import limit, pool
+from evoscope.data.named import open_imagenet, open_imagenette, open_imagewoof
+from evoscope.data.scenes import Confounder, concept_scenes
+from evoscope.errors import EvoscopeError
+from evoscope.progress import Progress
+from experiments.schema import DataConfig
+
+
+@dataclass(frozen=True)
+class Data:
+    """The image sets of a job: ``train`` and ``test``, and the ``pool`` that stimuli are looked for in."""
+
+    train: ImageSet
+    test: ImageSet
+    pool: ImageSet
+
+
+def open_data(config: DataConfig, seed: int, progress: Progress) -> Data:
+    """Open the data set of ``config`` with its limits applied.
+
+    Raises
+    ------
+    EvoscopeError : unknown or missing data set, unreadable files, an empty class.
+    """
+    if config.name == "concept_scenes":
+        return _scenes(config, seed)
+    train = _limited(_real(config, "train", seed, progress), config, config.train_images, seed)
+    test = _limited(_real(config, "test", seed, progress), config, config.test_images, seed)
+    images = limit(train, config.pool_images, None, seed) if config.pool_images else train
+    return Data(train, test, pool(images, config.pool_fraction, seed) if config.pool_fraction else images)
+
+
+def _scenes(config: DataConfig, seed: int) -> Data:
+    counts = {"train": config.train_images, "test": config.test_images}
+    if config.classes is None or None in counts.values():
+        raise EvoscopeError(
+            "concept_scenes is drawn, so it has no size of its own",
+            "give data.classes, data.train_images and data.test_images",
+        )
+    stamp = None if config.confounder is None else Confounder(probability=config.confounder)
+    train, test = (concept_scenes(split, int(n or 0), config.classes, seed, stamp) for split, n in counts.items())
+    images = train
+    if config.pool_images is not None and config.pool_images <= len(train):
+        images = train.subset(range(config.pool_images))
+    elif config.pool_images is not None:
+        images = concept_scenes("train", config.pool_images, config.classes, seed, stamp)
+    return Data(train, test, pool(images, config.pool_fraction, seed) if config.pool_fraction else images)
+
+
+def _limited(images: ImageSet, config: DataConfig, total: int | None, seed: int) -> ImageSet:
+    if total is None and config.per_class is None:
+        return images
+    return limit(images, total, config.per_class, seed)
+
+
+def _real(config: DataConfig, split: str, seed: int, progress: Progress) -> ImageSet:
+    if config.name not in _OPENERS:
+        raise EvoscopeError(
+            f"data.name={config.name} is not a data set", f"choose one of concept_scenes, {', '.join(_OPENERS)}"
+        )
+    return _OPENERS[config.name](config, Path(config.root).expanduser(), split, seed, progress)
+
+
+def _folder(config: DataConfig, root: Path, split: str, seed: int, progress: Progress) -> ImageSet:
+    return open_folder(
+        root, split, val_fraction=config.val_fraction, seed=seed, on_error=config.on_error.value, progress=progress
+    )
+
+
+Opener = Callable[[DataConfig, Path, str, int, Progress], ImageSet]
+
+_OPENERS: dict[str, Opener] = {
+    "cifar10": lambda config, root, split, seed, progress: open_cifar10(root, split, download=config.download),
+    "imagenette": lambda config, root, split, seed, progress: open_imagenette(
+        root, split, download=config.download, on_error=config.on_error.value, progress=progress
+    ),
+    "imagewoof": lambda config, root, split, seed, progress: open_imagewoof(
+        root, split, on_error=config.on_error.value, progress=progress
+    ),
+    "imagenet": lambda config, root, split, seed, progress: open_imagenet(
+        root, split, on_error=config.on_error.value, progress=progress
+    ),
+    "folder": _folder,
+}

@@ -1,0 +1,82 @@
+"""One job: check the configuration, plan, compute, draw, and leave a status whatever happens."""
+
+import importlib
+import time
+from pathlib import Path
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from evoscope.errors import EvoscopeError
+from experiments import registry, sweeps
+from experiments.checks import check
+from experiments.context import Context
+from experiments.reporting import complain, duration, say
+from experiments.schema import Config
+from experiments.status import Status
+
+_FAILED: list[str] = []
+
+
+def run(config: DictConfig) -> None:
+    """Run the job of ``config``; problems the user can mend end in one sentence and a failed status."""
+    status = Status(OmegaConf.select(config, "task"), list(HydraConfig.get().overrides.task))
+    folders = _sweep_folder()
+    started = time.perf_counter()
+    try:
+        _run(config, status, folders)
+        status.state = "done"
+    except EvoscopeError as problem:
+        _fail(status, str(problem))
+    except OmegaConfBaseException as problem:
+        _fail(status, _one_sentence(problem))
+    except BaseException as problem:
+        _fail(status, f"{type(problem).__name__}: {problem}")
+        raise
+    finally:
+        status.seconds = round(time.perf_counter() - started, 2)
+        status.write(folders)
+    if status.state == "done":
+        say(f"{status.task}: done in {duration(status.seconds)}, {status.computed} stages computed")
+
+
+def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
+    if status.task is None:
+        raise EvoscopeError(
+            "no experiment was named", f"add experiment=NAME, one of {', '.join(registry.names())}"
+        )
+    typed = OmegaConf.to_object(config)
+    if not isinstance(typed, Config):
+        raise EvoscopeError("the configuration lost its schema", "keep `schema` first in conf/config.yaml")
+    check(typed)
+    if typed.threads:
+        torch.set_num_threads(typed.threads)
+    context = Context(typed)
+    folders.append(context.folder)
+    importlib.import_module(f"experiments.{status.task}").run(context, status)
+
+
+def _one_sentence(problem: OmegaConfBaseException) -> str:
+    key = getattr(problem, "full_key", None)
+    what = " ".join(str(getattr(problem, "msg", None) or problem).splitlines()[0].split())
+    return f"{key}: {what}" if key and key not in what else what
+
+
+def _fail(status: Status, sentence: str) -> None:
+    status.state, status.error = "failed", sentence
+    _FAILED.append(sentence)
+    complain(f"evoscope: {sentence}")
+
+
+def _sweep_folder() -> list[Path]:
+    """The sweep's own folder of this job (a single job has only the content-named one, added later)."""
+    hydra = HydraConfig.get()
+    multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
+    return [Path(hydra.runtime.output_dir)] if multirun else []
+
+
+def exit_status() -> int:
+    """1 when a job of this process, or of the sweep it led, failed."""
+    return 1 if _FAILED or sweeps.failed_jobs() else 0

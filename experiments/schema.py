@@ -1,0 +1,184 @@
+"""Typed schemas of the configuration: a wrong key or value is refused before any work."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+class Action(Enum):
+    """What ``experiment=store`` does."""
+
+    list = "list"
+    verify = "verify"
+    prune = "prune"
+
+
+# `raise` is a keyword, so this enumeration cannot be written as a class.
+OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
+
+
+@dataclass
+class DataConfig:
+    """Which images. ``null`` counts mean all there are."""
+
+    name: str = MISSING
+    root: str = "data"
+    classes: int | None = None
+    train_images: int | None = None
+    test_images: int | None = None
+    per_class: int | None = None
+    pool_images: int | None = None
+    pool_fraction: float | None = None
+    val_fraction: float = 0.2
+    confounder: float | None = None
+    download: bool = False
+    on_error: OnError = MISSING
+
+
+@dataclass
+class ModelConfig:
+    """Which network: a name of torchvision's, or ``factory``, and where its checkpoints are if it is trained already."""
+
+    name: str = MISSING
+    width: float = 1.0
+    pixels: int = 224
+    depth: float = 1.0
+    dropout: float | None = None
+    layer_scale: float | None = None
+    weights: str | None = None
+    factory: str | None = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    checkpoints: str | None = None
+    strip_prefix: str = ""
+    state_dict_key: str | None = None
+    layers: list[str] = field(default_factory=list)
+    mean: list[float] = field(default_factory=lambda: [0.485, 0.456, 0.406])
+    std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])
+    fit: str = "squash"
+    crop_fraction: float = 1.0
+
+
+@dataclass
+class TrainingConfig:
+    """How a network is trained; ``null`` takes the value of the run's own recipe.
+
+    ``keep``: which checkpoints stay on disk, ``all`` or those ``looked`` at (and the first and the last).
+    """
+
+    name: str | None = None
+    optimizer: str | None = None
+    lr: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    precision: str | None = None
+    on_divergence: str | None = None
+    eval_images: int | None = None
+    channels_last: bool | None = None
+    keep: str | None = None
+
+
+@dataclass
+class RunConfig:
+    """One training run: a network, its recipe, and the epochs that are looked at (``null``: the scale's)."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    epochs: list[int] | None = None
+
+
+@dataclass
+class ScaleConfig:
+    """How much of everything; see the table in the README."""
+
+    name: str = MISSING
+    train_images: int | None = MISSING
+    test_images: int | None = MISSING
+    real_train_images: int | None = MISSING
+    classes: int = MISSING
+    pixels: int = MISSING
+    inception_pixels: int = MISSING
+    convnext_pixels: int = MISSING
+    width: float = MISSING
+    convnext_width: float = MISSING
+    convnext_depth: float = MISSING
+    epochs: int = MISSING
+    look_at: list[int] = MISSING
+    pool_fraction: float | None = MISSING
+    seeds: int = MISSING
+    map: str = MISSING
+    skipgram_epochs: int = MISSING
+    image_sweeps: int = MISSING
+    bootstrap: int = MISSING
+    sweep_pools: list[int] = MISSING
+    sweep_ks: list[int] = MISSING
+
+
+@dataclass
+class ProtocolConfig:
+    """One option per step of the method; see `evoscope.space.protocol.SpaceProtocol`.
+
+    ``listing``: which layers count (``once``, ``released``, ``v1``); ``patch_centre``: where example patches are cut
+    (``centre`` or ``corner`` of the arg-max cell).
+    """
+
+    name: str = MISSING
+    k: int = MISSING
+    dim: int = 30
+    negatives: int = 3
+    skipgram_lr: float = MISSING
+    skipgram_epochs: int = MISSING
+    skipgram_stop: str = MISSING
+    skipgram_threshold: float = MISSING
+    image_solver: str = MISSING
+    image_lr: float = MISSING
+    image_threshold: float = MISSING
+    image_sweeps: int = MISSING
+    indirect: str = MISSING
+    indirect_lr: float = 0.05
+    indirect_epochs: int = 20
+    indirect_negatives: int = 2
+    indirect_threshold: float = 0.01
+    pairs_per_neuron: int = 500
+    projection: str = MISSING
+    min_coverage: float = 0.25
+    unplaced: str = MISSING
+    responsive: int = MISSING
+    responsive_rule: str = MISSING
+    listing: str = MISSING
+    patch_centre: str = MISSING
+
+
+@dataclass
+class Config:
+    """The whole configuration of one job."""
+
+    task: str | None = None
+    seed: int = 0
+    device: str = "auto"
+    threads: int | None = None
+    workers: int = 0
+    memory_mb: int = 2048
+    store: str = "store"
+    outputs: str = "outputs"
+    dry_run: bool = False
+    progress: bool = True
+    base: str = "vgg19"
+    epochs: list[int] | None = None
+    action: Action = Action.list
+    runs: dict[str, RunConfig] = field(default_factory=dict)
+    protocols: dict[str, ProtocolConfig] = field(default_factory=dict)
+    data: DataConfig = MISSING
+    model: ModelConfig = MISSING
+    training: TrainingConfig = MISSING
+    scale: ScaleConfig = MISSING
+    protocol: ProtocolConfig = MISSING
+
+
+def register() -> None:
+    """Make the schema known to Hydra under the name that ``conf/config.yaml`` starts from."""
+    ConfigStore.instance().store(name="schema", node=Config)

@@ -1,0 +1,86 @@
+"""Example patches: the part of an image around the place where a neuron answers most (ConceptEvo's concept pictures)."""
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from evoscope.activations.stimuli import Stimuli
+from evoscope.arrays import Bytes, Ints
+from evoscope.data.images import SQUASH, Fit, ImageSet
+from evoscope.errors import EvoscopeError
+
+PAPER = 255  # what lies outside the image
+
+
+def example_patches(
+    images: ImageSet,
+    stimuli: Stimuli,
+    neurons: Ints,
+    count: int,
+    *,
+    side: float = 0.3,
+    pixels: int = 96,
+    centre: Literal["centre", "corner"] = "centre",
+    fit: Fit = SQUASH,
+) -> Bytes:
+    """The ``count`` most exciting patches of each neuron, as uint8 [neurons, count, pixels, pixels, 3].
+
+    ``images`` is the pool of ``stimuli``; ``side`` is the patch's side as a share of the image's. Each image is read anew at
+    the size that makes its patch ``pixels`` wide, so a drawn scene stays sharp. With ``centre`` the square is centred on
+    the arg-max cell's centre and moved inside the image; with ``corner`` (as released) it is centred on the cell's top-left
+    corner, and what lies outside the image is white. A missing stimulus is white.
+
+    Raises
+    ------
+    EvoscopeError : ``images`` is not the pool of ``stimuli``, or the neurons have fewer than ``count`` stimuli.
+    """
+    _check_pool(images, stimuli, count)
+    whole = round(pixels / side)
+
+    @lru_cache(maxsize=256)
+    def read(image: int) -> Bytes:
+        return images.read(image, whole, fit)
+
+    patches = np.full((len(neurons), count, pixels, pixels, 3), PAPER, dtype=np.uint8)
+    for row, neuron in enumerate(neurons):
+        grid = stimuli.neurons.grid[stimuli.neurons.layer[neuron]]
+        for rank, image in enumerate(stimuli.images[neuron, :count]):
+            if image >= 0:
+                place = _place(stimuli.cells[neuron, rank], grid, centre)
+                patches[row, rank] = cut(read(int(image)), place, pixels, inside=centre == "centre")
+    return patches
+
+
+def _check_pool(images: ImageSet, stimuli: Stimuli, count: int) -> None:
+    if images.ids != stimuli.image_ids:
+        raise EvoscopeError(
+            f"the stimuli were found in another pool than {images.name}/{images.split}",
+            "pass the image set that the activation pass saw",
+        )
+    if count > stimuli.k:
+        raise EvoscopeError(
+            f"{count} patches were asked for but neurons have {stimuli.k} stimuli", "lower the count"
+        )
+
+
+def _place(cell: Ints, grid: Ints, centre: str) -> tuple[float, float]:
+    """Where a cell lies in the image, as shares of its height and width."""
+    offset = 0.5 if centre == "centre" else 0.0
+    return (cell[0] + offset) / grid[0], (cell[1] + offset) / grid[1]
+
+
+def cut(image: Bytes, place: tuple[float, float], pixels: int, *, inside: bool) -> Bytes:
+    """Square of ``pixels`` around ``place`` (shares of height and width) of an image [height, width, 3].
+
+    ``inside`` moves the square into the image; otherwise what lies outside is white.
+    """
+    tops = [round(share * length - pixels / 2) for share, length in zip(place, image.shape[:2], strict=True)]
+    if inside:
+        tops = [min(max(top, 0), length - pixels) for top, length in zip(tops, image.shape[:2], strict=True)]
+    patch = np.full((pixels, pixels, 3), PAPER, dtype=np.uint8)
+    (y0, y1), (x0, x1) = (
+        (max(top, 0), min(top + pixels, length)) for top, length in zip(tops, image.shape[:2], strict=True)
+    )
+    patch[y0 - tops[0] : y1 - tops[0], x0 - tops[1] : x1 - tops[1]] = image[y0:y1, x0:x1]
+    return patch

@@ -1,0 +1,78 @@
+"""Regions of the semantic space where neurons of several models meet, found by neighbourhood alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evoscope.arrays import Floats, Ints
+
+DIFFERENT = 0.5
+"""Cosine above which two regions would show the same thing."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """An anchor neuron of the base and its nearest neurons in every model.
+
+    ``anchor``: row in the base's vectors; ``members``: one int64 array of rows per model, nearest first;
+    ``tightness``: the smallest cosine between the anchor and a member.
+    """
+
+    anchor: int
+    members: tuple[Ints, ...]
+    tightness: float
+
+
+def find_regions(models: Sequence[Floats], count: int, members: int) -> list[Region]:
+    """The ``count`` tightest regions with ``members`` neurons of each model, each unlike the ones before.
+
+    A region's tightness is the smallest cosine between its anchor, a neuron of the first model (the base),
+    and the ``members`` nearest neurons of any model. Regions are taken from the tightest down, leaving out
+    anchors whose cosine with an earlier anchor is above `DIFFERENT`.
+
+    Parameters
+    ----------
+    models : float32 [neurons, dim] per model, the base first; NaN rows are unplaced neurons.
+    count, members : how many regions, and neurons of each model in a region.
+
+    Returns
+    -------
+    At most ``count`` regions, tightest first; none if a model has fewer than ``members`` placed neurons.
+    """
+    placed = [np.flatnonzero(~np.isnan(vectors).any(axis=1)) for vectors in models]
+    if min((len(rows) for rows in placed), default=0) < members:
+        return []
+    units = [_unit(vectors[rows]) for vectors, rows in zip(models, placed, strict=True)]
+    nearest = [_nearest(units[0], unit, members) for unit in units]
+    tightness = np.min([cosines[:, -1] for _, cosines in nearest], axis=0)
+    return [
+        Region(
+            anchor=int(placed[0][anchor]),
+            members=tuple(rows[found[anchor]] for rows, (found, _) in zip(placed, nearest, strict=True)),
+            tightness=float(tightness[anchor]),
+        )
+        for anchor in _unlike(units[0], np.argsort(-tightness, kind="stable"), count)
+    ]
+
+
+def _unit(vectors: Floats) -> Floats:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _nearest(anchors: Floats, others: Floats, members: int) -> tuple[Ints, Floats]:
+    """Rows and cosines of the nearest ``others`` of each anchor, nearest first: [anchors, members] each."""
+    cosines = anchors @ others.T
+    rows = np.argsort(-cosines, axis=1, kind="stable")[:, :members]
+    return rows, np.take_along_axis(cosines, rows, axis=1)
+
+
+def _unlike(units: Floats, order: Ints, count: int) -> list[int]:
+    """The first ``count`` of ``order`` that are unlike all those taken before them."""
+    taken: list[int] = []
+    for row in order:
+        if len(taken) == count:
+            break
+        if not taken or float(np.max(units[taken] @ units[row])) <= DIFFERENT:
+            taken.append(int(row))
+    return taken
