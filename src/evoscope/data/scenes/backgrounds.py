@@ -6,9 +6,12 @@ import numpy as np
 
 from evoscope.arrays import Floats
 from evoscope.data.scenes.canvas import Canvas, Patch, centres, coverage, mix
-from evoscope.data.scenes.scene import RGB, Backdrop
+from evoscope.data.scenes.scene import RGB, Backdrop, Pose
 
 Vary = tuple[float, ...]
+FOAM: RGB = (0.86, 0.95, 0.95)
+WINDOW: RGB = (0.98, 0.84, 0.58)
+STOREY = 0.09
 
 
 def paint_background(canvas: Canvas, backdrop: Backdrop) -> None:
@@ -17,7 +20,7 @@ def paint_background(canvas: Canvas, backdrop: Backdrop) -> None:
 
 
 def _gradient(top: RGB, bottom: RGB, share: Floats) -> Floats:
-    """Colours [3, n, 1] from ``top`` (share 0) to ``bottom`` (share 1)."""
+    """Give colours [3, n, 1] from ``top`` (share 0) to ``bottom`` (share 1)."""
     a, b = np.array(top, np.float32), np.array(bottom, np.float32)
     return np.asarray(a[:, None] + (b - a)[:, None] * np.clip(share, 0, 1))[:, :, None]
 
@@ -27,7 +30,7 @@ def _sky(canvas: Canvas, top: RGB, bottom: RGB, horizon: float) -> None:
 
 
 def _ridge(canvas: Canvas, height: Floats, top: RGB, bottom: RGB) -> None:
-    """Ground below the line ``height`` [pixels] (in frames), lighter or darker towards the bottom."""
+    """Paint ground below the line ``height`` [pixels] (in frames), lighter or darker towards the bottom."""
     first = min(canvas.pixels - 1, max(0, int(float(height.min()) * canvas.pixels) - 1))
     axis = centres(canvas.pixels)
     rows = axis[first:, None]
@@ -37,22 +40,21 @@ def _ridge(canvas: Canvas, height: Floats, top: RGB, bottom: RGB) -> None:
 
 
 def _waves(canvas: Canvas, level: float, swell: float, turns: float, phase: float) -> Floats:
-    """A wavy line around ``level``, float32 [pixels]."""
-    x = centres(canvas.pixels)
-    return np.float32(level) + np.float32(swell) * np.sin(
-        np.float32(2 * np.pi) * (x * np.float32(turns) + np.float32(phase))
-    )
+    """Give a wavy line around ``level``, float32 [pixels]."""
+    turns_at = centres(canvas.pixels) * np.float32(turns) + np.float32(phase)
+    return np.asarray(np.float32(level) + np.float32(swell) * np.sin(np.float32(2 * np.pi) * turns_at))
 
 
 def _disc(canvas: Canvas, x: float, y: float, radius: float, colour: RGB) -> None:
-    whole = canvas.whole()
-    distance = np.hypot(whole.u - np.float32(x), whole.v - np.float32(y)) - np.float32(radius)
-    halo = np.clip(1 - distance * np.float32(0.6 / radius), 0, 1)
-    canvas.paint(whole, np.maximum(coverage(distance, whole.pixel), np.float32(0.35) * halo * halo), colour)
+    patch = canvas.patch(Pose(x, y, 0.0, radius), (-2.7, -2.7, 2.7, 2.7))
+    distance = np.hypot(patch.u, patch.v) - np.float32(1)
+    halo = np.clip(1 - distance * np.float32(0.6), 0, 1)
+    alpha = np.maximum(coverage(distance, patch.pixel), np.float32(0.35) * halo * halo)
+    canvas.paint(patch, alpha, colour)
 
 
 def _specks(canvas: Canvas, places: list[tuple[float, float, float]], size: float, colour: RGB) -> None:
-    """Small soft points (x, y, strength); each keeps its light when pixels are larger than it."""
+    """Paint small soft points (x, y, strength); each keeps its light where pixels are larger than it."""
     axis, xyb = centres(canvas.pixels), np.array(places, np.float32)
     wide = np.hypot(size, 0.45 / canvas.pixels)
     rows = np.exp(-(((axis[:, None] - xyb[:, 1]) / np.float32(wide)) ** 2))
@@ -61,13 +63,8 @@ def _specks(canvas: Canvas, places: list[tuple[float, float, float]], size: floa
     canvas.paint(canvas.whole(), np.clip(alpha, 0, 1), colour)
 
 
-def _interval(axis: Floats, low: float, high: float, pixel: float) -> Floats:
-    """Share of each pixel of an axis between two ends."""
-    return coverage(np.abs(axis - np.float32((low + high) / 2)) - np.float32((high - low) / 2), pixel)
-
-
 def _golden(start: float, step: int) -> float:
-    """Member ``step`` of an evenly spread sequence in [0, 1)."""
+    """Give member ``step`` of an evenly spread sequence in [0, 1)."""
     return (start + step * 0.6180339887) % 1.0
 
 
@@ -91,50 +88,59 @@ def _meadow(canvas: Canvas, horizon: float, vary: Vary) -> None:
 def _sea(canvas: Canvas, horizon: float, vary: Vary) -> None:
     _sky(canvas, mix((0.6, 0.8, 0.9), (0.72, 0.82, 0.9), vary[0]), (0.97, 0.93, 0.86), horizon)
     near = mix((0.12, 0.42, 0.56), (0.18, 0.5, 0.56), vary[1])
-    level = np.full(canvas.pixels, horizon, np.float32)
-    _ridge(canvas, level, mix((0.38, 0.68, 0.74), (0.46, 0.7, 0.78), vary[2]), near)
-    whole = canvas.whole()
+    shore = np.full(canvas.pixels, horizon, np.float32)
+    _ridge(canvas, shore, mix((0.38, 0.68, 0.74), (0.46, 0.7, 0.78), vary[2]), near)
     for step in range(4):
-        line = _waves(canvas, horizon + 0.08 + 0.15 * step, 0.012, 2.2 - 0.3 * step, _golden(vary[3], step))
-        crest = coverage(np.abs(whole.v - line[None, :]) - np.float32(0.006 + 0.002 * step), whole.pixel)
-        canvas.paint(whole, 0.5 * crest, (0.86, 0.95, 0.95))
+        level = horizon + 0.08 + 0.15 * step
+        patch = canvas.patch(Pose(0.0, level, 0.0, 1.0), (0.0, -0.03, 1.0, 0.03))
+        line = _waves(canvas, 0.0, 0.012, 2.2 - 0.3 * step, _golden(vary[3], step))
+        crest = np.abs(patch.v - line[None, :]) - np.float32(0.006 + 0.002 * step)
+        canvas.paint(patch, 0.5 * coverage(crest, patch.pixel), FOAM)
 
 
-def _building(canvas: Canvas, left: float, width: float, top: float, colour: RGB, lit: float) -> None:
-    """A block with rows of windows (none if ``lit`` is 0)."""
+def _buildings(canvas: Canvas, lefts: Floats, width: float, tops: Floats, colour: RGB, lit: Floats) -> None:
+    """Paint blocks side by side, each with rows of windows of brightness ``lit``; all arrays [blocks]."""
     axis, pixel = centres(canvas.pixels), 1 / canvas.pixels
-    columns = _interval(axis, left, left + width, pixel)[None, :]
-    rows = coverage(np.float32(top) - axis, pixel)[:, None]
-    canvas.paint(canvas.whole(), rows * columns, colour)
-    if lit:
-        across = sum(
-            _interval(axis, left + width * a, left + width * b, pixel)
-            for a, b in ((0.18, 0.42), (0.58, 0.82))
-        )
-        turns = (axis - np.float32(top + 0.03)) * np.float32(1 / 0.09)
-        down = coverage(
-            (np.abs(turns - np.floor(turns) - np.float32(0.35)) - np.float32(0.26)) * np.float32(0.09), pixel
-        )
-        canvas.paint(
-            canvas.whole(),
-            (down * (axis > top + 0.03))[:, None] * np.asarray(across)[None, :] * np.float32(lit),
-            (0.98, 0.84, 0.58),
-        )
+    across, down = axis - lefts[:, None], axis - tops[:, None]  # [blocks, pixels]
+    walls = coverage(-down, pixel).T @ _between(across, 0, width, pixel)
+    canvas.paint(canvas.whole(), walls, colour)
+    if lit.any():
+        panes = _between(across, 0.18 * width, 0.42 * width, pixel)
+        panes += _between(across, 0.58 * width, 0.82 * width, pixel)
+        canvas.paint(canvas.whole(), np.asarray((_storeys(down, pixel) * lit[:, None]).T @ panes), WINDOW)
+
+
+def _between(axis: Floats, low: float, high: float, pixel: float) -> Floats:
+    """Give the share of each pixel of an axis that lies between two ends."""
+    return coverage(np.abs(axis - np.float32((low + high) / 2)) - np.float32((high - low) / 2), pixel)
+
+
+def _storeys(down: Floats, pixel: float) -> Floats:
+    """Give the share of each row that is window, ``down`` being the depth below the roof."""
+    turns = (down - np.float32(0.03)) * np.float32(1 / STOREY)
+    middle = np.abs(turns - np.floor(turns) - np.float32(0.35)) - np.float32(0.26)
+    return np.asarray(coverage(middle * np.float32(STOREY), pixel) * (turns > 0))
+
+
+def _golden_row(start: float, count: int, low: float, high: float) -> Floats:
+    """Give ``count`` evenly spread numbers from ``low`` to ``high`` in an order fixed by ``start``."""
+    return np.array([low + (high - low) * _golden(start, step) for step in range(count)], np.float32)
 
 
 def _city(canvas: Canvas, horizon: float, vary: Vary) -> None:
-    _sky(canvas, mix((0.5, 0.48, 0.66), (0.56, 0.6, 0.76), vary[0]), (0.97, 0.8, 0.7), horizon + 0.25)
-    far, near = (
-        mix((0.6, 0.55, 0.68), (0.66, 0.6, 0.68), vary[1]),
-        mix((0.38, 0.36, 0.5), (0.44, 0.4, 0.5), vary[1]),
-    )
-    for step in range(4):
-        top = horizon - 0.3 + 0.3 * _golden(vary[2], step)
-        _building(canvas, 0.27 * step - 0.1 * vary[3], 0.2, top, far, 0.0)
-    for step in range(5):
-        top = horizon - 0.1 + 0.28 * _golden(vary[4], step)
-        _building(canvas, 0.23 * step - 0.16 * vary[5], 0.19, top, near, 0.4 + 0.5 * _golden(vary[6], step))
-    _ridge(canvas, np.full(canvas.pixels, 0.86, np.float32), (0.34, 0.33, 0.42), (0.28, 0.27, 0.36))
+    dusk, glow = mix((0.5, 0.48, 0.66), (0.56, 0.6, 0.76), vary[0]), (0.97, 0.8, 0.7)
+    _sky(canvas, dusk, glow, horizon + 0.25)
+    far = mix((0.6, 0.55, 0.68), (0.66, 0.6, 0.68), vary[1])
+    near = mix((0.38, 0.36, 0.5), (0.44, 0.4, 0.5), vary[1])
+    steps = np.arange(6, dtype=np.float32)
+    lefts = 0.27 * steps[:5] - np.float32(0.2 * vary[3])
+    roofs = _golden_row(vary[2], 5, horizon - 0.3, horizon)
+    _buildings(canvas, lefts, 0.2, roofs, far, np.zeros(5, np.float32))
+    lefts = 0.23 * steps - np.float32(0.22 * vary[5])
+    roofs = _golden_row(vary[4], 6, horizon - 0.1, horizon + 0.18)
+    _buildings(canvas, lefts, 0.19, roofs, near, _golden_row(vary[6], 6, 0.4, 0.9))
+    street = np.full(canvas.pixels, 0.86, np.float32)
+    _ridge(canvas, street, (0.34, 0.33, 0.42), (0.28, 0.27, 0.36))
 
 
 def _night(canvas: Canvas, horizon: float, vary: Vary) -> None:

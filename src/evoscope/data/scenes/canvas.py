@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evoscope.arrays import Bools, Bytes, Floats
 from evoscope.data.scenes.scene import RGB, Pose
@@ -13,8 +14,8 @@ Paint = RGB | Floats
 
 
 def coverage(distance: Floats, pixel: float) -> Floats:
-    """Share of each pixel inside a shape, from the signed distance (negative inside) at the pixel's centre."""
-    return np.clip(0.5 - distance * np.float32(1 / pixel), 0, 1)
+    """Give the share of each pixel inside a shape, from its centre's signed distance (negative inside)."""
+    return np.asarray(np.clip(0.5 - distance * np.float32(1 / pixel), 0, 1))
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ def centres(pixels: int) -> Floats:
 
 @lru_cache(maxsize=8)
 def _upsampling(pixels: int) -> Floats:
-    """Matrix [pixels, GRAIN_CELLS] from lattice values to their linear interpolant averaged over each pixel."""
+    """Matrix [pixels, GRAIN_CELLS] from lattice values to their linear interpolant, averaged over pixels."""
     fine = (np.arange(pixels * 8) + 0.5) / (pixels * 8) * (GRAIN_CELLS - 1)
     weights = np.maximum(0, 1 - np.abs(fine[:, None] - np.arange(GRAIN_CELLS)))
-    return weights.reshape(pixels, 8, -1).mean(1).astype(np.float32)
+    return np.asarray(weights.reshape(pixels, 8, -1).mean(1), np.float32)
 
 
 def grain(seed: int, pixels: int) -> Floats:
@@ -62,18 +63,18 @@ def _span(low: float, high: float, pixels: int) -> slice:
 class Canvas:
     """An image being painted from back to front.
 
-    ``colour``: float32 [3, pixels, pixels], 0 to 1; ``owner``: int8 [pixels, pixels], index into ``tags`` of the
-    foremost thing at each pixel, kept only if asked for (``owner`` not None).
+    ``colour``: float32 [3, pixels, pixels], 0 to 1; ``owner``: int8 [pixels, pixels], index into ``tags`` of
+    the foremost thing at each pixel, kept only if asked for (``owner`` not None).
     """
 
     pixels: int
     colour: Floats
-    owner: "np.ndarray[tuple[int, ...], np.dtype[np.int8]] | None" = None
+    owner: NDArray[np.int8] | None = None
     tags: list[str] = field(default_factory=lambda: [""])
 
     @classmethod
     def blank(cls, pixels: int, with_owner: bool) -> "Canvas":
-        """A black canvas that keeps track of what is where if ``with_owner``."""
+        """Give a black canvas, which keeps track of what is where if ``with_owner``."""
         owner = np.zeros((pixels, pixels), np.int8) if with_owner else None
         return cls(pixels, np.zeros((3, pixels, pixels), np.float32), owner)
 
@@ -84,7 +85,7 @@ class Canvas:
         return Patch(full, full, axis[None, :], axis[:, None], 1 / self.pixels)
 
     def patch(self, pose: Pose, reach: tuple[float, float, float, float]) -> Patch:
-        """Pixels around ``pose`` that hold its own box ``reach`` (left, top, right, bottom), however turned."""
+        """Give the pixels that hold a posed box ``reach`` (left, top, right, bottom; own units)."""
         cos, sin = np.cos(pose.angle), np.sin(pose.angle)
         left, top, right, bottom = (pose.scale * side for side in reach)
         xs = [cos * a - sin * b for a in (left, right) for b in (top, bottom)]
@@ -100,7 +101,7 @@ class Canvas:
         return Patch(rows, columns, c * dx + s * dy, c * dy - s * dx, 1 / (self.pixels * pose.scale))
 
     def paint(self, patch: Patch, alpha: Floats, colour: Paint, tag: str | None = None) -> None:
-        """Blend ``colour`` (one, or [3, height, width]) over ``patch`` and give the pixels mostly covered to ``tag``."""
+        """Blend ``colour`` (one, or [3, height, width]) in; ``tag`` owns the pixels mostly covered."""
         region = self.colour[:, patch.rows, patch.columns]
         paint = colour if isinstance(colour, np.ndarray) else np.array(colour, np.float32)[:, None, None]
         region += alpha * (paint - region)
@@ -115,10 +116,11 @@ class Canvas:
 
     def owned(self) -> dict[str, Bools]:
         """Pixels where each tag is foremost; ``""`` is the background."""
-        return {tag: self.owner == index for index, tag in enumerate(self.tags)}
+        assert self.owner is not None
+        return {tag: np.equal(self.owner, index) for index, tag in enumerate(self.tags)}
 
     def bytes(self) -> Bytes:
-        """The image as uint8 [pixels, pixels, 3]."""
+        """Give the image as uint8 [pixels, pixels, 3]."""
         levels = np.clip(self.colour * 255 + 0.5, 0, 255).astype(np.uint8)
         return np.ascontiguousarray(levels.transpose(1, 2, 0))
 

@@ -18,15 +18,15 @@ INK: RGB = (0.1, 0.08, 0.14)
 
 
 def draw(scene: Scene, pixels: int) -> Bytes:
-    """The scene as an RGB image, uint8 [pixels, pixels, 3]; the same picture at every size."""
+    """Draw the scene as an RGB image, uint8 [pixels, pixels, 3]; the same picture at every size."""
     return _paint(scene, pixels, with_owner=False).bytes()
 
 
 def masks(scene: Scene, pixels: int) -> dict[str, Bools]:
-    """Where each concept of the scene is to be seen, bool [pixels, pixels] by concept name.
+    """Tell where each concept of the scene is to be seen, bool [pixels, pixels] by concept name.
 
-    A pixel belongs to whatever covers most of it, after occlusion. Shape, colour and texture share the pixels of the
-    body that no part covers; a concept that is wholly hidden has an empty mask.
+    A pixel belongs to whatever covers most of it, after occlusion. Shape, colour and texture share the pixels
+    of the body that no part covers; a concept that is wholly hidden has an empty mask.
     """
     owned = _paint(scene, pixels, with_owner=True).owned()
     body = owned.get("body", np.zeros((pixels, pixels), bool))
@@ -90,7 +90,7 @@ def _paint_body(canvas: Canvas, body: Body, light: Light) -> None:
 
 
 def _skin(body: Body, patch: Patch, distance: Floats, light: Light) -> Floats:
-    """Colours of the body, shaded: brighter towards the light, darker at the rim, float32 [3, height, width]."""
+    """Shade the body: brighter towards the light, darker at the rim; float32 [3, height, width]."""
     rgb = np.array(body.rgb, np.float32)[:, None, None]
     share = pattern(body.texture, patch.u, patch.v, patch.pixel)
     if share is not None:

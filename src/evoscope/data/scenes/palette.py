@@ -22,7 +22,7 @@ SHADE: RGB = (0.12, 0.08, 0.16)
 
 
 def shade_of(colour: str, hue: float, saturation: float, value: float) -> RGB:
-    """A colour that goes by the name ``colour``; the three offsets run from -1 to 1."""
+    """Give a colour that goes by the name ``colour``; the three offsets run from -1 to 1."""
     h, s, v, spread = _COLOURS[colour]
     return hsv_to_rgb(
         ((h + hue * spread) % 360) / 360, min(1.0, s + 0.14 * saturation), min(1.0, v + 0.12 * value)
@@ -30,12 +30,12 @@ def shade_of(colour: str, hue: float, saturation: float, value: float) -> RGB:
 
 
 def second_tone(rgb: RGB, light: bool) -> RGB:
-    """Tone of the texture on a body of colour ``rgb``: much lighter, or much darker."""
+    """Give the tone of the texture on a body of colour ``rgb``: much lighter, or much darker."""
     return mix(rgb, CREAM, 0.78) if light else mix(rgb, SHADE, 0.6)
 
 
 def stamp_rgb(colour: str) -> RGB:
-    """Colour of a stamp, always the same for a name."""
+    """Give the colour of a stamp, always the same for a name."""
     tone, _, hue = colour.rpartition("-")
     saturation, value = _STAMP_TONES.get(tone, (0.95, 0.95))
     return hsv_to_rgb(_STAMP_HUES[hue] / 360, saturation, value)

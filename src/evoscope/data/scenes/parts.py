@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evoscope.arrays import Floats
+from evoscope.arrays import Bools, Floats
 from evoscope.data.scenes.canvas import Canvas, Patch, coverage
 from evoscope.data.scenes.scene import RGB
 from evoscope.data.scenes.shapes import Shape, box, ellipse
@@ -15,7 +15,7 @@ WING: RGB = (0.93, 0.95, 1.0)
 VEIN: RGB = (0.66, 0.72, 0.86)
 TYRE: RGB = (0.2, 0.2, 0.24)
 HUB: RGB = (0.78, 0.8, 0.82)
-FELT: RGB = (0.23, 0.19, 0.27)
+FELT: RGB = (0.52, 0.4, 0.47)
 RIBBON: RGB = (0.93, 0.86, 0.74)
 EYE, WHEEL, WING_SIZE = 0.25, 0.33, (0.62, 0.34)
 LINE = 0.05
@@ -25,24 +25,33 @@ Reach = tuple[float, float, float, float]
 Painter = Callable[[Canvas, Patch, Shape], None]
 
 
+def _extent(part: str, shape: Shape) -> tuple[float, float, float, float]:
+    """Give the centre (u, v) and half the size of a part, or of its right one of two."""
+    if part == "eyes":
+        return (*shape.eyes, EYE, EYE)
+    if part == "wheels":
+        return (*shape.wheel, WHEEL, WHEEL)
+    if part == "wings":
+        return (*_wing_centre(shape), *WING_SIZE)
+    return (0.2, shape.top - 0.32, 0.24, 0.36)
+
+
 def part_points(part: str, shape: Shape) -> Floats:
-    """Points spread over a part, float32 [points, 2] in the body's units: what decides whether it is visible."""
-    anchors = {
-        "eyes": shape.eyes,
-        "wheels": shape.wheel,
-        "wings": _wing_centre(shape),
-        "hat": (0.22, shape.top - 0.3),
-    }
-    spread = {"eyes": (EYE, EYE), "wheels": (WHEEL, WHEEL), "wings": WING_SIZE, "hat": (0.2, 0.3)}[part]
-    u, v = anchors[part]
-    star = [(0.0, 0.0), (0.6, 0.0), (-0.6, 0.0), (0.0, 0.6), (0.0, -0.6)]
-    return np.array(
-        [(side * (u + a * spread[0]), v + b * spread[1]) for side in (-1, 1) for a, b in star], np.float32
-    )
+    """Spread points over a part, float32 [points, 2] in the body's units, to decide whether it is visible."""
+    u, v, wide, high = _extent(part, shape)
+    spots = [(0.0, 0.0), (0.6, 0.0), (-0.6, 0.0), (0.0, 0.6), (0.0, -0.6)]
+    return np.array([(side * (u + a * wide), v + b * high) for side in (-1, 1) for a, b in spots], np.float32)
+
+
+def part_covers(part: str, shape: Shape, u: Floats, v: Floats) -> Bools:
+    """Tell which points (u, v) of the body's units lie on a part, taken as one or two ellipses."""
+    right, down, wide, high = _extent(part, shape)
+    distance = np.hypot((np.abs(u) - np.float32(right)) / wide, (v - np.float32(down)) / high)
+    return np.asarray(distance < 1)
 
 
 def reach(parts: tuple[str, ...], shape: Shape) -> Reach:
-    """Box (left, top, right, bottom) that holds a body and its parts, own units."""
+    """Give the box (left, top, right, bottom) that holds a body and its parts, own units."""
     width = _wing_centre(shape)[0] + WING_SIZE[0] if "wings" in parts else 1.0
     top = shape.top - 0.72 if "hat" in parts else -1.0
     bottom = shape.wheel[1] + WHEEL if "wheels" in parts else 1.0
@@ -93,8 +102,10 @@ def _hat(canvas: Canvas, patch: Patch, shape: Shape) -> None:
     v = patch.v - np.float32(shape.top)
     crown = box(patch.u, v + np.float32(0.36), 0.33 - 0.04, 0.32 - 0.04) - np.float32(0.04)
     brim = box(patch.u, v + np.float32(0.04), 0.6 - 0.06, 0.02) - np.float32(0.06)
-    canvas.paint(patch, coverage(np.minimum(crown, brim), patch.pixel), FELT, "part:hat")
-    ribbon = box(patch.u, v + np.float32(0.2), 0.33, 0.08)
+    whole = np.minimum(crown, brim)
+    canvas.paint(patch, coverage(whole, patch.pixel), INK, "part:hat")
+    canvas.paint(patch, coverage(whole + np.float32(LINE), patch.pixel), FELT, "part:hat")
+    ribbon = box(patch.u, v + np.float32(0.2), 0.33 - LINE, 0.08)
     canvas.paint(patch, coverage(ribbon, patch.pixel), RIBBON, "part:hat")
 
 

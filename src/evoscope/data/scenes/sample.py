@@ -24,8 +24,13 @@ from evoscope.data.scenes.vocabulary import (
 )
 
 Item = TypeVar("Item")
-PART_PROBABILITY = 0.22
-OCCLUDER_PROBABILITY = 0.45
+PART_PROBABILITY = 0.08
+PLAIN_PROBABILITY = 0.7
+OCCLUDER_PROBABILITY = 0.4
+MOST_DISTRACTORS = 3
+SCALE = (0.29, 0.38)
+TURN = 0.35
+GRAIN = (0.008, 0.03)
 BODY_VISIBLE, PART_VISIBLE = 0.72, 0.7
 _ATTEMPTS = 6
 
@@ -38,17 +43,17 @@ class Chance:
         self._numbers: list[float] = []
 
     def unit(self) -> float:
-        """A number in [0, 1)."""
+        """Draw a number in [0, 1)."""
         if not self._numbers:
             self._numbers = self._rng.random(96).tolist()
         return self._numbers.pop()
 
     def between(self, low: float, high: float) -> float:
-        """A number from ``low`` to ``high``."""
+        """Draw a number from ``low`` to ``high``."""
         return low + (high - low) * self.unit()
 
     def one_of(self, items: Sequence[Item]) -> Item:
-        """One of ``items``."""
+        """Draw one of ``items``."""
         return items[int(self.unit() * len(items))]
 
 
@@ -69,7 +74,7 @@ class _Attributes:
 
 
 def sample_scene(rng: np.random.Generator, label: int, rules: tuple[Rule, ...]) -> Scene:
-    """A random scene that satisfies the rule of ``label`` and no other of ``rules``."""
+    """Draw a scene that satisfies the rule of ``label`` and no other of ``rules``."""
     chance = Chance(rng)
     attributes = _attributes(chance, label, rules)
     body = _body(chance, attributes)
@@ -102,10 +107,11 @@ def _draw_attributes(chance: Chance, wanted: dict[str, str]) -> _Attributes:
         return wanted.get(family) or chance.one_of(values)
 
     parts = tuple(part for part in PARTS if wanted.get("part") == part or chance.unit() < PART_PROBABILITY)
+    plain = "plain" if chance.unit() < PLAIN_PROBABILITY else chance.one_of(TEXTURES)
     return _Attributes(
         pick("shape", SHAPES),
         pick("colour", COLOURS),
-        pick("texture", TEXTURES),
+        wanted.get("texture") or plain,
         parts,
         pick("background", BACKGROUNDS),
     )
@@ -116,7 +122,7 @@ def _body(chance: Chance, attributes: _Attributes) -> Body:
     texture = Texture(
         attributes.texture,
         second_tone(rgb, light=chance.unit() < 0.5),
-        chance.between(0.46, 0.62),
+        chance.between(0.5, 0.64),
         chance.between(-pi / 2, pi / 2) if attributes.texture != "checks" else chance.between(-0.5, 0.5),
         (chance.between(-0.5, 0.5), chance.between(-0.5, 0.5)),
     )
@@ -125,10 +131,10 @@ def _body(chance: Chance, attributes: _Attributes) -> Body:
 
 
 def _pose(chance: Chance, attributes: _Attributes) -> Pose:
-    """A pose that keeps the body and its parts in the frame."""
+    """Draw a pose that keeps the body and its parts in the frame."""
     left, top, right, bottom = reach(attributes.parts, SHAPE_TABLE[attributes.shape])
-    scale = min(chance.between(0.25, 0.37), 0.94 / max(right - left, bottom - top))
-    angle = chance.between(-0.45, 0.45)
+    scale = min(chance.between(*SCALE), 0.94 / max(right - left, bottom - top))
+    angle = chance.between(-TURN, TURN)
     c, s = abs(cos(angle)), abs(sin(angle))
     middle = (scale * -sin(angle) * (top + bottom) / 2, scale * cos(angle) * (top + bottom) / 2)
     wide, high = (right - left) / 2, (bottom - top) / 2
@@ -138,14 +144,14 @@ def _pose(chance: Chance, attributes: _Attributes) -> Pose:
 
 
 def _place(chance: Chance, half: float) -> float:
-    """Centre of something ``half`` to either side, anywhere it stays within the frame."""
+    """Draw the centre of something ``half`` to either side, anywhere it stays within the frame."""
     room = max(0.0, 0.5 - half)
     return 0.5 + chance.between(-room, room)
 
 
 def _distractors(chance: Chance, body: Body) -> tuple[Prop, ...]:
-    """None to three different things around the object, most of them away from it."""
-    count = int(chance.unit() * 4)
+    """Draw none to MOST_DISTRACTORS different things, most of them beside the object."""
+    count = int(chance.unit() * (MOST_DISTRACTORS + 1))
     kinds = sorted(DISTRACTORS, key=lambda _: chance.unit())[:count]
     return tuple(_distractor(chance, kind, body) for kind in kinds)
 
@@ -160,7 +166,7 @@ def _distractor(chance: Chance, kind: str, body: Body) -> Prop:
 
 
 def _occluder(chance: Chance, body: Body) -> Prop | None:
-    """Something before the object that leaves the body and every part recognisable, or nothing."""
+    """Draw something before the object that leaves the body and every part recognisable, or nothing."""
     if chance.unit() > OCCLUDER_PROBABILITY:
         return None
     for _ in range(_ATTEMPTS):
@@ -188,6 +194,6 @@ def _light(chance: Chance) -> Light:
         gain=chance.between(0.8, 1.1),
         warmth=chance.between(-0.07, 0.07),
         falloff=chance.between(0.0, 0.3),
-        grain=chance.between(0.01, 0.04),
+        grain=chance.between(*GRAIN),
         grain_seed=int(chance.unit() * 2**53),
     )

@@ -52,7 +52,7 @@ class Prop:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """The background; ``horizon`` is a height in frames, ``variations`` are numbers in [0, 1) it is free to use."""
+    """The background: the height of its ``horizon`` in frames, and numbers in [0, 1) it is free to use."""
 
     kind: str
     horizon: float
@@ -61,7 +61,7 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Light:
-    """Where light comes from, how bright and how warm it is, how fast it falls off, and the grain of the image."""
+    """Where light comes from, how bright and warm it is, how it falls off; and the grain of the image."""
 
     angle: float
     gain: float

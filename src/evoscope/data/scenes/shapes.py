@@ -1,7 +1,7 @@
 """Outlines of the main objects as signed distances, and where parts are attached to them.
 
-Own units: a body fits the square from -1 to 1, v points down. Distances are negative inside and exact enough outside
-for soft shadows (formulas: symmetry folds a polygon onto one edge, whose distance is elementary).
+Own units: a body fits the square from -1 to 1, v points down. Distances are negative inside and exact enough
+outside for soft shadows: symmetry folds a polygon onto one edge, whose distance is elementary.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Distance = Callable[[Floats, Floats], Floats]
 
 @dataclass(frozen=True)
 class Shape:
-    """An outline and its joints: ``top`` of the hat, ``wheel`` centre, ``wing`` root and ``eyes`` centre (u > 0 side)."""
+    """An outline and its joints (side u > 0): foot of the hat, wheel centre, wing root, eye centre."""
 
     distance: Distance
     top: float
@@ -29,13 +29,13 @@ class Shape:
 def box(u: Floats, v: Floats, half_width: float, half_height: float) -> Floats:
     """Distance to a rectangle centred at the origin."""
     a, b = np.abs(u) - np.float32(half_width), np.abs(v) - np.float32(half_height)
-    return np.hypot(np.maximum(a, 0), np.maximum(b, 0)) + np.minimum(np.maximum(a, b), 0)
+    return np.asarray(np.hypot(np.maximum(a, 0), np.maximum(b, 0)) + np.minimum(np.maximum(a, b), 0))
 
 
 def ellipse(u: Floats, v: Floats, half_width: float, half_height: float) -> Floats:
     """Near distance to an ellipse centred at the origin (exact for a circle)."""
     scaled = np.hypot(u * np.float32(1 / half_width), v * np.float32(1 / half_height))
-    return (scaled - 1) * np.float32(min(half_width, half_height))
+    return np.asarray((scaled - 1) * np.float32(min(half_width, half_height)))
 
 
 def segment(u: Floats, v: Floats, a: tuple[float, float], b: tuple[float, float]) -> Floats:
@@ -43,11 +43,11 @@ def segment(u: Floats, v: Floats, a: tuple[float, float], b: tuple[float, float]
     du, dv = b[0] - a[0], b[1] - a[1]
     pu, pv = u - np.float32(a[0]), v - np.float32(a[1])
     along = np.clip((pu * np.float32(du) + pv * np.float32(dv)) * np.float32(1 / (du * du + dv * dv)), 0, 1)
-    return np.hypot(pu - along * np.float32(du), pv - along * np.float32(dv))
+    return np.asarray(np.hypot(pu - along * np.float32(du), pv - along * np.float32(dv)))
 
 
 def _edge_side(u: Floats, v: Floats, a: tuple[float, float], b: tuple[float, float]) -> Floats:
-    """Positive on the outer side of the edge from ``a`` to ``b``, the outline being walked clockwise on screen."""
+    """Tell the sides of the edge from ``a`` to ``b``: positive outside an outline walked clockwise."""
     du, dv = b[0] - a[0], b[1] - a[1]
     return (u - np.float32(a[0])) * np.float32(dv) - (v - np.float32(a[1])) * np.float32(du)
 
@@ -73,7 +73,7 @@ def _star(u: Floats, v: Floats) -> Floats:
     side = np.abs(u)
     for _ in range(2):  # mirror all ten half points onto the one right of the upper tip
         beyond = 2 * np.maximum(side * nu + v * nv, 0)
-        side, v = np.abs(side - beyond * nu), v - beyond * nv
+        side, v = np.abs(side - beyond * nu), np.asarray(v - beyond * nv)
     tip, notch = (0.0, -0.95), (0.5 * sin(pi / 5), -0.5 * cos(pi / 5))
     return np.copysign(segment(side, v, tip, notch), _edge_side(side, v, tip, notch)) - np.float32(0.07)
 
@@ -83,7 +83,7 @@ def _heart(u: Floats, v: Floats) -> Floats:
     lobe = np.hypot(side - np.float32(0.25), up - np.float32(0.75)) - np.float32(sqrt(2) / 4)
     half = np.float32(0.5) * np.maximum(side + up, 0)
     below = np.minimum(np.hypot(side, up - 1), np.hypot(side - half, up - half)) * np.sign(side - up)
-    return np.where(side + up > 1, lobe, below) * np.float32(1 / 0.62)
+    return np.asarray(np.where(side + up > 1, lobe, below) * np.float32(1 / 0.62))
 
 
 def _cross(u: Floats, v: Floats) -> Floats:

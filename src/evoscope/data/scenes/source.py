@@ -14,7 +14,7 @@ from evoscope.data.scenes.vocabulary import STAMPS, concept_names, rules, stamp_
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 SPLITS = ("train", "test", "pool")
 
 
@@ -22,9 +22,9 @@ SPLITS = ("train", "test", "pool")
 class Confounder:
     """A planted shortcut: a small stamp in every image whose colour is tied to the class.
 
-    ``probability`` that the colour is drawn at random from those of all classes instead (0: colour and class are
-    one to one; 1: independent); ``size``: half its side, in frames; ``place``: its mean centre, in frames;
-    ``jitter``: how far it strays.
+    ``probability`` that the colour is drawn at random from those of all classes instead (0: colour and
+    class are one to one; 1: independent); ``size``: half its side, in frames; ``place``: its mean centre;
+    ``jitter``: how far it strays from there.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class SceneSource:
         return int(order[place])
 
     def scene(self, index: int) -> Scene:
-        """Description of image ``index``; the stamp changes nothing else in it."""
+        """Describe image ``index``; the stamp changes nothing else in it."""
         rng = generator(self.seed, "scenes", self.split, index)
         scene = sample_scene(rng, self.label(index), rules(self.classes))
         return replace(scene, stamp=self._stamp(index, scene.label)) if self.confounder else scene
@@ -135,7 +135,7 @@ def _table(scenes: list[Scene], stamped: bool) -> ConceptTable:
 
 
 def scene_source(images: ImageSet) -> SceneSource:
-    """The source of a concept_scenes set, typed.
+    """Give the source of a concept_scenes set, typed.
 
     Raises
     ------
@@ -147,14 +147,14 @@ def scene_source(images: ImageSet) -> SceneSource:
 
 
 def stamp_disagrees(images: ImageSet) -> Bools:
-    """Which images bear a stamp of another class's colour, bool [images] (the truth for outlier detection)."""
+    """Tell which images bear a stamp of another class's colour, bool [images]."""
     source = scene_source(images)
     stamps = (source.scene(int(row)).stamp for row in images.rows)
     return np.array([stamp is not None and stamp.disagrees for stamp in stamps], bool)
 
 
 def rule_concepts(images: ImageSet) -> Ints:
-    """Positions in the concept table of the concepts that define each class, int64 [pairs, 2] of (class, concept)."""
+    """Pair each class with the concepts that define it, int64 [pairs, 2] of (label, column of the table)."""
     assert images.concepts is not None
     names = images.concepts.names
     pairs = [

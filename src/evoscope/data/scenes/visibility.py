@@ -1,9 +1,9 @@
-"""How much of each thing in a scene is to be seen, from the description alone (no pixels, so no drawing size)."""
+"""How much of each thing in a scene is to be seen, from the description alone: no pixels, no drawing size."""
 
 import numpy as np
 
 from evoscope.arrays import Bools, Floats
-from evoscope.data.scenes.parts import part_points
+from evoscope.data.scenes.parts import part_covers, part_points
 from evoscope.data.scenes.props import covers, to_frame, to_own
 from evoscope.data.scenes.scene import Body, Prop, Scene
 from evoscope.data.scenes.shapes import SHAPE_TABLE
@@ -17,7 +17,7 @@ def _lattice(half: float, count: int) -> Floats:
 
 
 _BODY_POINTS = _lattice(0.8, 6)
-_PROP_POINTS = _lattice(0.55, 4)
+_PROP_POINTS = _lattice(0.75, 6)
 
 
 def _in_frame(points: Floats) -> Bools:
@@ -41,16 +41,24 @@ def object_visibility(body: Body, occluder: Prop | None) -> dict[str, float]:
     return {name: float(part.mean()) for name, part in zip(groups, np.split(seen, ends), strict=True)}
 
 
-def prop_visibility(prop: Prop, before: tuple[Prop, ...], body: Body | None) -> float:
-    """Share of a prop that is in the frame and behind neither ``body`` nor the props ``before`` it."""
+def prop_visibility(prop: Prop, before: tuple[Prop, ...], body: Body) -> float:
+    """Share of a prop that is in the frame and behind neither the object nor the props ``before`` it."""
     points = to_frame(_PROP_POINTS, prop.pose)
     points = points[covers(prop, points)]
-    hidden = np.zeros(len(points), bool)
-    if body:
-        hidden |= SHAPE_TABLE[body.shape].distance(*to_own(points, body.pose)) < 0
+    hidden = _object_covers(body, points)
     for other in before:
         hidden |= covers(other, points)
     return _share(points, hidden)
+
+
+def _object_covers(body: Body, points: Floats) -> Bools:
+    """Tell which points [n, 2] of the frame lie on the body or one of its parts."""
+    shape = SHAPE_TABLE[body.shape]
+    own = to_own(points, body.pose)
+    covered = shape.distance(*own) < 0
+    for part in body.parts:
+        covered |= part_covers(part, shape, *own)
+    return covered
 
 
 def visible_concepts(scene: Scene) -> frozenset[str]:
