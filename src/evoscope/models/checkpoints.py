@@ -188,7 +188,7 @@ def _check_match(state: State, module: nn.Module, path: Path) -> None:
         if n in state and own[n].shape != state[n].shape
     ]
     problems = [
-        f"{what} {len(names)}: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
+        f"{what} {len(names)}: {_some(names)}"
         for what, names in (("missing", missing), ("unexpected", unexpected), ("of other shape", shapes))
         if names
     ]
@@ -197,6 +197,10 @@ def _check_match(state: State, module: nn.Module, path: Path) -> None:
             f"'{path}' does not fit the network; {'; '.join(problems)}",
             "check the architecture, the number of classes, and model.strip_prefix",
         )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _missing(epoch: int, epochs: Iterable[int], place: str) -> EvoscopeError:

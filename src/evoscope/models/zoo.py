@@ -83,7 +83,7 @@ def _validate_torchvision(spec: ModelSpec) -> None:
 
 
 def _check_pixels(spec: ModelSpec) -> None:
-    smallest = 1 if spec.name.startswith("vit_") else minimum_pixels(spec.name)
+    smallest = minimum_pixels(spec.name)
     if spec.pixels < smallest:
         raise EvoscopeError(
             f"{spec.name!r} cannot see images of {spec.pixels} pixels",

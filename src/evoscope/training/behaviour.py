@@ -43,9 +43,10 @@ class Behaviour:
 
     @property
     def learnt_gradually(self) -> bool:
-        """Whether it ended near its peak (within a tenth) and reached less than half of it at first."""
+        """Whether it reached twice chance, at most half of that gain at first, and ended near its peak."""
         gain = self.peak - self.chance
-        return not self.collapsed and self.final >= 0.9 * self.peak and self.first - self.chance <= gain / 2
+        learnt = self.peak >= COLLAPSE_PEAK * self.chance and self.final >= 0.9 * self.peak
+        return learnt and not self.collapsed and self.first - self.chance <= gain / 2
 
 
 def behaviour(metrics: pd.DataFrame, classes: int) -> Behaviour:

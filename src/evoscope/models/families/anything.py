@@ -10,8 +10,9 @@ from evoscope.models.names import closest
 from evoscope.models.spec import ModelSpec
 from evoscope.torchvision_compat import torchvision
 
-# Their default start draws an auxiliary head that the protocol ignores, and warns about its own slowness.
+# The protocol ignores the auxiliary head; and the default start warns about its own slowness.
 WITH_AUXILIARY_HEAD = ("inception_v3", "googlenet")
+TRANSFORMERS = ("vit_", "swin_")
 WIDTH_PER_GROUP = ("resnet50", "resnet101", "resnet152")
 WIDTH_MULTIPLIER = ("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")
 
@@ -31,7 +32,12 @@ def check_name(name: str) -> None:
 
 
 def minimum_pixels(name: str) -> int:
-    """Smallest input side of a torchvision classifier, as its published weights state it."""
+    """Find the smallest input side of a torchvision classifier, as its published weights state it.
+
+    Transformers state the size they were trained at, though they take others.
+    """
+    if name.startswith(TRANSFORMERS):
+        return 1
     weights = torchvision.models.get_model_weights(name)
     return max(next(iter(weights)).meta["min_size"]) if len(weights) else 1
 
@@ -43,7 +49,7 @@ def build_any(spec: ModelSpec, n_classes: int) -> nn.Module:
     ------
     EvoscopeError : when the architecture has no such width, dropout or other argument.
     """
-    return construct(spec.name, {"num_classes": n_classes, **options(spec)})
+    return construct(spec.name, {"num_classes": n_classes, **_start(spec), **options(spec)})
 
 
 def construct(name: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -62,15 +68,15 @@ def options(spec: ModelSpec) -> dict[str, Any]:
     """Arguments of torchvision's constructor that ``spec`` asks for, besides the classes."""
     chosen = {"dropout": spec.dropout, "layer_scale": spec.layer_scale}
     given = {key: value for key, value in chosen.items() if value is not None}
-    return {**_start(spec), **_width(spec), **given, **spec.kwargs}
+    head = {"aux_logits": False} if spec.name in WITH_AUXILIARY_HEAD else {}
+    return {**head, **_width(spec), **given, **spec.kwargs}
 
 
 def _start(spec: ModelSpec) -> dict[str, Any]:
+    """Choose what only a network without published weights is asked for."""
     if spec.name in WITH_AUXILIARY_HEAD:
-        return {"aux_logits": False} if spec.weights else {"aux_logits": False, "init_weights": True}
-    if spec.name.startswith("vit_") and not spec.weights:
-        return {"image_size": spec.pixels}
-    return {}
+        return {"init_weights": True}
+    return {"image_size": spec.pixels} if spec.name.startswith("vit_") else {}
 
 
 def _width(spec: ModelSpec) -> dict[str, Any]:
