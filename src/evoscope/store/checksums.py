@@ -60,8 +60,8 @@ def files_under(folder: Path) -> list[str]:
 
 
 def size_under(folder: Path) -> int:
-    """Bytes of all files of a folder, hidden ones too; what vanishes meanwhile counts nothing."""
-    total = 0
+    """Bytes of a file, or of all files of a folder, hidden ones too; what vanishes meanwhile counts 0."""
+    total = folder.stat().st_size if folder.is_file() else 0
     for parent, _, files in os.walk(folder):
         for name in files:
             try:

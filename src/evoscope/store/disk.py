@@ -41,7 +41,9 @@ def explained(error: BaseException, folder: Path) -> EvoscopeError:
 
 def is_full(error: BaseException) -> bool:
     """Whether the system ran out of space; some libraries tell it only in words."""
-    return getattr(error, "errno", None) in _FULL or os.strerror(errno.ENOSPC) in str(error)
+    return getattr(error, "errno", None) in _FULL or any(
+        os.strerror(number) in str(error) for number in _FULL
+    )
 
 
 def publish(partial: Path, final: Path) -> None:

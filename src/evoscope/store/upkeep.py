@@ -225,7 +225,7 @@ def _remove(path: Path) -> bool:
     """Remove a folder unless its key is in use; out of sight first, so a kill leaves no half artefact."""
     key = path.name.rpartition("-")[2]
     with disk_trouble(path), locked_if_free(path.with_name(f".lock-{key}")) as free:
-        if free:
+        if free and os.path.lexists(path):
             doomed = path.with_name(f".damaged-{key}")
             if doomed != path:
                 remove_folder(doomed)
