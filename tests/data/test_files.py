@@ -1,0 +1,177 @@
+"""Inspection and fingerprints of image files: every offender at once, or dropped with a note."""
+
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evoscope.data import files
+from evoscope.data.files import Entry, FileSource, Reading, file_set
+from evoscope.errors import EvoscopeError
+
+CLASSES = ("cat", "dog")
+
+
+def counted(seen):
+    def progress(items, *, total, what, unit="it", size=1):
+        for item in items:
+            seen.append((total, what, unit, size))
+            yield item
+
+    return progress
+
+
+@pytest.fixture
+def good(tmp_path):
+    entries = []
+    for i, label in enumerate(["dog", "cat", "cat"]):
+        path = f"{label}/{i}.png"
+        (tmp_path / label).mkdir(exist_ok=True)
+        Image.new("RGB", (3, 3), (i, 0, 0)).save(tmp_path / path)
+        entries.append(Entry(path, label, path))
+    return entries
+
+
+def spoil(root, entries, content=b"nothing"):
+    """Add a damaged file."""
+    name = f"cat/bad-{len(entries):02d}.png"
+    (root / name).write_bytes(content)
+    return [*entries, Entry(name, "cat", name)]
+
+
+def open_set(root, entries, **options):
+    return file_set(root, "train", entries, CLASSES, Reading(**options))
+
+
+def test_images_come_in_the_order_of_their_ids(tmp_path, good):
+    images = open_set(tmp_path, good)
+    assert images.ids == ("cat/1.png", "cat/2.png", "dog/0.png")
+    assert images.labels.tolist() == [0, 0, 1]
+    assert [int(images.read(i, 1)[0, 0, 0]) for i in range(3)] == [1, 2, 0]
+    assert images.notes == ()
+
+
+def test_all_offenders_are_listed_at_once(tmp_path, good):
+    entries = spoil(tmp_path, spoil(tmp_path, good), b"")
+    with pytest.raises(EvoscopeError) as caught:
+        open_set(tmp_path, entries)
+    message = str(caught.value)
+    assert "2 of 5 train images" in message
+    assert "cat/bad-03.png (not an image)" in message
+    assert "cat/bad-04.png (empty)" in message
+
+
+def test_many_offenders_are_counted_after_twenty(tmp_path, good):
+    entries = good
+    for _ in range(25):
+        entries = spoil(tmp_path, entries)
+    with pytest.raises(EvoscopeError, match=r"25 of 28") as caught:
+        open_set(tmp_path, entries)
+    assert str(caught.value).count("not an image") == 20
+    assert "and 5 more" in str(caught.value)
+
+
+def test_skipped_files_are_dropped_counted_and_named(tmp_path, good):
+    images = open_set(tmp_path, spoil(tmp_path, good), on_error="skip")
+    assert images.ids == open_set(tmp_path, good).ids
+    assert images.fingerprint == open_set(tmp_path, good).fingerprint
+    assert images.notes[0].startswith("1 of 4 files dropped")
+    assert "cat/bad-03.png (not an image)" in images.notes[0]
+
+
+def test_truncated_image_is_an_offender(tmp_path, good):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "whole.jpg")
+    content = (tmp_path / "whole.jpg").read_bytes()
+    with pytest.raises(EvoscopeError, match="truncated"):
+        open_set(tmp_path, spoil(tmp_path, good, content[:-200]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
+def test_pipes_and_dangling_links_are_offenders(tmp_path, good):
+    os.mkfifo(tmp_path / "cat/pipe.png")
+    (tmp_path / "cat/link.png").symlink_to(tmp_path / "absent.png")
+    odd = [Entry(f"cat/{name}.png", "cat", f"cat/{name}.png") for name in ("pipe", "link")]
+    with pytest.raises(EvoscopeError, match="2 of 5") as caught:
+        open_set(tmp_path, [*good, *odd], check=False)
+    assert str(caught.value).count("neither a file nor a link to one") == 2
+
+
+def test_nothing_left_is_an_error(tmp_path, good):
+    bad = spoil(tmp_path, good)[-1:]
+    with pytest.raises(EvoscopeError, match="has no images"):
+        open_set(tmp_path, bad, on_error="skip")
+    with pytest.raises(EvoscopeError, match="has no images"):
+        open_set(tmp_path, [])
+
+
+def test_unchecked_files_fail_when_read(tmp_path, good):
+    images = open_set(tmp_path, spoil(tmp_path, good), check=False)
+    assert len(images) == 4
+    assert "not decoded beforehand" in images.notes[0]
+    with pytest.raises(EvoscopeError, match=r"bad-03\.png cannot be decoded"):
+        images.read(images.ids.index("cat/bad-03.png"), 4)
+
+
+def test_automatic_check_spares_huge_sets(tmp_path, good, monkeypatch):
+    monkeypatch.setattr(files, "_CHECKED_AT_MOST", 3)
+    entries = spoil(tmp_path, good)
+    assert len(open_set(tmp_path, entries)) == 4
+    assert len(open_set(tmp_path, entries, on_error="skip")) == 3
+    with pytest.raises(EvoscopeError, match="1 of 4"):
+        open_set(tmp_path, entries, check=True)
+
+
+def changed_byte(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def test_content_fingerprint_sees_every_byte_and_sizes_do_not(tmp_path, good):
+    before = {kind: open_set(tmp_path, good, fingerprint=kind).fingerprint for kind in ("content", "sizes")}
+    changed_byte(tmp_path / good[0].path)
+    after = {kind: open_set(tmp_path, good, fingerprint=kind, check=False).fingerprint for kind in before}
+    assert after["content"] != before["content"]
+    assert after["sizes"] == before["sizes"]
+    Image.new("RGB", (30, 30)).save(tmp_path / good[0].path)
+    assert open_set(tmp_path, good, fingerprint="sizes").fingerprint != before["sizes"]
+
+
+def test_automatic_fingerprint_is_content_unless_large(tmp_path, good, monkeypatch):
+    kinds = {kind: open_set(tmp_path, good, fingerprint=kind).fingerprint for kind in ("content", "sizes")}
+    assert open_set(tmp_path, good).fingerprint == kinds["content"]
+    monkeypatch.setattr(files, "_HASHED_BELOW", 10)
+    assert open_set(tmp_path, good).fingerprint == kinds["sizes"]
+
+
+def test_fingerprint_sees_names_labels_and_classes(tmp_path, good):
+    renamed = [Entry("cat/x.png", good[0].label, good[0].path), *good[1:]]
+    relabelled = [Entry(good[0].id, "cat", good[0].path), *good[1:]]
+    prints = {open_set(tmp_path, entries).fingerprint for entries in (good, renamed, relabelled, good[:2])}
+    prints.add(file_set(tmp_path, "train", good, (*CLASSES, "emu"), Reading()).fingerprint)
+    assert len(prints) == 5
+    assert open_set(tmp_path, good[::-1]).fingerprint in prints
+
+
+def test_checking_reports_progress_in_files(tmp_path, good):
+    seen = []
+    open_set(tmp_path, good, progress=counted(seen))
+    assert seen == [(3, f"checking {tmp_path.name} train", "file", 1)] * 3
+
+
+def test_source_travels_to_worker_processes(tmp_path, good):
+    source = FileSource(tmp_path, tuple(entry.path for entry in good))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        there = executor.submit(source.read, 2, 2).result(timeout=60)
+    assert there.tolist() == [[[2, 0, 0]] * 2] * 2
+
+
+@pytest.mark.parametrize("options", [{"on_error": "ignore"}, {"fingerprint": "md5"}, {"check": "yes"}])
+def test_unknown_options_are_refused(tmp_path, good, options):
+    with pytest.raises(EvoscopeError, match="is unknown"):
+        open_set(tmp_path, good, **options)
