@@ -1,0 +1,229 @@
+"""CIFAR-10 from torchvision's files and from JPEG copies: official order, checked content, clear errors."""
+
+import hashlib
+import io
+import os
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evoscope.data.cifar10 import COPY_NOTE, ArraySource, open_cifar10
+from evoscope.data.images import Fit
+from evoscope.errors import EvoscopeError
+from evoscope.torchvision_compat import torchvision
+
+REAL = Path(os.environ.get("EVOSCOPE_DATA", "../shared/data"))
+needs_copy = pytest.mark.skipif(
+    not (REAL / "cifar10" / "cifar10_jpeg.npz").is_file(),
+    reason=f"no cifar10_jpeg.npz in {REAL} (set EVOSCOPE_DATA)",
+)
+NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def jpeg(pixels):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=95)
+    return np.frombuffer(stream.getvalue(), dtype=np.uint8)
+
+
+def copy_arrays(rng, counts=(("train", 6), ("test", 4))):
+    arrays = {"class_names": np.array(NAMES)}
+    for split, n in counts:
+        parts = [jpeg(np.full((32, 32, 3), 20 * i, dtype=np.uint8)) for i in range(n)]
+        arrays[f"{split}_jpeg"] = np.concatenate(parts)
+        arrays[f"{split}_offsets"] = np.cumsum([0, *map(len, parts)]).astype(np.uint32)
+        arrays[f"{split}_labels"] = rng.integers(0, 10, n).astype(np.uint8)
+    return arrays
+
+
+@pytest.fixture
+def arrays():
+    return copy_arrays(np.random.default_rng(0))
+
+
+def write_copy(root, arrays):
+    root.mkdir(exist_ok=True)
+    np.savez(root / "cifar10_jpeg.npz", **arrays)
+
+
+@pytest.mark.parametrize("folder", ["", "cifar10"])
+def test_copy_is_found_and_keeps_its_order(tmp_path, arrays, folder):
+    write_copy(tmp_path / folder, arrays)
+    for split, n in (("train", 6), ("test", 4)):
+        images = open_cifar10(tmp_path, split)
+        assert images.ids == tuple(f"{split}-{i:05d}" for i in range(n))
+        assert np.array_equal(images.labels, arrays[f"{split}_labels"])
+        assert all(abs(int(images.read(i, 8).mean()) - 20 * i) <= 2 for i in range(n))
+        assert (images.class_names, images.notes) == (tuple(NAMES), (COPY_NOTE,))
+
+
+def test_fingerprint_sees_pixels_and_labels(tmp_path, arrays):
+    write_copy(tmp_path, arrays)
+    prints = [open_cifar10(tmp_path, split).fingerprint for split in ("train", "test")]
+    assert prints[0] == open_cifar10(tmp_path, "train").fingerprint
+    relabelled = {**arrays, "train_labels": (arrays["train_labels"] + 1) % 10}
+    write_copy(tmp_path, relabelled)
+    prints.append(open_cifar10(tmp_path, "train").fingerprint)
+    repainted = arrays["train_jpeg"].copy()
+    repainted[-3] ^= 1
+    write_copy(tmp_path, {**arrays, "train_jpeg": repainted})
+    prints.append(open_cifar10(tmp_path, "train").fingerprint)
+    assert len(set(prints)) == 4
+
+
+def spoilt(arrays):
+    offsets = arrays["train_offsets"]
+    return {
+        "no key": {k: v for k, v in arrays.items() if k != "train_jpeg"},
+        "short offsets": {**arrays, "train_offsets": offsets[:-1]},
+        "short content": {**arrays, "train_jpeg": arrays["train_jpeg"][:-5]},
+        "falling offsets": {
+            **arrays,
+            "train_offsets": np.r_[offsets[0], offsets[2], offsets[1], offsets[3:]],
+        },
+        "labels": {**arrays, "train_labels": arrays["train_labels"] + 10},
+        "type": {**arrays, "train_jpeg": arrays["train_jpeg"].astype(np.int64)},
+        "pickle": {**arrays, "train_labels": np.array([object()] * 6)},
+        "empty": {**arrays, "train_labels": np.array([], np.uint8), "train_offsets": np.array([], np.uint32)},
+    }
+
+
+@pytest.mark.parametrize("fault", sorted(spoilt(copy_arrays(np.random.default_rng(1)))))
+def test_damaged_copies_are_refused(tmp_path, arrays, fault):
+    write_copy(tmp_path, spoilt(arrays)[fault])
+    with pytest.raises(EvoscopeError, match="is not CIFAR-10 as JPEG copies"):
+        open_cifar10(tmp_path, "train")
+
+
+def test_file_that_is_no_archive_is_refused(tmp_path, arrays):
+    write_copy(tmp_path, arrays)
+    path = tmp_path / "cifar10_jpeg.npz"
+    for content in (b"", b"text", path.read_bytes()[:500]):
+        path.write_bytes(content)
+        with pytest.raises(EvoscopeError, match="is not CIFAR-10 as JPEG copies"):
+            open_cifar10(tmp_path, "train")
+
+
+def test_undecodable_image_is_named_when_read(tmp_path, arrays):
+    content, offsets = arrays["train_jpeg"].copy(), arrays["train_offsets"]
+    content[offsets[2] : offsets[3]] = 0
+    write_copy(tmp_path, {**arrays, "train_jpeg": content})
+    images = open_cifar10(tmp_path, "train")
+    assert images.read(1, 32).shape == (32, 32, 3)
+    with pytest.raises(EvoscopeError, match=r"image train-00002 in .* cannot be decoded"):
+        images.read(2, 32)
+
+
+def write_official(root, monkeypatch, per_batch=3):
+    """Small files of the official form, whose md5 sums torchvision is told to expect."""
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    official = torchvision.datasets.CIFAR10
+    rng = np.random.default_rng(2)
+    truth = {}
+
+    def write(name, content):
+        encoded = pickle.dumps(content)
+        (folder / name).write_bytes(encoded)
+        return hashlib.md5(encoded).hexdigest()
+
+    for listing in ("train_list", "test_list"):
+        sums, pixels, labels = [], [], []
+        for name, _ in getattr(official, listing):
+            batch = rng.integers(0, 256, (per_batch, 3, 32, 32), dtype=np.uint8)
+            targets = rng.integers(0, 10, per_batch).tolist()
+            sums.append([name, write(name, {"data": batch.reshape(per_batch, -1), "labels": targets})])
+            pixels.append(batch.transpose(0, 2, 3, 1))
+            labels += targets
+        monkeypatch.setattr(official, listing, sums)
+        truth[listing.removesuffix("_list")] = np.concatenate(pixels), labels
+    meta = {**official.meta, "md5": write("batches.meta", {"label_names": NAMES})}
+    monkeypatch.setattr(official, "meta", meta)
+    return truth
+
+
+@pytest.mark.parametrize("folder", ["", "cifar10"])
+def test_official_files_are_read_through_torchvision(tmp_path, monkeypatch, folder):
+    truth = write_official(tmp_path / folder, monkeypatch)
+    for split, (pixels, labels) in truth.items():
+        images = open_cifar10(tmp_path, split)
+        assert images.labels.tolist() == labels
+        assert all(np.array_equal(images.read(i, 32), pixels[i]) for i in range(len(pixels)))
+        assert (images.ids[0], images.class_names, images.notes) == (f"{split}-00000", tuple(NAMES), ())
+
+
+def test_official_files_come_before_the_copy(tmp_path, arrays, monkeypatch):
+    write_copy(tmp_path, arrays)
+    write_official(tmp_path, monkeypatch)
+    assert len(open_cifar10(tmp_path, "train")) == 15
+
+
+def test_pickles_with_other_content_are_refused_unread(tmp_path, monkeypatch):
+    write_official(tmp_path, monkeypatch)
+    planted = tmp_path / "planted"
+
+    class Harmful:
+        def __reduce__(self):
+            return Path.touch, (planted,)
+
+    (tmp_path / "cifar-10-batches-py" / "data_batch_2").write_bytes(pickle.dumps(Harmful()))
+    with pytest.raises(EvoscopeError, match="incomplete or damaged"):
+        open_cifar10(tmp_path, "train")
+    assert not planted.exists()
+
+
+def test_missing_set_says_what_to_fetch(tmp_path):
+    with pytest.raises(EvoscopeError) as caught:
+        open_cifar10(tmp_path, "train")
+    assert "cifar-10-python.tar.gz" in caught.value.mend
+    assert str(tmp_path / "cifar-10-batches-py") in caught.value.mend
+
+
+def test_downloaded_archive_is_unpacked_and_opened(tmp_path, monkeypatch):
+    truth = write_official(tmp_path / "server", monkeypatch)
+    archive = tmp_path / "server" / "cifar-10-python.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "server/cifar-10-batches-py", "cifar-10-batches-py")
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", archive.as_uri())
+    monkeypatch.setattr(
+        torchvision.datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest()
+    )
+    images = open_cifar10(tmp_path / "new", "test", download=True)
+    assert images.labels.tolist() == truth["test"][1]
+
+
+def test_failed_download_is_clear(tmp_path, monkeypatch):
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", "file:///absent/cifar.tar.gz")
+    with pytest.raises(EvoscopeError, match="incomplete or damaged"):
+        open_cifar10(tmp_path, "train", download=True)
+
+
+def test_unknown_split_is_refused(tmp_path):
+    with pytest.raises(EvoscopeError, match="split 'val' is unknown"):
+        open_cifar10(tmp_path, "val")
+
+
+def test_array_source_crops_and_squashes():
+    pixels = np.zeros((1, 8, 8, 3), np.uint8)
+    pixels[:, 2:6, 2:6] = 200
+    assert (ArraySource(pixels).read(0, 4, Fit("crop", 0.5)) == 200).all()
+    assert ArraySource(pixels).read(0, 4).mean() < 100
+
+
+@pytest.mark.realdata
+@needs_copy
+def test_real_copy_is_complete_and_matches_the_lossless_images():
+    for split, n in (("train", 50_000), ("test", 10_000)):
+        images = open_cifar10(REAL, split)
+        assert len(images) == n
+        assert (np.bincount(images.labels) == n // 10).all()
+        sheet = Image.open(REAL / "cifar10" / f"lossless_{split}_first1000.png")
+        originals = np.asarray(sheet).reshape(1000, 32, 32, 3)[::20]
+        copies = np.stack([images.read(20 * i, 32) for i in range(len(originals))])
+        errors = np.abs(copies.astype(float) - originals).mean(axis=(1, 2, 3))
+        assert errors.mean() < 8
+        assert errors.max() < 20
