@@ -1,8 +1,8 @@
 """A pipeline of three stages in a process of its own, to be killed: `pipeline.py ROOT COUNTS PACE CRASH_AT`.
 
 The second stage is resumable. Every start of a build appends its name to the file COUNTS. PACE is a pause in
-seconds. With CRASH_AT > 0 the process kills itself with SIGKILL at that many file operations in ROOT; at the
-end it writes how many there were.
+seconds. With CRASH_AT >= 0 the process kills itself with SIGKILL just before that file operation in ROOT; at the
+end it lists them all, one per line.
 """
 
 import hashlib
@@ -15,16 +15,16 @@ from pathlib import Path
 from evoscope.store import Node, Stage, Store
 
 ROOT, COUNTS, PACE, CRASH_AT = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-operations = 0
+operations = []
 
 
 def crash(event, arguments):
     """Count file operations in the store, and die at the chosen one."""
-    global operations
-    if event in ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.scandir"):
-        operations += str(arguments[0]).startswith(str(ROOT))
-        if operations == CRASH_AT > 0:
+    watched = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.scandir")
+    if event in watched and str(arguments[0]).startswith(str(ROOT)):
+        if len(operations) == CRASH_AT:
             os.kill(os.getpid(), signal.SIGKILL)
+        operations.append(f"{event} {arguments[0]}")
 
 
 def count(name):
@@ -72,4 +72,4 @@ sys.addaudithook(crash)
 images = Node(Stage("draw", 1), {"parts": 4}, {}, draw, seed=0)
 network = Node(Stage("train", 1), {"epochs": 5}, {"images": images}, train, seed=1, resumable=True)
 Store(ROOT).get(Node(Stage("look", 1), {}, {"images": images, "network": network}, look, seed=2))
-sys.stdout.write(str(operations))
+sys.stdout.write("\n".join(operations))

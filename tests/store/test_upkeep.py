@@ -179,7 +179,7 @@ def test_prune_leaves_a_running_computation_alone(toy):
 
 
 def test_what_was_pruned_is_computed_again(toy):
-    first, second, _ = toy.chain()
+    _, second, _ = toy.chain()
     content = (toy.store.get(second) / "out.bin").read_bytes()
     toy.store.prune(keep=[])
     assert (toy.store.get(second) / "out.bin").read_bytes() == content
