@@ -67,7 +67,8 @@ def test_here_the_commit_is_a_hash_or_nothing():
 
 def test_peak_memory_grows_with_what_is_held():
     """In a process of its own: the peak of this one is whatever other tests have held."""
-    code = "from evoscope.store.runrecord import peak_memory_bytes as peak; a = peak(); x = b'x' * 10**8; print(a, peak())"
+    lines = ["from evoscope.store.runrecord import peak_memory_bytes as peak", "before = peak()"]
+    code = "\n".join([*lines, "held = b'x' * 10**8", "print(before, peak())"])
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     told = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True

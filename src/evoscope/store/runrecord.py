@@ -53,6 +53,10 @@ def git_commit() -> str | None:
 
 def peak_memory_bytes() -> int | None:
     """Most memory this process has held so far, whatever it did; None where the system does not tell."""
+    status = Path("/proc/self/status")  # Linux; its getrusage would count the parent process too
+    if status.exists():
+        line = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), None)
+        return int(line.split()[1]) * 1024 if line else None
     if sys.platform == "win32":
         return None
     import resource  # absent on Windows
