@@ -1,0 +1,122 @@
+"""The choices behind a semantic space, and the three sets of them that have names."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from evoscope.errors import EvoscopeError
+
+Stop = Literal["settled", "gradient", "none"]
+Solver = Literal["least_squares", "gauss_seidel", "batch_descent"]
+Indirect = Literal["none", "characters", "shared_neurons"]
+Averaging = Literal["all", "covered_first"]
+Unplaced = Literal["ordinary", "exclude"]
+ResponsiveRule = Literal["none", "raw", "standardised"]
+
+
+@dataclass(frozen=True)
+class SpaceProtocol:
+    """How stimuli become a semantic space and projections (ConceptEvo, steps 1.1 to 2.2).
+
+    ``k``: stimuli per neuron that count, the most exciting first; ``dim``: of the space;
+    ``negatives``: random neurons per endpoint of a pair;
+    ``skipgram_lr``, ``skipgram_epochs``: step size and largest number of epochs; ``skipgram_stop``:
+    ``settled`` when the likelihood of held-out pairs has stopped improving by the relative amount
+    ``skipgram_threshold``, ``gradient`` when the summed squared gradient of an epoch is at most
+    ``skipgram_threshold``, or ``none``; ``image_solver``: ``least_squares`` (minimum norm, the rest of this
+    line ignored), ``gauss_seidel`` (HEAD) or ``batch_descent`` (v1), with step ``image_lr``, at most
+    ``image_sweeps`` sweeps, until the error is below ``image_threshold``: sqrt(mean ||.||^2) for
+    ``gauss_seidel``, sum ||.||^2 / 2N for ``batch_descent``; ``indirect``: how images that excite no base
+    neuron are placed: not at all, paired by shared characters of neuron names (the released defect), or by
+    shared responsive neurons, of which each gives at most ``pairs_per_neuron`` pairs an epoch;
+    ``indirect_lr``, ``indirect_epochs``, ``indirect_negatives``, ``indirect_threshold`` (summed squared
+    gradient): of that; ``projection``: mean over ``all`` stimuli, or ``covered_first``: over the covered
+    ones, with the indirect ones only where less than ``min_coverage`` of the stimuli are covered;
+    ``unplaced``: whether dead, constant and non-finite neurons are ``ordinary`` or excluded; ``responsive``,
+    ``responsive_rule``: how many neurons an image is tied to, by ``raw`` maxima or by maxima ``standardised``
+    per neuron: what the activation pass is to be asked for.
+    """
+
+    k: int = 20
+    dim: int = 30
+    negatives: int = 3
+    skipgram_lr: float = 0.05
+    skipgram_epochs: int = 1000
+    skipgram_stop: Stop = "settled"
+    skipgram_threshold: float = 1e-3
+    image_solver: Solver = "least_squares"
+    image_lr: float = 0.1
+    image_threshold: float = 0.01
+    image_sweeps: int = 10_000
+    indirect: Indirect = "shared_neurons"
+    indirect_lr: float = 0.1
+    indirect_epochs: int = 20
+    indirect_negatives: int = 2
+    indirect_threshold: float = 0.01
+    pairs_per_neuron: int = 500
+    projection: Averaging = "covered_first"
+    min_coverage: float = 0.25
+    unplaced: Unplaced = "exclude"
+    responsive: int = 20
+    responsive_rule: ResponsiveRule = "standardised"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers without a meaning and pairs of options that contradict each other."""
+        for name in ("k", "dim", "negatives", "skipgram_epochs", "image_sweeps", "indirect_epochs"):
+            _at_least_one(name, getattr(self, name))
+        for name in ("skipgram_lr", "image_lr", "indirect_lr"):
+            _positive(name, getattr(self, name))
+        if self.indirect != "none" and (self.responsive_rule == "none" or self.responsive < 1):
+            raise EvoscopeError(
+                f"the space protocol asks for indirect={self.indirect!r} without responsive neurons",
+                "set responsive_rule to 'raw' or 'standardised' and responsive to 1 or more, or indirect='none'",
+            )
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise EvoscopeError(f"{name}={value} in the space protocol", "give a whole number of at least 1")
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise EvoscopeError(f"{name}={value} in the space protocol", "give a number above 0")
+
+
+def corrected() -> SpaceProtocol:
+    """Return the protocol with the released code's defects mended (the default everywhere)."""
+    return SpaceProtocol()
+
+
+def as_released() -> SpaceProtocol:
+    """Return the authors' released code as it stands, defects included."""
+    return SpaceProtocol(
+        skipgram_lr=0.01,
+        skipgram_epochs=20,
+        skipgram_stop="gradient",
+        skipgram_threshold=0.01,
+        image_solver="gauss_seidel",
+        indirect="characters",
+        indirect_lr=0.01,
+        indirect_epochs=1,
+        projection="all",
+        unplaced="ordinary",
+        responsive_rule="raw",
+    )
+
+
+def v1() -> SpaceProtocol:
+    """ConceptEvo's first version: 10,000 epochs without a stop (a scale may cap them, and must say so)."""
+    return SpaceProtocol(
+        k=10,
+        skipgram_lr=0.05,
+        skipgram_epochs=10_000,
+        skipgram_stop="none",
+        image_solver="batch_descent",
+        image_lr=10.0,
+        image_threshold=1e-3,
+        indirect="none",
+        projection="all",
+        unplaced="ordinary",
+        responsive=0,
+        responsive_rule="none",
+    )
