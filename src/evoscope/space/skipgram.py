@@ -1,0 +1,194 @@
+"""Vectors of the base model's neurons: skip-gram over co-activated pairs (ConceptEvo, step 1.3)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from evoscope.arrays import Array, Bools, Doubles, Floats, SmallInts
+from evoscope.errors import EvoscopeError
+from evoscope.progress import Progress, silent
+from evoscope.seeds import derive, generator
+from evoscope.space.coactivation import Groups
+from evoscope.space.kernels import draw_pairs, random_state, train_pairs
+from evoscope.space.protocol import SpaceProtocol
+
+# Share of the images whose pairs are kept from training to see when it has settled.
+HELD_OUT = 0.05
+# Epochs between two looks at the held-out pairs, and looks without improvement before training stops.
+CHECK_EVERY = 5
+PATIENCE = 4
+_NO_LIMIT = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class NeuronVectors:
+    """Result of the skip-gram.
+
+    ``vectors``: float64 [neurons, dim]; ``likelihood``: float32 [epochs], mean log-likelihood of a held-out
+    pair with its negatives, NaN in the epochs where it was not measured; ``squared_gradient``: float32
+    [epochs], summed over the epoch; ``stopped``: whether the stopping rule ended training before the largest
+    number of epochs.
+    """
+
+    vectors: Doubles
+    likelihood: Floats
+    squared_gradient: Floats
+    stopped: bool
+
+
+def embed_neurons(
+    groups: Groups, neurons: int, protocol: SpaceProtocol, seed: int, progress: Progress = silent
+) -> NeuronVectors:
+    """Train the skip-gram on co-activated neurons.
+
+    With ``skipgram_stop="settled"`` the images of `hold_out` are not trained on, and the vectors returned are
+    those of the look with the best likelihood; otherwise all images are trained on and the last vectors are
+    returned.
+
+    Parameters
+    ----------
+    groups : image -> neurons, from `coactivation`.
+    neurons : number of neurons, all of which can be negatives; one that is in no group keeps its start in
+        U(-.5, .5).
+    protocol : uses dim, negatives and ``skipgram_*``.
+    seed : same seed, same bytes (on one kind of processor).
+    progress : counts epochs.
+
+    Raises
+    ------
+    EvoscopeError
+        No image stimulates two neurons, or the vectors diverge.
+    """
+    if len(groups) == 0:
+        raise EvoscopeError(
+            "no image is among the stimuli of two base neurons, so there is nothing to learn from",
+            "take a larger k or a smaller image pool",
+        )
+    judge = _Judge(groups, neurons, protocol, seed)
+    training = _Training(judge.training, neurons, protocol, seed)
+    steps = progress(
+        range(protocol.skipgram_epochs), total=protocol.skipgram_epochs, what="skip-gram", unit="epoch"
+    )
+    stopped = _run(steps, training, judge)
+    vectors = training.vectors if judge.best is None else judge.best
+    return NeuronVectors(vectors, _float32(judge.history), _float32(training.gradients), stopped)
+
+
+def _run(steps: Iterator[int], training: "_Training", judge: "_Judge") -> bool:
+    for epoch in steps:
+        gradient = training.epoch(epoch)
+        if judge.stops(epoch, training.vectors, gradient):
+            return True
+    return False
+
+
+def hold_out(groups: Groups, neurons: int, share: float, seed: int) -> Bools:
+    """Images to keep from training, bool [groups]: about ``share``, such that every neuron keeps an image."""
+    left = np.bincount(groups.members, minlength=neurons)
+    held = np.zeros(len(groups), dtype=bool)
+    wanted = round(share * len(groups))
+    for g in generator(seed, "held-out images").permutation(len(groups)):
+        if wanted == 0:
+            break
+        members = groups.members[groups.offsets[g] : groups.offsets[g + 1]]
+        if left[members].min() > 1:
+            held[g], wanted = True, wanted - 1
+            left[members] -= 1
+    return held
+
+
+def pair_likelihood(vectors: Doubles, pairs: SmallInts, negatives: SmallInts) -> float:
+    """Mean over pairs of log s(v_n.v_m) + sum_r log s(-v_n.v_r) + sum_r log s(-v_m.v_r).
+
+    Parameters
+    ----------
+    vectors : float64 [items, dim]; pairs : int32 [pairs, 2]; negatives : int32 [pairs, 2, negatives].
+    """
+    ends = vectors[pairs]
+    together = np.einsum("pd,pd->p", ends[:, 0], ends[:, 1])
+    apart = np.einsum("psd,psrd->psr", ends, vectors[negatives])
+    return float((_log_sigmoid(together) + _log_sigmoid(-apart).sum(axis=(1, 2))).mean())
+
+
+class _Training:
+    """Vectors under training, and the stream that draws their pairs."""
+
+    def __init__(self, groups: Groups, neurons: int, protocol: SpaceProtocol, seed: int) -> None:
+        self.vectors = generator(seed, "neuron start").uniform(-0.5, 0.5, (neurons, protocol.dim))
+        self.gradients: list[float] = []
+        self._protocol = protocol
+        self._offsets, self._members = groups.offsets, groups.members.copy()
+        self._state = random_state(derive(seed, "skip-gram pairs"))
+
+    def epoch(self, number: int) -> float:
+        pairs, negatives = self._draw()
+        gradient = float(train_pairs(self.vectors, pairs, negatives, self._protocol.skipgram_lr))
+        if not np.isfinite(gradient):
+            raise EvoscopeError(
+                f"the skip-gram diverged in epoch {number} with skipgram_lr={self._protocol.skipgram_lr}",
+                "lower skipgram_lr of the space protocol",
+            )
+        self.gradients.append(gradient)
+        return gradient
+
+    def _draw(self) -> tuple[SmallInts, SmallInts]:
+        return _draw(self._offsets, self._members, len(self.vectors), self._protocol, self._state)
+
+
+class _Judge:
+    """Decides when training ends; holds images out if the rule looks at held-out pairs."""
+
+    def __init__(self, groups: Groups, neurons: int, protocol: SpaceProtocol, seed: int) -> None:
+        self.training = groups
+        self.history: list[float] = []
+        self.best: Doubles | None = None
+        self._protocol = protocol
+        self._best_likelihood = -np.inf
+        self._looks_since = 0
+        if protocol.skipgram_stop == "settled":
+            self._pairs, self._negatives = self._hold_out(groups, neurons, seed)
+
+    def _hold_out(self, groups: Groups, neurons: int, seed: int) -> tuple[SmallInts, SmallInts]:
+        held = hold_out(groups, neurons, HELD_OUT, seed)
+        if not held.any():  # a handful of images: watch the pairs that are trained on
+            held[:] = True
+        else:
+            self.training = groups.take(~held)
+        watched = groups.take(held)
+        state = random_state(derive(seed, "held-out pairs"))
+        return _draw(watched.offsets, watched.members.copy(), neurons, self._protocol, state)
+
+    def stops(self, epoch: int, vectors: Doubles, gradient: float) -> bool:
+        self.history.append(float("nan"))
+        if self._protocol.skipgram_stop == "gradient":
+            return gradient <= self._protocol.skipgram_threshold
+        last = epoch + 1 == self._protocol.skipgram_epochs
+        if self._protocol.skipgram_stop == "settled" and (last or (epoch + 1) % CHECK_EVERY == 0):
+            return self._look(vectors)
+        return False
+
+    def _look(self, vectors: Doubles) -> bool:
+        likelihood = pair_likelihood(vectors, self._pairs, self._negatives)
+        self.history[-1] = likelihood
+        enough = self._protocol.skipgram_threshold * abs(self._best_likelihood)
+        self._looks_since += 1
+        if self.best is None or likelihood > self._best_likelihood + enough:
+            self._best_likelihood, self._looks_since = likelihood, 0
+            self.best = vectors.copy()
+        return self._looks_since >= PATIENCE
+
+
+def _draw(
+    offsets: Array, members: SmallInts, neurons: int, protocol: SpaceProtocol, state: Array
+) -> tuple[SmallInts, SmallInts]:
+    pairs, negatives = draw_pairs(offsets, members, _NO_LIMIT, neurons, protocol.negatives, state)
+    return pairs, negatives
+
+
+def _log_sigmoid(x: Doubles) -> Doubles:
+    return -np.logaddexp(0.0, -x)
+
+
+def _float32(values: list[float]) -> Floats:
+    return np.array(values, dtype=np.float32)
