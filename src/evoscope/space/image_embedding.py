@@ -1,0 +1,194 @@
+"""Vectors of the images that stimulate base neurons (ConceptEvo, step 2.1.2).
+
+Wanted are image vectors whose mean over a neuron's stimuli is that neuron's vector: one linear system, three
+solvers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from evoscope.arrays import Bools, Doubles, SmallInts
+from evoscope.errors import EvoscopeError
+from evoscope.progress import Progress, silent
+from evoscope.seeds import generator
+from evoscope.space.coactivation import Groups, group
+from evoscope.space.kernels import sweep_at_once, sweep_in_place
+from evoscope.space.protocol import SpaceProtocol
+
+# Conjugate gradients: most steps, and the gradient (relative to the first) at which a dimension is done.
+_STEPS = 5000
+_PRECISION = 1e-9
+
+
+@dataclass(frozen=True)
+class ImageVectors:
+    """Result of the image embedding.
+
+    ``vectors``: float64 [images, dim], for images outside the stimuli NaN (least squares) or their start in
+    U(-.5, .5); ``covered``: bool [images], a stimulus of a neuron that has a vector; ``residual``:
+    sqrt(mean_n ||v'_n - v_n||^2); ``sweeps``: passes over the images, or steps of conjugate gradients;
+    ``reached``: whether the solver met its threshold.
+    """
+
+    vectors: Doubles
+    covered: Bools
+    residual: float
+    sweeps: int
+    reached: bool
+
+
+def embed_images(
+    stimuli: SmallInts,
+    targets: Doubles,
+    images: int,
+    protocol: SpaceProtocol,
+    seed: int,
+    progress: Progress = silent,
+) -> ImageVectors:
+    """Image vectors that reproduce the base neurons as means over their stimuli.
+
+    Parameters
+    ----------
+    stimuli : int32 [neurons, k], positions in the pool, -1 for none.
+    targets : float64 [neurons, dim], the neurons' vectors; a NaN row, or one without stimuli, takes no part.
+    images : size of the pool.
+    protocol : uses ``image_*``.
+    seed : of the random start (published solvers).
+    progress : counts sweeps (published solvers).
+
+    Raises
+    ------
+    EvoscopeError
+        No neuron has both a vector and stimuli, or the descent diverges.
+    """
+    taking_part = np.isfinite(targets).all(axis=1) & (stimuli >= 0).any(axis=1)
+    if not taking_part.any():
+        raise EvoscopeError(
+            "no base neuron has both a vector and stimuli", "check the health of the base model"
+        )
+    stimuli, targets = stimuli[taking_part], np.ascontiguousarray(targets[taking_part], dtype=np.float64)
+    covered = np.zeros(images, dtype=bool)
+    covered[stimuli[stimuli >= 0]] = True
+    if protocol.image_solver == "least_squares":
+        return _least_squares(stimuli, targets, covered)
+    return _descent(stimuli, targets, covered, protocol, seed, progress)
+
+
+def averaging_matrix(stimuli: SmallInts, images: int) -> sparse.csr_array:
+    """Sparse float64 [neurons, images] that takes image vectors to their mean over each neuron's stimuli."""
+    counts = (stimuli >= 0).sum(axis=1)
+    rows, _ = np.nonzero(stimuli >= 0)
+    entries = (1.0 / counts[rows], (rows, stimuli[stimuli >= 0]))
+    return sparse.csr_array(entries, shape=(len(stimuli), images))
+
+
+def root_mean_square(differences: Doubles) -> float:
+    """sqrt(mean_n ||d_n||^2) of float64 [n, dim]: not divided by the dimension, as published."""
+    return float(np.sqrt((differences**2).sum(axis=1).mean()))
+
+
+def _least_squares(stimuli: SmallInts, targets: Doubles, covered: Bools) -> ImageVectors:
+    means = averaging_matrix(stimuli, len(covered))[:, covered]
+    solution, steps = minimum_norm(means, targets)
+    vectors = np.full((len(covered), targets.shape[1]), np.nan)
+    vectors[covered] = solution
+    residual = root_mean_square(means @ solution - targets)
+    return ImageVectors(vectors, covered, residual, steps, steps < _STEPS)
+
+
+def minimum_norm(matrix: sparse.csr_array, targets: Doubles) -> tuple[Doubles, int]:
+    """Least-squares solution of smallest norm, all dimensions at once, and the steps it took.
+
+    Conjugate gradients on the normal equations from zero (Bjorck, Numerical Methods for Least Squares
+    Problems, 1996, section 7.4): iterates stay in the row space, so that among all minimisers they reach the
+    shortest.
+
+    Parameters
+    ----------
+    matrix : sparse float64 [m, n]; targets : float64 [m, dim]. Returns float64 [n, dim].
+    """
+    transposed = sparse.csr_array(matrix.T)
+    solution = np.zeros((matrix.shape[1], targets.shape[1]))
+    remainder = targets.copy()
+    gradient = transposed @ remainder
+    direction, size = gradient.copy(), _squares(gradient)
+    enough = _PRECISION**2 * size
+    for step in range(_STEPS):
+        active = size > enough
+        if not active.any():
+            return solution, step
+        image = matrix @ direction
+        length = _ratio(size, _squares(image), active)
+        solution += length * direction
+        remainder -= length * image
+        gradient = transposed @ remainder
+        renewed = _squares(gradient)
+        direction = gradient + _ratio(renewed, size, active) * direction
+        size = renewed
+    return solution, _STEPS
+
+
+def _squares(columns: Doubles) -> Doubles:
+    return np.asarray(np.einsum("nd,nd->d", columns, columns))
+
+
+def _ratio(above: Doubles, below: Doubles, active: Bools) -> Doubles:
+    return np.divide(above, below, out=np.zeros_like(above), where=active & (below > 0))
+
+
+def _descent(
+    stimuli: SmallInts,
+    targets: Doubles,
+    covered: Bools,
+    protocol: SpaceProtocol,
+    seed: int,
+    progress: Progress,
+) -> ImageVectors:
+    vectors = generator(seed, "image start").uniform(-0.5, 0.5, (len(covered), targets.shape[1]))
+    means = averaging_matrix(stimuli, len(covered))
+    sweep, limit = _sweeper(stimuli, protocol), _error_limit(protocol)
+    errors = means @ vectors - targets
+    steps = range(protocol.image_sweeps)
+    done = 0
+    for _ in progress(steps, total=len(steps), what="image embedding", unit="sweep"):
+        if root_mean_square(errors) < limit:
+            break
+        sweep(vectors, errors)
+        errors = means @ vectors - targets
+        done += 1
+        _check_finite(errors, done, protocol)
+    residual = root_mean_square(errors)
+    return ImageVectors(vectors, covered, residual, done, residual < limit)
+
+
+def _sweeper(stimuli: SmallInts, protocol: SpaceProtocol) -> Callable[[Doubles, Doubles], None]:
+    by_image = _neurons_by_image(stimuli)
+    rows = (by_image.keys, by_image.offsets, by_image.members)
+    weights = 1.0 / (stimuli >= 0).sum(axis=1)
+    if protocol.image_solver == "gauss_seidel":
+        return lambda vectors, errors: sweep_in_place(vectors, errors, *rows, weights, protocol.image_lr)
+    lr = protocol.image_lr / len(stimuli)
+    return lambda vectors, errors: sweep_at_once(vectors, errors, *rows, weights, lr)
+
+
+def _error_limit(protocol: SpaceProtocol) -> float:
+    """Turn the protocol's threshold into a bound on sqrt(mean ||.||^2): v1's is on sum ||.||^2 / 2N."""
+    if protocol.image_solver == "gauss_seidel":
+        return protocol.image_threshold
+    return float(np.sqrt(2 * protocol.image_threshold))
+
+
+def _check_finite(errors: Doubles, sweep: int, protocol: SpaceProtocol) -> None:
+    if not np.isfinite(errors).all():
+        raise EvoscopeError(
+            f"the image embedding diverged in sweep {sweep} with image_lr={protocol.image_lr}",
+            "lower image_lr of the space protocol or set image_solver='least_squares'",
+        )
+
+
+def _neurons_by_image(stimuli: SmallInts) -> Groups:
+    neuron, _ = np.nonzero(stimuli >= 0)
+    return group(stimuli[stimuli >= 0].astype(np.int64), neuron)

@@ -1,0 +1,152 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from benchmarks.image_embedding import released_descent
+from evoscope.errors import EvoscopeError
+from evoscope.seeds import generator
+from evoscope.space.image_embedding import averaging_matrix, embed_images, minimum_norm
+from evoscope.space.protocol import as_released, corrected, v1
+
+
+def problem(seed, neurons=25, images=70, k=5, dim=4):
+    rng = np.random.default_rng(seed)
+    stimuli = np.stack([rng.permutation(images)[:k] for _ in range(neurons)]).astype(np.int32)
+    return stimuli, rng.normal(0, 1, (neurons, dim))
+
+
+def dense_means(stimuli, images):
+    matrix = np.zeros((len(stimuli), images))
+    for n, row in enumerate(stimuli):
+        real = row[row >= 0]
+        for x in real:
+            matrix[n, x] = 1 / len(real)
+    return matrix
+
+
+def slow_descent(stimuli, targets, vectors, lr, in_place):
+    """One sweep by definition: every neuron's mean is computed anew for every image."""
+    vectors, start = vectors.copy(), vectors.copy()
+    for x in range(len(vectors)):
+        seen = vectors if in_place else start
+        step = np.zeros(vectors.shape[1])
+        for n, row in enumerate(stimuli):
+            real = row[row >= 0]
+            if x in real:
+                step += (seen[real].mean(axis=0) - targets[n]) / len(real)
+        vectors[x] -= lr * step
+    return vectors
+
+
+def with_gaps(stimuli, seed):
+    stimuli[np.random.default_rng(seed).random(stimuli.shape) < 0.15] = -1
+    return stimuli
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_least_squares_is_the_pseudo_inverse_solution(seed):
+    stimuli, targets = problem(seed)
+    stimuli = with_gaps(stimuli, seed)
+    expected = np.linalg.pinv(dense_means(stimuli, 70)) @ targets
+    found = embed_images(stimuli, targets, 70, corrected(), 0)
+    np.testing.assert_allclose(found.vectors[found.covered], expected[found.covered], atol=1e-7)
+    assert np.isnan(found.vectors[~found.covered]).all()
+    assert set(np.flatnonzero(found.covered)) == set(stimuli[stimuli >= 0])
+    assert found.residual == pytest.approx(0, abs=1e-6)
+
+
+def test_least_squares_of_contradicting_neurons_is_still_the_shortest_minimiser():
+    """Two neurons with the same stimuli and more neurons than images: no exact solution, singular equations."""
+    stimuli, targets = problem(3, neurons=40, images=12)
+    stimuli[1] = stimuli[0][::-1]
+    dense = dense_means(stimuli, 12)
+    found = embed_images(stimuli, targets, 12, corrected(), 0)
+    np.testing.assert_allclose(found.vectors, np.linalg.lstsq(dense, targets, rcond=None)[0], atol=1e-6)
+    distances = np.linalg.norm(dense @ found.vectors - targets, axis=1)
+    assert found.residual == pytest.approx(np.sqrt((distances**2).mean()), rel=1e-6)
+    assert found.residual > 0.1
+
+
+def test_conjugate_gradients_cope_with_targets_that_need_no_step():
+    solution, steps = minimum_norm(
+        sparse.csr_array(np.eye(3)), np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]])
+    )
+    np.testing.assert_allclose(solution, [[0, 1], [0, 2], [0, 3]], atol=1e-12)
+    assert steps == 1
+
+
+def test_averaging_matrix_equals_the_definition():
+    stimuli, _ = problem(1)
+    stimuli = with_gaps(stimuli, 1)
+    np.testing.assert_allclose(averaging_matrix(stimuli, 70).toarray(), dense_means(stimuli, 70))
+
+
+@pytest.mark.parametrize(("protocol", "in_place"), [(as_released(), True), (v1(), False)])
+def test_published_descents_equal_the_slow_loops(protocol, in_place):
+    stimuli, targets = problem(2)
+    stimuli = with_gaps(stimuli, 2)
+    lr = protocol.image_lr if in_place else protocol.image_lr / len(targets)
+    expected = generator(5, "image start").uniform(-0.5, 0.5, (70, 4))
+    for _ in range(3):
+        expected = slow_descent(stimuli, targets, expected, lr, in_place)
+    found = embed_images(stimuli, targets, 70, dataclasses.replace(protocol, image_sweeps=3), 5)
+    np.testing.assert_allclose(found.vectors, expected, atol=1e-12)
+    assert found.sweeps == 3
+    assert not found.reached
+
+
+def test_the_released_descent_equals_the_benchmarks_slow_version_up_to_its_stop():
+    stimuli, targets = problem(9)
+    vectors, sweeps = released_descent(stimuli, targets, 70, as_released(), 3)
+    found = embed_images(stimuli, targets, 70, as_released(), 3)
+    assert found.sweeps == sweeps > 10
+    np.testing.assert_allclose(found.vectors, vectors, atol=1e-10)
+
+
+def test_the_released_descent_stops_below_its_threshold_and_leaves_other_images_alone():
+    stimuli, targets = problem(4)
+    found = embed_images(stimuli, targets, 90, as_released(), 1)
+    errors = dense_means(stimuli, 90) @ found.vectors - targets
+    assert found.reached
+    assert 0.005 < np.sqrt((errors**2).sum(axis=1).mean()) < 0.01
+    start = generator(1, "image start").uniform(-0.5, 0.5, (90, 4))
+    np.testing.assert_array_equal(found.vectors[~found.covered], start[~found.covered])
+
+
+def test_v1_stops_on_half_the_mean_squared_error():
+    stimuli, targets = problem(5)
+    found = embed_images(stimuli, targets, 70, v1(), 1)
+    errors = dense_means(stimuli, 70) @ found.vectors - targets
+    assert found.reached
+    assert (errors**2).sum() / (2 * len(targets)) < 0.001
+
+
+def test_least_squares_is_never_further_and_never_longer_than_the_descent():
+    stimuli, targets = problem(6)
+    patient = dataclasses.replace(as_released(), image_threshold=1e-6)
+    exact, descent = (embed_images(stimuli, targets, 70, p, 0) for p in (corrected(), patient))
+    assert descent.residual < 1e-6
+    assert exact.residual < descent.residual
+    covered = exact.covered
+    assert np.linalg.norm(exact.vectors[covered]) < np.linalg.norm(descent.vectors[covered])
+
+
+def test_neurons_without_vector_or_stimuli_take_no_part():
+    stimuli, targets = problem(7)
+    targets[0], stimuli[1] = np.nan, -1
+    alone = embed_images(stimuli[2:], targets[2:], 70, corrected(), 0)
+    found = embed_images(stimuli, targets, 70, corrected(), 0)
+    np.testing.assert_array_equal(found.vectors, alone.vectors)
+    with pytest.raises(EvoscopeError, match="no base neuron"):
+        embed_images(stimuli[:2], targets[:2], 70, corrected(), 0)
+
+
+def test_a_diverging_descent_is_named():
+    stimuli, targets = problem(8)
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        pytest.raises(EvoscopeError, match=r"diverged in sweep \d+ with image_lr=1e\+60"),
+    ):
+        embed_images(stimuli, targets, 70, dataclasses.replace(as_released(), image_lr=1e60), 0)
