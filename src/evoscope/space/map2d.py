@@ -1,0 +1,116 @@
+"""The semantic space on paper: two dimensions fitted on the base model, everything else transformed."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+
+from evoscope.arrays import Bools, Doubles, Floats
+from evoscope.errors import EvoscopeError
+
+# UMAP needs a neighbourhood (15 by default) to be a small part of the points.
+_FEWEST_FOR_UMAP = 45
+
+
+class _Map(Protocol):
+    """Fitted on points [n, dim], gives them [n, 2]."""
+
+    def transform(self, points: Floats) -> Floats: ...
+
+
+def embed_2d(
+    base_vectors: Floats,
+    others: Sequence[Floats] = (),
+    method: Literal["umap", "pca"] = "umap",
+    seed: int = 0,
+) -> list[Floats]:
+    """Map the base model's neurons and any other neurons to the plane.
+
+    The map is fitted on the base's placed neurons only; everything else is transformed in one call, so that
+    all models and epochs share one map. UMAP has its published defaults (15 neighbours, Euclidean) but a seed
+    and a start by principal components; with fewer than 45 placed base neurons principal components are used
+    instead.
+
+    Parameters
+    ----------
+    base_vectors : [neurons, dim], NaN rows for unplaced neurons.
+    others : arrays [n_i, dim], NaN rows likewise.
+    method : ``"umap"`` or ``"pca"``.
+    seed : same seed, same map.
+
+    Returns
+    -------
+    list of float32 [n, 2]
+        The base first, then the others in order; NaN rows stay NaN.
+
+    Raises
+    ------
+    EvoscopeError
+        Fewer than three base neurons are placed.
+    """
+    placed = _placed(base_vectors)
+    if placed.sum() < 3:
+        raise EvoscopeError(
+            f"only {placed.sum()} base neurons are placed, too few for a map",
+            "check the health of the base model",
+        )
+    points = np.ascontiguousarray(base_vectors[placed], dtype=np.float32)
+    use_umap = method == "umap" and len(points) >= _FEWEST_FOR_UMAP
+    fitted, drawn = _fit_umap(points, seed) if use_umap else _fit_pca(points)
+    base = _spread(drawn, placed)
+    return [base, *_transformed(fitted, others)]
+
+
+def _transformed(fitted: _Map, others: Sequence[Floats]) -> list[Floats]:
+    if not others:
+        return []
+    everything = np.concatenate([np.asarray(array, dtype=np.float32) for array in others])
+    placed = _placed(everything)
+    drawn = fitted.transform(everything[placed]) if placed.any() else np.empty((0, 2), dtype=np.float32)
+    return np.split(_spread(drawn, placed), np.cumsum([len(array) for array in others])[:-1])
+
+
+def _placed(vectors: Floats) -> Bools:
+    return np.asarray(np.isfinite(vectors).all(axis=1))
+
+
+def _spread(drawn: Floats, placed: Bools) -> Floats:
+    plane = np.full((len(placed), 2), np.nan, dtype=np.float32)
+    plane[placed] = drawn
+    return plane
+
+
+def _fit_umap(points: Floats, seed: int) -> tuple[_Map, Floats]:
+    import umap  # takes seconds to import
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = umap.UMAP(n_components=2, random_state=seed % 2**32, init="pca", n_jobs=1)
+        return model, model.fit_transform(points)
+
+
+class _Principal:
+    """Principal components, each turned so that its largest loading is positive."""
+
+    def __init__(self, points: Floats) -> None:
+        exact = points.astype(np.float64)
+        self._centre = exact.mean(axis=0)
+        _, _, directions = np.linalg.svd(exact - self._centre, full_matrices=False)
+        self._axes = _turned(directions[:2])
+
+    def transform(self, points: Floats) -> Floats:
+        """Coordinates [n, 2] of points [n, dim]."""
+        plane = (points - self._centre) @ self._axes.T
+        return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1]))).astype(np.float32)
+
+
+def _turned(directions: Doubles) -> Doubles:
+    largest = np.abs(directions).argmax(axis=1)
+    signs = np.sign(directions[np.arange(len(directions)), largest])
+    return directions * np.where(signs == 0, 1, signs)[:, None]
+
+
+def _fit_pca(points: Floats) -> tuple[_Map, Floats]:
+    model = _Principal(points)
+    return model, model.transform(points)

@@ -1,0 +1,81 @@
+"""Placing the neurons of any model at any epoch in the semantic space (ConceptEvo, step 2.2)."""
+
+import numpy as np
+
+from evoscope.activations.stimuli import Stimuli
+from evoscope.arrays import Array, Bools, Doubles, SmallInts
+from evoscope.errors import EvoscopeError
+from evoscope.space.coactivation import counted_stimuli
+from evoscope.space.protocol import SpaceProtocol
+from evoscope.space.semantic import Projection, SemanticSpace
+
+
+def project(space: SemanticSpace, stimuli: Stimuli, protocol: SpaceProtocol) -> Projection:
+    """Place neurons at the mean vector of their stimuli.
+
+    With ``projection="all"`` the mean is over all stimuli that have a vector, whatever it is worth. With
+    ``"covered_first"`` it is over the covered stimuli; where they are less than ``min_coverage`` of a
+    neuron's stimuli, over the covered and the indirect ones. A neuron without any such stimulus is unplaced.
+
+    Parameters
+    ----------
+    space : the semantic space.
+    stimuli : of the neurons, over images that are all in the space's pool.
+    protocol : uses k, ``projection``, ``min_coverage`` and ``unplaced``.
+
+    Raises
+    ------
+    EvoscopeError
+        A stimulus is not in the space's pool, or the stimuli hold fewer images than k.
+    """
+    images = _in_pool(counted_stimuli(stimuli, protocol), stimuli.image_ids, space.image_ids)
+    covered = _flags(space.covered, images)
+    counts = (images >= 0).sum(axis=1)
+    coverage = covered.sum(axis=1) / np.maximum(counts, 1)
+    used = _used(space, images, covered, coverage, protocol)
+    vectors = mean_vectors(space.image_vectors, images, used)
+    return Projection(vectors.astype(np.float32), coverage.astype(np.float32), np.asarray(used.any(axis=1)))
+
+
+def mean_vectors(image_vectors: Array, images: SmallInts, used: Bools) -> Doubles:
+    """Mean over the stimuli in use, float64 [neurons, dim], NaN where there are none.
+
+    Parameters
+    ----------
+    image_vectors : [images, dim]; images : int32 [neurons, k]; used : bool [neurons, k].
+    """
+    sums = np.zeros((len(images), image_vectors.shape[1]))
+    for column, use in zip(images.T, used.T, strict=True):
+        sums[use] += image_vectors[column[use]]
+    counts = used.sum(axis=1, keepdims=True)
+    means: Doubles = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return means
+
+
+def _used(
+    space: SemanticSpace, images: SmallInts, covered: Bools, coverage: Doubles, protocol: SpaceProtocol
+) -> Bools:
+    if protocol.projection == "all":
+        return _flags(np.asarray(np.isfinite(space.image_vectors).all(axis=1)), images)
+    poorly: Bools = coverage < protocol.min_coverage
+    return np.asarray(covered | (_flags(space.indirect, images) & poorly[:, None]))
+
+
+def _flags(flags: Bools, images: SmallInts) -> Bools:
+    return np.asarray(flags[images] & (images >= 0))
+
+
+def _in_pool(images: SmallInts, ids: tuple[str, ...], pool: tuple[str, ...]) -> SmallInts:
+    """Positions in the space's pool of positions in the stimuli's own pool (-1 stays)."""
+    if ids == pool:
+        return images
+    position = {name: i for i, name in enumerate(pool)}
+    table = np.array([*(position.get(name, -2) for name in ids), -1], dtype=np.int32)
+    placed = table[images]
+    if (placed == -2).any():
+        missing = sorted({ids[i] for i in images[placed == -2]})
+        raise EvoscopeError(
+            f"{len(missing)} stimuli are not in the image pool of the space, the first is {missing[0]!r}",
+            "run the activation passes of the base model and of the projected models over the same pool",
+        )
+    return placed
