@@ -1,0 +1,167 @@
+"""Concept purity across models: do neurons that respond to the same concept lie together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, SmallInts
+from evoscope.errors import EvoscopeError
+from evoscope.seeds import derive, generator
+from evoscope.space.metrics import RESAMPLES, SHUFFLES, Measure, measure, placed_rows, unit_rows
+from evoscope.stats.intervals import Interval, bootstrap_interval
+from evoscope.stats.nulls import shuffle_within, summary
+
+# Cosines held in memory at once (8 bytes each, a few times over).
+_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True)
+class LabelledNeurons:
+    """Neurons of one model in the space with the concept each responds to.
+
+    ``model``: its name; ``epoch``: of the checkpoint; ``vectors``: [neurons, dim], NaN rows for unplaced
+    neurons; ``concept``: int [neurons], -1 for none; ``layer``: int [neurons].
+    """
+
+    model: str
+    epoch: int
+    vectors: Floats
+    concept: Ints
+    layer: SmallInts
+
+
+@dataclass(frozen=True)
+class Purity:
+    """Concept purity of each model, of all together, and what was left out.
+
+    ``measures``: one per model in order, then ``model="all"``; ``unlabelled``: float64 [models], share of the
+    placed neurons without a concept; ``unplaced``: float64 [models], share of all neurons.
+    """
+
+    measures: tuple[Measure, ...]
+    unlabelled: Doubles
+    unplaced: Doubles
+
+
+@dataclass(frozen=True)
+class _Stacked:
+    """Labelled, placed neurons of all models: unit vectors [n, dim]; concept, model, stratum [n]."""
+
+    unit: Doubles
+    concept: Ints
+    model: Ints
+    stratum: Ints
+
+
+def concept_purity(models: Sequence[LabelledNeurons], *, seed: int, neighbours: int = 10) -> Purity:
+    """Share of a neuron's nearest neighbours from other models that respond to the same concept.
+
+    Queries and neighbours are the neurons that are placed and have a concept; nearest is by cosine, among all
+    such neurons of the other models together. Where the others have fewer than ``neighbours``, all of them
+    count. The interval resamples query neurons; the null permutes concepts among the labelled neurons of each
+    layer of each model.
+
+    Parameters
+    ----------
+    models : two or more; entries with one name (epochs of a model) are never each other's neighbours.
+    seed : of the bootstrap and of the null.
+    neighbours : how many count.
+
+    Raises
+    ------
+    EvoscopeError
+        Only one model, or a model without any labelled, placed neuron.
+    """
+    used = [placed_rows(m.vectors) & (m.concept >= 0) for m in models]
+    _check(models, used)
+    stacked, owner = _stack(models, used)
+    nearest = nearest_of_others(stacked.unit, stacked.model, neighbours)
+    hits = share_of_same(nearest, stacked.concept)
+    draws = _null(nearest, stacked, seed)
+    each = [
+        _row(m.model, m.epoch, hits[owner == i], draws[:, owner == i], neighbours, seed)
+        for i, m in enumerate(models)
+    ]
+    everything = _row("all", -1, hits, draws, neighbours, seed)
+    return Purity((*each, everything), _unlabelled(models), _unplaced(models))
+
+
+def nearest_of_others(unit: Doubles, model: Ints, neighbours: int) -> Ints:
+    """Neighbours of each row among the rows of other models by cosine, nearest first, int64 [n, neighbours].
+
+    Padded with -1 where the other models have fewer rows. Parameters: ``unit`` [n, dim] rows of length 1;
+    ``model`` int [n].
+    """
+    found = np.full((len(unit), neighbours), -1, dtype=np.int64)
+    for own in np.unique(model):
+        mine, others = np.flatnonzero(model == own), np.flatnonzero(model != own)
+        size = max(1, _CHUNK // len(others))
+        for start in range(0, len(mine), size):
+            rows = mine[start : start + size]
+            best = _top(unit[rows] @ unit[others].T, neighbours)
+            found[rows, : best.shape[1]] = others[best]
+    return found
+
+
+def share_of_same(nearest: Ints, concept: Ints) -> Doubles:
+    """Share of the neighbours [n, k] (-1: none) that have the row's own concept, float64 [n]."""
+    real = nearest >= 0
+    same = (concept[nearest] == concept[:, None]) & real
+    return np.asarray(same.sum(axis=1) / real.sum(axis=1), dtype=np.float64)
+
+
+def _top(cosines: Doubles, count: int) -> Ints:
+    count = min(count, cosines.shape[1])
+    rows = np.arange(len(cosines))[:, None]
+    part = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
+    return np.asarray(part[rows, np.argsort(-cosines[rows, part], axis=1, kind="stable")])
+
+
+def _check(models: Sequence[LabelledNeurons], used: Sequence[Bools]) -> None:
+    if len({m.model for m in models}) < 2:
+        raise EvoscopeError("concept purity across models got one model", "give at least two models")
+    for m, rows in zip(models, used, strict=True):
+        if not rows.any():
+            raise EvoscopeError(
+                f"no neuron of {m.model} at epoch {m.epoch} is both placed and labelled",
+                "leave this model out of the purity, and report that it has no concept",
+            )
+
+
+def _stack(models: Sequence[LabelledNeurons], used: Sequence[Bools]) -> tuple[_Stacked, Ints]:
+    names = sorted({m.model for m in models})
+    owner = np.repeat(np.arange(len(models)), [int(rows.sum()) for rows in used])
+    layer = _joined([m.layer[rows] for m, rows in zip(models, used, strict=True)])
+    _, stratum = np.unique(np.stack([owner, layer]), axis=1, return_inverse=True)
+    stacked = _Stacked(
+        unit=unit_rows(np.concatenate([m.vectors[rows] for m, rows in zip(models, used, strict=True)])),
+        concept=_joined([m.concept[rows] for m, rows in zip(models, used, strict=True)]),
+        model=np.array([names.index(m.model) for m in models], dtype=np.int64)[owner],
+        stratum=stratum.reshape(-1),
+    )
+    return stacked, owner
+
+
+def _joined(parts: Sequence[Array]) -> Ints:
+    return np.concatenate(parts).astype(np.int64)
+
+
+def _null(nearest: Ints, stacked: _Stacked, seed: int) -> Doubles:
+    """Purity of each query under each shuffle, float64 [shuffles, n]."""
+    stream = generator(seed, "purity null")
+    shuffles = (shuffle_within(stacked.stratum, stream) for _ in range(SHUFFLES))
+    return np.stack([share_of_same(nearest, stacked.concept[order]) for order in shuffles])
+
+
+def _row(model: str, epoch: int, hits: Doubles, draws: Doubles, neighbours: int, seed: int) -> Measure:
+    found: Interval = bootstrap_interval(hits, derive(seed, "purity", model, epoch), RESAMPLES)
+    return measure(f"concept_purity@{neighbours}", model, epoch, found, summary(draws.mean(axis=1)))
+
+
+def _unlabelled(models: Sequence[LabelledNeurons]) -> Doubles:
+    return np.array([(m.concept[placed_rows(m.vectors)] < 0).mean() for m in models])
+
+
+def _unplaced(models: Sequence[LabelledNeurons]) -> Doubles:
+    return np.array([(~placed_rows(m.vectors)).mean() for m in models])
