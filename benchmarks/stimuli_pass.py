@@ -1,0 +1,138 @@
+"""What the stimuli pass costs beyond a bare forward pass, and what the released way of doing it costs.
+
+The same in-memory images, the same threads, alternating in one process; the table gives medians over the
+repeats. ::
+
+    python benchmarks/stimuli_pass.py --threads 2
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from evoscope.activations.scan import Scan
+from evoscope.activations.streaming import scan_shard
+from evoscope.models.network import Network
+from evoscope.models.spec import ModelSpec
+from evoscope.models.taps import capture
+from evoscope.models.zoo import build
+
+SPECS = {
+    "vgg16": ModelSpec("vgg16", width=1 / 4, pixels=48),
+    "inception_v3": ModelSpec("inception_v3", width=1 / 4, pixels=75),
+    "convnext_tiny": ModelSpec("convnext_tiny", width=40 / 96, depths=(2, 2, 6, 2), pixels=48),
+}
+Entry = tuple[float, int, int]
+
+
+def bare_forward(network: Network, batches: Sequence[Tensor]) -> None:
+    """Run the network and nothing else."""
+    with torch.inference_mode():
+        for pixels in batches:
+            network.module(pixels)
+
+
+def full_pass(network: Network, batches: Sequence[Tensor], scan: Scan) -> None:
+    """Run the pass that the library offers."""
+    scan_shard(network, batches, sum(map(len, batches)), scan)
+
+
+def released_stimuli(network: Network, batches: Sequence[Tensor], k: int) -> dict[str, list[list[Entry]]]:
+    """Find the stimuli as ConceptEvo's released code goes about it, neuron by neuron in Python.
+
+    Every map is kept until its batch is done, every arg-max is computed, and each neuron's list is joined
+    with the batch's values and cut to k again.
+
+    Returns
+    -------
+    Per layer and channel the k entries (value, image, arg-max cell), most exciting first, the earlier of
+    equals first.
+    """
+    best: dict[str, list[list[Entry]]] = {}
+    first = 0
+    for pixels in batches:
+        with torch.inference_mode(), capture(network.module, network.layers) as maps:
+            network.module(pixels)
+        for layer, activation in maps.items():
+            values, cells = activation.flatten(2).max(2)
+            lists = best.setdefault(layer, [[] for _ in range(values.shape[1])])
+            for channel, entries in enumerate(lists):
+                lists[channel] = _joined(entries, values[:, channel], cells[:, channel], first, k)
+        first += len(pixels)
+    return best
+
+
+def _joined(entries: list[Entry], values: Tensor, cells: Tensor, first: int, k: int) -> list[Entry]:
+    positions = range(first, first + len(values))
+    both = entries + list(zip(values.tolist(), positions, cells.tolist(), strict=True))
+    return sorted(both, key=lambda entry: (-entry[0], entry[1]))[:k]
+
+
+def alternate(calls: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Median seconds of each call, after one call each to warm up, taking turns."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for turn in range(repeats + 1):
+        for call, taken in zip(calls, seconds, strict=True):
+            start = time.perf_counter()
+            call()
+            if turn:
+                taken.append(time.perf_counter() - start)
+    return [median(taken) for taken in seconds]
+
+
+def measure(name: str, options: argparse.Namespace) -> str:
+    """One row of the table."""
+    network = build(SPECS[name], 20, seed=0)
+    layout = torch.channels_last if options.channels_last else torch.contiguous_format
+    network.module.to(memory_format=layout)
+    pixels = torch.randn(options.images, 3, *[network.preprocessing.pixels] * 2)
+    batches = torch.split(pixels.contiguous(memory_format=layout), options.batch_size)
+    scan = Scan(
+        k=options.k, responsive=options.responsive, keep_maxima=options.maxima, keep_means=options.means
+    )
+    calls: list[Callable[[], object]] = [
+        lambda: bare_forward(network, batches),
+        lambda: full_pass(network, batches, scan),
+    ]
+    if options.released:
+        calls.append(lambda: released_stimuli(network, batches, options.k))
+    bare, passed, *released = alternate(calls, options.repeats)
+    slow = f"{released[0]:9.2f} {released[0] / bare:7.2f}" if released else ""
+    return f"{name:14} {len(network.layers):6} {bare:8.3f} {passed:8.3f} {passed / bare:6.3f} {slow}"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Options of the command line."""
+    out = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    out.add_argument(
+        "networks", nargs="*", default=list(SPECS), help=f"of {', '.join(SPECS)}; all by default"
+    )
+    out.add_argument("--images", type=int, default=2000)
+    out.add_argument("--batch-size", type=int, default=64)
+    out.add_argument("--threads", type=int, default=2)
+    out.add_argument("--repeats", type=int, default=5)
+    out.add_argument("-k", type=int, default=20, help="stimuli per neuron")
+    out.add_argument("--responsive", type=int, default=20, help="responsive neurons per image")
+    out.add_argument("--maxima", action="store_true", help="keep all maxima too")
+    out.add_argument("--means", action="store_true", help="keep all spatial means too")
+    out.add_argument("--channels-last", action="store_true", help="memory format of images and weights")
+    out.add_argument("--released", action="store_true", help="time the released way too")
+    return out
+
+
+def main() -> None:
+    """Print the table."""
+    options = parser().parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"{'network':14} {'layers':>6} {'bare s':>8} {'pass s':>8} {'ratio':>6}", end="")
+    print(f" {'released':>9} {'ratio':>7}" if options.released else "")
+    for name in options.networks:
+        print(measure(name, options), flush=True)
+
+
+if __name__ == "__main__":
+    main()
