@@ -183,12 +183,13 @@ def test_missing_set_says_what_to_fetch(tmp_path):
     assert str(tmp_path / "cifar-10-batches-py") in caught.value.mend
 
 
-def test_downloaded_archive_is_unpacked_and_opened(tmp_path, monkeypatch):
-    truth = write_official(tmp_path / "server", monkeypatch)
-    archive = tmp_path / "server" / "cifar-10-python.tar.gz"
+def test_downloaded_archive_is_unpacked_and_opened(tmp_path, served, monkeypatch):
+    folder, address = served
+    truth = write_official(folder, monkeypatch)
+    archive = folder / "cifar-10-python.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
-        tar.add(tmp_path / "server/cifar-10-batches-py", "cifar-10-batches-py")
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", archive.as_uri())
+        tar.add(folder / "cifar-10-batches-py", "cifar-10-batches-py")
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", f"{address}/{archive.name}")
     monkeypatch.setattr(
         torchvision.datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest()
     )

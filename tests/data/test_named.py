@@ -73,13 +73,16 @@ def test_download_goes_through_torchvision_and_its_failure_is_clear(tmp_path, mo
         open_imagenette(tmp_path, "train", download=True)
 
 
-def test_downloaded_archive_is_unpacked_and_opened(tmp_path, monkeypatch):
-    small(tmp_path / "server/imagenette2-160", IMAGENETTE)
-    archive = tmp_path / "server" / "imagenette2-160.tgz"
+def test_downloaded_archive_is_unpacked_and_opened(tmp_path, served, monkeypatch):
+    folder, address = served
+    small(folder / "imagenette2-160", IMAGENETTE)
+    archive = folder / "imagenette2-160.tgz"
     with tarfile.open(archive, "w:gz") as tar:
-        tar.add(tmp_path / "server/imagenette2-160", "imagenette2-160")
+        tar.add(folder / "imagenette2-160", "imagenette2-160")
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
-    monkeypatch.setitem(torchvision.datasets.Imagenette._ARCHIVES, "160px", (archive.as_uri(), md5))
+    monkeypatch.setitem(
+        torchvision.datasets.Imagenette._ARCHIVES, "160px", (f"{address}/{archive.name}", md5)
+    )
     assert len(open_imagenette(tmp_path / "new/root", "train", download=True)) == 20
 
 
