@@ -1,14 +1,13 @@
 """From a plan to pictures: compute what is missing, read the exhibits back, and let `results` draw them."""
 
-import typing
 from collections.abc import Mapping
 
 from evoscope.artefacts import load
 from evoscope.exhibits import Alignment, Evolution, NeuronMap, SceneSheet, Table, TrainingCurves
 from experiments.context import Context, commit
-from experiments.status import Status
 from experiments.plan import Plan, show
 from experiments.reporting import say
+from experiments.status import Status
 from results import manifest
 from results.about import About
 
@@ -37,9 +36,10 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
 
 def _read(context: Context, plan: Plan, name: str) -> object:
     folder = context.get(plan.exhibits[name])
-    kind = KINDS.get(name, Table)
-    exhibit = load(kind, folder)
-    return typing.cast(Table, exhibit).rows if kind is Table else exhibit
+    if name in KINDS:
+        exhibit: object = load(KINDS[name], folder)
+        return exhibit
+    return load(Table, folder).rows
 
 
 def about(context: Context) -> About:
@@ -66,4 +66,5 @@ def recipe_text(context: Context, name: str) -> str:
     if run.recipe is None:
         return f"{network}, checkpoints of the user's"
     recipe = run.recipe
-    return f"{network}, {recipe.name}: {recipe.optimizer} {recipe.lr:g}, batch {recipe.batch_size}, {recipe.epochs} epochs"
+    steps = f"{recipe.optimizer} {recipe.lr:g}, batch {recipe.batch_size}, {recipe.epochs} epochs"
+    return f"{network}, {recipe.name}: {steps}"

@@ -5,7 +5,7 @@ import typing
 from collections.abc import Iterable
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.zoo import validate
+from evoscope.models.zoo import build, validate
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
 from experiments.stages.space import space_protocol
@@ -26,7 +26,9 @@ def check(config: Config) -> None:
     literals(space_protocol(config.protocol), "protocol")
     for name, count in _counts(config):
         if count is not None and count < 1:
-            raise EvoscopeError(f"{name}={count} is not a number of images", f"give {name} at least 1, or null for all")
+            raise EvoscopeError(
+                f"{name}={count} is not a number of images", f"give {name} at least 1, or null for all"
+            )
     if config.task in WITH_NETWORKS:
         for run in _runs(config).values():
             _check_run(run)
@@ -54,6 +56,9 @@ def _check_run(run: Run) -> None:
     if run.recipe is not None:
         literals(run.recipe, f"the recipe of run {run.name}")
     validate(run.spec)
+    if run.spec.layers:
+        # Building checks the names by a forward pass of a blank image; the families' own layers need no check.
+        build(run.spec, n_classes=2, seed=0)
 
 
 def literals(options: object, where: str) -> None:

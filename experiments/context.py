@@ -19,7 +19,18 @@ from experiments.runs import Run, selected_runs
 from experiments.schema import Config
 
 # What may differ between two calls that produce the same results.
-_NOT_CONTENT = {"store", "outputs", "dry_run", "progress", "threads", "workers", "memory_mb", "device", "action"}
+_NOT_CONTENT = {
+    "store",
+    "outputs",
+    "dry_run",
+    "progress",
+    "threads",
+    "workers",
+    "memory_mb",
+    "device",
+    "action",
+    "older_than_days",
+}
 
 
 class Context:
@@ -81,7 +92,8 @@ def content_key(config: Config) -> str:
 
 
 def _plain(config: Config) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(config), default=_name))
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=_name))
+    return values
 
 
 def _name(value: object) -> str:

@@ -34,7 +34,9 @@ def pass_cost(context: Context, run: Run) -> Estimate | None:
     seconds, parameters, neurons = measured(context, run)
     images = len(context.data.pool) + len(context.data.test)
     disk = 16 * neurons * context.config.protocol.k
-    return Estimate(seconds * images * 1.2, disk, _pixels(context, run) + 4 * parameters + 4 * neurons * images)
+    return Estimate(
+        seconds * images * 1.2, disk, _pixels(context, run) + 4 * parameters + 4 * neurons * images
+    )
 
 
 def _pixels(context: Context, run: Run) -> int:

@@ -7,9 +7,7 @@ from evoscope.store import Node
 from experiments.carry_out import carry_out
 from experiments.context import Context
 from experiments.plan import Plan
-from experiments.stages.coverage import coverage, together
-from experiments.stages.looks import Look
-from experiments.stages.space import projection, space
+from experiments.stages.coverage import Sight, coverage, together
 from experiments.stages.stimuli import stimuli
 from experiments.status import Status
 from experiments.unified_space import COMPARED
@@ -25,7 +23,8 @@ def plan(context: Context) -> Plan:
     scale = context.config.scale
     sizes = sorted({_feasible(context, images) for images in scale.sweep_pools})
     cells = [
-        _cell(context, name, pool, k) for name, pool, k in product(context.config.protocols, sizes, scale.sweep_ks)
+        _cell(context, name, pool, k)
+        for name, pool, k in product(context.config.protocols, sizes, scale.sweep_ks)
     ]
     return Plan({"coverage": together(cells)}, ("fig_coverage", "table_protocols"))
 
@@ -45,12 +44,7 @@ def _variant(context: Context, protocol: str, pool: int, k: int) -> Context:
 def _cell(context: Context, protocol: str, pool: int, k: int) -> Node:
     """One cell; its stimuli are those of the largest k, of which the first k count."""
     passes = _variant(context, protocol, pool, max(context.config.scale.sweep_ks))
-    counted = _variant(context, protocol, pool, k)
     base = next(iter(passes.runs.values()))
-    semantic = space(counted, stimuli(passes, base, base.last, base=True))
     chosen = [base, *(passes.runs[name] for name in COMPARED if name in passes.runs)]
-    looks = []
-    for run in chosen:
-        found = stimuli(passes, run, run.last, base=run is base)
-        looks.append(Look(run, run.last, run is base, found, projection(counted, semantic, found)))
-    return coverage(counted, semantic, looks)
+    sights = [Sight(run, stimuli(passes, run, run.last, base=run is base)) for run in chosen]
+    return coverage(_variant(context, protocol, pool, k), sights)

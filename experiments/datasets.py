@@ -47,7 +47,9 @@ def _scenes(config: DataConfig, seed: int) -> Data:
             "give data.classes, data.train_images and data.test_images",
         )
     stamp = None if config.confounder is None else Confounder(probability=config.confounder)
-    train, test = (concept_scenes(split, int(n or 0), config.classes, seed, stamp) for split, n in counts.items())
+    train, test = (
+        concept_scenes(split, int(n or 0), config.classes, seed, stamp) for split, n in counts.items()
+    )
     images = train
     if config.pool_images is not None and config.pool_images <= len(train):
         images = train.subset(range(config.pool_images))
@@ -65,21 +67,29 @@ def _limited(images: ImageSet, config: DataConfig, total: int | None, seed: int)
 def _real(config: DataConfig, split: str, seed: int, progress: Progress) -> ImageSet:
     if config.name not in _OPENERS:
         raise EvoscopeError(
-            f"data.name={config.name} is not a data set", f"choose one of concept_scenes, {', '.join(_OPENERS)}"
+            f"data.name={config.name} is not a data set",
+            f"choose one of concept_scenes, {', '.join(_OPENERS)}",
         )
     return _OPENERS[config.name](config, Path(config.root).expanduser(), split, seed, progress)
 
 
 def _folder(config: DataConfig, root: Path, split: str, seed: int, progress: Progress) -> ImageSet:
     return open_folder(
-        root, split, val_fraction=config.val_fraction, seed=seed, on_error=config.on_error.value, progress=progress
+        root,
+        split,
+        val_fraction=config.val_fraction,
+        seed=seed,
+        on_error=config.on_error.value,
+        progress=progress,
     )
 
 
 Opener = Callable[[DataConfig, Path, str, int, Progress], ImageSet]
 
 _OPENERS: dict[str, Opener] = {
-    "cifar10": lambda config, root, split, seed, progress: open_cifar10(root, split, download=config.download),
+    "cifar10": lambda config, root, split, seed, progress: open_cifar10(
+        root, split, download=config.download
+    ),
     "imagenette": lambda config, root, split, seed, progress: open_imagenette(
         root, split, download=config.download, on_error=config.on_error.value, progress=progress
     ),

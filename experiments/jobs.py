@@ -2,6 +2,7 @@
 
 import importlib
 import time
+import traceback
 from pathlib import Path
 
 import torch
@@ -32,9 +33,11 @@ def run(config: DictConfig) -> None:
         _fail(status, str(problem))
     except OmegaConfBaseException as problem:
         _fail(status, _one_sentence(problem))
-    except BaseException as problem:
-        _fail(status, f"{type(problem).__name__}: {problem}")
+    except KeyboardInterrupt:
+        _fail(status, "interrupted: run the same command again to go on")
         raise
+    except Exception as problem:
+        _fail(status, _unexpected(problem, folders or [Path(config.outputs)]))
     finally:
         status.seconds = round(time.perf_counter() - started, 2)
         status.write(folders)
@@ -58,6 +61,14 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     importlib.import_module(f"experiments.{status.task}").run(context, status)
 
 
+def _unexpected(problem: Exception, folders: list[Path]) -> str:
+    """One sentence about an error that nobody foresaw; its traceback goes to a file."""
+    path = folders[-1] / "traceback.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(traceback.format_exception(problem)))
+    return f"unexpected {type(problem).__name__} ({problem}): this is a bug of ours, please report it with {path}."
+
+
 def _one_sentence(problem: OmegaConfBaseException) -> str:
     key = getattr(problem, "full_key", None)
     what = " ".join(str(getattr(problem, "msg", None) or problem).splitlines()[0].split())
@@ -75,6 +86,11 @@ def _sweep_folder() -> list[Path]:
     hydra = HydraConfig.get()
     multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
     return [Path(hydra.runtime.output_dir)] if multirun else []
+
+
+def forget_failures() -> None:
+    """Begin anew (several commands in one process: notebooks, tests)."""
+    _FAILED.clear()
 
 
 def exit_status() -> int:

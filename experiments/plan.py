@@ -20,12 +20,14 @@ def show(context: Context, plan: Plan) -> None:
     """Print the stages with their state and the estimated time, disk and memory of the missing ones."""
     rows = context.store.plan(list(plan.exhibits.values()))
     say(table([_cells(row) for row in rows], ["stage", "what", "state", "time", "disk", "memory"]))
-    missing = [row for row in rows if row.needed and row.node.estimate]
-    seconds = sum(row.node.estimate.seconds for row in missing if row.node.estimate)
-    disk = sum(row.node.estimate.disk_bytes for row in missing if row.node.estimate)
-    memory = max((row.node.estimate.memory_bytes for row in missing if row.node.estimate), default=0)
-    say(f"to compute: {len(missing)} of {len(rows)} stages, about {duration(seconds)}, {size(disk)} of disk, "
-        f"{size(memory)} of memory at most")
+    missing = [row for row in rows if row.needed]
+    costs = [row.node.estimate for row in missing if row.node.estimate]
+    seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
+    memory = max((cost.memory_bytes for cost in costs), default=0)
+    say(
+        f"to compute: {len(missing)} of {len(rows)} stages, about {duration(seconds)}, {size(disk)} of disk, "
+        f"{size(memory)} of memory at most"
+    )
 
 
 def _cells(row: PlanRow) -> list[str]:

@@ -2,16 +2,17 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from torch import nn
 
 from evoscope.data.images import Fit, digest
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT, CheckpointPattern, Checkpoints, file_digest
-from evoscope.models.zoo import ModelSpec
+from evoscope.models.spec import Listing, ModelSpec
 from evoscope.training.recipe import TrainingRecipe
 from experiments.schema import Config, ModelConfig, RunConfig, TrainingConfig
+
 
 @dataclass(frozen=True)
 class AsBuilt:
@@ -126,12 +127,18 @@ def _own_run(config: Config) -> Run:
     model = config.model
     if model.factory is None and model.name == PAPER:
         raise EvoscopeError(
-            "model.checkpoints was given without a network", "add model.factory=package.module:build or model.name=NAME"
+            "model.checkpoints was given without a network",
+            "add model.factory=package.module:build or model.name=NAME",
         )
     pattern = CheckpointPattern(
         str(model.checkpoints), strip_prefix=model.strip_prefix, state_dict_key=model.state_dict_key
     )
     there = pattern.epochs
+    if not there:
+        raise EvoscopeError(
+            f"no file fits model.checkpoints={model.checkpoints}",
+            "check the path; {epoch} stands for a number",
+        )
     epochs = tuple(config.epochs) if config.epochs else _spread(there)
     missing = sorted(set(epochs) - set(there))
     if missing:
@@ -178,10 +185,10 @@ def model_spec(model: ModelConfig, listing: str) -> ModelSpec:
         weights=model.weights,
         factory=model.factory,
         layers=tuple(model.layers),
-        listing=listing,
+        listing=cast(Listing, listing),
         mean=_triple(model.mean, "model.mean"),
         std=_triple(model.std, "model.std"),
-        fit=Fit(model.fit, model.crop_fraction),
+        fit=Fit(cast(Literal["squash", "crop"], model.fit), model.crop_fraction),
         kwargs=dict(model.kwargs),
     )
 
@@ -201,5 +208,7 @@ def _on_top(recipe: TrainingConfig, values: TrainingConfig) -> dict[str, Any]:
 def _recipe(values: dict[str, Any], keep: tuple[int, ...], name: str) -> TrainingRecipe:
     unset = [key for key, value in values.items() if value is None]
     if unset:
-        raise EvoscopeError(f"the recipe of run {name} lacks {', '.join(unset)}", f"give training.{unset[0]}=...")
+        raise EvoscopeError(
+            f"the recipe of run {name} lacks {', '.join(unset)}", f"give training.{unset[0]}=..."
+        )
     return TrainingRecipe(**values, keep=keep)

@@ -40,7 +40,7 @@ class DataConfig:
 
 @dataclass
 class ModelConfig:
-    """Which network: a name of torchvision's, or ``factory``, and where its checkpoints are if it is trained already."""
+    """Which network: a name of torchvision's or a ``factory``, and where its checkpoints are if it has any."""
 
     name: str = MISSING
     width: float = 1.0
@@ -139,7 +139,7 @@ class ProtocolConfig:
     image_threshold: float = MISSING
     image_sweeps: int = MISSING
     indirect: str = MISSING
-    indirect_lr: float = 0.05
+    indirect_lr: float = 0.1
     indirect_epochs: int = 20
     indirect_negatives: int = 2
     indirect_threshold: float = 0.01
@@ -170,6 +170,7 @@ class Config:
     base: str = "vgg19"
     epochs: list[int] | None = None
     action: Action = Action.list
+    older_than_days: float = 0.0
     runs: dict[str, RunConfig] = field(default_factory=dict)
     protocols: dict[str, ProtocolConfig] = field(default_factory=dict)
     data: DataConfig = MISSING

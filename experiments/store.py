@@ -1,5 +1,6 @@
 """Look after the store: ``action=list``, ``verify`` or ``prune``."""
 
+from collections import Counter
 from pathlib import Path
 
 from evoscope.errors import EvoscopeError
@@ -30,19 +31,23 @@ def _list(root: Path, context: Context) -> None:
 
 def _verify(root: Path, context: Context) -> None:
     findings = verify(root, progress=context.progress)
-    bad = [finding for finding in findings if finding.condition in ("damaged", "unreadable")]
+    kinds = Counter(finding.condition for finding in findings)
+    bad = kinds["damaged"] + kinds["unreadable"]
     for finding in findings:
         if finding.condition != "ok":
             say(f"{finding.condition}: {finding.path}: {finding.detail}")
-    say(f"{len(findings) - len(bad)} of {len(findings)} entries sound, in {root}")
+    say(", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) + f", in {root}")
     if bad:
         raise EvoscopeError(
-            f"{len(bad)} artefacts of {root} are damaged", "run the experiment again, or action=prune to remove them"
+            f"{bad} artefacts of {root} are damaged",
+            "run the experiment again, or action=prune to remove them",
         )
 
 
 def _prune(root: Path, context: Context) -> None:
-    removed = prune(root, stages=STAGES, dry_run=context.config.dry_run)
+    removed = prune(
+        root, stages=STAGES, older_than=86400 * context.config.older_than_days, dry_run=context.config.dry_run
+    )
     for removal in removed:
         say(f"{removal.path}: {removal.reason}, {size(removal.size)}")
     verb = "would be removed" if context.config.dry_run else "removed"

@@ -25,13 +25,20 @@ class SweepReport(Callback):
         statuses = [json.loads(path.read_text()) for path in _statuses(config)]
         rows = [_row(status) for status in statuses]
         say(table(rows, ["job", "state", "time", "computed", "cached", "error"]))
-        _FAILED.extend(row[0] for row, status in zip(rows, statuses, strict=True) if status["state"] != "done")
+        _FAILED.extend(
+            row[0] for row, status in zip(rows, statuses, strict=True) if status["state"] != "done"
+        )
         say(f"{len(rows) - len(_FAILED)} of {len(rows)} jobs done")
 
 
 def failed_jobs() -> list[str]:
     """Jobs of the sweep that this process led and that failed."""
     return list(_FAILED)
+
+
+def forget_failures() -> None:
+    """Begin anew (several commands in one process: notebooks, tests)."""
+    _FAILED.clear()
 
 
 def _statuses(config: DictConfig) -> list[Path]:

@@ -19,7 +19,9 @@ def plan(context: Context) -> Plan:
     """The training curves of the runs of the job."""
     config = context.config
     if config.model.checkpoints is not None:
-        raise EvoscopeError("model.checkpoints names a run that is trained already", "leave it out to train anew")
+        raise EvoscopeError(
+            "model.checkpoints names a run that is trained already", "leave it out to train anew"
+        )
     only = config.model.name != PAPER or own(config)
     runs = [single_run(config)] if only else list(context.runs.values())
     trainings = {run.name: training(context, run) for run in runs}

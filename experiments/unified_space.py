@@ -5,7 +5,6 @@ from dataclasses import replace
 from evoscope.store import Node
 from experiments.carry_out import carry_out
 from experiments.context import Context
-from experiments.status import Status
 from experiments.plan import Plan
 from experiments.runs import Run
 from experiments.stages.alignment import alignment
@@ -16,6 +15,7 @@ from experiments.stages.metrics import metrics
 from experiments.stages.space import neuron_map, projection, space
 from experiments.stages.stimuli import stimuli
 from experiments.stages.training import training
+from experiments.status import Status
 
 # The rows of the alignment figure, besides the base, and the neurons followed in the evolution figure.
 COMPARED = ("inception_v3", "convnext")

@@ -26,7 +26,9 @@ def behaviour(curves: Node) -> Node:
         rows = [*learns(found.curves), *collapses(found.curves, 1 / found.classes), *overfits(found.curves)]
         save(Table(pd.DataFrame(rows)), folder)
 
-    return Node(STAGE, config={}, inputs={"curves": curves}, build=compute, seed=0, label="behaviour of the recipes")
+    return Node(
+        STAGE, config={}, inputs={"curves": curves}, build=compute, seed=0, label="behaviour of the recipes"
+    )
 
 
 def learns(curves: pd.DataFrame) -> list[Row]:
@@ -34,9 +36,13 @@ def learns(curves: pd.DataFrame) -> list[Row]:
     rows: list[Row] = []
     for seed, run in _each_seed(curves, "vgg16"):
         last, first = float(run["test_top1"].iloc[-1]), float(run.loc[run["epoch"] == 0, "test_top1"].iloc[0])
-        rows.append(_row("learns", "vgg16", seed, last, last >= GOOD, f"final test accuracy at least {GOOD:.0%}"))
         rows.append(
-            _row("gradual", "vgg16", seed, first, first <= FIRST, f"at most {FIRST:.0%} after the first epoch")
+            _row("learns", "vgg16", seed, last, last >= GOOD, f"final test accuracy at least {GOOD:.0%}")
+        )
+        rows.append(
+            _row(
+                "gradual", "vgg16", seed, first, first <= FIRST, f"at most {FIRST:.0%} after the first epoch"
+            )
         )
     return rows
 
@@ -48,7 +54,14 @@ def collapses(curves: pd.DataFrame, chance: float) -> list[Row]:
         peak, last = float(run["test_top1"].max()), float(run["test_top1"].iloc[-1])
         statement = f"peak {peak:.1%} (at least {2 * chance:.0%}), end {last:.1%} (at most half of the peak)"
         rows.append(
-            _row("collapses", "vgg16_large_lr", seed, last / peak, peak >= 2 * chance and last <= peak / 2, statement)
+            _row(
+                "collapses",
+                "vgg16_large_lr",
+                seed,
+                last / peak,
+                peak >= 2 * chance and last <= peak / 2,
+                statement,
+            )
         )
     return rows
 
@@ -59,13 +72,25 @@ def overfits(curves: pd.DataFrame) -> list[Row]:
     seeds = sorted(gaps["vgg16"].index.intersection(gaps["vgg16_no_dropout"].index))
     differences = (gaps["vgg16_no_dropout"] - gaps["vgg16"]).loc[seeds].to_numpy()
     rows = [
-        _row("gap difference", "vgg16_no_dropout", seed, float(value), bool(value > 0), "gap without minus with dropout")
+        _row(
+            "gap difference",
+            "vgg16_no_dropout",
+            seed,
+            float(value),
+            bool(value > 0),
+            "gap without minus with dropout",
+        )
         for seed, value in zip(seeds, differences, strict=True)
     ]
     if len(seeds) > 1:
         interval = t_interval(differences)
         summary = _row(
-            "overfits", "vgg16_no_dropout", -1, interval.value, interval.low > 0, "paired 95 % interval above 0"
+            "overfits",
+            "vgg16_no_dropout",
+            -1,
+            interval.value,
+            interval.low > 0,
+            "paired 95 % interval above 0",
         )
         rows.append({**summary, "low": interval.low, "high": interval.high})
     return rows

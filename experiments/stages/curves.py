@@ -19,7 +19,8 @@ def curves(trainings: Mapping[str, Node], classes: int) -> Node:
 
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         frames = [
-            read_metrics(path).assign(run=name.split("/")[0], seed=trainings[name].seed) for name, path in inputs.items()
+            read_metrics(path).assign(run=name.split("/")[0], seed=trainings[name].seed)
+            for name, path in inputs.items()
         ]
         save(TrainingCurves(pd.concat(frames, ignore_index=True), classes), folder)
 

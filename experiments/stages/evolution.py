@@ -1,21 +1,21 @@
 """Stage ``evolution``: chosen neurons of some runs followed over the epochs, with their patches at each."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from evoscope.activations.patches import example_patches
+from evoscope.arrays import Array
 from evoscope.artefacts import load, save
-from evoscope.arrays import Array, Ints
 from evoscope.exhibits import Evolution, NeuronMap
 from evoscope.progress import Progress
 from evoscope.space.followed import choose_followed, concept_changes, steps_taken
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.stages.looks import Found, Look, read_looks, roles
-from experiments.stages.showing import patch_options, rows_of
+from experiments.stages.showing import patch_options, patches_of, rows_of
 
 STAGE = Stage(
     "evolution",
@@ -34,14 +34,20 @@ def evolution(context: Context, neuron_map: Node, followed: Mapping[str, int], l
         frames, patches = [], []
         for run, count in followed.items():
             rows = [row for row, look in enumerate(chosen) if look.run.name == run]
-            frame, shown = _follow(context, [chosen[row] for row in rows], [found[row] for row in rows], places, count)
+            frame, shown = _follow(
+                context, [chosen[row] for row in rows], [found[row] for row in rows], places, count
+            )
             frames.append(frame)
             patches.append(shown)
         save(Evolution(pd.concat(frames, ignore_index=True), np.concatenate(patches)), folder)
 
     return Node(
         STAGE,
-        config={"followed": dict(followed), "looks": [look.name for look in chosen], "patches": patch_options(context)},
+        config={
+            "followed": dict(followed),
+            "looks": [look.name for look in chosen],
+            "patches": asdict(patch_options(context, PATCHES)),
+        },
         inputs={"map": neuron_map, **roles(chosen)},
         build=compute,
         seed=context.config.seed,
@@ -56,28 +62,26 @@ def _follow(
     """Steps of one run's neurons, neuron by neuron and epoch by epoch, and the patches of each step."""
     vectors = [item.projection.vectors for item in found]
     concepts = [item.looked.concepts for item in found]
-    neurons = choose_followed(vectors, concepts, found[0].looked.stimuli.neurons.layer.astype(np.int64), count)
+    neurons = choose_followed(
+        vectors, concepts, found[0].looked.stimuli.neurons.layer.astype(np.int64), count
+    )
     _, aucs = concept_changes(concepts)
-    moved = steps_taken(vectors)
+    moved, options = steps_taken(vectors), patch_options(context, PATCHES)
     frames = [
-        rows_of(places, look).iloc[neurons].assign(auc=aucs[row, neurons], moved=moved[row, neurons], neuron=neurons)
+        rows_of(places, look)
+        .iloc[neurons]
+        .assign(auc=aucs[row, neurons], moved=moved[row, neurons], neuron=neurons)
         for row, look in enumerate(looks)
     ]
     steps = pd.concat(frames).assign(order=np.tile(np.arange(len(neurons)), len(looks)))
-    patches = np.stack([_patches(context, look, item, neurons) for look, item in zip(looks, found, strict=True)], axis=1)
-    steps = steps.sort_values(["order", "epoch"], kind="stable").drop(columns=["order", "neuron", "base", "coverage"])
-    return steps.reset_index(drop=True), patches.reshape(-1, *patches.shape[2:])
-
-
-def _patches(context: Context, look: Look, found: Found, neurons: Ints) -> Array:
-    options = patch_options(context)
-    return example_patches(
-        context.data.pool,
-        found.looked.stimuli,
-        neurons,
-        PATCHES,
-        side=options["side"],
-        pixels=options["pixels"],
-        centre=options["centre"],
-        fit=look.run.spec.fit,
+    patches = np.stack(
+        [
+            patches_of(context.data.pool, look, item, neurons, options)
+            for look, item in zip(looks, found, strict=True)
+        ],
+        axis=1,
     )
+    steps = steps.sort_values(["order", "epoch"], kind="stable").drop(
+        columns=["order", "neuron", "base", "coverage"]
+    )
+    return steps.reset_index(drop=True), patches.reshape(-1, *patches.shape[2:])

@@ -1,19 +1,21 @@
 """Stage ``metrics``: how well the looks of a job are aligned in the space, each number with interval and null."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from evoscope.arrays import Floats
 from evoscope.artefacts import load, save
 from evoscope.errors import EvoscopeError
 from evoscope.exhibits import Table
 from evoscope.progress import Progress
 from evoscope.space.agreement import stimulus_agreement
 from evoscope.space.coactivation import counted_stimuli
-from evoscope.space.metrics import Measure, as_frame, coverage, self_projection
+from evoscope.space.metrics import Measure, as_frame, coverage, placed_rows, self_projection
 from evoscope.space.protocol import SpaceProtocol
 from evoscope.space.purity import LabelledNeurons, concept_purity
 from evoscope.space.retrieval import same_neuron_retrieval
@@ -22,7 +24,9 @@ from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.stages.looks import Found, Look, read_looks, roles
 from experiments.stages.space import space_protocol
+from experiments.stages.stimuli import Looked
 
+NAN = float("nan")
 STAGE = Stage(
     "metrics",
     version=1,
@@ -52,14 +56,14 @@ def metrics(context: Context, space: Node, looks: Sequence[Look], compared: Sequ
         ]
         frames.append(_between_epochs(looks, found, seed))
         if any(item.looked.concepts.names for item in found.values()):
-            frames.append(purity(compared, [found[look.name] for look in compared], seed))
+            frames.append(purity([_labelled(look, found[look.name]) for look in compared], seed))
         rows = pd.concat(frames, ignore_index=True).rename(columns={"model": "run"})
         save(Table(rows), folder)
 
     return Node(
         STAGE,
         config={
-            "protocol": protocol,
+            "protocol": asdict(protocol),
             "looks": [[look.run.name, look.epoch, look.base] for look in looks],
             "compared": [look.name for look in compared],
         },
@@ -75,8 +79,12 @@ def measured(work: Callable[[], Sequence[Measure]], metric: str, run: str, epoch
     try:
         return as_frame(work()).assign(note="")
     except EvoscopeError as problem:
-        nothing = Measure(metric, run, epoch, *[float("nan")] * 6, n=0)
-        return as_frame([nothing]).assign(note=str(problem))
+        return as_frame([bare(metric, run, epoch, NAN, 0)]).assign(note=str(problem))
+
+
+def bare(metric: str, run: str, epoch: int, value: float, n: int) -> Measure:
+    """A value that has neither interval nor null."""
+    return Measure(metric, run, epoch, value, NAN, NAN, NAN, NAN, NAN, n)
 
 
 def _coverage(
@@ -85,7 +93,10 @@ def _coverage(
     """How much of a checkpoint's stimuli the base covers."""
     name, epoch = look.run.name, look.epoch
     return measured(
-        lambda: coverage(found.projection, space, protocol.k, model=name, epoch=epoch, seed=seed), "coverage", name, epoch
+        lambda: coverage(found.projection, space, protocol.k, model=name, epoch=epoch, seed=seed),
+        "coverage",
+        name,
+        epoch,
     )
 
 
@@ -104,7 +115,10 @@ def _agreement(
     if not look.base:
         return rows
     own = measured(
-        lambda: self_projection(space, projection, model=name, epoch=epoch, seed=seed), "self_projection_rmse", name, epoch
+        lambda: self_projection(space, projection, model=name, epoch=epoch, seed=seed),
+        "self_projection_rmse",
+        name,
+        epoch,
     )
     return pd.concat([rows, own], ignore_index=True)
 
@@ -131,31 +145,28 @@ def _retrieval(look: Look, before: Found, after: Found, seed: int) -> pd.DataFra
     )
 
 
-def purity(compared: Sequence[Look], found: Sequence[Found], seed: int) -> pd.DataFrame:
-    """Concept purity of each compared model and of all, and the shares that are left out of it."""
-    models = [labelled(look, item) for look, item in zip(compared, found, strict=True)]
+def purity(models: Sequence[LabelledNeurons], seed: int) -> pd.DataFrame:
+    """Concept purity of each model and of all, and the shares that are left out of it."""
     rows = measured(lambda: concept_purity(models, seed=seed).measures, "concept_purity@10", "all", -1)
     return pd.concat([rows, *[_left_out(model) for model in models]], ignore_index=True)
 
 
-def labelled(look: Look, found: Found) -> LabelledNeurons:
-    """A look's neurons with the concepts they tell apart."""
-    return LabelledNeurons(
-        look.run.name,
-        look.epoch,
-        found.projection.vectors,
-        found.looked.concepts.label.astype(np.int64),
-        found.looked.stimuli.neurons.layer,
-    )
+def labelled(name: str, epoch: int, vectors: Floats, found: Looked) -> LabelledNeurons:
+    """Neurons of a run with their places and the concepts they tell apart."""
+    concept = found.concepts.label.astype(np.int64)
+    return LabelledNeurons(name, epoch, vectors, concept, found.stimuli.neurons.layer)
+
+
+def _labelled(look: Look, found: Found) -> LabelledNeurons:
+    return labelled(look.run.name, look.epoch, found.projection.vectors, found.looked)
 
 
 def _left_out(model: LabelledNeurons) -> pd.DataFrame:
     """Shares of the neurons without a place, and of the placed ones without a concept."""
-    placed = np.isfinite(model.vectors).all(axis=1)
+    placed = placed_rows(model.vectors)
     unlabelled = float((model.concept[placed] < 0).mean()) if placed.any() else float("nan")
-    nothing = [float("nan")] * 5
     shares = [
-        Measure("unplaced", model.model, model.epoch, float((~placed).mean()), *nothing, n=len(placed)),
-        Measure("unlabelled", model.model, model.epoch, unlabelled, *nothing, n=int(placed.sum())),
+        bare("unplaced", model.model, model.epoch, float((~placed).mean()), len(model.vectors)),
+        bare("unlabelled", model.model, model.epoch, unlabelled, int(placed.sum())),
     ]
     return as_frame(shares).assign(note="")

@@ -1,6 +1,16 @@
 """All stages there are, for pruning and for the lock that ties sources to versions."""
 
-from experiments.stages import alignment, coverage, curves, evolution, metrics, scenes, space, stimuli, training
+from experiments.stages import (
+    alignment,
+    coverage,
+    curves,
+    evolution,
+    metrics,
+    scenes,
+    space,
+    stimuli,
+    training,
+)
 
 STAGES = (
     training.STAGE,

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
 
-from evoscope.artefacts import load, save
 from evoscope.arrays import Floats
+from evoscope.artefacts import load, save
 from evoscope.exhibits import NeuronMap
 from evoscope.progress import Progress
 from evoscope.space.build import build_space
@@ -87,7 +88,7 @@ def projection(context: Context, space: Node, stimuli: Node) -> Node:
 
 def neuron_map(context: Context, space: Node, looks: list[Look]) -> Node:
     """Node of the two-dimensional map of all ``looks``, fitted on the base's neurons only."""
-    method = context.config.scale.map
+    method = cast(Literal["umap", "pca"], context.config.scale.map)
 
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         semantic = load(SemanticSpace, inputs["space"])

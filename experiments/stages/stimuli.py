@@ -1,17 +1,18 @@
 """Stage ``stimuli``: one activation pass over the pool per checkpoint, and one over held-out images for the truth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from evoscope.activations.concepts import concept_auc, label_neurons
 from evoscope.activations.neuron_concepts import NeuronConcepts
+from evoscope.activations.shards import PassResult
 from evoscope.activations.stimuli import Stimuli
-from evoscope.activations.streaming import PassResult, activation_pass
-from evoscope.artefacts import load, save
+from evoscope.activations.streaming import activation_pass
 from evoscope.arrays import Ints
+from evoscope.artefacts import load, save
 from evoscope.data.images import ImageSet
 from evoscope.models.network import Network
 from evoscope.models.zoo import build
@@ -76,7 +77,7 @@ def stimuli(context: Context, run: Run, epoch: int, *, base: bool = False) -> No
     return Node(
         STAGE,
         config={
-            "spec": run.spec,
+            "spec": asdict(run.spec),
             "epoch": epoch,
             "k": protocol.k,
             "responsive": responsive,
@@ -101,7 +102,7 @@ def _looked(
 ) -> Looked:
     concepts = NeuronConcepts.unknown(len(pool.stimuli.neurons))
     if images.concepts is not None and others.concepts is not None:
-        assert pool.maxima is not None and held_out.maxima is not None  # noqa: S101,PT018 - asked for above
+        assert pool.maxima is not None and held_out.maxima is not None  # noqa: PT018 - asked for above
         auc_pool = concept_auc(pool.maxima, images.concepts.present)
         auc_held_out = concept_auc(held_out.maxima, others.concepts.present)
         label = label_neurons(auc_pool, auc_held_out, threshold=LABEL_AUC)

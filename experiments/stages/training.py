@@ -1,7 +1,7 @@
 """Stage ``training``: a network with a checkpoint before training and after every epoch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evoscope.errors import EvoscopeError
@@ -31,11 +31,13 @@ def training(context: Context, run: Run, seed: int | None = None) -> Node:
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         network = build(run.spec, len(data.train.class_names), seed)
         network.module.to(context.device)
-        train(network, data.train, data.test, recipe, folder, seed, progress, config.memory_mb, config.workers)
+        train(
+            network, data.train, data.test, recipe, folder, seed, progress, config.memory_mb, config.workers
+        )
 
     return Node(
         STAGE,
-        config={"spec": run.spec, "recipe": recipe, "classes": len(data.train.class_names)},
+        config={"spec": asdict(run.spec), "recipe": asdict(recipe), "classes": len(data.train.class_names)},
         inputs={},
         build=compute,
         seed=seed,

@@ -15,9 +15,10 @@ from evoscope.arrays import Bytes
 class NeuronMap:
     """Every projected neuron in two dimensions.
 
-    ``neurons``: one row per neuron of a run at an epoch: ``run`` (str), ``epoch`` (-1: before training), ``layer`` (str),
-    ``channel``, ``x``, ``y`` (NaN: unplaced), ``coverage`` (share of its stimuli that the base covers), ``status`` (`Status`),
-    ``concept`` (its true concept, "" where none is known or clear), ``base`` (bool, a neuron of the base model);
+    ``neurons``: one row per neuron of a run at an epoch: ``run`` (str), ``epoch`` (-1: before training),
+    ``layer`` (str), ``channel``, ``x``, ``y`` (NaN: unplaced), ``coverage`` (share of its stimuli that the base
+    covers), ``status`` (`Status`), ``concept`` (its true concept, "" where none is known or clear), ``base``
+    (bool, a neuron of the base model);
     ``method``: ``umap`` or ``pca``.
     """
 
@@ -29,8 +30,10 @@ class NeuronMap:
 class Alignment:
     """Regions of the map where neurons of several models meet (ConceptEvo's alignment figure).
 
-    ``regions``: ``region`` ("A"...), ``title`` (the concept most of them share, or ""), ``x``, ``y``, ``radius`` (map units);
-    ``members``: the neurons shown: ``region``, ``run``, ``epoch``, ``layer``, ``channel``, ``x``, ``y``, ``concept``, ``coverage``;
+    ``regions``: ``region`` ("A"...), ``title`` (the concept most of them share, or ""), ``x``, ``y``,
+    ``radius`` (map units);
+    ``members``: the neurons shown: ``region``, ``run``, ``epoch``, ``layer``, ``channel``, ``x``, ``y``,
+    ``concept``, ``coverage``;
     ``patches``: uint8 [members, patches, side, side, 3], each member's example patches, most exciting first.
     """
 
@@ -43,9 +46,9 @@ class Alignment:
 class Evolution:
     """Chosen neurons followed over the epochs (ConceptEvo's concept evolution figure).
 
-    ``steps``: one row per neuron and epoch: ``run``, ``layer``, ``channel``, ``epoch``, ``x``, ``y``, ``concept`` ("" unlabelled),
-    ``auc`` (held out, of the concept it ends with; NaN unknown), ``moved`` (distance in the space since the epoch before),
-    ``status``; sorted by run, neuron, epoch;
+    ``steps``: one row per neuron and epoch: ``run``, ``layer``, ``channel``, ``epoch``, ``x``, ``y``,
+    ``concept`` ("" unlabelled), ``auc`` (held out, of the concept it ends with; NaN unknown), ``moved``
+    (distance in the space since the epoch before), ``status``; sorted by run, neuron, epoch;
     ``patches``: uint8 [rows of steps, patches, side, side, 3].
     """
 
@@ -57,8 +60,9 @@ class Evolution:
 class TrainingCurves:
     """Accuracy of every run at every epoch.
 
-    ``curves``: ``run``, ``seed``, ``epoch`` (-1: before training), ``train_top1``, ``train_top5``, ``test_top1``, ``test_top5``,
-    ``train_loss``, ``test_loss``, ``diverged``; ``classes``: number of classes (chance is one over it).
+    ``curves``: ``run``, ``seed``, ``epoch`` (-1: before training), ``train_top1``, ``train_top5``,
+    ``test_top1``, ``test_top5``, ``train_loss``, ``test_loss``, ``diverged``; ``classes``: number of classes
+    (chance is one over it).
     """
 
     curves: pd.DataFrame
@@ -77,9 +81,10 @@ class SceneSheet:
     """What the drawn scenes look like and how hard they are for simple classifiers.
 
     ``images``: uint8 [scenes, side, side, 3], one per class or more, with ``titles`` (class names);
-    ``mask_images``: uint8 [masks, side, side, 3], one scene with the mask of one of its concepts shown on it each (the first
-    may be the scene itself), with ``mask_titles`` (concept names);
-    ``difficulty``: ``classifier``, ``accuracy`` on held-out scenes with ``low`` and ``high`` (95 % interval; NaN unknown).
+    ``mask_images``: uint8 [masks, side, side, 3], one scene with the mask of one of its concepts shown on it
+    each (the first may be the scene itself), with ``mask_titles`` (concept names);
+    ``difficulty``: ``classifier``, ``accuracy`` on held-out scenes with ``low`` and ``high`` (95 % interval;
+    NaN unknown).
     """
 
     images: Bytes

@@ -11,8 +11,10 @@ from evoscope.arrays import Floats, SmallInts
 class NeuronConcepts:
     """How well each neuron's maximum tells each true concept, over the pool and over held-out images.
 
-    ``names``: of the concepts, or empty where no truth is known; ``auc_pool``, ``auc_held_out``: float32 [neurons, concepts];
-    ``label``: int32 [neurons], the concept with the best AUC over the pool if its AUC on held-out images is high enough, or -1.
+    ``names``: of the concepts, or empty where no truth is known; ``auc_pool``, ``auc_held_out``: float32
+    [neurons, concepts];
+    ``label``: int32 [neurons], the concept with the best AUC over the pool if its AUC on held-out images is
+    high enough, or -1.
     """
 
     names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Example patches: the part of an image around the place where a neuron answers most (ConceptEvo's concept pictures)."""
+"""Example patches: the part of an image where a neuron answers most (ConceptEvo's concept pictures)."""
 
 from functools import lru_cache
 from typing import Literal
@@ -26,10 +26,11 @@ def example_patches(
 ) -> Bytes:
     """The ``count`` most exciting patches of each neuron, as uint8 [neurons, count, pixels, pixels, 3].
 
-    ``images`` is the pool of ``stimuli``; ``side`` is the patch's side as a share of the image's. Each image is read anew at
-    the size that makes its patch ``pixels`` wide, so a drawn scene stays sharp. With ``centre`` the square is centred on
-    the arg-max cell's centre and moved inside the image; with ``corner`` (as released) it is centred on the cell's top-left
-    corner, and what lies outside the image is white. A missing stimulus is white.
+    ``images`` is the pool of ``stimuli``; ``side`` is the patch's side as a share of the image's. Each image is
+    read anew at the size that makes its patch ``pixels`` wide, so a drawn scene stays sharp. With ``centre``
+    the square is centred on the arg-max cell's centre and moved inside the image; with ``corner`` (as released)
+    it is centred on the cell's top-left corner, and what lies outside the image is white. A missing stimulus is
+    white.
 
     Raises
     ------

@@ -9,8 +9,8 @@ from evoscope.arrays import Bytes, Floats, SmallInts
 class Status(IntEnum):
     """Health of a neuron over the image pool.
 
-    ``OK``; ``DEAD``: its maximum is zero on every image (rectified neurons); ``CONSTANT``: the same other value on every
-    image; ``NON_FINITE``: NaN or infinite on at least one image.
+    ``OK``; ``DEAD``: its maximum is zero on every image (rectified neurons); ``CONSTANT``: the same other value
+    on every image; ``NON_FINITE``: NaN or infinite on at least one image.
     """
 
     OK = 0
@@ -48,10 +48,11 @@ class Stimuli:
     ``images``: int32 [neurons, k], positions in ``image_ids`` (-1: none, when the pool is smaller than k);
     ``values``: float32 [neurons, k], spatial maximum of the neuron's map on that image;
     ``cells``: int32 [neurons, k, 2], row and column of the arg-max in the layer's map;
-    ``status``: uint8 [neurons], see `Status`. Ties go to the image that comes first in the pool, so a dead neuron lists the
-    first k images, as the released code does; whether those count is the space's decision;
+    ``status``: uint8 [neurons], see `Status`. Ties go to the image that comes first in the pool, so a dead
+    neuron lists the first k images, as the released code does; whether those count is the space's decision;
     ``mean``, ``deviation``: float32 [neurons], of the maxima over the pool (population standard deviation);
-    ``responsive``: int32 [images, r], the r neurons that respond most to each image (ConceptEvo, step 2.1.1), or [images, 0].
+    ``responsive``: int32 [images, r], the r neurons that respond most to each image (ConceptEvo, step 2.1.1),
+    or [images, 0].
     """
 
     image_ids: tuple[str, ...]

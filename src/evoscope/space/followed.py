@@ -1,6 +1,7 @@
 """Which neurons are worth following over the epochs."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,15 +16,15 @@ def steps_taken(vectors: Sequence[Floats]) -> Doubles:
     first.
     """
     first = np.full(len(vectors[0]), np.nan)
-    later = [np.linalg.norm(b.astype(float) - a, axis=1) for a, b in zip(vectors, vectors[1:], strict=False)]
+    later = [np.linalg.norm(b.astype(float) - a, axis=1) for a, b in pairwise(vectors)]
     return np.stack([first, *later])
 
 
 def concept_changes(concepts: Sequence[NeuronConcepts]) -> tuple[Ints, Doubles]:
-    """The concept each neuron's change is measured by, int64 [neurons], and its held-out AUC per epoch, [epochs, neurons].
+    """The concept that each neuron's change is measured by, and how well it tells it at each epoch.
 
-    It is the concept the neuron is labelled with at the last epoch, else at the first; -1 and NaN where it
-    never has one.
+    Returns int64 [neurons] and the held-out AUC, float64 [epochs, neurons]. The concept is the neuron's label at the
+    last epoch, else at the first; -1 and NaN where it has neither.
     """
     first, last = concepts[0].label, concepts[-1].label
     concept = np.where(last >= 0, last, first).astype(np.int64)
@@ -58,4 +59,4 @@ def _varied(order: Ints, groups: Ints, count: int) -> Ints:
     _, firsts = np.unique(groups[order], return_index=True)
     ahead = np.sort(firsts)
     rest = np.setdiff1d(np.arange(len(order)), ahead)
-    return order[np.concatenate([ahead, rest])[:count]].astype(np.int64)
+    return np.asarray(order[np.concatenate([ahead, rest])[:count]], dtype=np.int64)

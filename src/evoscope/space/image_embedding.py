@@ -22,6 +22,9 @@ from evoscope.space.protocol import SpaceProtocol
 _STEPS = 5000
 _PRECISION = 1e-9
 
+# A distance in the space beyond which a descent will not come back.
+DIVERGED = 1e12
+
 
 @dataclass(frozen=True)
 class ImageVectors:
@@ -182,7 +185,7 @@ def _error_limit(protocol: SpaceProtocol) -> float:
 
 
 def _check_finite(errors: Doubles, sweep: int, protocol: SpaceProtocol) -> None:
-    if not np.isfinite(errors).all():
+    if not np.abs(errors).max(initial=0.0) < DIVERGED:
         raise EvoscopeError(
             f"the image embedding diverged in sweep {sweep} with image_lr={protocol.image_lr}",
             "lower image_lr of the space protocol or set image_solver='least_squares'",

@@ -9,6 +9,10 @@ from evoscope.arrays import Floats, Ints
 
 DIFFERENT = 0.5
 """Cosine above which two regions would show the same thing."""
+COPIES = 0.98
+"""Cosine above which two neurons of one model count once: residual streams carry a channel through many layers."""
+CANDIDATES = 10
+"""Nearest neurons looked through for each member wanted."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,30 @@ def find_regions(models: Sequence[Floats], count: int, members: int) -> list[Reg
 
 
 def _unit(vectors: Floats) -> Floats:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def _nearest(anchors: Floats, others: Floats, members: int) -> tuple[Ints, Floats]:
-    """Rows and cosines of the nearest ``others`` of each anchor, nearest first: [anchors, members] each."""
+    """Rows and cosines of each anchor's members among ``others``, nearest first: [anchors, members] each.
+
+    Where all candidates are copies of one another, the row of the nearest stands for the missing ones, at cosine -1.
+    """
     cosines = anchors @ others.T
-    rows = np.argsort(-cosines, axis=1, kind="stable")[:, :members]
-    return rows, np.take_along_axis(cosines, rows, axis=1)
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, : CANDIDATES * members]
+    rows = np.array([_without_copies(candidates, others, members) for candidates in order])
+    found = np.take_along_axis(cosines, np.maximum(rows, 0), axis=1)
+    return np.where(rows < 0, order[:, :1], rows), np.where(rows < 0, -1.0, found)
+
+
+def _without_copies(candidates: Ints, units: Floats, members: int) -> list[int]:
+    """The first ``members`` candidates that are no copies of earlier ones, padded with -1."""
+    kept: list[int] = []
+    for row in candidates:
+        if not kept or float(np.max(units[kept] @ units[row])) <= COPIES:
+            kept.append(int(row))
+        if len(kept) == members:
+            break
+    return kept + [-1] * (members - len(kept))
 
 
 def _unlike(units: Floats, order: Ints, count: int) -> list[int]:

@@ -42,32 +42,32 @@ def _rule(name: str, *concepts: str) -> Rule:
 
 
 # The order matters: the first n rules are the classes of an n-class set, so families alternate early.
-# Triangle, orange, plain, rings, city, desert, the distractors and the occluders belong to none of the first 20.
+# Triangle, orange, plain, rings, city, desert and all distractors and occluders are in none of the first 20.
 RULES = (
     _rule("dotted star", "shape:star", "texture:dots"),
     _rule("red with eyes", "colour:red", "part:eyes"),
     _rule("circle on wheels", "shape:circle", "part:wheels"),
-    _rule("stripes in the meadow", "texture:stripes", "background:meadow"),
+    _rule("striped with a hat", "texture:stripes", "part:hat"),
     _rule("yellow heart", "colour:yellow", "shape:heart"),
-    _rule("hat by night", "part:hat", "background:night"),
+    _rule("checked with wings", "texture:checks", "part:wings"),
     _rule("purple dots", "colour:purple", "texture:dots"),
     _rule("blue with wings", "colour:blue", "part:wings"),
     _rule("checked square", "shape:square", "texture:checks"),
-    _rule("heart at sea", "shape:heart", "background:sea"),
+    _rule("winged heart", "shape:heart", "part:wings"),
     _rule("green stripes", "colour:green", "texture:stripes"),
-    _rule("yellow on wheels", "colour:yellow", "part:wheels"),
+    _rule("dots on wheels", "texture:dots", "part:wheels"),
     _rule("cross with a hat", "shape:cross", "part:hat"),
-    _rule("red checks", "colour:red", "texture:checks"),
+    _rule("square with eyes", "shape:square", "part:eyes"),
     _rule("blue star", "colour:blue", "shape:star"),
-    _rule("wings by night", "part:wings", "background:night"),
-    _rule("dots at sea", "texture:dots", "background:sea"),
+    _rule("hat by night", "part:hat", "background:night"),
+    _rule("eyes at sea", "part:eyes", "background:sea"),
     _rule("striped circle", "shape:circle", "texture:stripes"),
     _rule("green cross", "colour:green", "shape:cross"),
-    _rule("eyes in the meadow", "part:eyes", "background:meadow"),
+    _rule("yellow on wheels", "colour:yellow", "part:wheels"),
     _rule("checked triangle", "shape:triangle", "texture:checks"),
-    _rule("square on wheels", "shape:square", "part:wheels"),
+    _rule("triangle in the meadow", "shape:triangle", "background:meadow"),
     _rule("rings in the desert", "texture:rings", "background:desert"),
-    _rule("purple with a hat", "colour:purple", "part:hat"),
+    _rule("orange rings", "colour:orange", "texture:rings"),
 )
 
 

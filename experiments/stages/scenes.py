@@ -1,0 +1,80 @@
+"""Stage ``scenes``: a contact sheet of concept_scenes, one scene with its concept masks, and simple baselines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from evoscope.arrays import Bools, Bytes
+from evoscope.artefacts import save
+from evoscope.data.images import ImageSet
+from evoscope.data.scenes.difficulty import histogram_baseline, pixel_baseline
+from evoscope.data.scenes.source import SceneSource, scene_source
+from evoscope.exhibits import SceneSheet
+from evoscope.progress import Progress
+from evoscope.store import Node, Stage
+from experiments.context import Context
+
+STAGE = Stage("scenes", version=1, modules=("evoscope.data.scenes", "experiments.stages.scenes"))
+SIDE = 192
+MASKS = 6
+GREY = 0.25  # how much of the scene shows where a concept is not
+
+
+def scenes(context: Context) -> Node:
+    """Node of the scene sheet for the job's data set."""
+    data, pixels = context.data, context.config.scale.pixels
+
+    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
+        firsts = [
+            int(np.flatnonzero(data.train.labels == label)[0]) for label in range(len(data.train.class_names))
+        ]
+        images = np.stack([data.train.read(index, SIDE) for index in firsts])
+        shown, titles = _masks(scene_source(data.train), _richest(data.train))
+        difficulty = _difficulty(data.train, data.test, pixels, context.config.seed)
+        save(SceneSheet(images, data.train.class_names, shown, titles, difficulty), folder)
+
+    return Node(
+        STAGE,
+        config={"pixels": pixels, "side": SIDE},
+        inputs={},
+        build=compute,
+        seed=context.config.seed,
+        data={"train": data.train.fingerprint, "test": data.test.fingerprint},
+        label="sheet and difficulty of the scenes",
+    )
+
+
+def _richest(images: ImageSet, among: int = 200) -> int:
+    """The image with most concepts among the first few: the best to show masks on."""
+    if images.concepts is None:
+        return 0
+    return int(np.argmax(images.concepts.present[:among].sum(axis=1)))
+
+
+def _masks(source: SceneSource, index: int) -> tuple[Bytes, tuple[str, ...]]:
+    """The scene, then the scene with all but one concept faded, for its largest concepts of different families."""
+    scene, masks = source.read(index, SIDE), source.masks(index, SIDE)
+    large = sorted(masks, key=lambda name: (-int(masks[name].sum()), name))
+    chosen = list({name.split(":")[0]: name for name in reversed(large)}.values())[::-1][:MASKS]
+    return np.stack([scene, *[_faded(scene, masks[name]) for name in chosen]]), ("the scene", *chosen)
+
+
+def _faded(scene: Bytes, mask: Bools) -> Bytes:
+    faded = 255 - GREY * (255 - scene.mean(axis=2, keepdims=True))
+    return np.where(mask[:, :, None], scene, faded).astype(np.uint8)
+
+
+def _difficulty(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> pd.DataFrame:
+    baselines = {
+        "logistic regression on pixels": pixel_baseline,
+        "logistic regression on colour histograms": histogram_baseline,
+    }
+    rows = []
+    for name, baseline in baselines.items():
+        accuracy = baseline(train, test, pixels, seed)
+        interval = binomtest(round(accuracy * len(test)), len(test)).proportion_ci(method="wilson")
+        rows.append({"classifier": name, "accuracy": accuracy, "low": interval.low, "high": interval.high})
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""One module per figure and table; each arranges exhibits on paper and computes nothing."""

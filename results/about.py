@@ -1,0 +1,74 @@
+"""Where a figure's numbers come from, and the caption that says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evoscope.viz import label_of
+
+# Scales whose networks are trained as published; the others' recipes are their own.
+PUBLISHED = ("gpu", "imagenet")
+
+
+@dataclass(frozen=True)
+class About:
+    """Origin of all exhibits of a job.
+
+    ``data``: name of the image set; ``scale``, ``protocol``: named options; ``seed``; ``classes``: number of classes;
+    ``images``: images in the pool; ``recipes``: one line per run on how it was trained; ``commit``: of the code;
+    ``key``: of the configuration.
+    """
+
+    data: str
+    scale: str
+    protocol: str
+    seed: int
+    classes: int
+    images: int
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    commit: str = "unknown"
+    key: str = "unknown"
+
+    def origin(self) -> dict[str, str]:
+        """What is stamped into every file."""
+        names = ("commit", "key", "scale", "data", "protocol", "seed")
+        return {name.capitalize(): str(getattr(self, name)) for name in names}
+
+
+def caption(
+    title: str, what: str, about: About, *, n: str, runs: Sequence[str] = (), interval: str = "none is drawn"
+) -> str:
+    """Caption in Markdown: what is seen, then n, intervals, data, scale and how the networks were trained.
+
+    Parameters
+    ----------
+    title, what : name of the figure and what it shows, in full sentences.
+    about : where it comes from.
+    n : how many of what, for instance ``"38,912 neurons"``.
+    runs : networks whose recipe matters to the figure.
+    interval : what the intervals are.
+    """
+    facts = [
+        f"n: {n}",
+        f"interval: {interval}",
+        f"data: {about.data}, {about.classes} classes, pool of {about.images:,} images",
+        f"scale: {about.scale}",
+        f"protocol: {about.protocol}",
+        f"seed: {about.seed}",
+    ]
+    head = title if title.endswith("?") else f"{title}."
+    lines = [f"**{head}** {what}", "", "; ".join(facts) + ".", *_training(about, runs)]
+    return "\n".join(lines) + "\n"
+
+
+def _training(about: About, runs: Sequence[str]) -> list[str]:
+    if not runs:
+        return []
+    recipes = [f"- {label_of(run)}: {about.recipes.get(run, 'recipe not recorded')}" for run in runs]
+    return ["", scale_note(about.scale), "", *recipes]
+
+
+def scale_note(scale: str) -> str:
+    """How far the networks are from the published ones."""
+    if scale in PUBLISHED:
+        return f"Networks trained with the published recipe, at scale {scale}:"
+    return f"Narrow networks, recipe of the {scale} scale, not the published one:"

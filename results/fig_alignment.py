@@ -1,0 +1,163 @@
+"""Alignment: the same regions of one map hold the same concept in different models."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from evoscope.arrays import Bytes
+from evoscope.exhibits import Alignment, NeuronMap
+from evoscope.viz import (
+    Limits,
+    Sheet,
+    background,
+    circles,
+    colour_of,
+    label_of,
+    map_frame,
+    map_limits,
+    message,
+    patch_grid,
+    points,
+    save_figure,
+    use_style,
+)
+from evoscope.viz.curves import epoch_name
+from evoscope.viz.scatter import spots
+from evoscope.viz.style import LARGE, NORMAL, QUIET, SMALL
+from evoscope.viz.text import wrap
+from results.about import About, caption
+from results.reading import Exhibits, doubles, exhibit, placed, status_counts
+
+ID = "fig_alignment"
+TITLE = "Neurons of different models in one semantic space"
+READS: tuple[str, ...] = ("map", "alignment")
+
+SHOWN = 3  # patches per neuron
+# Inches.
+MARGIN, MAP, HEADING, REGION, BETWEEN, WORDS, GAP = 0.07, 1.78, 0.34, 1.58, 0.13, 0.31, 0.16
+STRIP = REGION / SHOWN
+REGIONS_LEFT = MARGIN + MAP + 0.2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model at one epoch."""
+
+    run: str
+    epoch: int
+    base: bool
+
+
+def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
+    """Write the figure and its caption."""
+    with use_style():
+        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
+
+
+def figure(exhibits: Exhibits, about: About) -> Figure:
+    """One row per model: its map with circled regions, and what excites its neurons there."""
+    neurons, alignment = exhibit(exhibits, "map", NeuronMap).neurons, numbered(exhibits)
+    rows = model_rows(neurons, alignment.members)
+    height = max(MAP, most_neurons(alignment.members) * (STRIP + WORDS) - 0.06)
+    regions = max(len(alignment.regions), 1)
+    sheet = Sheet(REGIONS_LEFT + regions * (REGION + BETWEEN), len(rows) * (HEADING + height + GAP) + 0.05)
+    limits = map_limits(doubles(neurons["x"]), doubles(neurons["y"]))
+    for place, row in enumerate(rows):
+        top = 0.05 + place * (HEADING + height + GAP)
+        _map(sheet, top, row, neurons, alignment, limits)
+        _regions(sheet, top, row, alignment, titled=place == 0)
+    return sheet.figure
+
+
+def numbered(exhibits: Exhibits) -> Alignment:
+    """The exhibit with its members numbered as their patches are."""
+    alignment = exhibit(exhibits, "alignment", Alignment)
+    return replace(alignment, members=alignment.members.reset_index(drop=True))
+
+
+def model_rows(neurons: pd.DataFrame, members: pd.DataFrame) -> list[Row]:
+    """The base model, then every other model that has members, in the order of the exhibit."""
+    base = neurons[neurons["base"]]
+    rows = [Row(str(run), int(epoch), True) for run, epoch in _pairs(base)]
+    known = {(row.run, row.epoch) for row in rows}
+    return rows + [
+        Row(str(run), int(epoch), False) for run, epoch in _pairs(members) if (run, epoch) not in known
+    ]
+
+
+def _pairs(frame: pd.DataFrame) -> list[tuple[str, int]]:
+    return list(frame[["run", "epoch"]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def most_neurons(members: pd.DataFrame) -> int:
+    """Largest number of neurons that one model has in one region (at least one)."""
+    return int(members.groupby(["region", "run", "epoch"]).size().max()) if len(members) else 1
+
+
+def _of(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
+    return frame[(frame["run"] == row.run) & (frame["epoch"] == row.epoch)]
+
+
+def _map(
+    sheet: Sheet, top: float, row: Row, neurons: pd.DataFrame, alignment: Alignment, limits: Limits
+) -> None:
+    own, colour = _of(neurons, row), colour_of(row.run)
+    seen = int(placed(own).sum())
+    sheet.text(
+        MARGIN, top, label_of(row.run) + (" (base)" if row.base else ""), room=MAP, size=LARGE, bold=True
+    )
+    state = f"{epoch_name(row.epoch)} · {seen:,} of {len(own):,} neurons placed"
+    sheet.text(MARGIN, top + 0.165, state, room=MAP, size=SMALL, color=QUIET)
+    axes = map_frame(sheet.axes(MARGIN, top + HEADING, MAP, MAP), limits)
+    if not row.base:
+        base = neurons[neurons["base"]]
+        background(axes, doubles(base["x"]), doubles(base["y"]))
+    points(axes, doubles(own["x"]), doubles(own["y"]), colour)
+    if not seen:
+        message(axes, "\n".join(["no neuron placed:", *status_counts(own)]))
+    circles(axes, alignment.regions)
+    members = _of(alignment.members, row)
+    spots(axes, doubles(members["x"]), doubles(members["y"]), colour)
+
+
+def _regions(sheet: Sheet, top: float, row: Row, alignment: Alignment, titled: bool) -> None:
+    if alignment.regions.empty:
+        sheet.text(REGIONS_LEFT, top + HEADING, "no region found", room=REGION, color=QUIET)
+    for place, region in enumerate(alignment.regions.itertuples()):
+        left = REGIONS_LEFT + place * (REGION + BETWEEN)
+        if titled:
+            sheet.text(left, top, str(region.region), size=LARGE, bold=True)
+            sheet.text(left + 0.16, top + 0.015, wrap(str(region.title), REGION - 0.16, NORMAL, 2))
+        members = _of(alignment.members, row)
+        _neurons(sheet, left, top + HEADING, members[members["region"] == region.region], alignment.patches)
+
+
+def _neurons(sheet: Sheet, left: float, top: float, members: pd.DataFrame, patches: Bytes) -> None:
+    """Strips of one model's neurons in one region; ``members`` keeps the row numbers of the patches."""
+    if members.empty:
+        sheet.text(left, top + 0.2, "no neuron of this model here", room=REGION, size=SMALL, color=QUIET)
+    for place, number in enumerate(members.index.to_numpy(dtype=int)):
+        low, neuron = top + place * (STRIP + WORDS), members.iloc[place]
+        shown = patches[number, :SHOWN]
+        width = STRIP * max(len(shown), 1)
+        patch_grid(sheet.axes(left, low, width, STRIP), shown, max(len(shown), 1), colour_of(neuron["run"]))
+        name = f"{neuron['layer']}#{neuron['channel']}"
+        sheet.text(left, low + STRIP + 0.025, name, room=REGION, size=SMALL, cut="middle")
+        sheet.text(left, low + STRIP + 0.125, neuron["concept"], room=REGION, size=SMALL, color=QUIET)
+
+
+def words(exhibits: Exhibits, about: About) -> str:
+    """Caption of the figure."""
+    neurons, alignment = exhibit(exhibits, "map", NeuronMap), exhibit(exhibits, "alignment", Alignment)
+    rows = model_rows(neurons.neurons, alignment.members)
+    shown = sum(len(_of(neurons.neurons, row)) for row in rows)
+    what = (
+        "Each row is one model: its neurons in colour over the base model's in grey, in the same two-dimensional map "
+        f"({neurons.method.upper()}, fitted on the base model). Circles mark regions where neurons of several models "
+        "meet; on the right, the image patches that excite each model's neurons there most, with layer#channel and the "
+        "concept the neuron answers to, where it has a clear one."
+    )
+    runs = list(dict.fromkeys(row.run for row in rows))
+    return caption(TITLE, what, about, n=f"{shown:,} neurons of {len(rows)} models", runs=runs)

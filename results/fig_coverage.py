@@ -1,0 +1,154 @@
+"""Coverage: concept purity against how much of the image pool the base model covers, per protocol."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from evoscope.viz import Sheet, colour_of, interval_curve, label_of, remark, save_figure, use_style
+from evoscope.viz.layout import PAGE
+from evoscope.viz.style import LARGE, QUIET, SMALL
+from evoscope.viz.text import width_of
+from results.about import About, caption
+from results.reading import Exhibits, doubles, table
+
+ID = "fig_coverage"
+TITLE = "Concept purity as a function of the base model's coverage"
+READS: tuple[str, ...] = ("coverage",)
+
+SETTING = ("protocol", "pool_images", "k", "coverage", "run")
+COLUMNS = (*SETTING, "value", "low", "high", "null", "null_low", "null_high", "unlabelled", "placed")
+PROTOCOLS = {"as_released": "as released", "v1": "first version", "corrected": "corrected"}
+# Inches.
+LEFT, BETWEEN, HEADING, HEIGHT, AXIS, LINE = 0.45, 0.16, 0.22, 1.9, 0.45, 0.15
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
+    """Write the figure and its caption."""
+    with use_style():
+        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
+
+
+def figure(exhibits: Exhibits, about: About) -> Figure:
+    """A panel per protocol with the same axes; a curve and a null per model."""
+    rows = table(exhibits, READS[0], COLUMNS)
+    protocols, runs = in_order(rows), list(dict.fromkeys(rows["run"]))
+    legend = legend_lines(runs)
+    sheet = Sheet(PAGE, HEADING + HEIGHT + AXIS + LINE * (len(legend) + 1) + 0.15)
+    width = min((PAGE - LEFT - 0.1) / max(len(protocols), 1) - BETWEEN, 3.2)
+    for place, protocol in enumerate(protocols):
+        left = LEFT + place * (width + BETWEEN)
+        sheet.text(left, 0.05, PROTOCOLS.get(protocol, protocol), room=width, size=LARGE, bold=True)
+        axes = sheet.axes(left, 0.05 + HEADING, width, HEIGHT)
+        _panel(axes, rows, protocol, runs)
+        _axis_words(axes, first=place == 0)
+    _legend(sheet, HEADING + HEIGHT + AXIS + 0.08, legend)
+    return sheet.figure
+
+
+def in_order(rows: pd.DataFrame) -> list[str]:
+    """Protocols from the released to the corrected one, unknown ones last."""
+    present = list(dict.fromkeys(rows["protocol"]))
+    return [name for name in PROTOCOLS if name in present] + [
+        name for name in present if name not in PROTOCOLS
+    ]
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, protocol: str, runs: list[str]) -> None:
+    logarithmic = bool((rows["coverage"] > 0).all() and rows["coverage"].min() < 0.3 * rows["coverage"].max())
+    for place, run in enumerate(runs):
+        own = rows[(rows["protocol"] == protocol) & (rows["run"] == run)].sort_values("coverage")
+        x = doubles(own["coverage"]) * (1 + 0.012 * (place - (len(runs) - 1) / 2))
+        colour = colour_of(run)
+        interval_curve(
+            axes,
+            x,
+            doubles(own["null"]),
+            doubles(own["null_low"]),
+            doubles(own["null_high"]),
+            colour,
+            null=True,
+        )
+        interval_curve(axes, x, doubles(own["value"]), doubles(own["low"]), doubles(own["high"]), colour)
+    if not np.isfinite(rows.loc[rows["protocol"] == protocol, "value"]).any():
+        remark(axes, "purity not defined")
+    _scale(axes, rows, logarithmic)
+
+
+def _scale(axes: Axes, rows: pd.DataFrame, logarithmic: bool) -> None:
+    low, high = float(rows["coverage"].min()), float(rows["coverage"].max())
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.set_xlim(low / 1.25, high * 1.25)
+        axes.xaxis.set_major_locator(
+            FixedLocator([tick for tick in TICKS if low / 1.25 <= tick <= high * 1.25])
+        )
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.set_xlim(max(low - 0.1, -0.05), min(high + 0.1, 1.05))
+        axes.locator_params(axis="x", nbins=5)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
+    top = np.nanmax(np.append(rows[["value", "high", "null", "null_high"]].to_numpy(dtype=np.float64), 0.1))
+    axes.set_ylim(0, min(1.08 * top, 1.02))
+    axes.grid(axis="y")
+
+
+def _axis_words(axes: Axes, first: bool) -> None:
+    axes.set_xlabel("images that the base covers")
+    axes.tick_params(axis="y", labelleft=first)
+    if first:
+        axes.set_ylabel("concept purity@10")
+
+
+def legend_lines(runs: list[str]) -> list[list[str]]:
+    """Runs arranged in lines that fit on the page."""
+    lines: list[list[str]] = [[]]
+    for run in runs:
+        if lines[-1] and sum(map(_legend_width, [*lines[-1], run])) > PAGE - LEFT:
+            lines.append([])
+        lines[-1].append(run)
+    return lines
+
+
+def _legend_width(run: str) -> float:
+    return min(width_of(label_of(run), SMALL), 3.0) + 0.5
+
+
+def _legend(sheet: Sheet, top: float, lines: list[list[str]]) -> None:
+    for number, line in enumerate(lines):
+        left = LEFT
+        for run in line:
+            sheet.swatch(left, top + LINE * number, colour_of(run))
+            sheet.text(left + 0.26, top + LINE * number, label_of(run), room=3.0, size=SMALL)
+            left += _legend_width(run)
+    top += LINE * len(lines)
+    sheet.swatch(LEFT, top, QUIET, dashes="dashed")
+    note = "null: concept labels permuted within model and layer (band: 95 %)"
+    sheet.text(LEFT + 0.26, top, note, size=SMALL, color=QUIET)
+
+
+def words(exhibits: Exhibits, about: About) -> str:
+    """Caption of the figure."""
+    rows = table(exhibits, READS[0], COLUMNS)
+    settings = rows[["pool_images", "k"]].drop_duplicates().sort_values(["pool_images", "k"])
+    pairs = ", ".join(
+        f"{pool:,} images with k = {k}" for pool, k in settings.itertuples(index=False, name=None)
+    )
+    what = (
+        "Purity@10 is the share of a neuron's ten nearest neighbours from other models that answer to the same true "
+        f"concept. Coverage is varied through the pool and the number of stimuli k ({pairs}); models are drawn "
+        "a little apart. Unlabelled and unplaced neurons are left out and counted in table_protocols."
+    )
+    runs = list(dict.fromkeys(rows["run"]))
+    return caption(
+        TITLE,
+        what,
+        about,
+        n=f"{len(rows)} values of {len(runs)} models",
+        runs=runs,
+        interval="95 %, bootstrap",
+    )

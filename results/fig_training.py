@@ -1,0 +1,153 @@
+"""Training: accuracy of every run at every epoch."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from evoscope.arrays import Doubles
+from evoscope.exhibits import TrainingCurves
+from evoscope.viz import (
+    Sheet,
+    accuracy_curves,
+    colour_of,
+    family_of,
+    level_line,
+    mark_points,
+    save_figure,
+    use_style,
+)
+from evoscope.viz.curves import epoch_axis
+from evoscope.viz.layout import PAGE, Dashes
+from evoscope.viz.palette import look_of
+from evoscope.viz.style import LARGE, QUIET, SMALL
+from evoscope.viz.text import width_of
+from results.about import About, caption
+from results.reading import Exhibits, exhibit
+
+ID = "fig_training"
+TITLE = "Accuracy over the epochs of training"
+READS: tuple[str, ...] = ("training",)
+
+ACROSS = 4  # panels per row
+NARROWEST = 4.6  # page, in inches
+# Inches.
+LEFT, PANEL, PITCH, HEADING, HEIGHT, AXIS, LINE = 0.42, 1.5, 1.72, 0.22, 1.45, 0.42, 0.135
+
+
+def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
+    """Write the figure and its caption."""
+    with use_style():
+        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
+
+
+def figure(exhibits: Exhibits, about: About) -> Figure:
+    """A panel per family of networks, all on the same axes."""
+    training = exhibit(exhibits, "training", TrainingCurves)
+    families = runs_by_family(training.curves)
+    legend = LINE * max([1, *map(len, families.values())])
+    pitch = HEADING + HEIGHT + AXIS + legend + 0.12
+    width = PAGE if len(families) >= ACROSS else max(LEFT + len(families) * PITCH, NARROWEST)
+    sheet = Sheet(width, -(-max(len(families), 1) // ACROSS) * pitch + 0.3)
+    for place, (family, runs) in enumerate(families.items()):
+        row, column = divmod(place, ACROSS)
+        left, top = LEFT + column * PITCH, 0.05 + row * pitch
+        sheet.text(left, top, family, room=PANEL, size=LARGE, bold=True)
+        axes = sheet.axes(left, top + HEADING, PANEL, HEIGHT)
+        _panel(axes, training, runs, labelled=column == 0)
+        _legend(sheet, left, top + HEADING + HEIGHT + AXIS, runs)
+    _key(sheet, sheet.height - 0.2, training.classes)
+    return sheet.figure
+
+
+def runs_by_family(curves: pd.DataFrame) -> dict[str, list[str]]:
+    """Runs of each family, in the order of the exhibit."""
+    families: dict[str, list[str]] = {}
+    for run in dict.fromkeys(curves["run"]):
+        families.setdefault(family_of(run), []).append(run)
+    return families
+
+
+def _panel(axes: Axes, training: TrainingCurves, runs: list[str], labelled: bool) -> None:
+    level_line(axes, 100 / training.classes)
+    for run in runs:
+        rows = training.curves[training.curves["run"] == run]
+        epochs, train, test = (
+            by_seed(rows, "train_top1"),
+            by_seed(rows, "train_top1"),
+            by_seed(rows, "test_top1"),
+        )
+        accuracy_curves(
+            axes, epochs.columns.to_numpy(dtype=float), values(train), values(test), colour_of(run)
+        )
+        broken = rows[rows["diverged"].astype(bool)]
+        mark_points(
+            axes,
+            broken["epoch"].to_numpy(dtype=float),
+            broken["test_top1"].to_numpy(dtype=float),
+            colour_of(run),
+        )
+    epoch_axis(axes, int(training.curves["epoch"].min()), int(training.curves["epoch"].max()))
+    axes.set_ylim(0, 100)
+    axes.set_yticks([0, 25, 50, 75, 100], None if labelled else [""] * 5)
+    axes.grid(axis="y")
+    axes.set_xlabel("epoch")
+    if labelled:
+        axes.set_ylabel("top-1 accuracy, %")
+
+
+def by_seed(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One row per seed, one column per epoch."""
+    return rows.pivot_table(index="seed", columns="epoch", values=column, dropna=False)
+
+
+def values(frame: pd.DataFrame) -> Doubles:
+    """A frame of numbers as float64."""
+    return frame.to_numpy(dtype=np.float64)
+
+
+def _legend(sheet: Sheet, left: float, top: float, runs: list[str]) -> None:
+    for place, run in enumerate(runs):
+        low = top + place * LINE
+        sheet.swatch(left, low, colour_of(run))
+        sheet.text(left + 0.26, low, look_of(run).variant, room=PANEL - 0.2, size=SMALL)
+
+
+def _key(sheet: Sheet, top: float, classes: int) -> None:
+    """Say along the bottom what the lines mean."""
+    left = LEFT
+    dashes: tuple[tuple[Dashes, str], ...] = (
+        ("-", "test"),
+        ("dashed", "training"),
+        ("dotted", f"chance, {100 / classes:.3g} %"),
+    )
+    for dash, text in dashes:
+        sheet.swatch(left, top, QUIET, dashes=dash)
+        sheet.text(left + 0.26, top, text, size=SMALL, color=QUIET)
+        left += 0.26 + width_of(text, SMALL) + 0.25
+    sheet.swatch(left, top, QUIET, marker="X")
+    sheet.text(left + 0.12, top, "loss not finite (diverged)", size=SMALL, color=QUIET)
+
+
+def words(exhibits: Exhibits, about: About) -> str:
+    """Caption of the figure."""
+    curves = exhibit(exhibits, "training", TrainingCurves).curves
+    runs = list(dict.fromkeys(curves["run"]))
+    what = (
+        "Top-1 accuracy on test images (solid) and training images (dashed) at every epoch; init is before training. "
+        "Dotted: chance. Crosses: epochs whose loss was not finite."
+    )
+    seeds = curves.groupby("run")["seed"].nunique()
+    interval = (
+        "none; thin lines are single seeds, thick lines their mean" if (seeds > 1).any() else "none, one seed"
+    )
+    return caption(
+        TITLE, what, about, n=f"{len(runs)} runs, {_seeds(seeds)} each", runs=runs, interval=interval
+    )
+
+
+def _seeds(seeds: "pd.Series[int]") -> str:
+    low, high = (int(seeds.min()), int(seeds.max())) if len(seeds) else (0, 0)
+    return f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"

@@ -1,0 +1,110 @@
+"""Every figure and table: its module, the paper it comes from, what it shows, what it reads and what it leaves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Protocol
+
+from evoscope.errors import EvoscopeError
+from results import (
+    fig_alignment,
+    fig_coverage,
+    fig_discovery,
+    fig_evolution,
+    fig_metrics,
+    fig_scenes,
+    fig_training,
+    table_behaviour,
+    table_metrics,
+    table_protocols,
+    table_training,
+)
+from results.about import About
+from results.reading import Exhibits
+
+PICTURE = (".png", ".svg", ".md")
+TABLE = (".csv", ".md")
+
+
+class ResultModule(Protocol):
+    """What a module of a figure or table offers."""
+
+    ID: str
+    TITLE: str
+    READS: tuple[str, ...]
+
+    def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
+        """Write the result into ``folder`` and return its files."""
+        ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure or table: ``paper`` it reproduces (or ``Evoscope``), what it ``shows``, file ``endings`` it leaves."""
+
+    module: ResultModule
+    paper: str
+    shows: str
+    endings: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """Name of the result and stem of its files."""
+        return self.module.ID
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the exhibits it needs."""
+        return self.module.READS
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of its files."""
+        return tuple(self.id + ending for ending in self.endings)
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(fig_alignment, "ConceptEvo", "regions of one map where models meet, with example patches", PICTURE),
+    Entry(fig_discovery, "ConceptEvo", "the map under three ways of training VGG16", PICTURE),
+    Entry(fig_evolution, "ConceptEvo", "chosen neurons over the epochs", PICTURE),
+    Entry(fig_training, "ConceptEvo", "accuracy of every run at every epoch", PICTURE),
+    Entry(fig_metrics, "Evoscope", "alignment metrics with intervals and nulls", PICTURE),
+    Entry(fig_coverage, "Evoscope", "concept purity against coverage, per protocol", PICTURE),
+    Entry(fig_scenes, "Evoscope", "the drawn scenes, their concepts and their difficulty", PICTURE),
+    Entry(table_metrics, "Evoscope", "alignment metrics", TABLE),
+    Entry(table_protocols, "Evoscope", "protocols side by side", TABLE),
+    Entry(table_behaviour, "ConceptEvo", "whether the runs behave as published", TABLE),
+    Entry(table_training, "ConceptEvo", "accuracy after training", TABLE),
+)
+BY_ID = {entry.id: entry for entry in ENTRIES}
+
+
+def entry(name: str) -> Entry:
+    """The result called ``name``.
+
+    Raises
+    ------
+    EvoscopeError : there is none.
+    """
+    if name not in BY_ID:
+        close = get_close_matches(name, BY_ID, n=3, cutoff=0.4) or sorted(BY_ID)
+        raise EvoscopeError(f"there is no figure or table '{name}'", f"choose one of {', '.join(close)}")
+    return BY_ID[name]
+
+
+def draw(ids: Sequence[str], exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
+    """Draw the results ``ids`` into ``folder`` and return their files.
+
+    Raises
+    ------
+    EvoscopeError : an unknown result, or exhibits that are missing; before anything is drawn.
+    """
+    wanted = [entry(name) for name in ids]
+    missing = {name: result.id for result in wanted for name in result.reads if name not in exhibits}
+    if missing:
+        listed = ", ".join(f"'{name}' (for {result})" for name, result in missing.items())
+        raise EvoscopeError(
+            f"exhibits are missing: {listed}", "run the experiment that makes them before drawing"
+        )
+    return [path for result in wanted for path in result.module.draw(exhibits, about, folder)]

@@ -1,0 +1,115 @@
+"""The configuration composes for every option, and its tables agree with the library."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from evoscope.errors import EvoscopeError
+from evoscope.space import protocol as library
+from experiments.checks import check
+from experiments.command_line import prepared
+from experiments.context import content_key
+from experiments.runs import selected_runs
+from experiments.schema import Config, register
+from experiments.stages.space import space_protocol
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+def composed(*overrides: str) -> Config:
+    register()
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        config = OmegaConf.to_object(compose("config", overrides=list(overrides)))
+    assert isinstance(config, Config)
+    return config
+
+
+def options(group: str) -> list[str]:
+    return sorted(
+        path.relative_to(CONF / group).with_suffix("").as_posix() for path in (CONF / group).rglob("*.yaml")
+    )
+
+
+@pytest.mark.parametrize("scale", options("scale"))
+@pytest.mark.parametrize("group", ["data", "model", "training", "protocol", "experiment"])
+def test_every_option_composes_at_every_scale(group, scale):
+    for option in options(group):
+        extra = ["data.root=x"] if option == "folder" else []
+        config = composed(f"scale={scale}", f"{group}={option}", *extra)
+        assert config.scale.name == scale
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "imagenet"])
+def test_the_papers_seven_runs_are_there_at_every_scale_and_pass_the_checks(scale):
+    data = ["data=imagenet"] if scale == "imagenet" else []
+    config = composed("experiment=unified_space", f"scale={scale}", *data)
+    check(config)
+    runs = selected_runs(config)
+    assert next(iter(runs)) == "vgg19"
+    assert len(runs) == 7
+    assert runs["vgg16_no_dropout"].spec.dropout == 0
+
+
+@pytest.mark.parametrize("name", ["corrected", "as_released", "v1"])
+def test_protocol_files_say_what_the_library_says(name):
+    config = space_protocol(composed(f"protocol={name}", "scale=imagenet").protocol)
+    caps = {"skipgram_epochs", "image_sweeps"}
+    told, known = asdict(config), asdict(getattr(library, name)())
+    assert {k: v for k, v in told.items() if k not in caps} == {
+        k: v for k, v in known.items() if k not in caps
+    }
+
+
+def test_published_recipes():
+    runs = selected_runs(composed("experiment=unified_space", "scale=gpu"))
+    recipes = {name: run.recipe for name, run in runs.items()}
+    told = {n: (r.optimizer, r.lr, r.momentum, r.weight_decay, r.batch_size) for n, r in recipes.items() if r}
+    assert told["vgg16"] == ("sgd", 0.01, 0.9, 0.0, 512)
+    assert told["vgg16_large_lr"] == ("sgd", 0.05, 0.9, 0.0, 512)
+    assert told["vgg16_no_dropout"] == ("sgd", 0.01, 0.9, 0.0, 256)
+    assert told["inception_v3"] == ("sgd", 0.5, 0.9, 0.0, 512)
+    assert told["inception_v3_large_lr"] == ("sgd", 1.5, 0.9, 0.0, 512)
+    assert told["convnext"][:2] == ("adamw", 0.004)
+    assert told["convnext"][3:] == (0.05, 512)
+
+
+def test_a_value_of_the_training_group_replaces_that_of_every_recipe():
+    runs = selected_runs(composed("experiment=unified_space", "training.epochs=3"))
+    assert {run.recipe.epochs for run in runs.values() if run.recipe} == {3}
+    assert all(run.epochs[-1] == 2 for run in runs.values())
+
+
+def test_naming_a_model_compares_it_with_the_base_only():
+    assert list(selected_runs(composed("experiment=unified_space", "model=convnext"))) == [
+        "vgg19",
+        "convnext",
+    ]
+    other = selected_runs(composed("experiment=unified_space", "model.name=squeezenet1_1", "model.pixels=64"))
+    assert list(other) == ["vgg19", "squeezenet1_1"]
+
+
+def test_a_change_of_one_run_is_kept_when_it_is_named():
+    runs = selected_runs(composed("experiment=unified_space", "model=vgg16", "model.width=0.5"))
+    assert runs["vgg16"].spec.width == 0.5
+
+
+def test_checkpoints_without_a_network_are_refused():
+    config = composed("experiment=unified_space", "model.checkpoints='x/{epoch}.pt'")
+    with pytest.raises(EvoscopeError, match=r"model\.factory"):
+        selected_runs(config)
+
+
+def test_patterns_are_quoted_for_hydra():
+    assert prepared(["model.checkpoints=run/ep{epoch}.pt"]) == ["model.checkpoints='run/ep{epoch}.pt'"]
+    assert prepared(["model.checkpoints='run/ep{epoch}.pt'"]) == ["model.checkpoints='run/ep{epoch}.pt'"]
+    assert prepared(["+experiment=train", "seed=1"]) == ["experiment=train", "seed=1"]
+
+
+def test_output_folders_are_named_by_content():
+    config = composed("experiment=train")
+    assert content_key(config) == content_key(composed("experiment=train", "store=elsewhere", "threads=2"))
+    assert content_key(config) != content_key(replace(config, seed=1))
+    assert content_key(config).startswith("concept_scenes-laptop-corrected-")

@@ -1,0 +1,41 @@
+"""Every experiment file composes and runs at the smallest scale."""
+
+import json
+
+import pytest
+
+from experiments import registry
+
+PICTURES = {"unified_space", "train", "coverage", "training_behaviour", "scenes"}
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_runs_at_smoke_scale(name, run_py, tmp_path):
+    model = ["model=vgg16"] if name == "train" else []
+    done = run_py(f"experiment={name}", "scale=smoke", *model)
+    assert done.returncode == 0, done.stderr
+    (status,) = (json.loads(path.read_text()) for path in tmp_path.rglob("status.json"))
+    assert (status["state"], status["task"]) == ("done", name)
+    assert bool(status["outputs"]) == (name in PICTURES)
+    for output in status["outputs"]:
+        assert (tmp_path / "outputs").as_posix() in output
+
+
+def test_all_experiments_that_draw_are_known_here():
+    assert set(registry.names()) == PICTURES | {"store"}
+
+
+def test_second_call_computes_nothing(run_py, tmp_path):
+    arguments = ("experiment=train", "scale=smoke", "model=vgg16")
+    run_py(*arguments)
+    again = run_py(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert " 0 stages computed" in again.stdout
+
+
+def test_dry_run_computes_and_draws_nothing(run_py, tmp_path):
+    done = run_py("experiment=unified_space", "scale=smoke", "dry_run=true", store=tmp_path / "empty")
+    assert done.returncode == 0, done.stderr
+    assert "to compute: 51 of 51 stages" in done.stdout
+    assert not (tmp_path / "empty").exists()
+    assert not list(tmp_path.rglob("*.png"))

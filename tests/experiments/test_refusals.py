@@ -1,0 +1,54 @@
+"""What cannot work is refused before any work, in one sentence, with a non-zero exit."""
+
+import pytest
+
+CASES = {
+    "unknown key": (["experiment=train", "data.foo=1"], "data.foo"),
+    "wrong type": (["experiment=train", "training.lr=fast"], "fast"),
+    "unknown option of a group": (["experiment=train", "scale=huge"], "huge"),
+    "unknown experiment": (["experiment=nothing"], "nothing"),
+    "no experiment": ([], "unified_space"),
+    "InceptionV3 below 75 pixels": (["experiment=train", "model=inception_v3", "model.pixels=64"], "75"),
+    "unknown network": (["experiment=train", "model.name=vgg61"], "vgg16"),
+    "unknown optimizer": (["experiment=train", "model=vgg16", "training.optimizer=adm"], "adamw"),
+    "unknown protocol option": (["experiment=unified_space", "protocol.image_solver=magic"], "least_squares"),
+    "unknown data set": (["experiment=train", "model=vgg16", "data.name=cifar11"], "cifar10"),
+    "missing folder": (["experiment=train", "model=vgg16", "data=folder", "data.root=/nowhere"], "/nowhere"),
+    "no image": (["experiment=train", "model=vgg16", "data.train_images=0"], "data.train_images"),
+    "epoch beyond training": (["experiment=unified_space", "epochs=[99]"], "99"),
+    "missing factory": (["experiment=train", "model.factory=nobody.home:build"], "nobody"),
+    "no such checkpoint": (
+        ["experiment=unified_space", "model.name=vgg16", "model.checkpoints=/nowhere/ep{epoch}.pt"],
+        "/nowhere/ep{epoch}.pt",
+    ),
+    "wrong layer": (["experiment=unified_space", "model=vgg16", "model.layers=[features.99]"], "features"),
+    "unknown base": (["experiment=unified_space", "base=vgg61"], "vgg19"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refused_in_one_sentence(case, run_py, tmp_path):
+    arguments, clue = CASES[case]
+    done = run_py(
+        *arguments, *(["scale=smoke"] if "scale=huge" not in arguments else []), store=tmp_path / "store"
+    )
+    assert done.returncode != 0
+    assert clue in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "store").rglob("*.safetensors"))
+
+
+def test_from_a_shell_the_exit_status_says_so(run_py_apart, tmp_path):
+    done = run_py_apart("experiment=train", "model.name=vgg61", store=tmp_path / "store")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("evoscope: ")
+
+
+def test_nan_activations_are_shown_not_hidden(run_py, tmp_path):
+    """A run that diverges goes on, and its neurons end without a place."""
+    done = run_py(
+        "experiment=unified_space", "scale=smoke", "model=vgg16", "training.lr=1e6", "training.optimizer=sgd",
+        "data.train_images=60", "data.test_images=30", store=tmp_path / "store",
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or "evoscope:" in done.stderr

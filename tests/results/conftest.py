@@ -1,0 +1,333 @@
+"""Made-up exhibits of realistic size and shape; nothing here is a measurement."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageDraw
+
+from evoscope.activations.stimuli import Status
+from evoscope.exhibits import Alignment, Evolution, NeuronMap, SceneSheet, TrainingCurves
+from results.about import About
+
+LAYERS = {
+    "vgg19": ("features.0", "features.16", "features.34"),
+    "vgg16": ("features.0", "features.14", "features.28"),
+    "inception_v3": ("Conv2d_1a_3x3", "Mixed_5b", "Mixed_7c"),
+    "convnext": ("features.1.0", "features.5.4.block.0", "features.7.1"),
+}
+CONCEPTS = ("wheel", "striped", "red circle", "checkerboard", "forest background", "eye", "")
+SHAPES = ("ellipse", "rectangle", "triangle")
+COLOURS = ("#c0392b", "#2980b9", "#27ae60", "#f1c40f", "#8e44ad", "#e67e22")
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Draws exhibits from one generator; ``size`` neurons per run and epoch."""
+
+    rng: np.random.Generator
+    size: int = 600
+    side: int = 24
+
+    def neurons(self, run, epoch, base=False, spread=1.0, status=Status.OK, size=None):
+        """One run at one epoch: a few islands, wider with ``spread``; not OK: unplaced."""
+        size = size or self.size
+        island = self.rng.integers(0, 7, size)
+        centres = np.array([[np.cos(a), np.sin(a)] for a in np.linspace(0, 5.3, 7)]) * 6
+        places = centres[island] * spread + self.rng.normal(0, 1.1, (size, 2))
+        states = (
+            np.where(self.rng.random(size) < 0.03, Status.DEAD, Status.OK) if status == Status.OK else status
+        )
+        states = np.broadcast_to(states, size).astype(np.uint8)
+        places[states != Status.OK] = np.nan
+        layers = LAYERS.get(run.split("_l")[0].split("_n")[0], ("stem", "encoder.blocks.11.mlp"))
+        return pd.DataFrame(
+            {
+                "run": run, "epoch": epoch, "layer": [layers[i] for i in np.sort(self.rng.integers(0, len(layers), size))],
+                "channel": np.arange(size), "x": places[:, 0], "y": places[:, 1], "coverage": self.rng.random(size),
+                "status": states, "concept": [CONCEPTS[i] for i in island], "base": base,
+            }
+        )  # fmt: skip
+
+    def patch(self, kind=None):
+        """A shape on a coloured ground with some noise."""
+        big = 4 * self.side
+        kind = self.rng.integers(0, 18) if kind is None else kind
+        image = Image.new("RGB", (big, big), COLOURS[(kind + 2) % 6])
+        left, top = self.rng.integers(0, big // 3, 2)
+        box = (left, top, left + big * 0.6, top + big * 0.6)
+        pen, fill = ImageDraw.Draw(image), COLOURS[kind % 6]
+        if SHAPES[kind % 3] == "triangle":
+            pen.polygon([(box[0], box[3]), (box[2], box[3]), ((box[0] + box[2]) / 2, box[1])], fill=fill)
+        else:
+            getattr(pen, SHAPES[kind % 3])(box, fill=fill)
+        pixels = np.asarray(image.resize((self.side, self.side)), dtype=float)
+        return np.clip(pixels + self.rng.normal(0, 6, pixels.shape), 0, 255).astype(np.uint8)
+
+    def patches(self, rows, each):
+        """[rows, each, side, side, 3], one kind per row."""
+        kinds = self.rng.integers(0, 18, rows)
+        return np.array([[self.patch(kind) for _ in range(each)] for kind in kinds], dtype=np.uint8).reshape(
+            rows, each, self.side, self.side, 3
+        )
+
+    def map(self):
+        """The base, two other architectures, and three VGG16 runs of which one collapses."""
+        parts = [
+            self.neurons("vgg19", 7, base=True),
+            self.neurons("inception_v3", 7),
+            self.neurons("convnext", 7),
+        ]
+        parts += [
+            self.neurons("vgg16", epoch, spread=s) for epoch, s in ((-1, 0.1), (0, 0.5), (3, 0.9), (7, 1.0))
+        ]
+        parts += [self.neurons("vgg16_large_lr", epoch, spread=0.6 - epoch / 10) for epoch in (-1, 1, 2)]
+        parts += [self.neurons("vgg16_large_lr", 7, status=Status.CONSTANT)]
+        parts += [self.neurons("vgg16_no_dropout", epoch, spread=0.5 + epoch / 16) for epoch in (0, 1, 3, 7)]
+        return NeuronMap(pd.concat(parts, ignore_index=True), "umap")
+
+    def alignment(
+        self, neurons, letters="ABC", each=2, patches=3, runs=("vgg19", "inception_v3", "convnext")
+    ):
+        """Regions around some base neurons, and the nearest neurons of every run."""
+        base = neurons[neurons["base"] & neurons["x"].notna()]
+        centres = base.iloc[np.linspace(0, len(base) - 1, len(letters)).astype(int)]
+        centres = centres.drop_duplicates("concept") if len(letters) <= 3 else centres
+        regions = pd.DataFrame(
+            {"region": list(letters)[: len(centres)], "title": centres["concept"].to_numpy(), "x": centres["x"].to_numpy(),
+             "y": centres["y"].to_numpy(), "radius": 0.9}
+        )  # fmt: skip
+        found = []
+        for region in regions.itertuples():
+            for run in runs:
+                own = neurons[(neurons["run"] == run) & neurons["x"].notna()]
+                own = own[own["epoch"] == own["epoch"].max()] if len(own) else own
+                near = ((own["x"] - region.x) ** 2 + (own["y"] - region.y) ** 2).nsmallest(each).index
+                found.append(own.loc[near].assign(region=region.region))
+        columns = ["region", "run", "epoch", "layer", "channel", "x", "y", "concept", "coverage"]
+        members = pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+        return Alignment(regions, members, self.patches(len(members), patches))
+
+    def evolution(self, runs=("vgg16", "vgg16_large_lr"), neurons=3, epochs=(-1, 0, 3, 7), each=4):
+        """Neurons that wander, sharpen and now and then are dead."""
+        rows = []
+        for run in runs:
+            for neuron in range(neurons):
+                place = self.rng.normal(0, 4, 2)
+                for step, epoch in enumerate(epochs):
+                    place = place + self.rng.normal(0, 1.5, 2)
+                    dead = run.endswith("large_lr") and step == len(epochs) - 1
+                    label = "" if step == 0 else CONCEPTS[(neuron + step // 2) % 5]
+                    rows.append(
+                        (run, LAYERS["vgg16"][-1], neuron * 37, epoch, *(place if not dead else (np.nan, np.nan)), label,
+                         min(0.5 + 0.14 * step, 0.98), 0.3, Status.DEAD if dead else Status.OK)
+                    )  # fmt: skip
+        columns = ["run", "layer", "channel", "epoch", "x", "y", "concept", "auc", "moved", "status"]
+        steps = pd.DataFrame(rows, columns=columns)
+        return Evolution(steps, self.patches(len(steps), each))
+
+    def training(self, epochs=8, classes=20):
+        """Seven runs, three of them with three seeds, two of which collapse."""
+        rows = []
+        for run in (
+            "vgg19",
+            "vgg16",
+            "vgg16_large_lr",
+            "vgg16_no_dropout",
+            "inception_v3",
+            "inception_v3_large_lr",
+            "convnext",
+        ):
+            for seed in range(3 if run.startswith("vgg16") else 1):
+                for epoch in range(-1, epochs):
+                    rows.append((run, seed, epoch, *self._accuracies(run, epoch, classes)))
+        columns = [
+            "run",
+            "seed",
+            "epoch",
+            "train_top1",
+            "train_top5",
+            "test_top1",
+            "test_top5",
+            "train_loss",
+            "test_loss",
+            "diverged",
+        ]
+        return TrainingCurves(pd.DataFrame(rows, columns=columns), classes)
+
+    def _accuracies(self, run, epoch, classes):
+        chance, reached = 1 / classes, 1 - np.exp(-(epoch + 1) / 3)
+        train = chance + (0.97 if "no_dropout" in run else 0.85) * reached
+        test = chance + (0.6 if "no_dropout" in run else 0.8) * reached + self.rng.normal(0, 0.015)
+        broken = "large_lr" in run and epoch >= 4
+        if broken:
+            train = test = chance
+        train, test = min(train, 1.0), float(np.clip(test, 0, 1))
+        loss = np.nan if broken else 1 - train
+        return train, min(train + 0.2, 1), test, min(test + 0.2, 1), loss, loss, broken
+
+    def metrics(self):
+        """Values of five metrics, one of them over the epochs and one without a null."""
+        rows = []
+        runs = ("vgg19", "vgg16", "vgg16_large_lr", "vgg16_no_dropout", "inception_v3", "convnext")
+        for metric in ("purity_at_10", "coverage", "spearman"):
+            for run in runs:
+                value, null = self.rng.uniform(0.3, 0.8), (0.1 if metric != "coverage" else np.nan)
+                rows.append(
+                    (metric, run, 7, value, value - 0.04, value + 0.04, null, null - 0.02, null + 0.02, 1376)
+                )
+        rows += [
+            (
+                "retrieval_mrr",
+                run,
+                epoch,
+                v := 0.2 + 0.08 * epoch + 0.03 * place,
+                v - 0.03,
+                v + 0.03,
+                0.02,
+                0.015,
+                0.026,
+                1056,
+            )
+            for place, run in enumerate(("vgg16", "vgg16_large_lr", "vgg16_no_dropout"))
+            for epoch in range(8)
+        ]
+        rows.append(
+            ("self_projection_error", "vgg19", 7, 0.0087, np.nan, np.nan, np.nan, np.nan, np.nan, 1376)
+        )
+        columns = ["metric", "run", "epoch", "value", "low", "high", "null", "null_low", "null_high", "n"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def coverage(self):
+        """Purity that grows with coverage, most under the corrected protocol."""
+        rows = []
+        for gain, protocol in enumerate(("as_released", "v1", "corrected")):
+            for pool, k, covered in ((5000, 1, 0.04), (5000, 5, 0.3), (2500, 10, 0.7), (5000, 20, 1.0)):
+                for run in ("vgg16", "inception_v3", "convnext"):
+                    value = 0.12 + 0.13 * gain + 0.3 * covered + self.rng.normal(0, 0.02)
+                    null = 0.11 + self.rng.normal(0, 0.004)
+                    rows.append(
+                        (
+                            protocol,
+                            pool,
+                            k,
+                            covered,
+                            run,
+                            value,
+                            value - 0.03,
+                            value + 0.03,
+                            null,
+                            null - 0.01,
+                            null + 0.01,
+                            0.3,
+                            0.95,
+                        )
+                    )
+        columns = [
+            "protocol",
+            "pool_images",
+            "k",
+            "coverage",
+            "run",
+            "value",
+            "low",
+            "high",
+            "null",
+            "null_low",
+            "null_high",
+            "unlabelled",
+            "placed",
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    def behaviour(self):
+        """Three criteria, one of which does not hold."""
+        rows = [
+            ("well_trained", "vgg16", 0, 0.83, np.nan, np.nan, True, "test accuracy at least 80 %"),
+            (
+                "collapse",
+                "vgg16_large_lr",
+                1,
+                0.62,
+                0.55,
+                0.7,
+                True,
+                "loses at least half of its best | accuracy",
+            ),
+            ("overfit", "vgg16_no_dropout", 2, 0.02, -0.01, 0.05, False, "gap larger than with dropout"),
+        ]
+        columns = ["criterion", "run", "seed", "value", "low", "high", "holds", "statement"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def scenes(self, classes=20, masks=6):
+        """One picture per class and some masks."""
+        rules = (
+            "striped circle on grass",
+            "car",
+            "red or blue triangle with eyes",
+            "checkerboard square",
+            "face",
+        )
+        titles = tuple(f"{rules[i % 5]}" for i in range(classes))
+        images = np.array([self.patch() for _ in range(classes)], dtype=np.uint8).reshape(
+            classes, self.side, self.side, 3
+        )
+        difficulty = pd.DataFrame(
+            {"classifier": ["logistic regression on pixels", "logistic regression on colours", "VGG16 after one epoch"],
+             "accuracy": [0.31, 0.24, np.nan], "low": [0.28, 0.22, np.nan], "high": [0.34, 0.27, np.nan]}
+        )  # fmt: skip
+        return SceneSheet(
+            images, titles, images[:masks], ("the scene", *titles[: masks - 1])[:masks], difficulty
+        )
+
+    def exhibits(self):
+        """Everything that any figure reads."""
+        neurons = self.map()
+        return {
+            "map": neurons, "alignment": self.alignment(neurons.neurons), "evolution": self.evolution(),
+            "training": self.training(), "metrics": self.metrics(), "coverage": self.coverage(),
+            "behaviour": self.behaviour(), "scenes": self.scenes(),
+        }  # fmt: skip
+
+
+RECIPES = {
+    run: "SGD, lr .05, momentum .9, batch 64, 8 epochs, width 1/4, 48 px"
+    for run in ("vgg19", "vgg16", "inception_v3")
+} | {
+    "vgg16_large_lr": "SGD, lr .4, momentum .9, batch 64, 8 epochs, width 1/4, 48 px",
+    "vgg16_no_dropout": "SGD, lr .05, momentum .9, batch 64, 8 epochs, width 1/4, no dropout",
+    "convnext": "AdamW, lr .004, batch 64, 8 epochs, depths 2-2-6-2",
+}
+ABOUT = About(
+    "concept_scenes",
+    "laptop",
+    "corrected",
+    0,
+    20,
+    5000,
+    RECIPES,
+    "0123abc",
+    "concept_scenes-laptop-corrected-9f3c",
+)
+
+
+@pytest.fixture
+def maker():
+    return Maker(np.random.default_rng(7))
+
+
+@pytest.fixture(scope="session")
+def exhibits():
+    return Maker(np.random.default_rng(7)).exhibits()
+
+
+@pytest.fixture(scope="session")
+def about():
+    return ABOUT
+
+
+@pytest.fixture(scope="session")
+def photographs(about):
+    """The same of images whose concepts nobody knows."""
+    return replace(about, data="imagenette")

@@ -1,0 +1,65 @@
+"""Regions are where every model has neurons near an anchor of the base."""
+
+import numpy as np
+
+from evoscope.space.regions import COPIES, DIFFERENT, find_regions
+
+
+def clusters(rng, sizes, dim=8, noise=0.1):
+    centres = np.linalg.qr(rng.normal(size=(dim, len(sizes))))[0].T
+    return np.concatenate(
+        [centre + noise * rng.normal(size=(n, dim)) for centre, n in zip(centres, sizes, strict=True)]
+    )
+
+
+def test_finds_the_clusters_that_all_models_share():
+    rng = np.random.default_rng()
+    seed = rng.integers(1 << 30)
+    # The third cluster has no neuron of the second model, so it is no region.
+    models = [clusters(np.random.default_rng(seed), sizes) for sizes in ([5, 5, 5], [4, 4, 0])]
+    regions = find_regions([model.astype(np.float32) for model in models], count=3, members=2)
+    found = {int(region.anchor) // 5 for region in regions[:2]}
+    assert found == {0, 1}
+    for region in regions[:2]:
+        cluster = region.anchor // 5
+        assert all(member // 5 == cluster for member in region.members[0])
+        assert all(member // 4 == cluster for member in region.members[1])
+
+
+def two_nearest(vectors, cosines) -> list[int]:
+    first, *others = np.argsort(-cosines)
+    return [first, next(row for row in others if vectors[row] @ vectors[first] <= COPIES)]
+
+
+def test_copies_of_one_neuron_count_once():
+    rng = np.random.default_rng()
+    base = rng.normal(size=(6, 5)).astype(np.float32)
+    copied = np.repeat(rng.normal(size=(4, 5)), 3, axis=0).astype(np.float32)
+    for region in find_regions([base, copied], count=3, members=2):
+        assert region.members[1][0] // 3 != region.members[1][1] // 3
+
+
+def test_tightness_is_the_smallest_cosine_and_regions_differ():
+    rng = np.random.default_rng()
+    models = [rng.normal(size=(n, 6)).astype(np.float32) for n in (30, 20, 25)]
+    models[1][3] = np.nan
+    regions = find_regions(models, count=5, members=2)
+    unit = [m / np.linalg.norm(m.astype(float), axis=1, keepdims=True) for m in models]
+    for region in regions:
+        anchor = unit[0][region.anchor]
+        for vectors, members in zip(unit, region.members, strict=True):
+            cosines = np.nan_to_num(vectors @ anchor, nan=-2)
+            np.testing.assert_array_equal(members, two_nearest(vectors, cosines))
+        lowest = min(
+            (vectors[members] @ anchor).min() for vectors, members in zip(unit, region.members, strict=True)
+        )
+        assert abs(region.tightness - lowest) < 1e-5
+    assert [r.tightness for r in regions] == sorted((r.tightness for r in regions), reverse=True)
+    anchors = unit[0][[r.anchor for r in regions]]
+    assert np.all(anchors @ anchors.T - np.eye(len(regions)) * 2 <= DIFFERENT + 1e-5)
+
+
+def test_no_region_when_a_model_has_collapsed():
+    rng = np.random.default_rng()
+    models = [rng.normal(size=(10, 4)).astype(np.float32), np.full((10, 4), np.nan, dtype=np.float32)]
+    assert find_regions(models, count=3, members=2) == []
