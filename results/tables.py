@@ -22,11 +22,6 @@ def write_table(
     return paths
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A written CSV, with the very same numbers; empty texts stay texts."""
-    return pd.read_csv(path, float_precision="round_trip")
-
-
 def markdown(frame: pd.DataFrame) -> str:
     """A frame as a Markdown table; numbers are aligned to the right."""
     marks = ["---:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]

@@ -1,14 +1,16 @@
 """Made-up exhibits of realistic size and shape; nothing here is a measurement."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from PIL import Image, ImageDraw
 
 from evoscope.activations.stimuli import Status
 from evoscope.exhibits import Alignment, Evolution, NeuronMap, SceneSheet, TrainingCurves
+from results import manifest
 from results.about import About
 
 LAYERS = {
@@ -44,7 +46,7 @@ class Maker:
         layers = LAYERS.get(run.split("_l")[0].split("_n")[0], ("stem", "encoder.blocks.11.mlp"))
         return pd.DataFrame(
             {
-                "run": run, "epoch": epoch, "layer": [layers[i] for i in np.sort(self.rng.integers(0, len(layers), size))],
+                "run": run, "epoch": epoch, "layer": np.sort(self.rng.choice(layers, size)),
                 "channel": np.arange(size), "x": places[:, 0], "y": places[:, 1], "coverage": self.rng.random(size),
                 "status": states, "concept": [CONCEPTS[i] for i in island], "base": base,
             }
@@ -95,8 +97,8 @@ class Maker:
         centres = base.iloc[np.linspace(0, len(base) - 1, len(letters)).astype(int)]
         centres = centres.drop_duplicates("concept") if len(letters) <= 3 else centres
         regions = pd.DataFrame(
-            {"region": list(letters)[: len(centres)], "title": centres["concept"].to_numpy(), "x": centres["x"].to_numpy(),
-             "y": centres["y"].to_numpy(), "radius": 0.9}
+            {"region": list(letters)[: len(centres)], "title": centres["concept"].to_numpy(),
+             "x": centres["x"].to_numpy(), "y": centres["y"].to_numpy(), "radius": 0.9}
         )  # fmt: skip
         found = []
         for region in regions.itertuples():
@@ -109,7 +111,7 @@ class Maker:
         members = pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
         return Alignment(regions, members, self.patches(len(members), patches))
 
-    def evolution(self, runs=("vgg16", "vgg16_large_lr"), neurons=3, epochs=(-1, 0, 3, 7), each=4):
+    def evolution(self, runs=("vgg16", "vgg16_large_lr"), neurons=2, epochs=(-1, 0, 3, 7), each=4):
         """Neurons that wander, sharpen and now and then are dead."""
         rows = []
         for run in runs:
@@ -120,8 +122,8 @@ class Maker:
                     dead = run.endswith("large_lr") and step == len(epochs) - 1
                     label = "" if step == 0 else CONCEPTS[(neuron + step // 2) % 5]
                     rows.append(
-                        (run, LAYERS["vgg16"][-1], neuron * 37, epoch, *(place if not dead else (np.nan, np.nan)), label,
-                         min(0.5 + 0.14 * step, 0.98), 0.3, Status.DEAD if dead else Status.OK)
+                        (run, LAYERS["vgg16"][-1], neuron * 37, epoch, *(place if not dead else (np.nan, np.nan)),
+                         label, min(0.5 + 0.14 * step, 0.98), 0.3, Status.DEAD if dead else Status.OK)
                     )  # fmt: skip
         columns = ["run", "layer", "channel", "epoch", "x", "y", "concept", "auc", "moved", "status"]
         steps = pd.DataFrame(rows, columns=columns)
@@ -140,8 +142,9 @@ class Maker:
             "convnext",
         ):
             for seed in range(3 if run.startswith("vgg16") else 1):
-                for epoch in range(-1, epochs):
-                    rows.append((run, seed, epoch, *self._accuracies(run, epoch, classes)))
+                rows += [
+                    (run, seed, epoch, *self._accuracies(run, epoch, classes)) for epoch in range(-1, epochs)
+                ]
         columns = [
             "run",
             "seed",
@@ -291,10 +294,9 @@ class Maker:
         }  # fmt: skip
 
 
-RECIPES = {
-    run: "SGD, lr .05, momentum .9, batch 64, 8 epochs, width 1/4, 48 px"
-    for run in ("vgg19", "vgg16", "inception_v3")
-} | {
+RECIPES = dict.fromkeys(
+    ("vgg19", "vgg16", "inception_v3"), "SGD, lr .05, momentum .9, batch 64, 8 epochs, width 1/4, 48 px"
+) | {
     "vgg16_large_lr": "SGD, lr .4, momentum .9, batch 64, 8 epochs, width 1/4, 48 px",
     "vgg16_no_dropout": "SGD, lr .05, momentum .9, batch 64, 8 epochs, width 1/4, no dropout",
     "convnext": "AdamW, lr .004, batch 64, 8 epochs, depths 2-2-6-2",
@@ -314,12 +316,12 @@ ABOUT = About(
 
 @pytest.fixture
 def maker():
-    return Maker(np.random.default_rng(7))
+    return Maker(np.random.default_rng(7), size=200, side=12)
 
 
 @pytest.fixture(scope="session")
 def exhibits():
-    return Maker(np.random.default_rng(7)).exhibits()
+    return Maker(np.random.default_rng(7), size=400, side=16).exhibits()
 
 
 @pytest.fixture(scope="session")
@@ -328,6 +330,48 @@ def about():
 
 
 @pytest.fixture(scope="session")
-def photographs(about):
-    """The same of images whose concepts nobody knows."""
-    return replace(about, data="imagenette")
+def everything(exhibits, about, tmp_path_factory):
+    """Every result, drawn once: file by file name."""
+    paths = manifest.draw(list(manifest.BY_ID), exhibits, about, tmp_path_factory.mktemp("results"))
+    return {path.name: path for path in paths}
+
+
+@pytest.fixture
+def collisions():
+    """Finds texts of a figure that overlap or leave the paper."""
+    return text_collisions
+
+
+def text_collisions(figure):
+    """Pairs of texts whose boxes overlap by more than a pixel, and texts that leave the paper."""
+    renderer = figure.canvas.get_renderer()
+    figure.draw_without_rendering()
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in _shown_texts(figure)]
+    paper = figure.bbox
+    found = [
+        (text, "paper")
+        for text, box in boxes
+        if box.x0 < -1 or box.y0 < -1 or box.x1 > paper.x1 + 1 or box.y1 > paper.y1 + 1
+    ]
+    for place, (text, box) in enumerate(boxes):
+        for other, rival in boxes[place + 1 :]:
+            wide = min(box.x1, rival.x1) - max(box.x0, rival.x0)
+            high = min(box.y1, rival.y1) - max(box.y0, rival.y0)
+            if wide > 1 and high > 1:
+                found.append((text, other))
+    return found
+
+
+def _shown_texts(figure):
+    """Texts that are drawn: tick labels outside an axis's view are made but never drawn."""
+    ticks = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            drawn = {id(tick) for tick in axis._update_ticks()}
+            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+                ticks |= {id(tick.label1), id(tick.label2)} if id(tick) not in drawn else {id(tick.label2)}
+    return [
+        text
+        for text in figure.findobj(Text)
+        if text.get_text().strip() and text.get_visible() and id(text) not in ticks
+    ]

@@ -7,6 +7,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from evoscope.arrays import Doubles
 from evoscope.viz.style import QUIET
 
+DASHED = (0, (3, 1.6))
 UNTRAINED = -1  # the epoch before the first
 
 
@@ -26,14 +27,11 @@ def accuracy_curves(axes: Axes, epochs: Doubles, train: Doubles, test: Doubles, 
     colour : of the run.
     """
     dot = "o" if len(epochs) == 1 else ""  # a line of one point is invisible
-    fill = ("white", colour)
-    for values, dashes in ((train, (0, (3, 1.6))), (test, "-")):
+    for values, dashes, fill in ((train, DASHED, "white"), (test, "-", colour)):
         if len(values) > 1:
             axes.plot(epochs, 100 * values.T, color=colour, lw=0.5, alpha=0.45, linestyle=dashes)
-        mean = axes.plot(
-            epochs, 100 * mean_over_seeds(values), color=colour, lw=1.3, linestyle=dashes, marker=dot
-        )
-        mean[0].set_fillstyle(fill)
+        mean = 100 * mean_over_seeds(values)
+        axes.plot(epochs, mean, color=colour, lw=1.3, linestyle=dashes, marker=dot, mfc=fill)
     return axes
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
 
 from evoscope.arrays import Doubles
 from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET
@@ -103,6 +104,7 @@ def _letter(axes: Axes, letter: str, x: float, y: float, radius: float) -> None:
         va="bottom",
         zorder=5,
         clip_on=False,
+        path_effects=[withStroke(linewidth=1.8, foreground="white")],
     )
 
 

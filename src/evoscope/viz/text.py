@@ -12,8 +12,8 @@ _RULER = TextToPath()
 @lru_cache(maxsize=8192)
 def width_of(text: str, size: float, bold: bool = False) -> float:
     """Width in inches of one line of ``text`` set in ``size`` points."""
-    font = FontProperties(size=size, weight="bold" if bold else "normal")
-    width, _, _ = _RULER.get_text_width_height_descent(text.replace("$", r"\$"), font, ismath=False)
+    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
+    width, _, _ = _RULER.get_text_width_height_descent(text, font, ismath=False)
     return float(width) / 72
 
 
