@@ -63,7 +63,9 @@ def caption(
 def _training(about: About, runs: Sequence[str]) -> list[str]:
     if not runs:
         return []
-    recipes = [f"- {label_of(run)}: {about.recipes.get(run, 'recipe not recorded')}" for run in runs]
+    recipes = [
+        f"- {label_of(run)}: {about.recipes.get(run, 'recipe not recorded')}" for run in runs if run != "all"
+    ]
     return ["", scale_note(about.scale), "", *recipes]
 
 

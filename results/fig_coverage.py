@@ -13,7 +13,7 @@ from evoscope.viz.layout import PAGE
 from evoscope.viz.style import LARGE, QUIET, SMALL
 from evoscope.viz.text import width_of
 from results.about import About, caption
-from results.reading import Exhibits, doubles, table
+from results.reading import Exhibits, doubles, notes, table
 
 ID = "fig_coverage"
 TITLE = "Concept purity as a function of the base model's coverage"
@@ -36,7 +36,7 @@ def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
 def figure(exhibits: Exhibits, about: About) -> Figure:
     """A panel per protocol with the same axes; a curve and a null per model."""
     rows = table(exhibits, READS[0], COLUMNS)
-    protocols, runs = in_order(rows), list(dict.fromkeys(rows["run"]))
+    protocols, runs = in_order(rows), list(dict.fromkeys(known(rows)["run"]))
     legend = legend_lines(runs)
     sheet = Sheet(PAGE, HEADING + HEIGHT + AXIS + LINE * (len(legend) + 1) + 0.15)
     width = min((PAGE - LEFT - 0.1) / max(len(protocols), 1) - BETWEEN, 3.2)
@@ -50,6 +50,22 @@ def figure(exhibits: Exhibits, about: About) -> Figure:
     return sheet.figure
 
 
+def known(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose coverage is known: the space could be built."""
+    return rows[np.isfinite(rows["coverage"].astype(float))]
+
+
+def left_out(rows: pd.DataFrame) -> str:
+    """Sentence on the settings without a value and why; nothing where there are none."""
+    why = rows.assign(note=notes(rows)).query("note != ''")
+    cells = why[["protocol", "pool_images", "k", "note"]].drop_duplicates()
+    listed = [
+        f"{PROTOCOLS.get(protocol, protocol)}, {pool:,} images, k = {k}: {note.rstrip('.')}"
+        for protocol, pool, k, note in cells.itertuples(index=False, name=None)
+    ]
+    return f" No value for {'; '.join(listed)}." if listed else ""
+
+
 def in_order(rows: pd.DataFrame) -> list[str]:
     """Protocols from the released to the corrected one, unknown ones last."""
     present = list(dict.fromkeys(rows["protocol"]))
@@ -59,9 +75,10 @@ def in_order(rows: pd.DataFrame) -> list[str]:
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, protocol: str, runs: list[str]) -> None:
-    logarithmic = bool((rows["coverage"] > 0).all() and rows["coverage"].min() < 0.3 * rows["coverage"].max())
+    seen = known(rows)
+    logarithmic = bool((seen["coverage"] > 0).all() and seen["coverage"].min() < 0.3 * seen["coverage"].max())
     for place, run in enumerate(runs):
-        own = rows[(rows["protocol"] == protocol) & (rows["run"] == run)].sort_values("coverage")
+        own = seen[(seen["protocol"] == protocol) & (seen["run"] == run)].sort_values("coverage")
         x = doubles(own["coverage"]) * (1 + 0.012 * (place - (len(runs) - 1) / 2))
         colour = colour_of(run)
         interval_curve(
@@ -76,11 +93,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, protocol: str, runs: list[str]) -> No
         interval_curve(axes, x, doubles(own["value"]), doubles(own["low"]), doubles(own["high"]), colour)
     if not np.isfinite(rows.loc[rows["protocol"] == protocol, "value"]).any():
         remark(axes, "purity not defined")
-    _scale(axes, rows, logarithmic)
+    _scale(axes, seen, logarithmic)
 
 
 def _scale(axes: Axes, rows: pd.DataFrame, logarithmic: bool) -> None:
-    low, high = float(rows["coverage"].min()), float(rows["coverage"].max())
+    low, high = (float(rows["coverage"].min()), float(rows["coverage"].max())) if len(rows) else (0.0, 1.0)
     if logarithmic:
         axes.set_xscale("log")
         axes.set_xlim(low / 1.25, high * 1.25)
@@ -142,6 +159,7 @@ def words(exhibits: Exhibits, about: About) -> str:
         "Purity@10 is the share of a neuron's ten nearest neighbours from other models that answer to the same true "
         f"concept. Coverage is varied through the pool and the number of stimuli k ({pairs}); models are drawn "
         "a little apart. Unlabelled and unplaced neurons are left out and counted in table_protocols."
+        + left_out(rows)
     )
     runs = list(dict.fromkeys(rows["run"]))
     return caption(

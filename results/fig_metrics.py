@@ -22,15 +22,15 @@ READS: tuple[str, ...] = ("metrics",)
 
 COLUMNS = ("metric", "run", "epoch", "value", "low", "high", "null", "null_low", "null_high", "n")
 NAMES = {
-    "retrieval_mrr": "Same neuron found at the next epoch (MRR)",
-    "mrr": "Same neuron found at the next epoch (MRR)",
-    "spearman": "Cosine against shared stimuli (Spearman)",
-    "jaccard_spearman": "Cosine against shared stimuli (Spearman)",
-    "self_projection_error": "Base projected onto itself (error)",
+    "concept_purity@10": "Concept purity@10 across models",
+    "same_neuron_mrr": "Same neuron found again after an epoch (MRR)",
+    "stimulus_agreement": "Cosine against shared stimuli (Spearman)",
+    "self_projection_rmse": "Base projected onto itself (error)",
+    "self_projection_cosine": "Base projected onto itself (cosine)",
     "coverage": "Share of stimuli that the base covers",
-    "purity": "Concept purity@10 across models",
-    "purity_at_10": "Concept purity@10 across models",
-    "purity@10": "Concept purity@10 across models",
+    "placed": "Share of neurons that have a place",
+    "unplaced": "Share of neurons without a place",
+    "unlabelled": "Placed neurons without a clear concept",
 }
 # Inches.
 SLOT, LABEL, PLOT, BESIDE, HEADING, ROW, AXIS, CURVES = 3.6, 1.22, 1.42, 0.88, 0.24, 0.2, 0.32, 1.15

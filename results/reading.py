@@ -71,6 +71,13 @@ def status_counts(neurons: pd.DataFrame) -> list[str]:
     return [f"{count:,} {name}" for name, count in counts.items() if count]
 
 
-def percent(share: float) -> str:
+def percent(share: float, digits: int = 0) -> str:
     """``62 %``, or a dash where nothing is known."""
-    return f"{100 * share:.0f} %" if np.isfinite(share) else "–"
+    return f"{100 * share:.{digits}f} %" if np.isfinite(share) else "–"
+
+
+def notes(rows: pd.DataFrame) -> "pd.Series[str]":
+    """Why values are missing: the column ``note`` where there is one, else empty."""
+    if "note" not in rows.columns:
+        return pd.Series("", index=rows.index)
+    return rows["note"].fillna("").astype(str)

@@ -7,7 +7,7 @@ import pandas as pd
 from evoscope.viz import label_of
 from results.about import About, caption
 from results.fig_metrics import COLUMNS, name_of
-from results.reading import Exhibits, table
+from results.reading import Exhibits, notes, table
 from results.tables import interval_column, write_table
 
 ID = "table_metrics"
@@ -28,6 +28,8 @@ def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
             "n": [f"{n:,.0f}" for n in metrics["n"]],
         }
     )
+    if (notes(metrics) != "").any():
+        shown["why there is no value"] = notes(metrics)
     text = caption(
         TITLE,
         "Every value with its interval beside its null; a dash: none is defined.",

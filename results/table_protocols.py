@@ -6,8 +6,8 @@ import pandas as pd
 
 from evoscope.viz import label_of
 from results.about import About, caption
-from results.fig_coverage import COLUMNS, PROTOCOLS, in_order
-from results.reading import Exhibits, table
+from results.fig_coverage import COLUMNS, PROTOCOLS, in_order, left_out
+from results.reading import Exhibits, percent, table
 from results.tables import interval_column, write_table
 
 ID = "table_protocols"
@@ -23,7 +23,7 @@ def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
     text = caption(
         TITLE,
         "Purity@10 with its interval, the null behind it, then the covered share of the pool, the placed and the "
-        "unlabelled share of the neurons.",
+        "unlabelled share of the neurons." + left_out(rows),
         about,
         n=f"{len(rows)} values",
         runs=list(dict.fromkeys(rows["run"])),
@@ -38,7 +38,7 @@ def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
     cells["purity"] = interval_column(rows, "value", "low", "high")
     cells["null"] = interval_column(rows, "null", "null_low", "null_high")
     cells["shares"] = [
-        f"{coverage:.1%}, {placed:.1%}, {unlabelled:.1%}"
+        f"{percent(coverage, 1)}, {percent(placed, 1)}, {percent(unlabelled, 1)}"
         for coverage, placed, unlabelled in rows[["coverage", "placed", "unlabelled"]].itertuples(
             index=False, name=None
         )

@@ -174,7 +174,7 @@ class Maker:
         """Values of five metrics, one of them over the epochs and one without a null."""
         rows = []
         runs = ("vgg19", "vgg16", "vgg16_large_lr", "vgg16_no_dropout", "inception_v3", "convnext")
-        for metric in ("purity_at_10", "coverage", "spearman"):
+        for metric in ("concept_purity@10", "coverage", "stimulus_agreement"):
             for run in runs:
                 value, null = self.rng.uniform(0.3, 0.8), (0.1 if metric != "coverage" else np.nan)
                 rows.append(
@@ -182,7 +182,7 @@ class Maker:
                 )
         rows += [
             (
-                "retrieval_mrr",
+                "same_neuron_mrr",
                 run,
                 epoch,
                 v := 0.2 + 0.08 * epoch + 0.03 * place,
@@ -197,7 +197,7 @@ class Maker:
             for epoch in range(8)
         ]
         rows.append(
-            ("self_projection_error", "vgg19", 7, 0.0087, np.nan, np.nan, np.nan, np.nan, np.nan, 1376)
+            ("self_projection_rmse", "vgg19", 7, 0.0087, np.nan, np.nan, np.nan, np.nan, np.nan, 1376)
         )
         columns = ["metric", "run", "epoch", "value", "low", "high", "null", "null_low", "null_high", "n"]
         return pd.DataFrame(rows, columns=columns)
@@ -207,7 +207,7 @@ class Maker:
         rows = []
         for gain, protocol in enumerate(("as_released", "v1", "corrected")):
             for pool, k, covered in ((5000, 1, 0.04), (5000, 5, 0.3), (2500, 10, 0.7), (5000, 20, 1.0)):
-                for run in ("vgg16", "inception_v3", "convnext"):
+                for run in ("vgg16", "inception_v3", "convnext", "all"):
                     value = 0.12 + 0.13 * gain + 0.3 * covered + self.rng.normal(0, 0.02)
                     null = 0.11 + self.rng.normal(0, 0.004)
                     rows.append(

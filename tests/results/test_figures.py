@@ -282,7 +282,7 @@ def test_training_over_many_epochs_labels_only_some(maker, about, collisions):
 
 
 def test_metrics_with_undefined_and_negative_values(maker, about, collisions):
-    metrics = maker.metrics().query("metric == 'spearman'").reset_index(drop=True)
+    metrics = maker.metrics().query("metric == 'stimulus_agreement'").reset_index(drop=True)
     metrics.loc[1, ["value", "low", "high"]] = np.nan
     metrics.loc[2, ["value", "low", "high"]] = (-0.3, -0.4, -0.2)
     metrics.loc[3, "run"] = LONG_RUN
@@ -293,7 +293,7 @@ def test_metrics_with_undefined_and_negative_values(maker, about, collisions):
 
 
 def test_metric_of_an_unknown_name_is_shown_by_it(maker, about):
-    metrics = maker.metrics().query("metric == 'spearman'").assign(metric="some_new_metric")
+    metrics = maker.metrics().query("metric == 'stimulus_agreement'").assign(metric="some_new_metric")
     assert "some new metric" in written(figure_of(fig_metrics, {"metrics": metrics}, about))
 
 
@@ -317,6 +317,29 @@ def test_coverage_where_purity_is_undefined_or_coverage_zero(maker, about):
     figure = figure_of(fig_coverage, {"coverage": rows}, about)
     assert written(figure).count("purity not defined") == 1
     assert {axes.get_xscale() for axes in figure.axes} == {"linear"}
+
+
+def test_coverage_of_a_space_that_could_not_be_built(maker, about, collisions):
+    """The published descent diverges in some settings: the row has no coverage, only a reason."""
+    rows = maker.coverage().assign(note="")
+    failed = (
+        rows.query("protocol == 'v1'")
+        .groupby("k", as_index=False)
+        .first()
+        .assign(note="the descent diverged.")
+    )
+    failed[["coverage", "value", "low", "high", "null", "null_low", "null_high", "placed", "unlabelled"]] = (
+        np.nan
+    )
+    mixed = pd.concat([rows.query("protocol != 'v1'"), failed], ignore_index=True)
+    figure = figure_of(fig_coverage, {"coverage": mixed}, about)
+    assert written(figure).count("purity not defined") == 1
+    assert {axes.get_xscale() for axes in figure.axes} == {"log"}
+    assert collisions(figure) == []
+    assert "No value for first version, 5,000 images, k = 1: the descent diverged;" in fig_coverage.words(
+        {"coverage": mixed}, about
+    )
+    assert figure_of(fig_coverage, {"coverage": failed}, about)
 
 
 def test_scenes_without_masks_or_difficulty(maker, about, collisions):

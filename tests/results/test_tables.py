@@ -56,7 +56,7 @@ def test_same_bytes_twice(module, exhibits, about, everything, tmp_path):
 def test_protocols_stand_side_by_side(exhibits):
     rows = exhibits["coverage"]
     wide = table_protocols.side_by_side(rows)
-    assert len(wide) == len(rows) / 3
+    assert len(wide) == len(rows) / rows["protocol"].nunique()
     row = rows.query("protocol == 'corrected' and run == 'convnext' and k == 20").iloc[0]
     cell = wide[(wide["model"] == "ConvNeXt") & (wide["k"] == 20)]["corrected: purity@10"].item()
     assert cell == with_interval(row["value"], row["low"], row["high"])
@@ -119,3 +119,22 @@ def test_csv_keeps_every_bit_of_a_random_number(tmp_path):
     csv, _ = write_table(frame, frame, tmp_path, "numbers", "Caption.", {})
     found = pd.read_csv(csv, dtype=str)["x"]
     np.testing.assert_array_equal(floats(found), frame["x"])
+
+
+def test_reason_for_a_missing_value_is_shown(exhibits, about, tmp_path):
+    metrics = exhibits["metrics"].assign(note="")
+    metrics.loc[0, ["value", "low", "high"]] = np.nan
+    metrics.loc[0, "note"] = "only one neuron is placed."
+    page = table_metrics.draw({"metrics": metrics}, about, tmp_path)[1].read_text()
+    assert "only one neuron is placed." in page
+    assert "why there is no value" in page
+
+
+def test_protocols_with_unknown_shares_have_dashes(exhibits):
+    rows = exhibits["coverage"].assign(placed=np.nan, unlabelled=np.nan)
+    assert (
+        not table_protocols.side_by_side(rows)
+        .astype(str)
+        .apply(lambda cells: cells.str.contains("nan"))
+        .any(axis=None)
+    )

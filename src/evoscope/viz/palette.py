@@ -7,7 +7,7 @@ apart.
 from dataclasses import dataclass
 from hashlib import sha256
 
-from evoscope.viz.style import FAINT
+from evoscope.viz.style import FAINT, INK
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ LOOKS = {
         "#a6761d", "InceptionV3, large lr", "InceptionV3", "too large learning rate"
     ),
     "convnext": Look("#e7298a", "ConvNeXt", "ConvNeXt", "default recipe"),
+    # Not a run: what is measured over all models together.
+    "all": Look(INK, "all models", "all models", ""),
 }
 # Blue and green tones that none of the known runs has.
 SPARE = (
