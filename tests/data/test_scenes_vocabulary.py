@@ -84,3 +84,11 @@ def test_pixel_baseline_is_deterministic():
     scores = [pixel_baseline(train, test, 16, 7) for _ in range(2)]
     assert scores[0] == scores[1]
     assert 0 <= scores[0] <= 1
+
+
+@pytest.mark.slow
+def test_classes_cannot_be_told_without_concepts():
+    """The bar of the project: half of the test images at most, at the size the experiments use."""
+    train, test = concept_scenes("train", 5000, 20, 0), concept_scenes("test", 1000, 20, 0)
+    assert 0.05 < histogram_baseline(train, test, 32, 0) <= 0.5
+    assert 0.05 < pixel_baseline(train, test, 24, 0) <= 0.5

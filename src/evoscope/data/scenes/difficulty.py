@@ -9,7 +9,7 @@ from evoscope.arrays import Array, Bytes, Floats
 from evoscope.data.images import ImageSet
 
 HISTOGRAM_BINS = 8
-_ITERATIONS = 200
+_ITERATIONS = 100
 
 
 def pixel_baseline(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> float:
@@ -56,7 +56,7 @@ def _stack(images: ImageSet, pixels: int) -> Bytes:
 def _accuracy(features: list[Array], train: ImageSet, test: ImageSet, seed: int) -> float:
     """Best over a few strengths of regularisation, so that the baseline is not weak by neglect."""
     scores = []
-    for strength in (1e-4, 1e-2):
+    for strength in (1e-3, 1e-2):
         solver = LogisticRegression(C=strength, max_iter=_ITERATIONS, random_state=seed)
         model = make_pipeline(StandardScaler(), solver).fit(features[0], train.labels)
         scores.append(float(model.score(features[1], test.labels)))

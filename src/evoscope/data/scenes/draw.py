@@ -12,7 +12,7 @@ from evoscope.data.scenes.scene import RGB, Body, Light, Pose, Scene, Stamp
 from evoscope.data.scenes.shapes import SHAPE_TABLE, box
 from evoscope.data.scenes.textures import pattern
 
-OUTLINE = 0.013
+OUTLINE = 0.018
 SHADOW = (0.022, 0.032)
 INK: RGB = (0.1, 0.08, 0.14)
 
@@ -84,7 +84,7 @@ def _paint_shadow(canvas: Canvas, body: Body, light: Light) -> None:
 def _paint_body(canvas: Canvas, body: Body, light: Light) -> None:
     patch = canvas.patch(body.pose, (-1.0, -1.0, 1.0, 1.0))
     distance = SHAPE_TABLE[body.shape].distance(patch.u, patch.v)
-    canvas.paint(patch, coverage(distance, patch.pixel), mix(body.rgb, INK, 0.62), "body")
+    canvas.paint(patch, coverage(distance, patch.pixel), mix(body.rgb, INK, 0.75), "body")
     inner = coverage(distance + np.float32(OUTLINE / body.pose.scale), patch.pixel)
     canvas.paint(patch, inner, _skin(body, patch, distance, light), "body")
 

@@ -24,13 +24,14 @@ from evoscope.data.scenes.vocabulary import (
 )
 
 Item = TypeVar("Item")
-PART_PROBABILITY = 0.08
-PLAIN_PROBABILITY = 0.7
-OCCLUDER_PROBABILITY = 0.4
+PART_PROBABILITY = 0.1
+PLAIN_PROBABILITY = 0.6
+OCCLUDER_PROBABILITY = 0.3
 MOST_DISTRACTORS = 3
-SCALE = (0.29, 0.38)
-TURN = 0.35
+SCALE = (0.3, 0.39)
+TURN = 0.25
 GRAIN = (0.008, 0.03)
+DARK_TONED = ("yellow", "orange")  # too bright for a lighter second tone
 BODY_VISIBLE, PART_VISIBLE = 0.72, 0.7
 _ATTEMPTS = 6
 
@@ -121,9 +122,9 @@ def _body(chance: Chance, attributes: _Attributes) -> Body:
     rgb = shade_of(attributes.colour, *(chance.between(-1, 1) for _ in range(3)))
     texture = Texture(
         attributes.texture,
-        second_tone(rgb, light=chance.unit() < 0.5),
-        chance.between(0.5, 0.64),
-        chance.between(-pi / 2, pi / 2) if attributes.texture != "checks" else chance.between(-0.5, 0.5),
+        second_tone(rgb, light=chance.unit() < 0.6 and attributes.colour not in DARK_TONED),
+        chance.between(0.56, 0.66),
+        chance.between(-0.4, 0.4),
         (chance.between(-0.5, 0.5), chance.between(-0.5, 0.5)),
     )
     pose = _pose(chance, attributes)
@@ -191,8 +192,8 @@ def _occluder_anywhere(chance: Chance) -> Prop:
 def _light(chance: Chance) -> Light:
     return Light(
         angle=chance.between(pi / 8, 7 * pi / 8),
-        gain=chance.between(0.8, 1.1),
-        warmth=chance.between(-0.07, 0.07),
+        gain=chance.between(0.78, 1.12),
+        warmth=chance.between(-0.09, 0.09),
         falloff=chance.between(0.0, 0.3),
         grain=chance.between(*GRAIN),
         grain_seed=int(chance.unit() * 2**53),

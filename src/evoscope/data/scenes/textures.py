@@ -27,9 +27,9 @@ def pattern(texture: Texture, u: Floats, v: Floats, pixel: float) -> Floats | No
     a = c * u + s * v + np.float32(texture.phase[0] * texture.period)
     b = c * v - s * u + np.float32(texture.phase[1] * texture.period)
     if texture.kind == "stripes":
-        return _bands(a, texture.period, pixel)
+        return _bands(b, texture.period, pixel)
     if texture.kind == "dots":
-        return _dots(a, b, texture.period, pixel)
+        return _dots(a, b, texture.period * 0.8, pixel)
     if texture.kind == "rings":
         return _bands(np.hypot(a, b), texture.period, pixel)
     first, second = _bands(a, texture.period * 1.2, pixel), _bands(b, texture.period * 1.2, pixel)

@@ -42,27 +42,27 @@ def _rule(name: str, *concepts: str) -> Rule:
 
 
 # The order matters: the first n rules are the classes of an n-class set, so families alternate early.
-# Triangle, orange, plain, rings, city, desert and all distractors and occluders are in none of the first 20.
+# Triangle, orange, plain, rings, meadow, city, desert, distractors and occluders are in none of the first 20.
 RULES = (
     _rule("dotted star", "shape:star", "texture:dots"),
     _rule("red with eyes", "colour:red", "part:eyes"),
     _rule("circle on wheels", "shape:circle", "part:wheels"),
-    _rule("striped with a hat", "texture:stripes", "part:hat"),
-    _rule("yellow heart", "colour:yellow", "shape:heart"),
+    _rule("dotted with a hat", "texture:dots", "part:hat"),
+    _rule("striped heart", "shape:heart", "texture:stripes"),
     _rule("checked with wings", "texture:checks", "part:wings"),
     _rule("purple dots", "colour:purple", "texture:dots"),
     _rule("blue with wings", "colour:blue", "part:wings"),
     _rule("checked square", "shape:square", "texture:checks"),
     _rule("winged heart", "shape:heart", "part:wings"),
     _rule("green stripes", "colour:green", "texture:stripes"),
-    _rule("dots on wheels", "texture:dots", "part:wheels"),
+    _rule("striped on wheels", "texture:stripes", "part:wheels"),
     _rule("cross with a hat", "shape:cross", "part:hat"),
     _rule("square with eyes", "shape:square", "part:eyes"),
     _rule("blue star", "colour:blue", "shape:star"),
     _rule("hat by night", "part:hat", "background:night"),
     _rule("eyes at sea", "part:eyes", "background:sea"),
-    _rule("striped circle", "shape:circle", "texture:stripes"),
-    _rule("green cross", "colour:green", "shape:cross"),
+    _rule("dotted circle", "shape:circle", "texture:dots"),
+    _rule("checked cross", "shape:cross", "texture:checks"),
     _rule("yellow on wheels", "colour:yellow", "part:wheels"),
     _rule("checked triangle", "shape:triangle", "texture:checks"),
     _rule("triangle in the meadow", "shape:triangle", "background:meadow"),
