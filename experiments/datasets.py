@@ -97,7 +97,7 @@ _OPENERS: dict[str, Opener] = {
         root, split, on_error=config.on_error.value, progress=progress
     ),
     "imagenet": lambda config, root, split, seed, progress: open_imagenet(
-        root, split, on_error=config.on_error.value, progress=progress
+        root, split, unpack=config.download, on_error=config.on_error.value, progress=progress
     ),
     "folder": _folder,
 }

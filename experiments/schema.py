@@ -104,6 +104,7 @@ class ScaleConfig:
     inception_pixels: int = MISSING
     convnext_pixels: int = MISSING
     width: float = MISSING
+    vgg_norm: str = MISSING
     convnext_width: float = MISSING
     convnext_depth: float = MISSING
     epochs: int = MISSING

@@ -23,7 +23,8 @@ class SweepReport(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the closing table."""
         statuses = [json.loads(path.read_text()) for path in _statuses(config)]
-        rows = [_row(status) for status in statuses]
+        shared = set.intersection(*[set(status["overrides"]) for status in statuses]) if statuses else set()
+        rows = [_row(status, shared) for status in statuses]
         say(table(rows, ["job", "state", "time", "computed", "cached", "error"]))
         _FAILED.extend(
             row[0] for row, status in zip(rows, statuses, strict=True) if status["state"] != "done"
@@ -45,9 +46,10 @@ def _statuses(config: DictConfig) -> list[Path]:
     return sorted(Path(config.hydra.sweep.dir).rglob("status.json"))
 
 
-def _row(status: dict[str, Any]) -> list[str]:
+def _row(status: dict[str, Any], shared: set[str]) -> list[str]:
+    own = [override for override in status["overrides"] if override not in shared]
     return [
-        " ".join(status["overrides"]) or str(status["task"]),
+        " ".join(own) or str(status["task"]),
         status["state"],
         duration(status["seconds"]),
         str(status["computed"]),

@@ -108,7 +108,7 @@ def open_imagenet(
         raise EvoscopeError(
             f"ImageNet's folder {folder} is missing",
             "get ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz from "
-            f"image-net.org, put them in {root} and set unpack=true",
+            f"image-net.org, put them in {root} and set data.download=true",
         )
     layout = Layout(_existing(root / "train"), _existing(root / "val"))
     images = open_layout(root, layout, split, Reading(on_error, fingerprint, check, progress))
