@@ -52,3 +52,10 @@ def test_standardising_lets_quiet_layers_speak():
     raw = strongest(torch.from_numpy(maxima), 3).numpy()
     assert (raw >= 5).mean() < 0.05
     assert 0.4 < (fair >= 5).mean() < 0.6
+
+
+def test_strongest_without_ties_matches_the_definition():
+    scores = np.random.default_rng(5).normal(size=(15, 40)).astype(np.float32)
+    np.testing.assert_array_equal(strongest(torch.from_numpy(scores), 6).numpy(), by_definition(scores, 6))
+    scores[:, 3] = scores[:, 7] = 9  # tied, but not for the last place
+    np.testing.assert_array_equal(strongest(torch.from_numpy(scores), 6).numpy(), by_definition(scores, 6))

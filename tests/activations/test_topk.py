@@ -6,10 +6,12 @@ import torch
 
 from evoscope.activations.topk import (
     EMPTY,
+    Entries,
     TopK,
     decode_positions,
     decode_values,
     encode,
+    places_within,
 )
 
 SPECIAL = [0.0, -0.0, 1e-45, -1e-45, 1.5, -1.5, 3.4e38, -3.4e38, torch.inf, -torch.inf, torch.nan]
@@ -27,14 +29,21 @@ def by_definition(maxima, k):
     return np.array(lists)
 
 
+def entries(maxima, cells, images):
+    """Every image of a range as a candidate for every neuron."""
+    image, neuron = torch.meshgrid(torch.tensor(images), torch.arange(maxima.shape[1]), indexing="ij")
+    image, neuron = image.flatten(), neuron.flatten()
+    return Entries(neuron, image, maxima[image, neuron], cells[image, neuron])
+
+
 def streamed(maxima, cells, k, sizes):
     top = TopK.empty(k, maxima.shape[1], torch.device("cpu"))
     first = 0
     for size in sizes:
-        top = top.update(maxima[first : first + size], cells[first : first + size], first)
+        top = top.update([entries(maxima, cells, range(first, first + size))])
         first += size
     assert first == len(maxima)
-    return top.ranked()
+    return top
 
 
 def test_keys_decode_to_what_they_encode():
@@ -94,7 +103,7 @@ def test_merge_is_associative_and_commutative(seed):
     cells = torch.from_numpy(rng.integers(0, 99, (24, 6)).astype(np.int32))
     empty = TopK.empty(5, 6, torch.device("cpu"))
     cuts = [0, 3, 11, 24]
-    a, b, c = (empty.update(maxima[i:j], cells[i:j], i) for i, j in itertools.pairwise(cuts))
+    a, b, c = (empty.update([entries(maxima, cells, range(i, j))]) for i, j in itertools.pairwise(cuts))
     whole = streamed(maxima, cells, 5, [24])
     for merged in (
         a.merge(b).merge(c),
@@ -102,12 +111,27 @@ def test_merge_is_associative_and_commutative(seed):
         c.merge(a).merge(b),
         empty.merge(c).merge(b).merge(a),
     ):
-        assert torch.equal(merged.ranked().keys, whole.keys)
-        assert torch.equal(merged.ranked().cells, whole.cells)
+        assert torch.equal(merged.keys, whole.keys)
+        assert torch.equal(merged.cells, whole.cells)
 
 
 def test_bar_is_what_a_later_image_must_exceed():
     maxima = torch.tensor([[3.0, -5.0], [1.0, -7.0], [2.0, -6.0]])
     cells = torch.zeros(3, 2, dtype=torch.int32)
     assert streamed(maxima, cells, 2, [3]).bar().tolist() == [2.0, -6.0]
-    assert streamed(maxima, cells, 4, [3]).bar().tolist() == [-torch.inf] * 2
+    assert streamed(maxima - torch.inf, cells, 2, [3]).bar().tolist() == [-torch.inf] * 2
+
+
+def test_update_with_nothing_changes_nothing():
+    top = TopK.empty(2, 3, torch.device("cpu"))
+    nothing = torch.empty(0, dtype=torch.int64)
+    assert top.update([]) is top
+    assert top.update([Entries(nothing, nothing, nothing.float(), nothing.int())]) is top
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_places_within_number_each_group_in_order(seed):
+    groups = np.random.default_rng(seed).integers(0, 7, 40)
+    places, largest = places_within(torch.from_numpy(groups), 9)
+    assert places.tolist() == [int((groups[:i] == group).sum()) for i, group in enumerate(groups)]
+    assert largest == np.bincount(groups).max()

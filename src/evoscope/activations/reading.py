@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from evoscope.activations.topk import rankable
 
@@ -13,39 +14,45 @@ from evoscope.activations.topk import rankable
 class Reading:
     """One layer on one batch.
 
-    ``maxima``: float32 [b, channels]; ``cells``: int32 [b, channels], arg-max cell counted row by row, filled
-    in only where the maximum may enter the top k; ``means``: float32 [b, channels] or None; ``grid``: height
-    and width of the map.
+    ``maxima``: float32 [b, channels]; ``image``, ``channel``, ``cell``: int64 [entries], the maxima that may enter
+    the top k (rows and columns of ``maxima``) and their arg-max cells, counted row by row;
+    ``means``: float32 [b, channels] or None; ``grid``: height and width of the map.
     """
 
     maxima: Tensor
-    cells: Tensor
+    image: Tensor
+    channel: Tensor
+    cell: Tensor
     means: Tensor | None
     grid: tuple[int, int]
 
 
-def spatial_maxima(maps: Tensor) -> Tensor:
-    """Take the largest value of each map of [b, c, h, w], float32 [b, c]; NaN if the map holds one.
+class Peaks:
+    """The largest value of each map of [b, c, h, w] and, for the few that are asked for, its first cell.
 
-    A channels-last map on the CPU is max-pooled: reducing it with ``amax`` is up to 30 times slower when its
-    channels are few.
+    Finding a cell is many times slower than finding a value, except for channels-last maps on the CPU: there
+    ``amax`` is slow, and max-pooling finds both at once.
     """
-    if maps.device.type == "cpu" and not maps.is_contiguous():
-        return torch.nn.functional.max_pool2d(maps, maps.shape[2:]).flatten(1).float()
-    return maps.amax((2, 3)).float()
+
+    def __init__(self, maps: Tensor) -> None:
+        self._maps = maps
+        self._pooled: Tensor | None = None
+        if maps.device.type == "cpu" and not maps.is_contiguous():
+            values, self._pooled = max_pool2d(maps, maps.shape[2:], return_indices=True)
+            self.values = values.flatten(1).float()
+        else:
+            self.values = maps.amax((2, 3)).float()
+
+    def cells(self, image: Tensor, channel: Tensor) -> Tensor:
+        """Find where the chosen maps are largest, int64 [chosen]; anywhere for a map with NaN."""
+        if self._pooled is None:
+            return self._maps[image, channel].flatten(1).argmax(1)
+        return self._pooled[image, channel, 0, 0]
 
 
-def peaks(maps: Tensor, image: Tensor, channel: Tensor) -> Tensor:
-    """Find the first cell, row by row, of the largest value of the chosen maps, int32 [chosen].
-
-    Looking for cells is many times slower than for values, so only maps that may enter the top k are asked.
-    """
-    return maps[image, channel].flatten(1).argmax(1).to(torch.int32)
-
-
-def entry_bar(maxima: Tensor, k: int) -> Tensor:
-    """Find what a maximum of the first batch needs to be among its k best, float32 [channels]."""
-    return rankable(maxima).topk(min(k, len(maxima)), dim=0).values[-1]
+def first_bar(ranked: Tensor, k: int) -> Tensor:
+    """Find what a maximum needs to be among the k best of its batch, float32 [channels]."""
+    return ranked.topk(min(k, len(ranked)), dim=0).values[-1]
 
 
 class MapReader:
@@ -63,19 +70,19 @@ class MapReader:
         self._bars: Mapping[str, Tensor] = {}
 
     def raise_bars(self, bars: Mapping[str, Tensor]) -> None:
-        """From now on look for cells only above each neuron's bar (layer -> float32 [channels])."""
+        """From now on pass only maxima above each neuron's bar (layer -> float32 [channels])."""
         self._bars = bars
 
     def __call__(self, layer: str, maps: Tensor) -> Reading:
         """Read ``maps`` of ``layer``, [b, channels, h, w]."""
-        maxima = spatial_maxima(maps)
-        image, channel = self._entering(layer, maxima).nonzero(as_tuple=True)
-        cells = torch.zeros(maxima.shape, dtype=torch.int32, device=maps.device)
-        cells[image, channel] = peaks(maps, image, channel)
+        peaks = Peaks(maps)
+        image, channel = self._may_enter(layer, peaks.values).nonzero(as_tuple=True)
+        cell = peaks.cells(image, channel)
         means = maps.mean((2, 3), dtype=torch.float32) if self._means else None
-        return Reading(maxima, cells, means, (maps.shape[2], maps.shape[3]))
+        return Reading(peaks.values, image, channel, cell, means, (maps.shape[2], maps.shape[3]))
 
-    def _entering(self, layer: str, maxima: Tensor) -> Tensor:
+    def _may_enter(self, layer: str, maxima: Tensor) -> Tensor:
         if layer in self._bars:
             return maxima > self._bars[layer]
-        return (maxima >= entry_bar(maxima, self._k)) & (maxima > -torch.inf)
+        ranked = rankable(maxima)
+        return ranked >= first_bar(ranked, self._k)

@@ -36,6 +36,16 @@ class Scan:
         require(self.precision in PRECISIONS, f"no precision {self.precision!r}", _choose(tuple(PRECISIONS)))
 
     @property
+    def layout(self) -> torch.memory_format:
+        """Memory format of images and weights: channels last, but for fp32 on an accelerator.
+
+        On a CPU convolutions run up to twice as fast on it.
+        """
+        on_accelerator = torch.device(self.device).type != "cpu"
+        slow = on_accelerator and self.precision == "fp32"
+        return torch.contiguous_format if slow else torch.channels_last
+
+    @property
     def standardises(self) -> bool:
         """Whether responsive neurons wait for the end of the pass."""
         return self.responsive > 0 and self.responsive_rule == "standardised"

@@ -131,10 +131,9 @@ def _joined(parts: list[Array | None]) -> Array | None:
 
 def _entries(top: TopK, neurons: NeuronIndex) -> tuple[SmallInts, Floats, SmallInts]:
     """Images, values and cells of `Stimuli`."""
-    ranked = top.ranked()
-    images = decode_positions(ranked.keys).T.cpu().numpy().astype(np.int32)
-    values = decode_values(ranked.keys).T.cpu().numpy().copy()
-    cells = ranked.cells.T.cpu().numpy()
+    images = decode_positions(top.keys).T.cpu().numpy().astype(np.int32)
+    values = np.ascontiguousarray(decode_values(top.keys).T.cpu().numpy())
+    cells = top.cells.T.cpu().numpy()
     width = neurons.grid[neurons.layer, 1][:, None]
     places = np.stack([cells // width, cells % width], axis=-1)
     return images, values, np.where(cells[..., None] < 0, -1, places).astype(np.int32)

