@@ -102,7 +102,7 @@ def test_second_tones_contrast_with_the_body():
     for name in COLOURS:
         rgb = shade_of(name, 0, 0, 0)
         for light in (False, True):
-            assert np.abs(np.subtract(second_tone(rgb, light), rgb)).max() > 0.3
+            assert np.abs(np.subtract(second_tone(rgb, 0.62, light), rgb)).max() > 0.25
 
 
 def test_stamps_have_colours_of_their_own():

@@ -9,7 +9,9 @@ from evoscope.arrays import Array, Bytes, Floats
 from evoscope.data.images import ImageSet
 
 HISTOGRAM_BINS = 8
-_ITERATIONS = 100
+_ITERATIONS = 300
+_TOLERANCE = 1e-3
+_STRENGTHS = (1e-3, 1e-2, 1e-1)
 
 
 def pixel_baseline(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> float:
@@ -56,8 +58,8 @@ def _stack(images: ImageSet, pixels: int) -> Bytes:
 def _accuracy(features: list[Array], train: ImageSet, test: ImageSet, seed: int) -> float:
     """Best over a few strengths of regularisation, so that the baseline is not weak by neglect."""
     scores = []
-    for strength in (1e-3, 1e-2):
-        solver = LogisticRegression(C=strength, max_iter=_ITERATIONS, random_state=seed)
+    for strength in _STRENGTHS:
+        solver = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE, random_state=seed)
         model = make_pipeline(StandardScaler(), solver).fit(features[0], train.labels)
         scores.append(float(model.score(features[1], test.labels)))
     return max(scores)

@@ -66,11 +66,11 @@ def _paint_object(canvas: Canvas, body: Body, light: Light) -> None:
     _paint_shadow(canvas, body, light)
     for part in body.parts:
         if part in BEHIND:
-            paint_part(canvas, patch, part, shape)
+            paint_part(canvas, patch, part, shape, body.trim)
     _paint_body(canvas, body, light)
     for part in body.parts:
         if part not in BEHIND:
-            paint_part(canvas, patch, part, shape)
+            paint_part(canvas, patch, part, shape, body.trim)
 
 
 def _paint_shadow(canvas: Canvas, body: Body, light: Light) -> None:

@@ -29,9 +29,9 @@ def shade_of(colour: str, hue: float, saturation: float, value: float) -> RGB:
     )
 
 
-def second_tone(rgb: RGB, light: bool) -> RGB:
-    """Give the tone of the texture on a body of colour ``rgb``: much lighter, or much darker."""
-    return mix(rgb, CREAM, 0.78) if light else mix(rgb, SHADE, 0.6)
+def second_tone(rgb: RGB, contrast: float, light: bool) -> RGB:
+    """Give the second tone on a body of colour ``rgb``: lighter or darker by ``contrast`` (0 to 1)."""
+    return mix(rgb, CREAM, contrast) if light else mix(rgb, SHADE, 0.85 * contrast)
 
 
 def stamp_rgb(colour: str) -> RGB:

@@ -5,24 +5,26 @@ from collections.abc import Callable
 import numpy as np
 
 from evoscope.arrays import Bools, Floats
-from evoscope.data.scenes.canvas import Canvas, Patch, coverage
+from evoscope.data.scenes.canvas import Canvas, Patch, coverage, mix
 from evoscope.data.scenes.scene import RGB
 from evoscope.data.scenes.shapes import Shape, box, ellipse
 
+Range = tuple[RGB, RGB]
 INK: RGB = (0.16, 0.14, 0.2)
-WHITE: RGB = (0.97, 0.97, 0.95)
-WING: RGB = (0.93, 0.95, 1.0)
-VEIN: RGB = (0.66, 0.72, 0.86)
-TYRE: RGB = (0.2, 0.2, 0.24)
-HUB: RGB = (0.78, 0.8, 0.82)
-FELT: RGB = (0.52, 0.4, 0.47)
-RIBBON: RGB = (0.93, 0.86, 0.74)
+# Ends between which the colour of each material varies from body to body.
+WHITE: Range = ((0.86, 0.84, 0.76), (0.98, 0.98, 0.98))
+WING: Range = ((0.98, 0.9, 0.86), (0.86, 0.92, 1.0))
+VEIN: Range = ((0.82, 0.68, 0.66), (0.6, 0.7, 0.86))
+TYRE: Range = ((0.13, 0.12, 0.18), (0.36, 0.31, 0.32))
+HUB: Range = ((0.92, 0.88, 0.76), (0.6, 0.66, 0.74))
+FELT: Range = ((0.58, 0.42, 0.4), (0.42, 0.44, 0.56))
+RIBBON: Range = ((0.95, 0.88, 0.74), (0.78, 0.8, 0.88))
 EYE, WHEEL, WING_SIZE = 0.25, 0.33, (0.62, 0.34)
 LINE = 0.05
 BEHIND = ("wings",)
 
 Reach = tuple[float, float, float, float]
-Painter = Callable[[Canvas, Patch, Shape], None]
+Painter = Callable[[Canvas, Patch, Shape, float], None]
 
 
 def _extent(part: str, shape: Shape) -> tuple[float, float, float, float]:
@@ -62,27 +64,29 @@ def _wing_centre(shape: Shape) -> tuple[float, float]:
     return (shape.wing[0] + 0.3, shape.wing[1] - 0.14)
 
 
-def paint_part(canvas: Canvas, patch: Patch, part: str, shape: Shape) -> None:
-    """Paint one part of a body whose patch is ``patch``."""
-    _PAINTERS[part](canvas, patch, shape)
+def paint_part(canvas: Canvas, patch: Patch, part: str, shape: Shape, trim: float) -> None:
+    """Paint one part of a body whose patch is ``patch``; ``trim`` (0 to 1) varies its colours."""
+    _PAINTERS[part](canvas, patch, shape, trim)
 
 
-def _eyes(canvas: Canvas, patch: Patch, shape: Shape) -> None:
+def _eyes(canvas: Canvas, patch: Patch, shape: Shape, trim: float) -> None:
     u, v = np.abs(patch.u) - np.float32(shape.eyes[0]), patch.v - np.float32(shape.eyes[1])
     white = np.hypot(u, v) - np.float32(EYE)
     pupil = np.hypot(u + np.float32(0.05), v - np.float32(0.03)) - np.float32(EYE * 0.52)
     glint = np.hypot(u + np.float32(0.01), v + np.float32(0.04)) - np.float32(EYE * 0.16)
-    for distance, colour in ((white - LINE, INK), (white, WHITE), (pupil, INK), (glint, WHITE)):
+    ball = mix(*WHITE, trim)
+    for distance, colour in ((white - LINE, INK), (white, ball), (pupil, INK), (glint, ball)):
         canvas.paint(patch, coverage(distance, patch.pixel), colour, "part:eyes")
 
 
-def _wheels(canvas: Canvas, patch: Patch, shape: Shape) -> None:
+def _wheels(canvas: Canvas, patch: Patch, shape: Shape, trim: float) -> None:
     radius = np.hypot(np.abs(patch.u) - np.float32(shape.wheel[0]), patch.v - np.float32(shape.wheel[1]))
-    for size, colour in ((WHEEL, TYRE), (WHEEL * 0.58, HUB), (WHEEL * 0.2, TYRE)):
+    tyre, hub = mix(*TYRE, trim), mix(*HUB, trim)
+    for size, colour in ((WHEEL, tyre), (WHEEL * 0.58, hub), (WHEEL * 0.2, tyre)):
         canvas.paint(patch, coverage(radius - np.float32(size), patch.pixel), colour, "part:wheels")
 
 
-def _wings(canvas: Canvas, patch: Patch, shape: Shape) -> None:
+def _wings(canvas: Canvas, patch: Patch, shape: Shape, trim: float) -> None:
     centre = _wing_centre(shape)
     u, v = np.abs(patch.u) - np.float32(centre[0]), patch.v - np.float32(centre[1])
     c, s = np.float32(np.cos(0.5)), np.float32(np.sin(0.5))
@@ -92,21 +96,21 @@ def _wings(canvas: Canvas, patch: Patch, shape: Shape) -> None:
         along + np.float32(0.12), across - np.float32(0.24), WING_SIZE[0] * 0.66, WING_SIZE[1] * 0.7
     )
     whole = np.minimum(outer, lower)
-    canvas.paint(patch, coverage(whole, patch.pixel), VEIN, "part:wings")
-    canvas.paint(patch, coverage(whole + np.float32(LINE), patch.pixel), WING, "part:wings")
+    canvas.paint(patch, coverage(whole, patch.pixel), mix(*VEIN, trim), "part:wings")
+    canvas.paint(patch, coverage(whole + np.float32(LINE), patch.pixel), mix(*WING, trim), "part:wings")
     vein = np.abs(outer + np.float32(0.16)) - np.float32(LINE * 0.5)
-    canvas.paint(patch, 0.7 * coverage(vein, patch.pixel), VEIN)
+    canvas.paint(patch, 0.7 * coverage(vein, patch.pixel), mix(*VEIN, trim))
 
 
-def _hat(canvas: Canvas, patch: Patch, shape: Shape) -> None:
+def _hat(canvas: Canvas, patch: Patch, shape: Shape, trim: float) -> None:
     v = patch.v - np.float32(shape.top)
     crown = box(patch.u, v + np.float32(0.36), 0.33 - 0.04, 0.32 - 0.04) - np.float32(0.04)
     brim = box(patch.u, v + np.float32(0.04), 0.6 - 0.06, 0.02) - np.float32(0.06)
     whole = np.minimum(crown, brim)
     canvas.paint(patch, coverage(whole, patch.pixel), INK, "part:hat")
-    canvas.paint(patch, coverage(whole + np.float32(LINE), patch.pixel), FELT, "part:hat")
+    canvas.paint(patch, coverage(whole + np.float32(LINE), patch.pixel), mix(*FELT, trim), "part:hat")
     ribbon = box(patch.u, v + np.float32(0.2), 0.33 - LINE, 0.08)
-    canvas.paint(patch, coverage(ribbon, patch.pixel), RIBBON, "part:hat")
+    canvas.paint(patch, coverage(ribbon, patch.pixel), mix(*RIBBON, trim), "part:hat")
 
 
 _PAINTERS: dict[str, Painter] = {"eyes": _eyes, "wheels": _wheels, "wings": _wings, "hat": _hat}

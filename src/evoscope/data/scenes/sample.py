@@ -24,9 +24,9 @@ from evoscope.data.scenes.vocabulary import (
 )
 
 Item = TypeVar("Item")
-PART_PROBABILITY = 0.1
-PLAIN_PROBABILITY = 0.6
-OCCLUDER_PROBABILITY = 0.3
+PART_PROBABILITY = 0.09
+PLAIN_PROBABILITY = 0.65
+OCCLUDER_PROBABILITY = 0.25
 MOST_DISTRACTORS = 3
 SCALE = (0.3, 0.39)
 TURN = 0.25
@@ -122,13 +122,15 @@ def _body(chance: Chance, attributes: _Attributes) -> Body:
     rgb = shade_of(attributes.colour, *(chance.between(-1, 1) for _ in range(3)))
     texture = Texture(
         attributes.texture,
-        second_tone(rgb, light=chance.unit() < 0.6 and attributes.colour not in DARK_TONED),
+        second_tone(
+            rgb, chance.between(0.62, 0.86), light=chance.unit() < 0.8 and attributes.colour not in DARK_TONED
+        ),
         chance.between(0.56, 0.66),
         chance.between(-0.4, 0.4),
         (chance.between(-0.5, 0.5), chance.between(-0.5, 0.5)),
     )
     pose = _pose(chance, attributes)
-    return Body(attributes.shape, attributes.colour, rgb, texture, attributes.parts, pose)
+    return Body(attributes.shape, attributes.colour, rgb, texture, attributes.parts, chance.unit(), pose)
 
 
 def _pose(chance: Chance, attributes: _Attributes) -> Pose:

@@ -31,13 +31,14 @@ class Texture:
 
 @dataclass(frozen=True)
 class Body:
-    """The main object."""
+    """The main object; ``trim`` (0 to 1) varies the colours of its parts."""
 
     shape: str
     colour: str
     rgb: RGB
     texture: Texture
     parts: tuple[str, ...]
+    trim: float
     pose: Pose
 
 

@@ -14,7 +14,7 @@ from evoscope.data.scenes.vocabulary import STAMPS, concept_names, rules, stamp_
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 
-GENERATOR_VERSION = 4
+GENERATOR_VERSION = 5
 SPLITS = ("train", "test", "pool")
 
 

@@ -42,7 +42,7 @@ def _rule(name: str, *concepts: str) -> Rule:
 
 
 # The order matters: the first n rules are the classes of an n-class set, so families alternate early.
-# Triangle, orange, plain, rings, meadow, city, desert, distractors and occluders are in none of the first 20.
+# Triangle, orange, green, plain, rings, meadow, city, desert, distractors and occluders are in none of the first 20.
 RULES = (
     _rule("dotted star", "shape:star", "texture:dots"),
     _rule("red with eyes", "colour:red", "part:eyes"),
@@ -54,7 +54,7 @@ RULES = (
     _rule("blue with wings", "colour:blue", "part:wings"),
     _rule("checked square", "shape:square", "texture:checks"),
     _rule("winged heart", "shape:heart", "part:wings"),
-    _rule("green stripes", "colour:green", "texture:stripes"),
+    _rule("striped with eyes", "texture:stripes", "part:eyes"),
     _rule("striped on wheels", "texture:stripes", "part:wheels"),
     _rule("cross with a hat", "shape:cross", "part:hat"),
     _rule("square with eyes", "shape:square", "part:eyes"),
