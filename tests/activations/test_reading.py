@@ -1,10 +1,8 @@
-import itertools
-
 import numpy as np
 import pytest
 import torch
 
-from evoscope.activations.reading import MapReader, Peaks
+from evoscope.activations.reading import MapReader, may_enter
 
 
 def first_cell(plane):
@@ -17,36 +15,43 @@ def first_cell(plane):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("turned", [False, True])
-def test_peaks_of_any_layout(special, layout, kind, turned):
+def test_maxima_and_cells_of_any_layout(special, layout, kind, turned):
     integers = np.random.default_rng(0).integers(-5, 0, (4, 12, 5, 3))  # many ties, all negative
     maps = torch.from_numpy(integers).to(kind)
     maps[0, 0, 2, 1], maps[1, 5, 4, 2], maps[1, 5, 1, 1], maps[2, 3] = (special,) * 4
     maps = maps.contiguous(memory_format=layout)
     maps = maps.transpose(2, 3) if turned else maps
     planes = maps.double().numpy()
-    peaks = Peaks(maps)
-    assert peaks.values.dtype == torch.float32
-    np.testing.assert_array_equal(peaks.values.double().numpy(), planes.max((2, 3)))  # which propagates NaN
-    places = [(i, c) for i, c in itertools.product(range(4), range(12)) if not np.isnan(planes[i, c]).any()]
-    image, channel = (torch.tensor(each) for each in zip(*places, strict=True))
-    expected = [first_cell(planes[i, c]) for i, c in places]
-    assert peaks.cells(image, channel).tolist() == expected
-    assert peaks.cells(image[:0], channel[:0]).tolist() == []
+    reading = MapReader(4, means=False)("layer", maps)
+    assert reading.maxima.dtype == torch.float32
+    np.testing.assert_array_equal(reading.maxima.double().numpy(), planes.max((2, 3)))  # propagates NaN
+    for image, channel in np.ndindex(4, 12):
+        if not np.isnan(planes[image, channel]).any():
+            assert reading.cells[image, channel] == first_cell(planes[image, channel])
 
 
-def entered(reading):
-    return set(zip(reading.image.tolist(), reading.channel.tolist(), strict=True))
+VALUES = torch.tensor([[1.0, torch.nan], [3.0, 2.0], [2.0, -1.0], [2.0, torch.nan], [0.0, torch.nan]])
 
 
-def test_reader_passes_the_k_best_of_a_batch_and_then_what_exceeds_the_bar():
-    values = torch.tensor([[1.0, torch.nan], [3.0, 2.0], [2.0, -1.0], [2.0, torch.nan], [0.0, torch.nan]])
-    maps = values[:, :, None, None].expand(-1, -1, 2, 2)
-    reader = MapReader(2, means=True)
-    for _ in range(2):  # without a bar every batch is judged by itself
-        assert entered(reader("layer", maps)) == {(1, 0), (2, 0), (3, 0), (1, 1), (2, 1)}
-    reader.raise_bars({"layer": torch.tensor([2.0, -torch.inf])})
-    assert entered(reader("layer", maps)) == {(1, 0), (1, 1), (2, 1)}
-    assert len(entered(MapReader(4, means=False)("layer", maps[:3]))) == 6
+def test_the_k_best_of_a_batch_may_enter_and_then_what_exceeds_the_bar():
+    def entering(*arguments):
+        return {tuple(place) for place in may_enter(*arguments).nonzero().tolist()}
+
+    assert entering(VALUES, None, 2) == {(1, 0), (2, 0), (3, 0), (1, 1), (2, 1)}
+    assert len(entering(VALUES[:3], None, 4)) == 6
+    assert entering(VALUES, torch.tensor([2.0, -torch.inf]), 2) == {(1, 0), (1, 1), (2, 1)}
+
+
+def test_cells_are_right_where_they_are_needed_after_the_bar_was_raised():
+    maps = torch.from_numpy(np.random.default_rng(2).normal(size=(9, 5, 4, 4)).astype(np.float32))
+    reader = MapReader(3, means=False)
+    bar = torch.full((5,), 1.7)
+    reader.raise_bars({"layer": bar})
+    reading = reader("layer", maps)
+    needed = may_enter(reading.maxima, bar, 3)
+    assert 0 < needed.sum() < needed.numel()
+    for image, channel in needed.nonzero().tolist():
+        assert reading.cells[image, channel] == first_cell(maps[image, channel])
 
 
 def test_reading_carries_means_and_grid():

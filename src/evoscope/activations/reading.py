@@ -14,45 +14,26 @@ from evoscope.activations.topk import rankable
 class Reading:
     """One layer on one batch.
 
-    ``maxima``: float32 [b, channels]; ``image``, ``channel``, ``cell``: int64 [entries], the maxima that may enter
-    the top k (rows and columns of ``maxima``) and their arg-max cells, counted row by row;
+    ``maxima``: float32 [b, channels]; ``cells``: int64 [b, channels], where each map has its maximum, counted row by
+    row; right only for maxima that `may_enter` the top k, and never for a map with NaN;
     ``means``: float32 [b, channels] or None; ``grid``: height and width of the map.
     """
 
     maxima: Tensor
-    image: Tensor
-    channel: Tensor
-    cell: Tensor
+    cells: Tensor
     means: Tensor | None
     grid: tuple[int, int]
 
 
-class Peaks:
-    """The largest value of each map of [b, c, h, w] and, for the few that are asked for, its first cell.
+def may_enter(maxima: Tensor, bar: Tensor | None, k: int) -> Tensor:
+    """Tell which maxima, [b, neurons], may be among the k best of all: those above the bar, [neurons].
 
-    Finding a cell is many times slower than finding a value, except for channels-last maps on the CPU: there
-    ``amax`` is slow, and max-pooling finds both at once.
+    As long as there is no bar, those that are among the k best of their own batch.
     """
-
-    def __init__(self, maps: Tensor) -> None:
-        self._maps = maps
-        self._pooled: Tensor | None = None
-        if maps.device.type == "cpu" and not maps.is_contiguous():
-            values, self._pooled = max_pool2d(maps, maps.shape[2:], return_indices=True)
-            self.values = values.flatten(1).float()
-        else:
-            self.values = maps.amax((2, 3)).float()
-
-    def cells(self, image: Tensor, channel: Tensor) -> Tensor:
-        """Find where the chosen maps are largest, int64 [chosen]; anywhere for a map with NaN."""
-        if self._pooled is None:
-            return self._maps[image, channel].flatten(1).argmax(1)
-        return self._pooled[image, channel, 0, 0]
-
-
-def first_bar(ranked: Tensor, k: int) -> Tensor:
-    """Find what a maximum needs to be among the k best of its batch, float32 [channels]."""
-    return ranked.topk(min(k, len(ranked)), dim=0).values[-1]
+    if bar is not None:
+        return maxima > bar
+    ranked = rankable(maxima)
+    return ranked >= ranked.topk(min(k, len(ranked)), dim=0).values[-1]
 
 
 class MapReader:
@@ -70,19 +51,26 @@ class MapReader:
         self._bars: Mapping[str, Tensor] = {}
 
     def raise_bars(self, bars: Mapping[str, Tensor]) -> None:
-        """From now on pass only maxima above each neuron's bar (layer -> float32 [channels])."""
+        """From now on find the cells of maxima above each neuron's bar only (layer -> float32 [channels])."""
         self._bars = bars
 
     def __call__(self, layer: str, maps: Tensor) -> Reading:
         """Read ``maps`` of ``layer``, [b, channels, h, w]."""
-        peaks = Peaks(maps)
-        image, channel = self._may_enter(layer, peaks.values).nonzero(as_tuple=True)
-        cell = peaks.cells(image, channel)
+        # On a CPU ``amax`` of channels-last maps is slow, while pooling them is quick and finds the cells as well.
+        pooled = maps.device.type == "cpu" and not maps.is_contiguous()
+        maxima, cells = _pooled(maps) if pooled else self._reduced(layer, maps)
         means = maps.mean((2, 3), dtype=torch.float32) if self._means else None
-        return Reading(peaks.values, image, channel, cell, means, (maps.shape[2], maps.shape[3]))
+        return Reading(maxima, cells, means, (maps.shape[2], maps.shape[3]))
 
-    def _may_enter(self, layer: str, maxima: Tensor) -> Tensor:
-        if layer in self._bars:
-            return maxima > self._bars[layer]
-        ranked = rankable(maxima)
-        return ranked >= first_bar(ranked, self._k)
+    def _reduced(self, layer: str, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Reduce to maxima, and look for cells, which takes many times longer, only where they may be needed."""
+        maxima = maps.amax((2, 3)).float()
+        image, channel = may_enter(maxima, self._bars.get(layer), self._k).nonzero(as_tuple=True)
+        cells = torch.zeros(maxima.shape, dtype=torch.int64, device=maps.device)
+        cells[image, channel] = maps[image, channel].flatten(1).argmax(1)
+        return maxima, cells
+
+
+def _pooled(maps: Tensor) -> tuple[Tensor, Tensor]:
+    maxima, cells = max_pool2d(maps, maps.shape[2:], return_indices=True)
+    return maxima.flatten(1).float(), cells.flatten(1)

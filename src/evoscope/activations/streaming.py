@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evoscope.activations.reading import MapReader, Reading
+from evoscope.activations.reading import MapReader, Reading, may_enter
 from evoscope.activations.responsive import ResponsiveRule, strongest
 from evoscope.activations.scan import PRECISIONS, Scan, require
 from evoscope.activations.shards import PassResult, Rows, Shard, finish, scratch
@@ -142,6 +142,7 @@ class _Part:
         self._seen = 0
         neurons, device = len(self._neurons), next(iter(readings.values())).maxima.device
         self._top = TopK.empty(scan.k, neurons, device)
+        self._bar: Tensor | None = None
         self._waiting: list[Entries] = []
         self._statistics: Statistics | None = None
         self._rows = Rows(
@@ -167,7 +168,8 @@ class _Part:
         if self._seen < self._top.k or waiting < PATIENCE * len(self._neurons):
             return None
         self._settle()
-        return dict(zip(self._neurons.layers, torch.split(self._top.bar(), self._channels), strict=True))
+        self._bar = self._top.bar()
+        return dict(zip(self._neurons.layers, torch.split(self._bar, self._channels), strict=True))
 
     def shard(self) -> Shard:
         """Return the state after the last batch."""
@@ -181,13 +183,12 @@ class _Part:
         self._waiting = []
 
     def _entries(self, maxima: Tensor, readings: Sequence[Reading]) -> Entries:
-        """Join what may enter in all layers, numbered by neuron and by position in the pool."""
-        starts = np.cumsum([0, *self._channels[:-1]]).tolist()
-        neuron = torch.cat([each.channel + start for each, start in zip(readings, starts, strict=True)])
-        row = torch.cat([each.image for each in readings])
+        """Pick what may enter the top k of any layer."""
+        row, neuron = may_enter(maxima, self._bar, self._top.k).nonzero(as_tuple=True)
         value = maxima[row, neuron]
-        cell = torch.cat([each.cell for each in readings]).masked_fill_(value.isnan(), 0)
-        return Entries(neuron, row + self._rows.first + self._seen, value, cell.to(torch.int32))
+        cells = torch.cat([reading.cells for reading in readings], dim=1)[row, neuron]
+        cell = cells.masked_fill_(value.isnan(), 0).to(torch.int32)
+        return Entries(neuron, row + self._rows.first + self._seen, value, cell)
 
     def _keep_rows(self, maxima: Tensor, readings: Sequence[Reading], logits: Tensor) -> None:
         rows = slice(self._seen, self._seen + len(maxima))
