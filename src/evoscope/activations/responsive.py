@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from evoscope.activations.stimuli import Status
-from evoscope.activations.topk import decode_positions, decode_values, encode, rankable
+from evoscope.activations.topk import (
+    EMPTY,
+    decode_positions,
+    decode_values,
+    encode,
+    places_within,
+    rankable,
+)
 from evoscope.arrays import Bytes, Floats, SmallInts
 
 ResponsiveRule = Literal["raw", "standardised"]
@@ -28,22 +35,16 @@ def strongest(responses: Tensor, r: int) -> Tensor:
     int32 [b, r]; the earlier neuron wins a tie; -1 where fewer than r neurons can respond.
     """
     able = min(r, responses.shape[1])
-    neurons = _contenders(responses, able)
-    best = encode(responses.gather(1, neurons), neurons).topk(able, dim=1).values
+    ranked = rankable(responses)
+    # A float top-k is quick but leaves ties to chance: it only tells which few neurons contend.
+    last = ranked.topk(able, dim=1).values[:, -1:]
+    image, neuron = (ranked >= last).nonzero(as_tuple=True)
+    place, places = places_within(image, len(ranked))
+    keys = torch.full((len(ranked), places), EMPTY, device=ranked.device)
+    keys[image, place] = encode(ranked[image, neuron], neuron)
+    best = keys.topk(able, dim=1).values
     listed = decode_positions(best).masked_fill(decode_values(best) == -torch.inf, -1)
     return torch.nn.functional.pad(listed, (0, r - able), value=-1).to(torch.int32)
-
-
-def _contenders(responses: Tensor, r: int) -> Tensor:
-    """Find neurons among which the r strongest are, int64 [b, r or all].
-
-    A float top-k is quick but leaves ties to chance, so that all contend when the last place is tied
-    somewhere.
-    """
-    best = rankable(responses).topk(min(r + 1, responses.shape[1]), dim=1)
-    if best.values.shape[1] == r or bool((best.values[:, r] < best.values[:, r - 1]).all()):
-        return best.indices[:, :r]
-    return torch.arange(responses.shape[1], device=responses.device).expand(len(responses), -1)
 
 
 def strongest_standardised(
