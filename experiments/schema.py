@@ -105,6 +105,7 @@ class ScaleConfig:
     convnext_pixels: int = MISSING
     width: float = MISSING
     vgg_norm: str = MISSING
+    layer_scale: float | None = MISSING
     convnext_width: float = MISSING
     convnext_depth: float = MISSING
     epochs: int = MISSING

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 
 def test_a_failed_job_fails_the_sweep_but_not_the_other_jobs(run_py, tmp_path):
     done = run_py("-m", "experiment=train", "scale=smoke", "model=vgg16,inception_v3", "model.pixels=64")
@@ -18,3 +20,17 @@ def test_a_sweep_that_succeeds_exits_with_zero(run_py, tmp_path):
     done = run_py("-m", "experiment=train", "scale=smoke", "model=vgg16", "seed=0,1")
     assert done.returncode == 0, done.stderr
     assert "2 of 2 jobs done" in done.stdout
+
+
+@pytest.mark.slow
+def test_jobs_of_a_cluster_launcher_report_like_local_ones(run_py_apart, tmp_path):
+    """`submitit_local` runs each job in a process of its own, as a cluster would."""
+    done = run_py_apart(
+        "-m", "hydra/launcher=submitit_local", "experiment=train", "scale=smoke", "model=vgg16", "seed=0,1,bad"
+    )  # fmt: skip
+    assert done.returncode != 0
+    done = run_py_apart(
+        "-m", "hydra/launcher=submitit_local", "experiment=train", "scale=smoke", "model=vgg16", "model.pixels=32,0"
+    )  # fmt: skip
+    assert "1 of 2 jobs done" in done.stdout
+    assert done.returncode == 1
