@@ -118,8 +118,9 @@ def _trained_run(
 def _single_name(config: Config) -> str:
     model = config.model
     if model.name != PAPER:
-        known = {run.model.name: name for name, run in reversed(config.runs.items()) if run.model == model}
-        return known.get(model.name, model.name)
+        same = [name for name, run in config.runs.items() if run.model == model]
+        alike = [name for name, run in config.runs.items() if run.model.name == model.name]
+        return next(iter(same + alike), model.name)
     return str(model.factory).replace(":", ".").rsplit(".", maxsplit=1)[-1]
 
 
@@ -156,18 +157,18 @@ def _spread(epochs: tuple[int, ...], count: int = 4) -> tuple[int, ...]:
     return tuple(epochs[round(i * (len(epochs) - 1) / (count - 1))] for i in range(count))
 
 
-def _epochs(wanted: list[int] | None, trained: int, config: Config, name: str) -> tuple[int, ...]:
-    """The wanted epochs; the scale's own are cut to what is trained, and the last is always among them."""
-    wanted = config.epochs or wanted
-    if wanted is None:
-        return tuple(sorted({epoch for epoch in config.scale.look_at if epoch < trained} | {trained - 1}))
-    beyond = [epoch for epoch in wanted if not -1 <= epoch < max(trained, 0)]
+def _epochs(usual: list[int] | None, trained: int, config: Config, name: str) -> tuple[int, ...]:
+    """The epochs asked for; or the usual ones of the run or scale, cut to what is trained, and the last."""
+    if config.epochs is None:
+        usual = usual or config.scale.look_at
+        return tuple(sorted({epoch for epoch in usual if epoch < trained} | {trained - 1}))
+    beyond = [epoch for epoch in config.epochs if not -1 <= epoch < trained]
     if beyond:
         raise EvoscopeError(
             f"run {name} is trained for {trained} epochs (0 to {trained - 1}), so epochs {beyond} do not exist",
             "look at others (epochs=[...]) or train longer (training.epochs=...)",
         )
-    return tuple(sorted(set(wanted)))
+    return tuple(sorted(set(config.epochs)))
 
 
 def model_spec(model: ModelConfig, listing: str) -> ModelSpec:

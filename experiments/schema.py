@@ -109,6 +109,7 @@ class ScaleConfig:
     convnext_width: float = MISSING
     convnext_depth: float = MISSING
     epochs: int = MISSING
+    slow_epochs: int = MISSING
     look_at: list[int] = MISSING
     pool_fraction: float | None = MISSING
     seeds: int = MISSING

@@ -61,7 +61,9 @@ def find_regions(models: Sequence[Floats], count: int, members: int) -> list[Reg
 
 
 def _unit(vectors: Floats) -> Floats:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+    return np.asarray(
+        vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32
+    )
 
 
 def _nearest(anchors: Floats, others: Floats, members: int) -> tuple[Ints, Floats]:
