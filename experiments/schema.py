@@ -141,6 +141,7 @@ class ProtocolConfig:
     image_lr: float = MISSING
     image_threshold: float = MISSING
     image_sweeps: int = MISSING
+    image_ridge: float = 1.0
     indirect: str = MISSING
     indirect_lr: float = 0.1
     indirect_epochs: int = 20

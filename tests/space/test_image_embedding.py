@@ -10,6 +10,8 @@ from evoscope.seeds import generator
 from evoscope.space.image_embedding import averaging_matrix, embed_images, minimum_norm
 from evoscope.space.protocol import as_released, corrected, v1
 
+EXACT = dataclasses.replace(corrected(), image_ridge=0.0)
+
 
 def problem(seed, neurons=25, images=70, k=5, dim=4):
     rng = np.random.default_rng(seed)
@@ -50,11 +52,28 @@ def test_least_squares_is_the_pseudo_inverse_solution(seed):
     stimuli, targets = problem(seed)
     stimuli = with_gaps(stimuli, seed)
     expected = np.linalg.pinv(dense_means(stimuli, 70)) @ targets
-    found = embed_images(stimuli, targets, 70, corrected(), 0)
+    found = embed_images(stimuli, targets, 70, EXACT, 0)
     np.testing.assert_allclose(found.vectors[found.covered], expected[found.covered], atol=1e-7)
     assert np.isnan(found.vectors[~found.covered]).all()
     assert set(np.flatnonzero(found.covered)) == set(stimuli[stimuli >= 0])
     assert found.residual == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("ridge", [0.1, 1.0, 30.0])
+def test_ridge_solution_by_its_closed_form(ridge):
+    """M + A' (A A' + rho I)^-1 (V - A M), with M the mean of the neurons that each image excites."""
+    stimuli, targets = problem(np.random.default_rng().integers(1 << 30))
+    dense = dense_means(stimuli, 70)
+    found = embed_images(stimuli, targets, 70, dataclasses.replace(corrected(), image_ridge=ridge), 0)
+    expected = np.full((70, 4), np.nan)
+    excited = dense > 0
+    mean = np.stack(
+        [targets[excited[:, x]].mean(axis=0) if excited[:, x].any() else np.zeros(4) for x in range(70)]
+    )
+    rho = ridge * (dense**2).sum(axis=1).mean()
+    expected = mean + dense.T @ np.linalg.solve(dense @ dense.T + rho * np.eye(25), targets - dense @ mean)
+    np.testing.assert_allclose(found.vectors[found.covered], expected[found.covered], atol=1e-7)
+    assert np.isnan(found.vectors[~found.covered]).all()
 
 
 def test_least_squares_of_contradicting_neurons_is_still_the_shortest_minimiser():
@@ -62,7 +81,7 @@ def test_least_squares_of_contradicting_neurons_is_still_the_shortest_minimiser(
     stimuli, targets = problem(3, neurons=40, images=12)
     stimuli[1] = stimuli[0][::-1]
     dense = dense_means(stimuli, 12)
-    found = embed_images(stimuli, targets, 12, corrected(), 0)
+    found = embed_images(stimuli, targets, 12, EXACT, 0)
     np.testing.assert_allclose(found.vectors, np.linalg.lstsq(dense, targets, rcond=None)[0], atol=1e-6)
     distances = np.linalg.norm(dense @ found.vectors - targets, axis=1)
     assert found.residual == pytest.approx(np.sqrt((distances**2).mean()), rel=1e-6)
@@ -126,7 +145,7 @@ def test_v1_stops_on_half_the_mean_squared_error():
 def test_least_squares_is_never_further_and_never_longer_than_the_descent():
     stimuli, targets = problem(6)
     patient = dataclasses.replace(as_released(), image_threshold=1e-6)
-    exact, descent = (embed_images(stimuli, targets, 70, p, 0) for p in (corrected(), patient))
+    exact, descent = (embed_images(stimuli, targets, 70, p, 0) for p in (EXACT, patient))
     assert descent.residual < 1e-6
     assert exact.residual < descent.residual
     covered = exact.covered

@@ -76,7 +76,7 @@ def embed_images(
     covered = np.zeros(images, dtype=bool)
     covered[stimuli[stimuli >= 0]] = True
     if protocol.image_solver == "least_squares":
-        return _least_squares(stimuli, targets, covered)
+        return _least_squares(stimuli, targets, covered, protocol.image_ridge)
     return _descent(stimuli, targets, covered, protocol, seed, progress)
 
 
@@ -93,9 +93,9 @@ def root_mean_square(differences: Doubles) -> float:
     return float(np.sqrt((differences**2).sum(axis=1).mean()))
 
 
-def _least_squares(stimuli: SmallInts, targets: Doubles, covered: Bools) -> ImageVectors:
+def _least_squares(stimuli: SmallInts, targets: Doubles, covered: Bools, ridge: float) -> ImageVectors:
     means = averaging_matrix(stimuli, len(covered))[:, covered]
-    solution, steps = minimum_norm(means, targets)
+    solution, steps = minimum_norm(means, targets) if ridge == 0 else near_mean(means, targets, ridge)
     vectors = np.full((len(covered), targets.shape[1]), np.nan)
     vectors[covered] = solution
     residual = root_mean_square(means @ solution - targets)
@@ -132,6 +132,24 @@ def minimum_norm(matrix: sparse.csr_array, targets: Doubles) -> tuple[Doubles, i
         direction = gradient + _ratio(renewed, size, active) * direction
         size = renewed
     return solution, _STEPS
+
+
+def near_mean(matrix: sparse.csr_array, targets: Doubles, ridge: float) -> tuple[Doubles, int]:
+    """Image vectors that nearly reproduce the neurons and stay near the mean of the neurons they excite.
+
+    The exact solution of smallest norm fits noise: neurons that share most stimuli but differ a little need huge
+    image vectors, and neurons of other models projected through those land anywhere. So the shift D from
+    that mean M minimises ||A (M + D) - V||^2 + rho ||D||^2, where rho is ``ridge`` times the mean squared norm of A's rows.
+
+    Parameters are those of `minimum_norm`; ``ridge`` above 0.
+    """
+    excited = sparse.csr_array(matrix.T)
+    excited.data = np.ones_like(excited.data)
+    start = (excited @ targets) / excited.sum(axis=1)[:, None]
+    rho = ridge * float((matrix**2).sum()) / matrix.shape[0]
+    padded = sparse.csr_array(sparse.hstack([matrix, np.sqrt(rho) * sparse.eye_array(matrix.shape[0])]))
+    shift, steps = minimum_norm(padded, targets - matrix @ start)
+    return start + shift[: matrix.shape[1]], steps
 
 
 def _squares(columns: Doubles) -> Doubles:

@@ -22,8 +22,9 @@ class SpaceProtocol:
     ``skipgram_lr``, ``skipgram_epochs``: step size and largest number of epochs; ``skipgram_stop``:
     ``settled`` when the likelihood of held-out pairs has stopped improving by the relative amount
     ``skipgram_threshold``, ``gradient`` when the summed squared gradient of an epoch is at most
-    ``skipgram_threshold``, or ``none``; ``image_solver``: ``least_squares`` (minimum norm, the rest of this
-    line ignored), ``gauss_seidel`` (HEAD) or ``batch_descent`` (v1), with step ``image_lr``, at most
+    ``skipgram_threshold``, or ``none``; ``image_solver``: ``least_squares`` (with
+    ``image_ridge`` times the rows' mean squared norm, around the mean of the neurons that an image excites; 0 is
+    the exact solution of smallest norm; the rest of this line is ignored), ``gauss_seidel`` (HEAD) or ``batch_descent`` (v1), with step ``image_lr``, at most
     ``image_sweeps`` sweeps, until the error is below ``image_threshold``: sqrt(mean ||.||^2) for
     ``gauss_seidel``, sum ||.||^2 / 2N for ``batch_descent``; ``indirect``: how images that excite no base
     neuron are placed: not at all, paired by shared characters of neuron names (the released defect), or by
@@ -47,6 +48,7 @@ class SpaceProtocol:
     image_lr: float = 0.1
     image_threshold: float = 0.01
     image_sweeps: int = 10_000
+    image_ridge: float = 1.0
     indirect: Indirect = "shared_neurons"
     indirect_lr: float = 0.1
     indirect_epochs: int = 20
@@ -65,6 +67,8 @@ class SpaceProtocol:
             _at_least_one(name, getattr(self, name))
         for name in ("skipgram_lr", "image_lr", "indirect_lr"):
             _positive(name, getattr(self, name))
+        if self.image_ridge < 0:
+            raise EvoscopeError(f"image_ridge={self.image_ridge} in the space protocol", "give 0 or more")
         if self.indirect != "none" and (self.responsive_rule == "none" or self.responsive < 1):
             raise EvoscopeError(
                 f"the space protocol asks for indirect={self.indirect!r} without responsive neurons",
