@@ -139,7 +139,8 @@ def near_mean(matrix: sparse.csr_array, targets: Doubles, ridge: float) -> tuple
 
     The exact solution of smallest norm fits noise: neurons that share most stimuli but differ a little need huge
     image vectors, and neurons of other models projected through those land anywhere. So the shift D from
-    that mean M minimises ||A (M + D) - V||^2 + rho ||D||^2, where rho is ``ridge`` times the mean squared norm of A's rows.
+    that mean M minimises ||A (M + D) - V||^2 + rho ||D||^2, where rho is ``ridge`` times the mean squared
+    norm of A's rows.
 
     Parameters are those of `minimum_norm`; ``ridge`` above 0.
     """

@@ -22,19 +22,19 @@ class SpaceProtocol:
     ``skipgram_lr``, ``skipgram_epochs``: step size and largest number of epochs; ``skipgram_stop``:
     ``settled`` when the likelihood of held-out pairs has stopped improving by the relative amount
     ``skipgram_threshold``, ``gradient`` when the summed squared gradient of an epoch is at most
-    ``skipgram_threshold``, or ``none``; ``image_solver``: ``least_squares`` (with
-    ``image_ridge`` times the rows' mean squared norm, around the mean of the neurons that an image excites; 0 is
-    the exact solution of smallest norm; the rest of this line is ignored), ``gauss_seidel`` (HEAD) or ``batch_descent`` (v1), with step ``image_lr``, at most
-    ``image_sweeps`` sweeps, until the error is below ``image_threshold``: sqrt(mean ||.||^2) for
-    ``gauss_seidel``, sum ||.||^2 / 2N for ``batch_descent``; ``indirect``: how images that excite no base
-    neuron are placed: not at all, paired by shared characters of neuron names (the released defect), or by
-    shared responsive neurons, of which each gives at most ``pairs_per_neuron`` pairs an epoch;
-    ``indirect_lr``, ``indirect_epochs``, ``indirect_negatives``, ``indirect_threshold`` (summed squared
-    gradient): of that; ``projection``: mean over ``all`` stimuli, or ``covered_first``: over the covered
-    ones, with the indirect ones only where less than ``min_coverage`` of the stimuli are covered;
-    ``unplaced``: whether dead, constant and non-finite neurons are ``ordinary`` or excluded; ``responsive``,
-    ``responsive_rule``: how many neurons an image is tied to, by ``raw`` maxima or by maxima ``standardised``
-    per neuron: what the activation pass is to be asked for.
+    ``skipgram_threshold``, or ``none``; ``image_solver``: ``least_squares`` (with ``image_ridge`` times the
+    rows' mean squared norm, around the mean of the neurons that an image excites; 0 is the exact solution
+    of smallest norm; the rest of this line is ignored), ``gauss_seidel`` (HEAD) or ``batch_descent`` (v1),
+    with step ``image_lr``, at most ``image_sweeps`` sweeps, until the error is below ``image_threshold``:
+    sqrt(mean ||.||^2) for ``gauss_seidel``, sum ||.||^2 / 2N for ``batch_descent``; ``indirect``: how
+    images that excite no base neuron are placed: not at all, paired by shared characters of neuron names
+    (the released defect), or by shared responsive neurons, of which each gives at most ``pairs_per_neuron``
+    pairs an epoch; ``indirect_lr``, ``indirect_epochs``, ``indirect_negatives``, ``indirect_threshold``
+    (summed squared gradient): of that; ``projection``: mean over ``all`` stimuli, or ``covered_first``:
+    over the covered ones, with the indirect ones only where less than ``min_coverage`` of the stimuli are
+    covered; ``unplaced``: whether dead, constant and non-finite neurons are ``ordinary`` or excluded;
+    ``responsive``, ``responsive_rule``: how many neurons an image is tied to, by ``raw`` maxima or by
+    maxima ``standardised`` per neuron: what the activation pass is to be asked for.
     """
 
     k: int = 20
