@@ -108,7 +108,7 @@ def _map(
     sheet.text(
         MARGIN, top, label_of(row.run) + (" (base)" if row.base else ""), room=MAP, size=LARGE, bold=True
     )
-    state = f"{epoch_name(row.epoch)} · {seen:,} of {len(own):,} neurons placed"
+    state = f"{epoch_name(row.epoch)} · {seen:,} of {len(own):,} placed"
     sheet.text(MARGIN, top + 0.165, state, room=MAP, size=SMALL, color=QUIET)
     axes = map_frame(sheet.axes(MARGIN, top + HEADING, MAP, MAP), limits)
     if not row.base:

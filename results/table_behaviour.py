@@ -34,7 +34,7 @@ def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
         TITLE,
         f"Well trained, collapse and overfitting by measured criteria: {held} of {len(rows)} hold.",
         about,
-        n=f"{rows['seed'].nunique()} seeds",
+        n=f"{rows.loc[rows['seed'] >= 0, 'seed'].nunique()} seeds",
         runs=list(dict.fromkeys(rows["run"])),
         interval="95 %, where a criterion has one",
     )
