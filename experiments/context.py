@@ -40,13 +40,17 @@ class Context:
         self.config = config
         self.progress = progress(config.progress)
         self.computed: list[str] = []
+        self._opened: dict[str, Data] = {}
         self.store = Store(Path(config.store), progress=self.progress, on_event=self._note)
         self.folder = Path(config.outputs) / str(config.task) / content_key(config)
 
     @cached_property
     def data(self) -> Data:
         """The image sets."""
-        return open_data(self.config.data, self.config.seed, self.progress)
+        key = repr((self.config.data, self.config.seed))
+        if key not in self._opened:
+            self._opened[key] = open_data(self.config.data, self.config.seed, self.progress)
+        return self._opened[key]
 
     @cached_property
     def runs(self) -> dict[str, Run]:
@@ -61,13 +65,11 @@ class Context:
         return "cuda" if torch.cuda.is_available() else "cpu"
 
     def varied(self, config: Config) -> "Context":
-        """The same surroundings under another configuration; data and store are shared where they are equal."""
+        """The same surroundings, store and opened data sets included, under another configuration."""
         other = copy.copy(self)
         for name in ("data", "runs"):
             other.__dict__.pop(name, None)
         other.config = config
-        if config.data == self.config.data:
-            other.__dict__["data"] = self.data
         return other
 
     def get(self, node: Node) -> Path:
