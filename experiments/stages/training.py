@@ -1,7 +1,7 @@
 """Stage ``training``: a network with a checkpoint before training and after every epoch."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from evoscope.errors import EvoscopeError
@@ -27,9 +27,11 @@ def training(context: Context, run: Run, seed: int | None = None) -> Node:
     if recipe is None:
         raise EvoscopeError(f"run {run.name} has checkpoints of its own", "there is nothing to train")
     seed = config.seed if seed is None else seed
+    # Which layers are looked at later does not change the training.
+    spec = replace(run.spec, listing="once", layers=())
 
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        network = build(run.spec, len(data.train.class_names), seed)
+        network = build(spec, len(data.train.class_names), seed)
         network.module.to(context.device)
         train(
             network, data.train, data.test, recipe, folder, seed, progress, config.memory_mb, config.workers
@@ -37,7 +39,7 @@ def training(context: Context, run: Run, seed: int | None = None) -> Node:
 
     return Node(
         STAGE,
-        config={"spec": asdict(run.spec), "recipe": asdict(recipe), "classes": len(data.train.class_names)},
+        config={"spec": asdict(spec), "recipe": asdict(recipe), "classes": len(data.train.class_names)},
         inputs={},
         build=compute,
         seed=seed,

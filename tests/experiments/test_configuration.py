@@ -11,10 +11,11 @@ from evoscope.errors import EvoscopeError
 from evoscope.space import protocol as library
 from experiments.checks import check
 from experiments.command_line import prepared
-from experiments.context import content_key
+from experiments.context import Context, content_key
 from experiments.runs import selected_runs
 from experiments.schema import Config, register
 from experiments.stages.space import space_protocol
+from experiments.stages.training import training
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -113,3 +114,12 @@ def test_output_folders_are_named_by_content():
     assert content_key(config) == content_key(composed("experiment=train", "store=elsewhere", "threads=2"))
     assert content_key(config) != content_key(replace(config, seed=1))
     assert content_key(config).startswith("concept_scenes-laptop-corrected-")
+
+
+def test_the_layers_that_are_looked_at_do_not_change_the_training(tmp_path):
+    contexts = [
+        Context(composed("experiment=unified_space", "scale=smoke", f"protocol={name}", f"store={tmp_path}"))
+        for name in ("corrected", "as_released")
+    ]
+    keys = {training(context, context.runs["vgg16"]).key for context in contexts}
+    assert len(keys) == 1
