@@ -77,23 +77,37 @@ def in_order(rows: pd.DataFrame) -> list[str]:
 def _panel(axes: Axes, rows: pd.DataFrame, protocol: str, runs: list[str]) -> None:
     seen = known(rows)
     logarithmic = bool((seen["coverage"] > 0).all() and seen["coverage"].min() < 0.3 * seen["coverage"].max())
+    here = seen[seen["protocol"] == protocol]
     for place, run in enumerate(runs):
-        own = seen[(seen["protocol"] == protocol) & (seen["run"] == run)].sort_values("coverage")
-        x = doubles(own["coverage"]) * (1 + 0.012 * (place - (len(runs) - 1) / 2))
-        colour = colour_of(run)
-        interval_curve(
-            axes,
-            x,
-            doubles(own["null"]),
-            doubles(own["null_low"]),
-            doubles(own["null_high"]),
-            colour,
-            null=True,
-        )
-        interval_curve(axes, x, doubles(own["value"]), doubles(own["low"]), doubles(own["high"]), colour)
+        aside = 1 + 0.012 * (place - (len(runs) - 1) / 2)
+        for _, own in here[here["run"] == run].groupby("k"):
+            _line(axes, own.sort_values("coverage"), aside, colour_of(run))
+    for k, own in here.groupby("k"):
+        _name_k(axes, own, str(k))
     if not np.isfinite(rows.loc[rows["protocol"] == protocol, "value"]).any():
         remark(axes, "purity not defined")
     _scale(axes, seen, logarithmic)
+
+
+def _line(axes: Axes, own: pd.DataFrame, aside: float, colour: str) -> None:
+    """One run at one k, over the pools."""
+    x = doubles(own["coverage"]) * aside
+    null, below, above = (doubles(own[name]) for name in ("null", "null_low", "null_high"))
+    interval_curve(axes, x, null, below, above, colour, null=True)
+    value, low, high = (doubles(own[name]) for name in ("value", "low", "high"))
+    interval_curve(axes, x, value, low, high, colour)
+
+
+def _name_k(axes: Axes, own: pd.DataFrame, k: str) -> None:
+    """Write k above the highest value it leads to."""
+    value = doubles(own["value"])
+    if not np.isfinite(value).any():
+        return
+    top = int(np.nanargmax(value))
+    place = (float(doubles(own["coverage"])[top]), float(doubles(own["high"])[top]))
+    axes.annotate(
+        f"k {k}", place, xytext=(0, 3), textcoords="offset points", ha="center", size=SMALL, color=QUIET
+    )
 
 
 def _scale(axes: Axes, rows: pd.DataFrame, logarithmic: bool) -> None:
