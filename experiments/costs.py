@@ -1,7 +1,6 @@
 """Estimates for `dry_run`: seconds from one timed forward pass per network, bytes from counts of numbers."""
 
 import time
-from functools import cache
 
 import torch
 
@@ -15,6 +14,7 @@ from experiments.runs import Run
 BATCH = 32
 # A training step costs about three forward passes; the optimizer and the evaluations add some.
 TRAINING_FORWARDS = 3.5
+_TIMED: dict[str, tuple[float, int, int]] = {}
 
 
 def training_cost(context: Context, run: Run) -> Estimate | None:
@@ -45,20 +45,12 @@ def _pixels(context: Context, run: Run) -> int:
 
 
 def measured(context: Context, run: Run) -> tuple[float, int, int]:
-    """Seconds a forward pass takes per image, parameters, neurons."""
-    return _measured(run, len(context.data.train.class_names), context.device)
-
-
-@cache
-def _measured_by_key(key: str) -> list[tuple[float, int, int]]:
-    return []
-
-
-def _measured(run: Run, classes: int, device: str) -> tuple[float, int, int]:
-    known = _measured_by_key(f"{run.spec}/{classes}/{device}")
-    if not known:
-        known.append(_time(build(run.spec, classes, 0), device))
-    return known[0]
+    """Seconds a forward pass takes per image, parameters, neurons; each network is timed once."""
+    classes = len(context.data.train.class_names)
+    key = f"{run.spec}/{classes}/{context.device}"
+    if key not in _TIMED:
+        _TIMED[key] = _time(build(run.spec, classes, 0), context.device)
+    return _TIMED[key]
 
 
 def _time(network: Network, device: str) -> tuple[float, int, int]:
