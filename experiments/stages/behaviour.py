@@ -11,11 +11,23 @@ from evoscope.exhibits import Table, TrainingCurves
 from evoscope.progress import Progress
 from evoscope.stats.intervals import t_interval
 from evoscope.store import Node, Stage
+from evoscope.training.behaviour import (
+    COLLAPSE_KEPT,
+    COLLAPSE_PEAK,
+    GOOD,
+    GRADUAL,
+    Behaviour,
+)
+from evoscope.training.behaviour import behaviour as judge
 
-STAGE = Stage("behaviour", version=1, modules=("evoscope.stats", "experiments.stages.behaviour"))
+STAGE = Stage(
+    "behaviour",
+    version=2,
+    modules=("evoscope.stats", "evoscope.training.behaviour", "experiments.stages.behaviour"),
+)
 
-GOOD, FIRST = 0.8, 0.5
 Row = dict[str, object]
+Judged = dict[int, Behaviour]  # by seed
 
 
 def behaviour(curves: Node) -> Node:
@@ -23,88 +35,54 @@ def behaviour(curves: Node) -> Node:
 
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         found = load(TrainingCurves, inputs["curves"])
-        rows = [*learns(found.curves), *collapses(found.curves, 1 / found.classes), *overfits(found.curves)]
-        save(Table(pd.DataFrame(rows)), folder)
+        well, large, plain = (judged(found, run) for run in ("vgg16", "vgg16_large_lr", "vgg16_no_dropout"))
+        save(Table(pd.DataFrame([*learns(well), *collapses(large), *overfits(well, plain)])), folder)
 
     return Node(
         STAGE, config={}, inputs={"curves": curves}, build=compute, seed=0, label="behaviour of the recipes"
     )
 
 
-def learns(curves: pd.DataFrame) -> list[Row]:
+def judged(found: TrainingCurves, run: str) -> Judged:
+    """The behaviour of ``run`` with every seed it was trained with, in the order of the seeds."""
+    own = found.curves[found.curves["run"] == run]
+    return {int(str(seed)): judge(rows, found.classes) for seed, rows in own.groupby("seed")}
+
+
+def learns(well: Judged) -> list[Row]:
     """Well-trained: good at the end, and not yet after the first epoch (concepts form gradually)."""
+    good, gradual = f"final test accuracy at least {GOOD:.0%}", f"at most {GRADUAL:.0%} after the first epoch"
     rows: list[Row] = []
-    for seed, run in _each_seed(curves, "vgg16"):
-        last, first = float(run["test_top1"].iloc[-1]), float(run.loc[run["epoch"] == 0, "test_top1"].iloc[0])
-        rows.append(
-            _row("learns", "vgg16", seed, last, last >= GOOD, f"final test accuracy at least {GOOD:.0%}")
-        )
-        rows.append(
-            _row(
-                "gradual", "vgg16", seed, first, first <= FIRST, f"at most {FIRST:.0%} after the first epoch"
-            )
-        )
+    for seed, seen in well.items():
+        rows.append(_row("learns", "vgg16", seed, seen.final, seen.good, good))
+        rows.append(_row("gradual", "vgg16", seed, seen.first, seen.gradual, gradual))
     return rows
 
 
-def collapses(curves: pd.DataFrame, chance: float) -> list[Row]:
-    """Too large learning rate: at least twice chance at its peak, and at least half of that lost at the end."""
+def collapses(large: Judged) -> list[Row]:
+    """Too large learning rate: a peak well above chance, most of which is lost at the end."""
     rows = []
-    for seed, run in _each_seed(curves, "vgg16_large_lr"):
-        peak, last = float(run["test_top1"].max()), float(run["test_top1"].iloc[-1])
-        statement = f"peak {peak:.1%} (at least {2 * chance:.0%}), end {last:.1%} (at most half of the peak)"
-        rows.append(
-            _row(
-                "collapses",
-                "vgg16_large_lr",
-                seed,
-                last / peak,
-                peak >= 2 * chance and last <= peak / 2,
-                statement,
-            )
+    for seed, seen in large.items():
+        least = COLLAPSE_PEAK * seen.chance
+        statement = (
+            f"peak {seen.peak:.1%} (at least {least:.0%}), "
+            f"end {seen.final:.1%} (at most {COLLAPSE_KEPT:.0%} of the peak)"
         )
+        rows.append(_row("collapses", "vgg16_large_lr", seed, seen.kept, seen.collapsed, statement))
     return rows
 
 
-def overfits(curves: pd.DataFrame) -> list[Row]:
+def overfits(well: Judged, plain: Judged) -> list[Row]:
     """No dropout: the train-test gap at the end is larger than with dropout, paired over seeds."""
-    gaps = {name: gap(curves, name) for name in ("vgg16", "vgg16_no_dropout")}
-    seeds = sorted(gaps["vgg16"].index.intersection(gaps["vgg16_no_dropout"].index))
-    differences = (gaps["vgg16_no_dropout"] - gaps["vgg16"]).loc[seeds].to_numpy()
-    rows = [
-        _row(
-            "gap difference",
-            "vgg16_no_dropout",
-            seed,
-            float(value),
-            bool(value > 0),
-            "gap without minus with dropout",
-        )
-        for seed, value in zip(seeds, differences, strict=True)
-    ]
-    if len(seeds) > 1:
-        interval = t_interval(differences)
-        summary = _row(
-            "overfits",
-            "vgg16_no_dropout",
-            -1,
-            interval.value,
-            interval.low > 0,
-            "paired 95 % interval above 0",
-        )
-        rows.append({**summary, "low": interval.low, "high": interval.high})
+    name, what = "vgg16_no_dropout", "gap without minus with dropout"
+    differences = {seed: plain[seed].gap - well[seed].gap for seed in well if seed in plain}
+    rows = [_row("gap difference", name, seed, value, value > 0, what) for seed, value in differences.items()]
+    if len(differences) > 1:
+        interval = t_interval(np.array(list(differences.values())))
+        low, high = interval.low, interval.high
+        summary = _row("overfits", name, -1, interval.value, low > 0, "paired 95 % interval above 0")
+        rows.append({**summary, "low": low, "high": high})
     return rows
-
-
-def gap(curves: pd.DataFrame, run: str) -> "pd.Series[float]":
-    """Train minus test accuracy at the last epoch, by seed."""
-    last = curves[curves["run"] == run].sort_values("epoch").groupby("seed").last()
-    return last["train_top1"] - last["test_top1"]
-
-
-def _each_seed(curves: pd.DataFrame, run: str) -> list[tuple[int, pd.DataFrame]]:
-    chosen = curves[curves["run"] == run].sort_values(["seed", "epoch"])
-    return [(int(str(seed)), group) for seed, group in chosen.groupby("seed")]
 
 
 def _row(criterion: str, run: str, seed: int, value: float, holds: bool, statement: str) -> Row:

@@ -1,11 +1,12 @@
-"""The criteria of the published behaviours, on curves whose verdict is known."""
+"""The stage judges each run and seed by the library's criteria; the paired interval is its own."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.stages.behaviour import collapses, learns, overfits
+from evoscope.exhibits import TrainingCurves
+from experiments.stages.behaviour import collapses, judged, learns, overfits
 
 
 def curve(run: str, seed: int, test: list[float], train: list[float] | None = None) -> pd.DataFrame:
@@ -20,11 +21,17 @@ def curve(run: str, seed: int, test: list[float], train: list[float] | None = No
     )
 
 
+def of_run(run: str, *curves: pd.DataFrame):
+    return judged(TrainingCurves(pd.concat(curves, ignore_index=True), classes=20), run)
+
+
 @pytest.mark.parametrize(
     ("test", "verdicts"), [([0.05, 0.4, 0.85], [True, True]), ([0.05, 0.6, 0.7], [False, False])]
 )
 def test_learns_gradually(test, verdicts):
-    assert [row["holds"] for row in learns(curve("vgg16", 0, test))] == verdicts
+    rows = learns(of_run("vgg16", curve("vgg16", 0, test)))
+    assert [row["holds"] for row in rows] == verdicts
+    assert [row["value"] for row in rows] == [test[-1], test[1]]
 
 
 @pytest.mark.parametrize(
@@ -32,26 +39,52 @@ def test_learns_gradually(test, verdicts):
     [
         ([0.05, 0.4, 0.05], True),
         ([0.05, 0.4, 0.21], False),
+        ([0.05, 0.4, 0.05, 0.4], False),
         ([0.05, 0.09, 0.04], False),
-        ([0.05, 0.4, 0.8], False),
     ],
 )
-def test_collapse_needs_a_peak_and_a_loss(test, holds):
-    (row,) = collapses(curve("vgg16_large_lr", 0, test), chance=0.05)
+def test_collapse_is_judged_at_the_end(test, holds):
+    (row,) = collapses(of_run("vgg16_large_lr", curve("vgg16_large_lr", 0, test)))
     assert row["holds"] is holds
+    assert row["value"] == pytest.approx(test[-1] / max(test))
+    assert "at least 10%" in str(row["statement"])
 
 
-def test_overfitting_is_judged_by_the_paired_interval():
-    rng = np.random.default_rng()
-    gaps = {"vgg16": rng.uniform(0, 0.1, 3), "vgg16_no_dropout": rng.uniform(0.2, 0.3, 3)}
+def test_runs_and_seeds_are_kept_apart():
+    run = "vgg16_large_lr"
     frames = [
-        curve(run, seed, [0.05, 0.5], [0.05, 0.5 + value])
-        for run, each in gaps.items()
-        for seed, value in enumerate(each)
+        curve("vgg16", 3, [0.05, 0.4, 0.8]),
+        curve(run, 5, [0.05, 0.4, 0.4]),
+        curve(run, 3, [0.05, 0.4, 0.1]),
     ]
-    rows = overfits(pd.concat(frames))
-    differences = gaps["vgg16_no_dropout"] - gaps["vgg16"]
+    rows = collapses(of_run(run, *frames))
+    assert [(row["seed"], row["holds"]) for row in rows] == [(3, True), (5, False)]
+
+
+def gaps_of(run: str, gaps: dict[int, float]) -> pd.DataFrame:
+    return pd.concat(
+        [curve(run, seed, [0.05, 0.9, 0.5], [0.05, 0.1, 0.5 + gap]) for seed, gap in gaps.items()]
+    )
+
+
+@pytest.mark.parametrize(("extra", "holds"), [([0.2, 0.25, 0.22], True), ([0.2, -0.2, 0.1], False)])
+def test_overfitting_is_judged_by_the_paired_interval(extra, holds):
+    differences = np.array(extra)
+    frames = [
+        gaps_of("vgg16", {0: 0.01, 1: 0.3, 2: 0.1, 8: 0.0}),
+        gaps_of("vgg16_no_dropout", {0: 0.01 + extra[0], 1: 0.3 + extra[1], 2: 0.1 + extra[2], 9: 0.9}),
+    ]
+    rows = overfits(of_run("vgg16", *frames), of_run("vgg16_no_dropout", *frames))
     half = stats.t.ppf(0.975, 2) * differences.std(ddof=1) / np.sqrt(3)
-    assert rows[-1]["value"] == pytest.approx(differences.mean())
-    assert rows[-1]["low"] == pytest.approx(differences.mean() - half)
-    assert rows[-1]["holds"] == (differences.mean() > half)
+    assert [row["seed"] for row in rows] == [0, 1, 2, -1]
+    assert [row["holds"] for row in rows] == [*(differences > 0), holds]
+    assert [row["value"] for row in rows] == pytest.approx([*extra, differences.mean()])
+    assert (rows[-1]["low"], rows[-1]["high"]) == pytest.approx(
+        (differences.mean() - half, differences.mean() + half)
+    )
+
+
+def test_one_seed_has_no_interval():
+    frames = [gaps_of("vgg16", {0: 0.1}), gaps_of("vgg16_no_dropout", {0: 0.3})]
+    (row,) = overfits(of_run("vgg16", *frames), of_run("vgg16_no_dropout", *frames))
+    assert (row["criterion"], row["holds"]) == ("gap difference", True)

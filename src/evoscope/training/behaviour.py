@@ -8,59 +8,55 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+GOOD = 0.8  # test top-1 at the end
+GRADUAL = 0.5  # test top-1 after the first epoch
 COLLAPSE_PEAK = 2.0  # times chance
-COLLAPSE_LOSS = 0.5  # of what was learnt
+COLLAPSE_KEPT = 0.5  # of the peak
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """A training run in a few numbers, all from test top-1 unless said.
+    """A training run in a few numbers, all from test top-1 unless said; the untrained network does not count.
 
-    ``chance``: 1 / classes; ``first``: after the first epoch; ``peak``: the best, in ``peak_epoch``;
-    ``final``: at the end;
-    ``lowest_after``: the lowest from the peak on; ``gap``: training minus test top-1 at the end;
-    ``diverged``: whether the loss ever was NaN or infinite.
+    ``chance``: 1 / classes; ``first``: after the first epoch; ``peak``: the best after any epoch; ``final``: after
+    the last; ``gap``: training minus test top-1 after the last.
     """
 
     chance: float
     first: float
     peak: float
-    peak_epoch: int
     final: float
-    lowest_after: float
     gap: float
-    diverged: bool
 
     @property
-    def lost(self) -> float:
-        """Share of the peak accuracy that was lost afterwards, at worst."""
-        return 1 - self.lowest_after / self.peak if self.peak > 0 else 0.0
+    def kept(self) -> float:
+        """Share of the peak that is left after the last epoch; NaN where nothing was ever right."""
+        return self.final / self.peak if self.peak > 0 else float("nan")
+
+    @property
+    def good(self) -> bool:
+        """Whether it ended well trained."""
+        return self.final >= GOOD
+
+    @property
+    def gradual(self) -> bool:
+        """Whether the first epoch left most to learn: concepts form over several epochs."""
+        return self.first <= GRADUAL
 
     @property
     def collapsed(self) -> bool:
-        """Whether it reached twice chance and then lost at least half of its peak."""
-        return self.peak >= COLLAPSE_PEAK * self.chance and self.lost >= COLLAPSE_LOSS
-
-    @property
-    def learnt_gradually(self) -> bool:
-        """Whether it reached twice chance, at most half of that gain at first, and ended near its peak."""
-        gain = self.peak - self.chance
-        learnt = self.peak >= COLLAPSE_PEAK * self.chance and self.final >= 0.9 * self.peak
-        return learnt and not self.collapsed and self.first - self.chance <= gain / 2
+        """Whether it reached twice chance after some epoch and ended with at most half of its peak."""
+        return self.peak >= COLLAPSE_PEAK * self.chance and self.kept <= COLLAPSE_KEPT
 
 
 def behaviour(metrics: pd.DataFrame, classes: int) -> Behaviour:
-    """Summarise the metrics of a finished run (`evoscope.training.loop.read_metrics`)."""
-    trained = metrics[metrics["epoch"] >= 0].set_index("epoch")
+    """Summarise the metrics of one finished run (`evoscope.training.loop.read_metrics`), epochs in any order."""
+    trained = metrics[metrics["epoch"] >= 0].sort_values("epoch")
     test = trained["test_top1"]
-    peak_epoch = int(test.index[int(test.argmax())])
     return Behaviour(
         chance=1 / classes,
         first=float(test.iloc[0]),
         peak=float(test.max()),
-        peak_epoch=peak_epoch,
         final=float(test.iloc[-1]),
-        lowest_after=float(test.loc[peak_epoch:].min()),
         gap=float(trained["train_top1"].iloc[-1] - test.iloc[-1]),
-        diverged=bool(trained["diverged"].any()),
     )
