@@ -27,7 +27,7 @@ WHERE = ("protocol", "pool_images", "k", "coverage", "run", "epoch")
 COLUMNS = [*WHERE, *VALUES, "n", "placed", "unlabelled", "note"]
 STAGE = Stage(
     "coverage",
-    version=1,
+    version=2,
     modules=(
         *SPACE.modules,
         "evoscope.space.projection",
@@ -60,9 +60,8 @@ def coverage(context: Context, sights: Sequence[Sight]) -> Node:
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         found = [looked(inputs[sight.run.name]) for sight in sights]
         try:
-            rows = _cell(
-                sights, found, build_space(found[0].stimuli, protocol, config.seed, progress), protocol
-            )
+            built = build_space(found[0].stimuli, protocol, config.seed, progress)
+            rows = _cell(sights, found, built, protocol, config.seed)
         except EvoscopeError as problem:
             rows = pd.DataFrame([{"run": "all", "epoch": -1, "n": 0, "note": str(problem)}])
         cell = rows.assign(protocol=config.protocol.name, pool_images=pool, k=protocol.k)
@@ -79,14 +78,18 @@ def coverage(context: Context, sights: Sequence[Sight]) -> Node:
 
 
 def _cell(
-    sights: Sequence[Sight], found: Sequence[Looked], space: SemanticSpace, protocol: SpaceProtocol
+    sights: Sequence[Sight],
+    found: Sequence[Looked],
+    space: SemanticSpace,
+    protocol: SpaceProtocol,
+    seed: int,
 ) -> pd.DataFrame:
     projections = [project(space, item.stimuli, protocol) for item in found]
     models = [
         labelled(sight.run.name, sight.run.last, projection.vectors, item)
         for sight, projection, item in zip(sights, projections, found, strict=True)
     ]
-    rows = purity(models, seed=0).rename(columns={"model": "run"})
+    rows = purity(models, seed).rename(columns={"model": "run"})
     shares = {
         name: rows[rows["metric"] == name].set_index("run")["value"] for name in ("unplaced", "unlabelled")
     }
