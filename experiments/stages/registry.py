@@ -2,6 +2,7 @@
 
 from experiments.stages import (
     alignment,
+    behaviour,
     coverage,
     curves,
     evolution,
@@ -22,6 +23,8 @@ STAGES = (
     alignment.STAGE,
     evolution.STAGE,
     curves.STAGE,
+    behaviour.STAGE,
     coverage.STAGE,
+    coverage.TOGETHER,
     scenes.STAGE,
 )
