@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,21 @@ def test_umap_keeps_clusters_together_and_is_reproducible():
         distances = np.linalg.norm(plane[:, None] - first[None], axis=-1)
         np.fill_diagonal(distances, np.inf)
         assert (cluster[distances.argmin(axis=1)] == cluster).mean() > 0.95
+
+
+@pytest.mark.slow
+def test_umap_places_the_others_where_its_own_transform_would():
+    """UMAP's own search for neighbours gives the same places, but takes minutes for many neurons."""
+    import umap
+
+    points, _ = clusters(5)
+    others = clusters(5)[0][::3] + np.random.default_rng(1).normal(0, 0.5, (30, 8)).astype(np.float32)
+    base, moved, rest = embed_2d(points, [others[:20], others[20:]], seed=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = umap.UMAP(random_state=3, init="pca", n_jobs=1)
+        np.testing.assert_array_equal(base, model.fit_transform(points))
+        expected = model.transform(others)
+    # Distances differ in their last bit, which the descent carries on for a few of the points.
+    distances = np.linalg.norm(np.concatenate([moved, rest]) - expected, axis=1)
+    assert np.median(distances) < 1e-3
