@@ -1,6 +1,6 @@
 """Where a figure's numbers come from, and the caption that says so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evoscope.viz import label_of
@@ -35,7 +35,14 @@ class About:
 
 
 def caption(
-    title: str, what: str, about: About, *, n: str, runs: Sequence[str] = (), interval: str = "none is drawn"
+    title: str,
+    what: str,
+    about: About,
+    *,
+    n: str,
+    runs: Sequence[str] = (),
+    interval: str = "none is drawn",
+    pools: Collection[int] = (),
 ) -> str:
     """Caption in Markdown: what is seen, then n, intervals, data, scale and how the networks were trained.
 
@@ -46,11 +53,12 @@ def caption(
     n : how many of what, for instance ``"38,912 neurons"``.
     runs : networks whose recipe matters to the figure.
     interval : what the intervals are.
+    pools : images in the pools that are shown; none: the job's own pool.
     """
     facts = [
         f"n: {n}",
         f"interval: {interval}",
-        f"data: {about.data}, {about.classes} classes, pool of {about.images:,} images",
+        f"data: {about.data}, {about.classes} classes, {_pools(pools or [about.images])}",
         f"scale: {about.scale}",
         f"protocol: {about.protocol}",
         f"seed: {about.seed}",
@@ -58,6 +66,13 @@ def caption(
     head = title if title.endswith("?") else f"{title}."
     lines = [f"**{head}** {what}", "", "; ".join(facts) + ".", *_training(about, runs)]
     return "\n".join(lines) + "\n"
+
+
+def _pools(sizes: Collection[int]) -> str:
+    *others, largest = (f"{size:,}" for size in sorted(set(sizes)))
+    if not others:
+        return f"pool of {largest} images"
+    return f"pools of {', '.join(others)} and {largest} images"
 
 
 def _training(about: About, runs: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Coverage: concept purity against how much of the image pool the base model covers, per protocol."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,11 @@ def _legend(sheet: Sheet, top: float, lines: list[list[str]]) -> None:
     sheet.text(LEFT + 0.26, top, note, size=SMALL, color=QUIET)
 
 
+def swept(rows: pd.DataFrame, about: About) -> About:
+    """The origin of the rows: they have protocols of their own, not that of the job."""
+    return replace(about, protocol=", ".join(PROTOCOLS.get(name, name) for name in in_order(rows)))
+
+
 def words(exhibits: Exhibits, about: About) -> str:
     """Caption of the figure."""
     rows = table(exhibits, READS[0], COLUMNS)
@@ -179,8 +185,9 @@ def words(exhibits: Exhibits, about: About) -> str:
     return caption(
         TITLE,
         what,
-        about,
+        swept(rows, about),
         n=f"{len(rows)} values of {len(runs)} models",
         runs=runs,
         interval="95 %, bootstrap",
+        pools=rows["pool_images"].tolist(),
     )

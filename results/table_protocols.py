@@ -6,7 +6,7 @@ import pandas as pd
 
 from evoscope.viz import label_of
 from results.about import About, caption
-from results.fig_coverage import COLUMNS, PROTOCOLS, in_order, left_out
+from results.fig_coverage import COLUMNS, PROTOCOLS, in_order, left_out, swept
 from results.reading import Exhibits, percent, table
 from results.tables import interval_column, write_table
 
@@ -24,10 +24,11 @@ def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
         TITLE,
         "Purity@10 with its interval, the null behind it, then the covered share of the pool, the placed and the "
         "unlabelled share of the neurons." + left_out(rows),
-        about,
+        swept(rows, about),
         n=f"{len(rows)} values",
         runs=list(dict.fromkeys(rows["run"])),
         interval="95 %, bootstrap; of the null, 95 % of the permutations",
+        pools=rows["pool_images"].tolist(),
     )
     return write_table(rows, side_by_side(rows), folder, ID, text, about.origin())
 

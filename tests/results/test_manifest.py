@@ -72,6 +72,20 @@ def test_captions_without_networks_say_nothing_of_recipes(about):
     assert "recipe" not in caption("T", "What.", about, n="3")
 
 
+def test_captions_name_the_pools(about):
+    assert f"pool of {about.images:,} images" in caption("T", "What.", about, n="3")
+    assert "pool of 2,000 images" in caption("T", "What.", about, n="3", pools=[2000, 2000])
+    text = caption("T", "What.", about, n="3", pools=[20000, 50, 2000, 50])
+    assert "pools of 50, 2,000 and 20,000 images" in text
+
+
+@pytest.mark.parametrize("name", ["fig_coverage.md", "table_protocols.md"])
+def test_a_sweep_names_its_own_pools_and_protocols(everything, name):
+    text = everything[name].read_text()
+    assert "pools of 2,500 and 5,000 images" in text
+    assert "protocol: as released, first version, corrected;" in text
+
+
 def test_titles_end_in_one_mark(about):
     assert "**Why?** Because." in caption("Why?", "Because.", about, n="1")
     assert not any(re.search(r"[.?]$", entry.module.TITLE[:-1]) for entry in manifest.ENTRIES)
