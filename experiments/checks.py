@@ -3,9 +3,12 @@
 import dataclasses
 import typing
 from collections.abc import Iterable
+from pathlib import Path
 
 from evoscope.errors import EvoscopeError
+from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.zoo import build, validate
+from experiments.context import Context
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
 from experiments.stages.space import space_protocol
@@ -59,6 +62,28 @@ def _check_run(run: Run) -> None:
     if run.spec.layers:
         # Building checks the names by a forward pass of a blank image; the families' own layers need no check.
         build(run.spec, n_classes=2, seed=0)
+
+
+def check_files(context: Context) -> None:
+    """Refuse weights of the user's that do not fit their network, before the base is trained.
+
+    The data are opened for it, because they say how many classes there are, but only where there are such weights.
+
+    Raises
+    ------
+    EvoscopeError : a file is damaged, or its names or shapes are not the network's.
+    """
+    if context.config.task not in WITH_NETWORKS:
+        return
+    for run in filter(_brings_files, _runs(context.config).values()):
+        network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+        if run.checkpoints is not None:
+            run.checkpoints.load(network.module, run.epochs[0])
+
+
+def _brings_files(run: Run) -> bool:
+    weights = run.spec.weights
+    return isinstance(run.checkpoints, CheckpointPattern) or (weights is not None and Path(weights).is_file())
 
 
 def literals(options: object, where: str) -> None:

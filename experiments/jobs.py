@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from evoscope.errors import EvoscopeError
 from experiments import registry, sweeps
-from experiments.checks import check
+from experiments.checks import check, check_files
 from experiments.context import Context
 from experiments.reporting import complain, duration, say
 from experiments.schema import Config
@@ -58,6 +58,7 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         torch.set_num_threads(typed.threads)
     context = Context(typed)
     folders.append(context.folder)
+    check_files(context)
     importlib.import_module(f"experiments.{status.task}").run(context, status)
 
 

@@ -1,9 +1,11 @@
 """Somebody's own network, checkpoints and photographs, through the whole experiment."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from PIL import Image
 
@@ -43,36 +45,46 @@ def photographs(root) -> None:
                 Image.fromarray(pixels).save(folder / f"{number}.png")
 
 
-def checkpoints(folder, module) -> None:
+def checkpoints(folder, module, classes=2) -> None:
     namespace: dict = {}
     exec(module, namespace)
     folder.mkdir()
     for epoch in (0, 5, 10, 20):
         torch.manual_seed(epoch)
-        state = namespace["build"](2).state_dict()
+        state = namespace["build"](classes).state_dict()
         torch.save(
             {"net": {f"wrapped.{k}": v for k, v in state.items()}, "epoch": epoch}, folder / f"ep{epoch}.pt"
         )
 
 
-def test_unknown_module_with_four_checkpoints(run_py, tmp_path, monkeypatch):
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """Arguments of run.py for somebody's network with checkpoints of so many classes and photographs of two."""
     photographs(tmp_path / "photos")
     (tmp_path / "odd_network.py").write_text(MODULE)
-    checkpoints(tmp_path / "run", MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    done = run_py(
-        "experiment=unified_space",
-        "scale=smoke",
-        "data=folder",
-        f"data.root={tmp_path / 'photos'}",
-        "model.factory=odd_network:build",
-        f"model.checkpoints={tmp_path / 'run'}/ep{{epoch}}.pt",
-        "model.state_dict_key=net",
-        "model.strip_prefix=wrapped.",
-        "model.pixels=32",
-        "model.layers=[stem,left,right]",
-        store=tmp_path / "store",
-    )
+
+    def write(classes: int = 2, layers: str = "stem,left,right", prefix: str = "wrapped.") -> list[str]:
+        checkpoints(tmp_path / "run", MODULE, classes)
+        return [
+            "experiment=unified_space",
+            "scale=smoke",
+            "data=folder",
+            f"data.root={tmp_path / 'photos'}",
+            "model.factory=odd_network:build",
+            f"model.checkpoints={tmp_path / 'run'}/ep{{epoch}}.pt",
+            "model.state_dict_key=net",
+            f"model.strip_prefix={prefix}",
+            "model.pixels=32",
+            f"model.layers=[{layers}]",
+        ]
+
+    yield write
+    sys.modules.pop("odd_network", None)
+
+
+def test_unknown_module_with_four_checkpoints(run_py, command, tmp_path):
+    done = run_py(*command(), store=tmp_path / "store")
     assert done.returncode == 0, done.stderr
     (status,) = (json.loads(path.read_text()) for path in tmp_path.rglob("status.json"))
     assert any("fig_alignment" in output for output in status["outputs"])
@@ -81,3 +93,28 @@ def test_unknown_module_with_four_checkpoints(run_py, tmp_path, monkeypatch):
     assert sorted(own["epoch"].unique()) == [0, 5, 10, 20]
     assert set(own["layer"]) == {"stem", "left", "right"}
     assert len(own) == 4 * (8 + 12 + 12)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "clue"),
+    [
+        ({"layers": "stem,lfet"}, "there is no layer 'lfet'"),
+        ({"classes": 3}, "head.weight is [3, 12] in the file, [2, 12] in the network"),
+        ({"prefix": "warpped."}, "wrapped.stem.weight"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_base_is_trained(mistake, clue, run_py, command, tmp_path):
+    done = run_py(*command(**mistake), store=tmp_path / "store")
+    assert done.returncode != 0
+    assert clue in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_damaged_first_checkpoint_is_refused_before_the_base_is_trained(run_py, command, tmp_path):
+    arguments = command()
+    (tmp_path / "run" / "ep0.pt").write_bytes(b"cut off")
+    done = run_py(*arguments, "dry_run=true", store=tmp_path / "store")
+    assert done.returncode != 0
+    assert "ep0.pt" in done.stderr
+    assert not (tmp_path / "store").exists()
