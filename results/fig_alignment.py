@@ -1,7 +1,6 @@
 """Alignment: the same regions of one map hold the same concept in different models."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,23 +10,20 @@ from evoscope.exhibits import Alignment, NeuronMap
 from evoscope.viz import (
     Limits,
     Sheet,
-    background,
     circles,
     colour_of,
     label_of,
-    map_frame,
     map_limits,
     message,
     patch_grid,
     points,
-    save_figure,
-    use_style,
 )
 from evoscope.viz.curves import epoch_name
 from evoscope.viz.scatter import spots
 from evoscope.viz.style import LARGE, NORMAL, QUIET, SMALL
 from evoscope.viz.text import wrap
 from results.about import About, caption
+from results.drawing import base_of, map_panel
 from results.reading import Exhibits, doubles, exhibit, placed, status_counts
 
 ID = "fig_alignment"
@@ -48,12 +44,6 @@ class Row:
     run: str
     epoch: int
     base: bool
-
-
-def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-    """Write the figure and its caption."""
-    with use_style():
-        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
 
 
 def figure(exhibits: Exhibits, about: About) -> Figure:
@@ -79,8 +69,7 @@ def numbered(exhibits: Exhibits) -> Alignment:
 
 def model_rows(neurons: pd.DataFrame, members: pd.DataFrame) -> list[Row]:
     """The base model, then every other model that has members, in the order of the exhibit."""
-    base = neurons[neurons["base"]]
-    rows = [Row(str(run), int(epoch), True) for run, epoch in _pairs(base)]
+    rows = [Row(str(run), int(epoch), True) for run, epoch in _pairs(base_of(neurons))]
     known = {(row.run, row.epoch) for row in rows}
     return rows + [
         Row(str(run), int(epoch), False) for run, epoch in _pairs(members) if (run, epoch) not in known
@@ -110,10 +99,8 @@ def _map(
     )
     state = f"{epoch_name(row.epoch)} · {seen:,} of {len(own):,} placed"
     sheet.text(MARGIN, top + 0.165, state, room=MAP, size=SMALL, color=QUIET)
-    axes = map_frame(sheet.axes(MARGIN, top + HEADING, MAP, MAP), limits)
-    if not row.base:
-        base = neurons[neurons["base"]]
-        background(axes, doubles(base["x"]), doubles(base["y"]))
+    base = None if row.base else base_of(neurons)
+    axes = map_panel(sheet, MARGIN, top + HEADING, MAP, limits, base)
     points(axes, doubles(own["x"]), doubles(own["y"]), colour)
     if not seen:
         message(axes, "\n".join(["no neuron placed:", *status_counts(own)]))

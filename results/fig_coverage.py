@@ -1,7 +1,6 @@
 """Coverage: concept purity against how much of the image pool the base model covers, per protocol."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from evoscope.viz import Sheet, colour_of, interval_curve, label_of, remark, save_figure, use_style
+from evoscope.viz import Sheet, colour_of, interval_curve, label_of, remark
 from evoscope.viz.layout import PAGE
 from evoscope.viz.style import LARGE, QUIET, SMALL
 from evoscope.viz.text import width_of
@@ -26,12 +25,6 @@ PROTOCOLS = {"as_released": "as released", "v1": "first version", "corrected": "
 # Inches.
 LEFT, BETWEEN, HEADING, HEIGHT, AXIS, LINE = 0.45, 0.16, 0.22, 1.9, 0.45, 0.15
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-
-
-def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-    """Write the figure and its caption."""
-    with use_style():
-        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
 
 
 def figure(exhibits: Exhibits, about: About) -> Figure:

@@ -1,7 +1,5 @@
 """Discovery: how the map fills, empties or stands still under three ways of training one architecture."""
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -9,21 +7,18 @@ from evoscope.exhibits import NeuronMap, TrainingCurves
 from evoscope.viz import (
     Limits,
     Sheet,
-    background,
     colour_of,
     label_of,
-    map_frame,
     map_limits,
     message,
     points,
-    save_figure,
-    use_style,
 )
 from evoscope.viz.curves import epoch_name
 from evoscope.viz.layout import PAGE
 from evoscope.viz.style import NORMAL, QUIET, SMALL
 from evoscope.viz.text import wrap
 from results.about import About, caption
+from results.drawing import base_of, map_panel
 from results.headings import run_heading
 from results.reading import Exhibits, doubles, exhibit, percent, placed, spread, status_counts
 
@@ -37,12 +32,6 @@ FIXED = "\u00a0"  # a space at which no line is broken
 # Inches.
 MARGIN, PANEL, BETWEEN, HEADING, WORDS = 0.07, 1.68, 0.113, 0.38, 0.44
 ROW = HEADING + PANEL + WORDS + 0.1
-
-
-def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-    """Write the figure and its caption."""
-    with use_style():
-        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
 
 
 def figure(exhibits: Exhibits, about: About) -> Figure:
@@ -99,10 +88,8 @@ def _panel(
     sheet: Sheet, left: float, top: float, neurons: pd.DataFrame, run: str, epoch: int, limits: Limits
 ) -> None:
     own = neurons[(neurons["run"] == run) & (neurons["epoch"] == epoch)]
-    base = neurons[neurons["base"]]
     sheet.text(left, top + 0.215, epoch_name(epoch), room=PANEL)
-    axes = map_frame(sheet.axes(left, top + HEADING, PANEL, PANEL), limits)
-    background(axes, doubles(base["x"]), doubles(base["y"]))
+    axes = map_panel(sheet, left, top + HEADING, PANEL, limits, base_of(neurons))
     points(axes, doubles(own["x"]), doubles(own["y"]), colour_of(run))
     counts = status_counts(own)
     if not placed(own).any():

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, sqrt
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,21 +12,18 @@ from evoscope.activations.stimuli import Status
 from evoscope.exhibits import Evolution, NeuronMap
 from evoscope.viz import (
     Sheet,
-    background,
     colour_of,
-    map_frame,
     map_limits,
     message,
     patch_grid,
     path,
-    save_figure,
-    use_style,
 )
 from evoscope.viz.curves import epoch_name
 from evoscope.viz.layout import PAGE
 from evoscope.viz.style import FAINT, QUIET, SMALL
 from evoscope.viz.text import elide, width_of
 from results.about import About, caption
+from results.drawing import base_of, map_panel
 from results.headings import run_heading
 from results.reading import STATUS_NAMES, Exhibits, doubles, exhibit, spread
 
@@ -51,16 +47,11 @@ class Cells:
     page: float
 
 
-def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-    """Write the figure and its caption."""
-    with use_style():
-        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
-
-
 def figure(exhibits: Exhibits, about: About) -> Figure:
     """A block per run, a row per neuron, a cell of patches per epoch."""
     evolution = exhibit(exhibits, "evolution", Evolution)
     steps = evolution.steps.reset_index(drop=True)
+    base = base_of(exhibit(exhibits, "map", NeuronMap).neurons)
     runs = list(dict.fromkeys(steps["run"]))
     cells = cell_size(steps, evolution.patches.shape[1])
     rows = len(steps.drop_duplicates(["run", "layer", "channel"]))
@@ -70,7 +61,7 @@ def figure(exhibits: Exhibits, about: About) -> Figure:
         sheet.text(MARGIN, 0.1, "no neuron was chosen", color=QUIET)
     top = 0.05
     for run in runs:
-        top = _block(sheet, top, steps[steps["run"] == run], evolution, _background(exhibits), cells, about)
+        top = _block(sheet, top, steps[steps["run"] == run], evolution, base, cells, about)
     return sheet.figure
 
 
@@ -87,11 +78,6 @@ def cell_size(steps: pd.DataFrame, patches: int) -> Cells:
 def shown_epochs(steps: pd.DataFrame) -> list[int]:
     """At most six epochs of a run."""
     return spread([int(epoch) for epoch in steps["epoch"].unique()], EPOCHS)
-
-
-def _background(exhibits: Exhibits) -> pd.DataFrame:
-    neurons = exhibit(exhibits, "map", NeuronMap).neurons
-    return neurons[neurons["base"]]
 
 
 def _block(
@@ -132,8 +118,7 @@ def _path(sheet: Sheet, top: float, neuron: pd.DataFrame, base: pd.DataFrame, ce
     x, y = doubles(neuron["x"]), doubles(neuron["y"])
     limits = map_limits(np.concatenate([doubles(base["x"]), x]), np.concatenate([doubles(base["y"]), y]))
     side = min(cells.height, LEFT - 0.2)
-    axes = map_frame(sheet.axes(MARGIN, top, side, side), limits)
-    background(axes, doubles(base["x"]), doubles(base["y"]))
+    axes = map_panel(sheet, MARGIN, top, side, limits, base)
     path(axes, x, y, colour_of(str(neuron["run"].iloc[0])))
     name = f"{neuron['layer'].iloc[0]}#{neuron['channel'].iloc[0]}"
     sheet.text(MARGIN, top + cells.height + 0.035, name, room=LEFT - 0.06, size=SMALL, cut="middle")

@@ -1,14 +1,12 @@
 """Alignment metrics: each value with its interval, beside what chance alone would give."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Doubles
-from evoscope.viz import Sheet, colour_of, interval_curve, interval_rows, label_of, save_figure, use_style
+from evoscope.viz import Sheet, colour_of, interval_curve, interval_rows, label_of
 from evoscope.viz.curves import epoch_axis
 from evoscope.viz.layout import PAGE
 from evoscope.viz.style import LARGE, QUIET, SMALL
@@ -34,12 +32,6 @@ NAMES = {
 }
 # Inches.
 SLOT, LABEL, PLOT, BESIDE, HEADING, ROW, AXIS, CURVES = 3.6, 1.22, 1.42, 0.88, 0.24, 0.2, 0.32, 1.15
-
-
-def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-    """Write the figure and its caption."""
-    with use_style():
-        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
 
 
 def figure(exhibits: Exhibits, about: About) -> Figure:

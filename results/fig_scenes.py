@@ -1,13 +1,11 @@
 """Scenes: what the drawn images look like, what is known about them, and how hard they are."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Bytes
 from evoscope.exhibits import SceneSheet
-from evoscope.viz import Sheet, interval_rows, patch_grid, save_figure, use_style
+from evoscope.viz import Sheet, interval_rows, patch_grid
 from evoscope.viz.layout import PAGE
 from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL
 from evoscope.viz.text import elide, plain, wrap
@@ -21,12 +19,6 @@ READS: tuple[str, ...] = ("scenes",)
 ACROSS = 7  # pictures per row
 # Inches.
 MARGIN, PITCH, PICTURE, WORDS, HEADING, ROW = 0.07, 1.01, 0.94, 0.3, 0.24, 0.2
-
-
-def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-    """Write the figure and its caption."""
-    with use_style():
-        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
 
 
 def figure(exhibits: Exhibits, about: About) -> Figure:

@@ -1,7 +1,5 @@
 """Training: accuracy of every run at every epoch."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,8 +14,6 @@ from evoscope.viz import (
     family_of,
     level_line,
     mark_points,
-    save_figure,
-    use_style,
 )
 from evoscope.viz.curves import epoch_axis
 from evoscope.viz.layout import PAGE, Dashes
@@ -35,12 +31,6 @@ ACROSS = 4  # panels per row
 NARROWEST = 4.6  # page, in inches
 # Inches.
 LEFT, PANEL, PITCH, HEADING, HEIGHT, AXIS, LINE = 0.42, 1.5, 1.72, 0.22, 1.45, 0.42, 0.135
-
-
-def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-    """Write the figure and its caption."""
-    with use_style():
-        return save_figure(figure(exhibits, about), folder, ID, words(exhibits, about), about.origin())
 
 
 def figure(exhibits: Exhibits, about: About) -> Figure:

@@ -21,21 +21,22 @@ from results import (
     table_training,
 )
 from results.about import About
+from results.drawing import FigureModule, draw_figure
 from results.reading import Exhibits
 
 PICTURE = (".png", ".svg", ".md")
 TABLE = (".csv", ".md")
 
 
-class ResultModule(Protocol):
-    """What a module of a figure or table offers."""
+class TableModule(Protocol):
+    """What a module of a table offers."""
 
     ID: str
     TITLE: str
     READS: tuple[str, ...]
 
     def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-        """Write the result into ``folder`` and return its files."""
+        """Write the table into ``folder`` and return its files."""
         ...
 
 
@@ -43,7 +44,7 @@ class ResultModule(Protocol):
 class Entry:
     """One figure or table: ``paper`` it reproduces (or ``Evoscope``), what it ``shows``, file ``endings`` it leaves."""
 
-    module: ResultModule
+    module: FigureModule | TableModule
     paper: str
     shows: str
     endings: tuple[str, ...]
@@ -62,6 +63,12 @@ class Entry:
     def outputs(self) -> tuple[str, ...]:
         """Names of its files."""
         return tuple(self.id + ending for ending in self.endings)
+
+    def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
+        """Write the result into ``folder`` and return its files."""
+        if isinstance(self.module, FigureModule):
+            return draw_figure(self.module, exhibits, about, folder)
+        return self.module.draw(exhibits, about, folder)
 
 
 ENTRIES: tuple[Entry, ...] = (
@@ -107,4 +114,4 @@ def draw(ids: Sequence[str], exhibits: Exhibits, about: About, folder: Path) -> 
         raise EvoscopeError(
             f"exhibits are missing: {listed}", "run the experiment that makes them before drawing"
         )
-    return [path for result in wanted for path in result.module.draw(exhibits, about, folder)]
+    return [path for result in wanted for path in result.draw(exhibits, about, folder)]

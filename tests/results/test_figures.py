@@ -20,6 +20,7 @@ from results import (
     fig_scenes,
     fig_training,
 )
+from results.drawing import draw_figure
 
 FIGURES = (fig_alignment, fig_discovery, fig_evolution, fig_training, fig_metrics, fig_coverage, fig_scenes)
 LONG_RUN = "a_rather_long_name_of_my_own_network_run_7"
@@ -56,7 +57,7 @@ def test_leaves_png_svg_and_caption(module, drawn):
 
 @each_figure
 def test_second_drawing_has_the_same_bytes(module, drawn, exhibits, about, tmp_path):
-    again = module.draw(exhibits, about, tmp_path)
+    again = draw_figure(module, exhibits, about, tmp_path)
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in drawn[module.ID]]
 
 
