@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from evoscope.arrays import Bytes
+from evoscope.arrays import Bytes, Floats
 
 
 @dataclass(frozen=True)
@@ -92,3 +92,24 @@ class SceneSheet:
     mask_images: Bytes
     mask_titles: tuple[str, ...]
     difficulty: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class ImportantEvolutions:
+    """The evolutions that matter most for one class (ConceptEvo's pictures of important evolutions).
+
+    ``neurons``: one row per neuron, most important first within a run: ``run``, ``from_epoch``, ``to_epoch``,
+    ``class_name``, ``layer``, ``channel``, ``score`` (share of images that the evolution helps), ``mean`` (mean
+    sensitivity, logits), ``q`` (false discovery rate), ``concept_before``, ``concept_after`` ("" where none is known
+    or clear), ``x_before``, ``y_before``, ``x_after``, ``y_after`` (map; NaN: unplaced), ``moved`` (distance in the
+    space);
+    ``before``, ``after``: uint8 [rows, patches, side, side, 3], what excites the neuron most at either epoch;
+    ``images``: uint8 [rows, images, side, side, 3], images of the class on which the evolution raised the logit most;
+    ``heat``: float32 [rows, images, side, side], each place's part of the sensitivity on them, in logits.
+    """
+
+    neurons: pd.DataFrame
+    before: Bytes
+    after: Bytes
+    images: Bytes
+    heat: Floats

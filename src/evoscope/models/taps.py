@@ -93,11 +93,14 @@ def as_map(layer: nn.Module, output: object, name: str) -> Tensor:
             f"layer {name!r} returns {what}, not a map per channel",
             "choose a layer that returns [images, channels, ...]",
         )
-    if output.ndim == 2:
-        return output[:, :, None, None]
-    if output.ndim == 3:
-        return output.transpose(1, 2).unsqueeze(-1)
-    return output.permute(0, 3, 1, 2) if type(layer).__name__ in CHANNELS_LAST else output
+    first = output.movedim(channel_axis(layer, output), 1)
+    return first[(..., *[None] * (4 - output.ndim))]
+
+
+def channel_axis(layer: nn.Module, output: Tensor) -> int:
+    """Find the axis of the channels in what a layer returns: the last of tokens, the second of maps."""
+    last = output.ndim == 3 or (output.ndim == 4 and type(layer).__name__ in CHANNELS_LAST)
+    return output.ndim - 1 if last else 1
 
 
 def _read(

@@ -1,0 +1,168 @@
+"""Importance of every neuron's evolution for one class (ConceptEvo, importance of an evolution)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import stats as distributions
+from torch import Tensor
+
+from evoscope.activations.stimuli import NeuronIndex
+from evoscope.arrays import Doubles, Ints
+from evoscope.data.images import ImageSet
+from evoscope.data.loader import Loader
+from evoscope.errors import EvoscopeError
+from evoscope.evolution.memory import importance_bytes, images_within
+from evoscope.evolution.pair import Pair
+from evoscope.evolution.sensitivity import sensitivities
+from evoscope.progress import Progress, silent
+from evoscope.seeds import generator
+
+
+@dataclass(frozen=True)
+class EvolutionImportance:
+    """How the evolutions from one state to another matter for a class, over some of its images.
+
+    ``neurons``: what each row is; ``label``: the class; ``image_ids``: the images; ``positive``, ``negative``:
+    int64 [neurons], images on which the evolution raises or lowers the logit (S > 0, S < 0);
+    ``mean``: float64 [neurons], mean sensitivity in logits.
+    """
+
+    neurons: NeuronIndex
+    label: int
+    image_ids: tuple[str, ...]
+    positive: Ints
+    negative: Ints
+    mean: Doubles
+
+    @property
+    def score(self) -> Doubles:
+        """Share of the images with S > 0, float64 [neurons] (the paper's score)."""
+        return self.positive / len(self.image_ids)
+
+
+def importance(
+    pair: Pair,
+    images: ImageSet,
+    label: int,
+    *,
+    memory_mb: int = 2048,
+    workers: int = 0,
+    batch_size: int = 64,
+    progress: Progress = silent,
+) -> EvolutionImportance:
+    """Measure the importance of all evolutions for class ``label`` on ``images``.
+
+    Two forward passes and one backward pass per image serve all layers; nothing but counts and sums is kept.
+
+    Parameters
+    ----------
+    pair : the two states, on the device where they are to run.
+    images : of the class.
+    memory_mb : MiB that a batch's maps may take; the batch shrinks to fit.
+    workers : processes that decode images beyond the budget.
+    batch_size : most images at a time.
+    progress : counts images.
+
+    Raises
+    ------
+    EvoscopeError : no images, a budget below one image's need, a NaN or infinite activation.
+    """
+    batch = images_within(memory_mb, importance_bytes(pair), batch_size)
+    device = next(pair.after.module.parameters()).device
+    loader = Loader(
+        images,
+        pair.after.preprocessing,
+        batch_size=batch,
+        memory_mb=memory_mb,
+        workers=workers,
+        device=device,
+        channels_last=device.type == "cpu",
+    )
+    counts = _Counts.none(sum(channels for channels, _, _ in pair.shapes.values()), device)
+    for piece in loader.ordered(progress):
+        found = sensitivities(pair, piece.pixels, label)
+        counts.add(torch.cat([found[layer] for layer in pair.layers], dim=1))
+    mean = counts.total.cpu().numpy() / len(images)
+    positive, negative = counts.positive.cpu().numpy(), counts.negative.cpu().numpy()
+    return EvolutionImportance(neuron_index(pair), label, images.ids, positive, negative, mean)
+
+
+def sample_of_class(images: ImageSet, label: int, count: int, seed: int, sample: int) -> ImageSet:
+    """``count`` images of a class, drawn without replacement; all of them when there are fewer.
+
+    Parameters
+    ----------
+    seed, sample : the same pair gives the same images; samples are independent of each other.
+
+    Raises
+    ------
+    EvoscopeError : the class has no images.
+    """
+    own = of_class(images, label)
+    if count >= len(own):
+        return own
+    chosen = generator(seed, "importance", label, sample).permutation(len(own))[:count]
+    return own.subset(np.sort(chosen))
+
+
+def of_class(images: ImageSet, label: int) -> ImageSet:
+    """All images of a class.
+
+    Raises
+    ------
+    EvoscopeError : there are none.
+    """
+    own = np.flatnonzero(images.labels == label)
+    if len(own) == 0:
+        raise EvoscopeError(
+            f"class {images.class_names[label]!r} has no images in {images.name} {images.split}",
+            "choose another class (evolution.classes=[...]) or add images",
+        )
+    return images.subset(own)
+
+
+def significance(found: EvolutionImportance) -> tuple[Doubles, Doubles]:
+    """Sign test per neuron, and its false discovery rate over all neurons.
+
+    One-sided: were the evolution as likely to lower as to raise the logit, how often would it raise it on at
+    least this many images? Images on which it does nothing do not count.
+
+    Returns
+    -------
+    p and q (Benjamini-Hochberg), float64 [neurons] each.
+    """
+    moved = found.positive + found.negative
+    p = distributions.binom.sf(found.positive - 1, moved, 0.5)
+    return p, np.asarray(distributions.false_discovery_control(p), dtype=np.float64)
+
+
+def neuron_index(pair: Pair) -> NeuronIndex:
+    """Which neuron each row of a result is."""
+    channels = [channels for channels, _, _ in pair.shapes.values()]
+    return NeuronIndex(
+        layers=pair.layers,
+        layer=np.repeat(np.arange(len(channels), dtype=np.int32), channels),
+        channel=np.concatenate([np.arange(count, dtype=np.int32) for count in channels]),
+        grid=np.array([shape[1:] for shape in pair.shapes.values()], dtype=np.int32),
+    )
+
+
+@dataclass
+class _Counts:
+    """What is kept of the sensitivities, on the device: [neurons] each."""
+
+    positive: Tensor
+    negative: Tensor
+    total: Tensor
+
+    @classmethod
+    def none(cls, neurons: int, device: torch.device) -> "_Counts":
+        whole = [torch.zeros(neurons, dtype=torch.int64, device=device) for _ in range(2)]
+        return cls(whole[0], whole[1], torch.zeros(neurons, dtype=torch.float64, device=device))
+
+    def add(self, values: Tensor) -> None:
+        """Take in sensitivities [images, neurons]."""
+        self.positive += (values > 0).sum(0)
+        self.negative += (values < 0).sum(0)
+        self.total += values.sum(0, dtype=torch.float64)

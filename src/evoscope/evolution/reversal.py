@@ -1,0 +1,253 @@
+"""What a class's accuracy loses when evolutions are taken back (ConceptEvo, reversal experiment).
+
+For one layer and one set of its channels, the later network runs with those channels' maps as the earlier
+network had them. Both networks run once per batch; each layer's conditions then run together through what
+follows it.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from evoscope.data.images import ImageSet
+from evoscope.data.loader import Batch, Loader
+from evoscope.errors import EvoscopeError
+from evoscope.evolution.conditions import RELEASED_BATCH, Condition, Conditions
+from evoscope.evolution.memory import images_within, reversal_bytes
+from evoscope.evolution.pair import Pair, blank, refuse_non_finite
+from evoscope.evolution.suffix import (
+    INPUT,
+    Recorder,
+    Suffix,
+    find_suffixes,
+    map_tensors,
+    repeated,
+    run_suffix,
+)
+from evoscope.models.taps import channel_axis
+from evoscope.progress import Progress, silent
+
+NONE = Condition("none", 0)
+EVERY_LAYER = "*"
+"""Stands for all layers at once in the column ``layer``."""
+
+
+class Reverser:
+    """Takes evolutions back, batch by batch.
+
+    Parameters
+    ----------
+    pair : the two states, on the device where they are to run.
+    conditions : sets of channels.
+    together : also take every condition back in all layers at once (which the paper did not do).
+    """
+
+    def __init__(self, pair: Pair, conditions: Conditions, *, together: bool = True) -> None:
+        self.pair = pair
+        self.conditions = conditions
+        self.together = together
+        self.suffixes = find_suffixes(pair.after.module, pair.layers, blank(pair.after))
+        self._once = _distinct(self.suffixes)
+        wanted = {suffix.number for suffix in self._once}
+        live = {number for suffix in self._once for number in suffix.live if number != INPUT}
+        self._before = Recorder(pair.before.module, wanted.__contains__)
+        self._after = Recorder(pair.after.module, (wanted | live).__contains__)
+
+    @property
+    def bytes_per_image(self) -> int:
+        """Memory that one image of a batch takes at the peak."""
+        with torch.no_grad(), self._after.watching() as seen:
+            self.pair.after.module(blank(self.pair.after))
+        sizes: list[int] = []
+        map_tensors(partial(_note_size, sizes), list(seen.outputs.values()))
+        return reversal_bytes(self.pair, len(self.conditions.listed), sum(sizes))
+
+    def logits(self, pixels: Tensor, split: str, first: int) -> dict[tuple[str, Condition], Tensor]:
+        """Logits [images, classes] of the later network under every condition.
+
+        Parameters
+        ----------
+        pixels : [images, 3, s, s], normalised.
+        split, first : where the images are from; see `Conditions.masks`.
+
+        Returns
+        -------
+        (layer, condition) -> logits; the layer is ``*`` where nothing or everything is concerned.
+        """
+        pair, listed = self.pair, self.conditions.listed
+        with torch.no_grad():
+            with self._before.watching() as earlier:
+                pair.before.module(pixels)
+            with self._after.watching() as later:
+                found = {(EVERY_LAYER, NONE): pair.after.module(pixels)}
+            for suffix in self._once:
+                logits = self._one_layer(suffix, earlier.outputs, later.outputs, pixels, split, first)
+                for layer in self._sharing(suffix):
+                    found.update({(layer, each): part for each, part in zip(listed, logits, strict=True)})
+            if self.together:
+                logits = self._all_layers(earlier.outputs, pixels, split, first)
+                found.update({(EVERY_LAYER, each): part for each, part in zip(listed, logits, strict=True)})
+        return found
+
+    def _sharing(self, suffix: Suffix) -> list[str]:
+        """Layers whose map is the same tensor (a convolution and its in-place ReLU)."""
+        return [name for name, other in self.suffixes.items() if other.number == suffix.number]
+
+    def _one_layer(
+        self,
+        suffix: Suffix,
+        earlier: Mapping[int, Any],
+        later: Mapping[int, Any],
+        pixels: Tensor,
+        split: str,
+        first: int,
+    ) -> Sequence[Tensor]:
+        masks = self._masks(suffix, split, first, pixels)
+        place = self.pair.after.module.get_submodule(suffix.place)
+        mixed = _mixed(place, masks, earlier[suffix.number], later[suffix.number])
+        logits: Tensor = run_suffix(self.pair.after.module, suffix, mixed, later, pixels, len(masks))
+        return logits.split(len(pixels))
+
+    def _all_layers(
+        self, earlier: Mapping[int, Any], pixels: Tensor, split: str, first: int
+    ) -> Sequence[Tensor]:
+        module, copies = self.pair.after.module, len(self.conditions.listed)
+        with ExitStack() as stack:
+            for suffix in self._once:
+                masks = self._masks(suffix, split, first, pixels)
+                hook = partial(_revert, masks, earlier[suffix.number])
+                place = module.get_submodule(suffix.place)
+                stack.callback(place.register_forward_hook(hook).remove)
+            logits: Tensor = module(repeated(pixels, copies))
+        return logits.split(len(pixels))
+
+    def _masks(self, suffix: Suffix, split: str, first: int, pixels: Tensor) -> Tensor:
+        masks = self.conditions.masks(suffix.layer, split, first)
+        return torch.from_numpy(masks).to(pixels.device)
+
+
+def reversal(
+    pair: Pair,
+    conditions: Conditions,
+    images: ImageSet,
+    label: int,
+    *,
+    together: bool = True,
+    memory_mb: int = 2048,
+    workers: int = 0,
+    batch_size: int = RELEASED_BATCH,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Count the correct predictions of a class under every condition.
+
+    Parameters
+    ----------
+    pair, conditions, together : as for `Reverser`.
+    images : of the class; label : the class.
+    memory_mb : MiB that a batch may take; the batch shrinks to fit.
+    batch_size : most images at a time.
+    progress : counts images.
+
+    Returns
+    -------
+    One row per layer and condition: ``split``, ``layer`` (``*``: all at once, or none), ``condition``,
+    ``number``, ``images``, ``top1``, ``top5`` (images whose class is the first, or among the first five).
+
+    Raises
+    ------
+    EvoscopeError : no images, a budget below one image's need, NaN or infinite activations.
+    """
+    reverser = Reverser(pair, conditions, together=together)
+    batch = _divisor(images_within(memory_mb, reverser.bytes_per_image, batch_size))
+    device = next(pair.after.module.parameters()).device
+    loader = Loader(
+        images,
+        pair.after.preprocessing,
+        batch_size=batch,
+        memory_mb=memory_mb,
+        workers=workers,
+        device=device,
+        channels_last=device.type == "cpu",
+    )
+    counts: dict[tuple[str, Condition], Tensor] = {}
+    for piece in loader.ordered(progress):
+        for key, correct in _correct(reverser, piece, images.split, label).items():
+            counts[key] = counts[key] + correct if key in counts else correct
+    return _table(counts, images)
+
+
+def top_ranks(logits: Tensor, label: int) -> Tensor:
+    """How many classes come before ``label``, int64 [images]; of equal logits the first class wins.
+
+    A prediction that is not finite comes after all classes.
+    """
+    own = logits[:, label, None]
+    rank = (logits > own).sum(1) + (logits[:, :label] == own).sum(1)
+    return torch.where(torch.isfinite(logits).all(1), rank, logits.shape[1])
+
+
+def _correct(reverser: Reverser, batch: Batch, split: str, label: int) -> dict[tuple[str, Condition], Tensor]:
+    """Images among the first and the first five, int64 [2], under every condition."""
+    found = reverser.logits(batch.pixels, split, int(batch.rows[0]))
+    if not bool(torch.isfinite(found[EVERY_LAYER, NONE]).all()):
+        refuse_non_finite(reverser.pair, batch.pixels)
+        raise EvoscopeError(
+            f"{reverser.pair.names[1]} gives NaN or infinite logits", "choose an epoch before it diverged"
+        )
+    ranks = {key: top_ranks(logits, label) for key, logits in found.items()}
+    return {key: torch.stack([(rank < 1).sum(), (rank < 5).sum()]).cpu() for key, rank in ranks.items()}
+
+
+def _table(counts: Mapping[tuple[str, Condition], Tensor], images: ImageSet) -> pd.DataFrame:
+    rows = [
+        (images.split, layer, each.kind, each.number, len(images), *map(int, correct))
+        for (layer, each), correct in counts.items()
+    ]
+    return pd.DataFrame(rows, columns=["split", "layer", "condition", "number", "images", "top1", "top5"])
+
+
+def _mixed(place: nn.Module, masks: Tensor, earlier: Tensor, later: Tensor) -> Tensor:
+    """Maps of every condition, one condition's images after another's: [conditions * images, ...]."""
+    chosen = _shaped(place, masks, later)
+    mixed = torch.where(chosen[:, None], earlier, later).flatten(0, 1)
+    return mixed.contiguous(memory_format=_layout(later))
+
+
+def _revert(masks: Tensor, earlier: Tensor, place: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    """Hook: put the conditions' channels of all copies back."""
+    copies = output.unflatten(0, (len(masks), -1))
+    chosen = _shaped(place, masks, earlier)
+    mixed = torch.where(chosen[:, None], earlier, copies).flatten(0, 1)
+    return mixed.contiguous(memory_format=_layout(output))
+
+
+def _shaped(place: nn.Module, masks: Tensor, output: Tensor) -> Tensor:
+    """Masks [conditions, channels] as [conditions, ...] against the axes of one image's output."""
+    shape = [1] * (output.ndim - 1)
+    shape[channel_axis(place, output) - 1] = masks.shape[1]
+    return masks.reshape(len(masks), *shape)
+
+
+def _layout(tensor: Tensor) -> torch.memory_format:
+    channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
+def _distinct(suffixes: Mapping[str, Suffix]) -> list[Suffix]:
+    """One suffix per tensor."""
+    return list({suffix.number: suffix for suffix in reversed(suffixes.values())}.values())[::-1]
+
+
+def _divisor(most: int) -> int:
+    """The largest divisor of the released batch up to ``most``, so that draws per batch do not depend on memory."""
+    return max(size for size in range(1, RELEASED_BATCH + 1) if RELEASED_BATCH % size == 0 and size <= most)
+
+
+def _note_size(sizes: list[int], tensor: Tensor) -> Tensor:
+    sizes.append(tensor.nbytes)
+    return tensor

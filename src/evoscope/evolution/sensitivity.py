@@ -1,0 +1,118 @@
+"""How much an evolution changes a class's logit, to first order, image by image (ConceptEvo, importance).
+
+S_c(n, x) = sum_ij [d logit_c(x; M_t) / d Z_n^t]_ij (Z_n^t'(x) - Z_n^t(x))_ij
+
+In eval mode images do not influence each other, so one backward pass of the summed logits gives the gradient
+of every image's own logit, for all layers at once. Each layer's maps are reduced to one number per channel
+as soon as its gradient arrives.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from evoscope.evolution.pair import Pair, refuse_non_finite
+from evoscope.models.taps import as_map, capture, tap_point
+
+
+def sensitivities(pair: Pair, pixels: Tensor, label: int) -> dict[str, Tensor]:
+    """Sensitivity of one class's logit to every neuron's evolution.
+
+    Parameters
+    ----------
+    pair : the two states.
+    pixels : [images, 3, s, s], normalised, on the modules' device.
+    label : the class.
+
+    Returns
+    -------
+    Layer -> [images, channels], in logits.
+
+    Raises
+    ------
+    EvoscopeError : an activation is NaN or infinite; names the state and the layer.
+    """
+    found = _sensitivities(pair, pixels, label, _contracted)
+    if not all(bool(torch.isfinite(values).all()) for values in found.values()):
+        refuse_non_finite(pair, pixels)
+    return found
+
+
+def sensitivity_maps(pair: Pair, pixels: Tensor, label: int, layer: str) -> Tensor:
+    """Give the terms of the sum per place: [images, channels, height, width] of one layer, in logits."""
+    return _sensitivities(pair, pixels, label, _terms, (layer,))[layer]
+
+
+def _sensitivities(
+    pair: Pair, pixels: Tensor, label: int, reduce: "Reduction", layers: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
+    wanted = layers or pair.layers
+    with torch.no_grad(), capture(pair.after.module, wanted, partial(_kept, pair)) as later:
+        pair.after.module(pixels)
+    taps = _Taps(pair, later, reduce)
+    with torch.enable_grad(), taps.attached(wanted):
+        logits = pair.before.module(pixels)
+        torch.autograd.backward(logits[:, label].sum(), inputs=taps.leaves)
+    # What the logits do not depend on has no gradient, and so no importance.
+    return {name: taps.found[name] if name in taps.found else taps.zeros(name) for name in wanted}
+
+
+def _kept(pair: Pair, name: str, activation: Tensor) -> Tensor:
+    return activation.clone() if name in pair.overwritten else activation
+
+
+def _contracted(gradient: Tensor, earlier: Tensor, later: Tensor) -> Tensor:
+    """Sum over places of gradient times change: [images, channels]. ``later`` is used up."""
+    return later.sub_(earlier).mul_(gradient).sum((2, 3))
+
+
+def _terms(gradient: Tensor, earlier: Tensor, later: Tensor) -> Tensor:
+    return gradient * (later - earlier)
+
+
+Reduction = type(_contracted)
+
+
+@dataclass
+class _Taps:
+    """Hooks on the earlier network: each reduces a layer's gradient when the backward pass reaches it."""
+
+    pair: Pair
+    later: dict[str, Tensor]
+    reduce: "Reduction"
+    leaves: list[Tensor] = field(default_factory=list)
+    found: dict[str, Tensor] = field(default_factory=dict)
+
+    @contextmanager
+    def attached(self, layers: tuple[str, ...]) -> Iterator[None]:
+        module = self.pair.before.module
+        with ExitStack() as stack:
+            for name in layers:
+                place = tap_point(module, name)
+                stack.callback(place.register_forward_hook(partial(self._tap, name)).remove)
+            yield
+
+    def zeros(self, name: str) -> Tensor:
+        return torch.zeros_like(self.later[name]).sum((2, 3))
+
+    def _tap(self, name: str, layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        as_map(layer, output, name)  # refuses what is no map
+        start = not output.requires_grad
+        output = output.detach().requires_grad_() if start else output
+        if start:
+            # The parameters need no gradient, so the backward pass ends at the first layers.
+            self.leaves.append(output)
+        in_place = name in self.pair.overwritten
+        earlier = output.detach().clone() if in_place else output.detach()
+        output.register_hook(partial(self._arrive, name, layer, earlier))
+        return output.clone() if start and in_place else output
+
+    def _arrive(self, name: str, layer: nn.Module, earlier: Tensor, gradient: Tensor) -> None:
+        later = self.later.pop(name)
+        self.found[name] = self.reduce(
+            as_map(layer, gradient, name), as_map(layer, earlier, name), later
+        )
