@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 
 from evoscope.artefacts import load
-from evoscope.exhibits import Alignment, Evolution, NeuronMap, SceneSheet, Table, TrainingCurves
+from evoscope.exhibits import (
+    Alignment,
+    Evolution,
+    ImportantEvolutions,
+    NeuronMap,
+    SceneSheet,
+    Table,
+    TrainingCurves,
+)
 from experiments.context import Context, commit
 from experiments.plan import Plan, show
 from experiments.reporting import say
@@ -17,6 +25,7 @@ KINDS: Mapping[str, type] = {
     "evolution": Evolution,
     "training": TrainingCurves,
     "scenes": SceneSheet,
+    "important": ImportantEvolutions,
 }
 
 

@@ -4,8 +4,11 @@ import dataclasses
 import typing
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 from evoscope.errors import EvoscopeError
+from evoscope.evolution.bins import BinRule, Cut, Ties
+from evoscope.evolution.conditions import Draws
 from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
@@ -14,7 +17,7 @@ from experiments.schema import Config
 from experiments.stages.space import space_protocol
 
 # Experiments that train or look at networks.
-WITH_NETWORKS = ("train", "unified_space", "coverage", "training_behaviour")
+WITH_NETWORKS = ("train", "unified_space", "coverage", "training_behaviour", "evolution_importance")
 
 
 def check(config: Config) -> None:
@@ -27,6 +30,12 @@ def check(config: Config) -> None:
     one_of("scale.map", config.scale.map, ("umap", "pca"))
     one_of("protocol.patch_centre", config.protocol.patch_centre, ("centre", "corner"))
     literals(space_protocol(config.protocol), "protocol")
+    for protocol in (config.protocol, *config.protocols.values()):
+        literals(
+            BinRule(cast(Ties, protocol.bin_ties), cast(Cut, protocol.bin_cut)),
+            "protocol (bin_ties, bin_cut)",
+        )
+        one_of("protocol.random_sets", protocol.random_sets, typing.get_args(Draws))
     for name, count in _counts(config):
         if count is not None and count < 1:
             raise EvoscopeError(

@@ -39,6 +39,36 @@ def pass_cost(context: Context, run: Run) -> Estimate | None:
     )
 
 
+def importance_cost(context: Context, run: Run) -> Estimate | None:
+    """Estimated cost of the importance for one class: two forward passes and a backward pass per image."""
+    if not context.config.dry_run:
+        return None
+    seconds, parameters, neurons = measured(context, run)
+    scale = context.config.scale
+    images = scale.importance_images * scale.importance_samples
+    return Estimate(
+        4 * seconds * images, 32 * neurons * scale.importance_samples, _budget(context, parameters)
+    )
+
+
+def reversal_cost(context: Context, run: Run) -> Estimate | None:
+    """Estimated cost of the reversals for one class: every condition runs half of the network for every layer."""
+    if not context.config.dry_run:
+        return None
+    seconds, parameters, _ = measured(context, run)
+    config, data = context.config, context.data
+    conditions = 4 * config.scale.importance_samples + config.scale.random_draws + 1
+    layers = len(build(run.spec, len(data.train.class_names), 0).layers)
+    most = config.scale.reversal_images or len(data.train)
+    images = sum(min(most, len(each) // len(data.train.class_names)) for each in (data.train, data.test))
+    forwards = 2 + conditions * (layers / 2 + config.evolution.together)
+    return Estimate(seconds * images * forwards, 64 * conditions * layers, _budget(context, parameters))
+
+
+def _budget(context: Context, parameters: int) -> int:
+    return context.config.memory_mb * 1_000_000 + 8 * parameters
+
+
 def _pixels(context: Context, run: Run) -> int:
     whole = 3 * run.spec.pixels**2 * (len(context.data.train) + len(context.data.test))
     return min(whole, context.config.memory_mb * 1_000_000)

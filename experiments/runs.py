@@ -1,6 +1,6 @@
 """From the ``runs``, ``model`` and ``training`` groups to the training runs of a job."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -42,7 +42,8 @@ PAPER = "paper"
 class Run:
     """A network with the training that leaves its checkpoints, or with checkpoints that exist already.
 
-    ``epochs`` are those that are looked at, in order; -1 is before training.
+    ``epochs`` are those that are looked at, in order; -1 is before training. ``stages``: early, middle and late epoch,
+    where they are given.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Run:
     recipe: TrainingRecipe | None
     checkpoints: Checkpoints | None
     epochs: tuple[int, ...]
+    stages: tuple[int, ...] = ()
 
     @property
     def last(self) -> int:
@@ -90,7 +92,8 @@ def paper_run(config: Config, name: str) -> Run:
     if name not in config.runs:
         raise EvoscopeError(f"there is no run {name!r}", f"choose one of {', '.join(config.runs)}")
     run = config.runs[name]
-    return _trained_run(config, name, run.model, run.training, run.epochs)
+    found = _trained_run(config, name, run.model, run.training, run.epochs)
+    return replace(found, stages=tuple(run.stages or ()))
 
 
 def single_run(config: Config) -> Run:

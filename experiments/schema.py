@@ -84,11 +84,15 @@ class TrainingConfig:
 
 @dataclass
 class RunConfig:
-    """One training run: a network, its recipe, and the epochs that are looked at (``null``: the scale's)."""
+    """One training run: a network, its recipe, and the epochs that are looked at (``null``: the scale's).
+
+    ``stages``: epochs early, in the middle and late, between which evolutions are judged (``null``: by accuracy).
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     epochs: list[int] | None = None
+    stages: list[int] | None = None
 
 
 @dataclass
@@ -119,6 +123,11 @@ class ScaleConfig:
     bootstrap: int = MISSING
     sweep_pools: list[int] = MISSING
     sweep_ks: list[int] = MISSING
+    importance_classes: int = MISSING
+    importance_images: int = MISSING
+    importance_samples: int = MISSING
+    random_draws: int = MISSING
+    reversal_images: int | None = MISSING
 
 
 @dataclass
@@ -126,7 +135,8 @@ class ProtocolConfig:
     """One option per step of the method; see `evoscope.space.protocol.SpaceProtocol`.
 
     ``listing``: which layers count (``once``, ``released``, ``v1``); ``patch_centre``: where example patches are cut
-    (``centre`` or ``corner`` of the arg-max cell).
+    (``centre`` or ``corner`` of the arg-max cell); ``bin_ties``, ``bin_cut``: see `evoscope.evolution.bins.BinRule`;
+    ``random_sets``: ``fixed`` or redrawn ``per_batch``.
     """
 
     name: str = MISSING
@@ -155,6 +165,23 @@ class ProtocolConfig:
     responsive_rule: str = MISSING
     listing: str = MISSING
     patch_centre: str = MISSING
+    bin_ties: str = MISSING
+    bin_cut: str = MISSING
+    random_sets: str = MISSING
+
+
+@dataclass
+class EvolutionConfig:
+    """Which evolutions are judged, and for which classes.
+
+    ``pairs``: epochs from and to; ``null`` takes those of the run, or the first epochs whose training accuracy
+    reaches ``thresholds``; ``classes``: names or numbers; ``null`` takes as many as the scale says.
+    """
+
+    pairs: list[list[int]] | None = None
+    classes: list[str] | None = None
+    thresholds: list[float] = field(default_factory=lambda: [0.38, 0.62, 0.80])
+    together: bool = True
 
 
 @dataclass
@@ -177,6 +204,7 @@ class Config:
     older_than_days: float = 0.0
     runs: dict[str, RunConfig] = field(default_factory=dict)
     protocols: dict[str, ProtocolConfig] = field(default_factory=dict)
+    evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     data: DataConfig = MISSING
     model: ModelConfig = MISSING
     training: TrainingConfig = MISSING

@@ -6,11 +6,15 @@ from experiments.stages import (
     coverage,
     curves,
     evolution,
+    importance,
+    important,
     metrics,
+    reversal,
     scenes,
     space,
     stimuli,
     training,
+    truth,
 )
 
 STAGES = (
@@ -27,4 +31,10 @@ STAGES = (
     coverage.STAGE,
     coverage.TOGETHER,
     scenes.STAGE,
+    importance.STAGE,
+    important.STAGE,
+    reversal.STAGE,
+    reversal.TABLE,
+    reversal.ORDER,
+    truth.STAGE,
 )

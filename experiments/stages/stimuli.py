@@ -106,7 +106,7 @@ def _looked(
         auc_pool = concept_auc(pool.maxima, images.concepts.present)
         auc_held_out = concept_auc(held_out.maxima, others.concepts.present)
         label = label_neurons(auc_pool, auc_held_out, threshold=LABEL_AUC)
-        concepts = NeuronConcepts(images.concepts.names, auc_pool, auc_held_out, label.astype(np.int32))
+        concepts = NeuronConcepts(images.concepts.names, auc_pool, auc_held_out, label)
     return Looked(pool.stimuli, concepts, _top1(pool, images.labels), _top1(held_out, others.labels))
 
 

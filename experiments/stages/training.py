@@ -67,3 +67,11 @@ def source(context: Context, run: Run, epoch: int) -> Source:
     if run.checkpoints is not None:
         return Source({}, {"checkpoint": run.checkpoints.fingerprint(epoch)})
     return Source({"training": training(context, run)}, {})
+
+
+def both_sources(context: Context, run: Run, epochs: tuple[int, int]) -> Source:
+    """Checkpoints of ``run`` as inputs of a node that looks at two epochs."""
+    if run.checkpoints is not None:
+        prints = zip(("before", "after"), map(run.checkpoints.fingerprint, epochs), strict=True)
+        return Source({}, dict(prints))
+    return Source({"training": training(context, run)}, {})

@@ -1,6 +1,7 @@
 """Neurons of a layer from the most to the least important, cut into four bins (ConceptEvo, reversal)."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -58,7 +59,7 @@ def bins_of_layer(score: Array, mean: Doubles, rule: BinRule = CORRECTED) -> Sma
     order = ranking(score, mean, rule.ties)
     cuts = _bounds(len(order)) if rule.cut == "all" else [rule.size(len(order)) * b for b in range(BINS + 1)]
     bins = np.full(len(order), -1, dtype=np.int32)
-    for number, (start, stop) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for number, (start, stop) in enumerate(pairwise(cuts)):
         bins[order[start:stop]] = number
     return bins
 

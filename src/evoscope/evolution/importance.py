@@ -12,7 +12,7 @@ from evoscope.arrays import Doubles, Ints
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
-from evoscope.evolution.memory import importance_bytes, images_within
+from evoscope.evolution.memory import images_within, importance_bytes
 from evoscope.evolution.pair import Pair
 from evoscope.evolution.sensitivity import sensitivities
 from evoscope.progress import Progress, silent

@@ -7,7 +7,7 @@ of every image's own logit, for all layers at once. Each layer's maps are reduce
 as soon as its gradient arrives.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from evoscope.evolution.pair import Pair, refuse_non_finite
 from evoscope.models.taps import as_map, capture, tap_point
+
+Reduction = Callable[[Tensor, Tensor], Tensor]
 
 
 def sensitivities(pair: Pair, pixels: Tensor, label: int) -> dict[str, Tensor]:
@@ -48,71 +50,72 @@ def sensitivity_maps(pair: Pair, pixels: Tensor, label: int, layer: str) -> Tens
 
 
 def _sensitivities(
-    pair: Pair, pixels: Tensor, label: int, reduce: "Reduction", layers: tuple[str, ...] = ()
+    pair: Pair, pixels: Tensor, label: int, reduce: Reduction, layers: tuple[str, ...] = ()
 ) -> dict[str, Tensor]:
     wanted = layers or pair.layers
     with torch.no_grad(), capture(pair.after.module, wanted, partial(_kept, pair)) as later:
         pair.after.module(pixels)
-    taps = _Taps(pair, later, reduce)
-    with torch.enable_grad(), taps.attached(wanted):
+    taps = _Taps(later, reduce)
+    with torch.enable_grad(), taps.attached(pair.before.module, wanted):
         logits = pair.before.module(pixels)
-        torch.autograd.backward(logits[:, label].sum(), inputs=taps.leaves)
-    # What the logits do not depend on has no gradient, and so no importance.
-    return {name: taps.found[name] if name in taps.found else taps.zeros(name) for name in wanted}
+        if logits.requires_grad:
+            torch.autograd.backward(logits[:, label].sum(), inputs=taps.leaves)
+    return {name: taps.result(name) for name in wanted}
 
 
 def _kept(pair: Pair, name: str, activation: Tensor) -> Tensor:
     return activation.clone() if name in pair.overwritten else activation
 
 
-def _contracted(gradient: Tensor, earlier: Tensor, later: Tensor) -> Tensor:
-    """Sum over places of gradient times change: [images, channels]. ``later`` is used up."""
-    return later.sub_(earlier).mul_(gradient).sum((2, 3))
+def _contracted(gradient: Tensor, change: Tensor) -> Tensor:
+    """Sum over places of gradient times change: [images, channels]. ``change`` is used up."""
+    return change.mul_(gradient).sum((2, 3))
 
 
-def _terms(gradient: Tensor, earlier: Tensor, later: Tensor) -> Tensor:
-    return gradient * (later - earlier)
-
-
-Reduction = type(_contracted)
+def _terms(gradient: Tensor, change: Tensor) -> Tensor:
+    return gradient * change
 
 
 @dataclass
 class _Taps:
-    """Hooks on the earlier network: each reduces a layer's gradient when the backward pass reaches it."""
+    """Hooks on the earlier network: each reduces a layer's gradient when the backward pass reaches it.
 
-    pair: Pair
+    ``later``: maps of the later network; each gives way to its change as soon as the earlier map is known.
+    """
+
     later: dict[str, Tensor]
-    reduce: "Reduction"
+    reduce: Reduction
     leaves: list[Tensor] = field(default_factory=list)
+    changes: dict[str, Tensor] = field(default_factory=dict)
     found: dict[str, Tensor] = field(default_factory=dict)
 
     @contextmanager
-    def attached(self, layers: tuple[str, ...]) -> Iterator[None]:
-        module = self.pair.before.module
+    def attached(self, module: nn.Module, layers: tuple[str, ...]) -> Iterator[None]:
         with ExitStack() as stack:
             for name in layers:
                 place = tap_point(module, name)
                 stack.callback(place.register_forward_hook(partial(self._tap, name)).remove)
             yield
 
-    def zeros(self, name: str) -> Tensor:
-        return torch.zeros_like(self.later[name]).sum((2, 3))
+    def result(self, name: str) -> Tensor:
+        """What was found for a layer; what the logits do not depend on has no gradient and no importance."""
+        if name in self.found:
+            return self.found[name]
+        change = self.changes[name]
+        return self.reduce(torch.zeros_like(change), change)
 
     def _tap(self, name: str, layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        as_map(layer, output, name)  # refuses what is no map
-        start = not output.requires_grad
-        output = output.detach().requires_grad_() if start else output
-        if start:
-            # The parameters need no gradient, so the backward pass ends at the first layers.
-            self.leaves.append(output)
-        in_place = name in self.pair.overwritten
-        earlier = output.detach().clone() if in_place else output.detach()
-        output.register_hook(partial(self._arrive, name, layer, earlier))
-        return output.clone() if start and in_place else output
+        # Not in place: the maps of two layers may be one tensor.
+        self.changes[name] = self.later.pop(name) - as_map(layer, output, name).detach()
+        if output.requires_grad:
+            output.register_hook(partial(self._arrive, name, layer))
+            return output
+        # The parameters need no gradient, so the backward pass ends at the first layers.
+        leaf = output.detach().requires_grad_()
+        leaf.register_hook(partial(self._arrive, name, layer))
+        self.leaves.append(leaf)
+        # A view, for what follows may change it in place, and a leaf cannot be changed.
+        return leaf.view_as(leaf)
 
-    def _arrive(self, name: str, layer: nn.Module, earlier: Tensor, gradient: Tensor) -> None:
-        later = self.later.pop(name)
-        self.found[name] = self.reduce(
-            as_map(layer, gradient, name), as_map(layer, earlier, name), later
-        )
+    def _arrive(self, name: str, layer: nn.Module, gradient: Tensor) -> None:
+        self.found[name] = self.reduce(as_map(layer, gradient, name), self.changes.pop(name))

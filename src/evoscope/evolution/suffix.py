@@ -189,9 +189,7 @@ def _live(module: nn.Module, draft: Suffix, output: Any, pixels: Tensor) -> froz
     ]
     if not logits.requires_grad:
         return frozenset()
-    gradients = torch.autograd.grad(
-        logits.sum(), [tensor for _, tensor in candidates], allow_unused=True
-    )
+    gradients = torch.autograd.grad(logits.sum(), [tensor for _, tensor in candidates], allow_unused=True)
     used = zip(candidates, gradients, strict=True)
     return frozenset(number for (number, _), gradient in used if gradient is not None)
 

@@ -1,0 +1,200 @@
+"""ConceptEvo's second contribution: the evolutions that matter for a class, and the proof by reverting them."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from evoscope.data.images import ImageSet
+from evoscope.errors import EvoscopeError
+from evoscope.evolution.bins import BinRule
+from evoscope.evolution.conditions import RELEASED_BATCH, Conditions
+from evoscope.evolution.importance import neuron_index
+from evoscope.evolution.memory import MIB, images_within, importance_bytes
+from evoscope.evolution.pair import make_pair
+from evoscope.evolution.reversal import Reverser
+from evoscope.models.names import closest
+from evoscope.models.zoo import build
+from evoscope.seeds import generator
+from evoscope.store import Node
+from experiments.carry_out import carry_out
+from experiments.context import Context
+from experiments.pairs import EpochPair, pairs_of
+from experiments.plan import Plan
+from experiments.reporting import say, size
+from experiments.runs import Run
+from experiments.stages.importance import Judged, judge
+from experiments.stages.important import Pictured, important
+from experiments.stages.looks import Look
+from experiments.stages.reversal import Taken, tables, take_back
+from experiments.stages.space import neuron_map, projection, space
+from experiments.stages.stimuli import stimuli
+from experiments.stages.truth import place_of, truth
+from experiments.status import Status
+
+# The architectures of the paper's table.
+COMPARED = ("vgg16", "inception_v3", "convnext")
+BATCH = 64
+
+
+def run(context: Context, status: Status) -> None:
+    """Measure importance, revert, compare with the truth, and draw."""
+    print_memory(context)
+    carry_out(context, plan(context), status)
+
+
+def plan(context: Context) -> Plan:
+    """Importance and reversals for every run, pair, class and protocol."""
+    labels = chosen_classes(context)
+    judged = [
+        judge(context, run, pair, label)
+        for run in judged_runs(context)
+        for pair in pairs_of(context, run)
+        for label in labels
+    ]
+    exhibits = tables(
+        context, [each for name in _protocols(context) for each in _taken(context, name, judged)]
+    )
+    semantic = space(context, _base_stimuli(context))
+    pictured = _pictured(context, semantic, judged)
+    looks = [
+        _base_look(context, semantic),
+        *[look for each in pictured for look in (each.before, each.after)],
+    ]
+    exhibits["map"] = neuron_map(context, semantic, looks)
+    exhibits["important"] = important(context, exhibits["map"], pictured)
+    if context.data.pool.concepts is not None:
+        exhibits["truth"] = truth(context, judged, _later_stimuli(context, judged))
+    return Plan(exhibits, drawn(exhibits))
+
+
+def drawn(exhibits: dict[str, Node]) -> tuple[str, ...]:
+    """Figures and tables of this experiment."""
+    always = ("fig_reversal", "table_reversal", "fig_important")
+    return (*always, "table_importance") if "truth" in exhibits else always
+
+
+def judged_runs(context: Context) -> list[Run]:
+    """The runs whose evolutions are judged: the paper's three, or all but the base, or the base if it is alone."""
+    runs = context.runs
+    paper = [runs[name] for name in COMPARED if name in runs]
+    return paper or list(runs.values())[1:] or list(runs.values())
+
+
+def chosen_classes(context: Context) -> list[int]:
+    """Labels of the classes asked for, or of as many as the scale says, drawn by the seed.
+
+    Raises
+    ------
+    EvoscopeError : an unknown class, or one without images.
+    """
+    train, config = context.data.train, context.config
+    if config.evolution.classes is not None:
+        labels = [_label(train, name) for name in config.evolution.classes]
+    else:
+        order = generator(config.seed, "classes").permutation(len(train.class_names))
+        labels = sorted(int(label) for label in order[: config.scale.importance_classes])
+    for images in (train, context.data.test):
+        _check_images(images, labels)
+    return labels
+
+
+def print_memory(context: Context) -> None:
+    """Say how many images run at a time in the memory there is."""
+    config = context.config
+    for run in judged_runs(context):
+        networks = [build(run.spec, len(context.data.train.class_names), config.seed) for _ in range(2)]
+        pair = make_pair(networks[0], networks[1])
+        index = neuron_index(pair)
+        bins = np.tile(np.arange(4, dtype=np.int32), (config.scale.importance_samples, len(index)))[
+            :, : len(index)
+        ]
+        conditions = Conditions(
+            bins, index.layer, index.layers, BinRule(), config.scale.random_draws, "fixed", 0
+        )
+        needs = (importance_bytes(pair), Reverser(pair, conditions).bytes_per_image)
+        counts = [
+            images_within(config.memory_mb, need, most)
+            for need, most in zip(needs, (BATCH, RELEASED_BATCH), strict=True)
+        ]
+        words = [f"{count} images, {size(count * need)}" for count, need in zip(counts, needs, strict=True)]
+        say(
+            f"{run.name}: at a time, importance takes {words[0]}, and reversal {words[1]}, "
+            f"of {size(config.memory_mb * MIB)} (memory_mb)"
+        )
+
+
+def _label(images: ImageSet, name: str) -> int:
+    names = images.class_names
+    if name in names:
+        return names.index(name)
+    if name.isdigit() and int(name) < len(names):
+        return int(name)
+    raise EvoscopeError(
+        f"there is no class {name!r} in {images.name}",
+        f"give a name or a number below {len(names)}; the closest are {closest(name, list(names))}",
+    )
+
+
+def _check_images(images: ImageSet, labels: Sequence[int]) -> None:
+    empty = [images.class_names[label] for label in labels if not (images.labels == label).any()]
+    if empty:
+        raise EvoscopeError(
+            f"class {empty[0]!r} has no images in {images.name} {images.split}",
+            "choose another class (evolution.classes=[...]) or add images",
+        )
+
+
+def _protocols(context: Context) -> list[str]:
+    """The job's own protocol first, then the others to compare with."""
+    own = context.config.protocol.name
+    return [own, *(name for name in context.config.protocols if name != own)]
+
+
+def _taken(context: Context, protocol: str, judged: Sequence[Judged]) -> list[Taken]:
+    """Reversals of everything judged, under a protocol (whose layers may be others)."""
+    if protocol == context.config.protocol.name:
+        return [take_back(context, each) for each in judged]
+    config = copy.deepcopy(context.config)
+    config.protocol = copy.deepcopy(config.protocols[protocol])
+    variant = context.varied(config)
+    runs = {run.name: run for run in judged_runs(variant)}
+    return [take_back(variant, judge(variant, runs[each.run.name], each.pair, each.label)) for each in judged]
+
+
+def _base_stimuli(context: Context) -> Node:
+    base = next(iter(context.runs.values()))
+    return stimuli(context, base, base.last, base=True)
+
+
+def _base_look(context: Context, semantic: Node) -> Look:
+    base = next(iter(context.runs.values()))
+    found = _base_stimuli(context)
+    run = replace(base, epochs=(base.last,))
+    return Look(run, base.last, True, found, projection(context, semantic, found))
+
+
+def _pictured(context: Context, semantic: Node, judged: Sequence[Judged]) -> list[Pictured]:
+    """Of every run the first pair and class."""
+    first = {each.run.name: each for each in reversed(judged)}
+    return [
+        Pictured(
+            each,
+            _look(context, semantic, each.run, each.pair.before),
+            _look(context, semantic, each.run, each.pair.after),
+        )
+        for each in reversed(first.values())
+    ]
+
+
+def _look(context: Context, semantic: Node, run: Run, epoch: int) -> Look:
+    found = stimuli(context, run, epoch)
+    return Look(run, epoch, False, found, projection(context, semantic, found))
+
+
+def _later_stimuli(context: Context, judged: Sequence[Judged]) -> dict[str, Node]:
+    return {place_of(each): stimuli(context, each.run, each.pair.after) for each in judged}
+
+
+__all__ = ["EpochPair", "chosen_classes", "judged_runs", "plan", "print_memory", "run"]

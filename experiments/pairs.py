@@ -1,0 +1,118 @@
+"""Between which epochs evolutions are judged: those asked for, those of the run, or those that accuracy chooses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from evoscope.errors import EvoscopeError
+from evoscope.models.checkpoints import INIT
+from evoscope.training.loop import read_metrics
+from experiments.context import Context
+from experiments.runs import Run
+from experiments.stages.training import training
+
+NAMES = ("early to middle", "middle to late")
+
+
+@dataclass(frozen=True)
+class EpochPair:
+    """A stretch of training: what it is called, and its first and last epoch."""
+
+    name: str
+    before: int
+    after: int
+
+    @property
+    def label(self) -> str:
+        """The two epochs, for messages."""
+        return f"{self.before} to {self.after}"
+
+
+def pairs_of(context: Context, run: Run) -> tuple[EpochPair, ...]:
+    """The pairs of epochs of a run; trains it where accuracies decide them and it has not been trained.
+
+    A dry run does not train: it takes epochs evenly spread instead.
+
+    Raises
+    ------
+    EvoscopeError : an epoch that does not exist, or a training too short for two pairs.
+    """
+    asked = context.config.evolution.pairs
+    if asked is not None:
+        return tuple(_asked(run, pair, context) for pair in asked)
+    stages = stages_of(context, run)
+    return tuple(EpochPair(*values) for values in zip(NAMES, stages[:-1], stages[1:], strict=False))
+
+
+def stages_of(context: Context, run: Run) -> tuple[int, ...]:
+    """Early, middle and late epoch of a run."""
+    if run.recipe is None:
+        return _thinned(run.epochs, run.name)
+    if run.stages:
+        for epoch in run.stages:
+            _check_epoch(run, epoch)
+        return run.stages
+    node = training(context, run)
+    if context.config.dry_run and not context.store.plan([node])[0].cached:
+        return _thinned(tuple(range(INIT, run.recipe.epochs)), run.name)
+    return reaching(read_metrics(context.get(node)), context.config.evolution.thresholds, run.name)
+
+
+def reaching(metrics: pd.DataFrame, thresholds: Sequence[float], name: str) -> tuple[int, ...]:
+    """The first epochs, each after the one before, whose training top-1 accuracy reaches each threshold.
+
+    A threshold that is never reached takes the most accurate epoch that is left.
+
+    Raises
+    ------
+    EvoscopeError : no epoch is left for a threshold.
+    """
+    trained = metrics[metrics["epoch"] > INIT].sort_values("epoch")
+    chosen: list[int] = []
+    for threshold in thresholds:
+        left = trained[trained["epoch"] > (chosen[-1] if chosen else INIT)]
+        if left.empty:
+            raise EvoscopeError(
+                f"run {name} has no epoch after {chosen[-1]} for a training accuracy of {threshold:g}",
+                "train longer (training.epochs=...) or give the epochs (evolution.pairs=[[a,b]])",
+            )
+        fine = left[left["train_top1"] >= threshold]
+        best = left.loc[left["train_top1"].idxmax()] if fine.empty else fine.iloc[0]
+        chosen.append(int(best["epoch"]))
+    return tuple(chosen)
+
+
+def _asked(run: Run, pair: Sequence[int], context: Context) -> EpochPair:
+    if len(pair) != 2 or pair[0] == pair[1]:
+        raise EvoscopeError(
+            f"evolution.pairs has {list(pair)}, which is no pair",
+            "give two different epochs, as in [[0,3],[3,7]]",
+        )
+    for epoch in pair:
+        _check_epoch(run, epoch)
+    return EpochPair(f"{pair[0]} to {pair[1]}", pair[0], pair[1])
+
+
+def _check_epoch(run: Run, epoch: int) -> None:
+    there = run.checkpoints.epochs if run.checkpoints is not None else _kept(run)
+    if epoch not in there:
+        raise EvoscopeError(
+            f"run {run.name} has no checkpoint of epoch {epoch}", f"choose among {', '.join(map(str, there))}"
+        )
+
+
+def _kept(run: Run) -> tuple[int, ...]:
+    """Epochs whose checkpoints the training leaves (-1: before training)."""
+    assert run.recipe is not None
+    last = run.recipe.epochs - 1
+    return tuple(sorted({INIT, *(run.recipe.keep or range(last)), last}))
+
+
+def _thinned(epochs: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """First, middle and last of some epochs."""
+    if len(epochs) < 2:
+        raise EvoscopeError(
+            f"run {name} has only one checkpoint", "an evolution leads from one to another: give two"
+        )
+    return tuple(sorted({epochs[0], epochs[len(epochs) // 2], epochs[-1]}))

@@ -1,0 +1,176 @@
+"""From counts of correct predictions to the drops of the reversal experiment, and whether their order holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from evoscope.arrays import Doubles
+from evoscope.evolution.reversal import EVERY_LAYER
+from evoscope.stats.intervals import Interval, bootstrap_interval
+
+BIN_NAMES = ("bin1", "bin2", "bin3", "bin4")
+METRICS = ("top1", "top5")
+NEAR_ZERO = 0.25
+"""The least important bin is near zero when its change is at most this share of the most important bin's drop."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Whether the published order of the drops holds (ConceptEvo, reversal: the qualitative pattern).
+
+    ``most_first``: the most important bin drops most; ``monotone``: drops shrink from bin to bin;
+    ``least_near_zero``: the least important bin changes by at most a quarter of the most important one's drop;
+    ``random_between``: a random quarter lies between the two; ``why``: what fails, in words.
+    """
+
+    most_first: bool
+    monotone: bool
+    least_near_zero: bool
+    random_between: bool
+    why: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether all four do."""
+        return self.most_first and self.monotone and self.least_near_zero and self.random_between
+
+
+def class_drops(counts: pd.DataFrame, metric: str, layers: Sequence[str]) -> pd.DataFrame:
+    """Mean change of accuracy of every class, condition and number over the layers, each reverted alone.
+
+    Parameters
+    ----------
+    counts : rows of `evoscope.evolution.reversal.reversal` for one split, with the class in ``label``.
+    metric : ``top1`` or ``top5``; layers : those that count; ``*`` for all layers at once.
+
+    Returns
+    -------
+    Columns ``label``, ``condition``, ``number``, ``drop`` (accuracy after minus before, negative for a loss).
+    """
+    untouched = counts[counts["condition"] == "none"].set_index("label")[metric]
+    chosen = counts[counts["layer"].isin(layers) & (counts["condition"] != "none")]
+    drop = (chosen[metric] - chosen["label"].map(untouched)) / chosen["images"]
+    keys = ["label", "condition", "number"]
+    return chosen.assign(drop=drop).groupby(keys, sort=True)["drop"].mean().reset_index()
+
+
+def interval_over_classes(drops: pd.DataFrame, condition: str, seed: int, resamples: int) -> Interval:
+    """Mean drop under a condition, over the numbers within a class and then over classes, with its interval."""
+    return bootstrap_interval(by_class(drops, condition).to_numpy(), seed, resamples)
+
+
+def by_class(drops: pd.DataFrame, condition: str) -> "pd.Series[float]":
+    """Mean drop of each class under a condition."""
+    return drops[drops["condition"] == condition].groupby("label")["drop"].mean()
+
+
+def standard_error_over_draws(drops: pd.DataFrame) -> float:
+    """Standard error of the class- and layer-averaged drop of random sets, over the draws; NaN for one draw."""
+    means = drops[drops["condition"] == "random"].groupby("number")["drop"].mean().to_numpy()
+    return float(np.std(means, ddof=1) / len(means) ** 0.5) if len(means) > 1 else float("nan")
+
+
+def order_of(drops: pd.DataFrame, seed: int, resamples: int) -> Order:
+    """Judge the order of the bins and of random.
+
+    Parameters
+    ----------
+    drops : of `class_drops`, with all four bins and random.
+    seed, resamples : of the paired intervals over classes that the reasons quote.
+    """
+    bins = [by_class(drops, name) for name in BIN_NAMES]
+    values = [float(each.mean()) for each in bins]
+    random = float(by_class(drops, "random").mean())
+    rising = [a <= b for a, b in pairwise(values)]
+    near = abs(values[3]) <= NEAR_ZERO * abs(values[0])
+    between = values[0] < random < values[3]
+    reasons = [
+        _out_of_order(number, bins[number], bins[number + 1], seed, resamples)
+        for number, fine in enumerate(rising)
+        if not fine
+    ]
+    if not near:
+        reasons.append(f"bin 4 changes by {values[3]:+.3f}, more than a quarter of bin 1's {values[0]:+.3f}")
+    if not between:
+        reasons.append(f"random ({random:+.3f}) is not between bin 1 and bin 4 ({values[3]:+.3f})")
+    return Order(min(values) == values[0] < 0, all(rising), near, between, "; ".join(reasons))
+
+
+def _out_of_order(
+    number: int, earlier: "pd.Series[float]", later: "pd.Series[float]", seed: int, resamples: int
+) -> str:
+    difference: Doubles = (later - earlier).to_numpy(dtype=np.float64)
+    interval = bootstrap_interval(difference, seed, resamples)
+    sure = "" if interval.excludes(0) else ", not distinguishable over classes"
+    places = f"bin {number + 2} drops more than bin {number + 1}"
+    return f"{places} (by {-interval.value:.3f} [{-interval.high:.3f}, {-interval.low:.3f}]{sure})"
+
+
+def summary_rows(
+    counts: pd.DataFrame, layers: dict[str, Sequence[str]], seed: int, resamples: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All drops and all orders of one run's reversals between two epochs.
+
+    Parameters
+    ----------
+    counts : rows of `evoscope.evolution.reversal.reversal` of all classes and splits, with ``label``.
+    layers : what is averaged over, by name, for instance ``{"once": [...]}``; `EVERY_LAYER` alone is all at once.
+    seed, resamples : of the bootstrap over classes.
+
+    Returns
+    -------
+    Rows per split, metric, layers and condition (``value``, ``low``, ``high``, ``se``, ``accuracy``, ``classes``,
+    ``images``, ``samples``, ``draws``), and rows per split, metric and layers with the fields of `Order`.
+    """
+    rows, orders = [], []
+    for split, own in counts.groupby("split", sort=False):
+        for metric in METRICS:
+            for name, chosen in layers.items():
+                where = {"split": split, "metric": metric, "layers": name}
+                drops = class_drops(own, metric, chosen)
+                rows += [
+                    {**where, **_row(own, drops, metric, str(each), seed, resamples)}
+                    for each in pd.unique(drops["condition"])
+                ]
+                judged = order_of(drops, seed, resamples)
+                orders.append({**where, **judged.__dict__, "holds": judged.holds})
+    return pd.DataFrame(rows), pd.DataFrame(orders)
+
+
+def _row(
+    counts: pd.DataFrame, drops: pd.DataFrame, metric: str, condition: str, seed: int, resamples: int
+) -> dict[str, object]:
+    untouched = counts[counts["condition"] == "none"]
+    interval = interval_over_classes(drops, condition, seed, resamples)
+    numbers = drops.loc[drops["condition"] == condition, "number"].nunique()
+    random = condition == "random"
+    return {
+        "condition": condition,
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "se": standard_error_over_draws(drops) if random else float("nan"),
+        "accuracy": float((untouched[metric] / untouched["images"]).mean()),
+        "classes": int(untouched["label"].nunique()),
+        "images": float(untouched["images"].mean()),
+        "samples": 0 if random or condition == "all" else numbers,
+        "draws": numbers if random else 0,
+    }
+
+
+__all__ = [
+    "BIN_NAMES",
+    "EVERY_LAYER",
+    "METRICS",
+    "NEAR_ZERO",
+    "Order",
+    "by_class",
+    "class_drops",
+    "interval_over_classes",
+    "order_of",
+    "standard_error_over_draws",
+    "summary_rows",
+]
