@@ -78,8 +78,8 @@ def reaching(metrics: pd.DataFrame, thresholds: Sequence[float], name: str) -> t
                 "train longer (training.epochs=...) or give the epochs (evolution.pairs=[[a,b]])",
             )
         fine = left[left["train_top1"] >= threshold]
-        best = left.loc[left["train_top1"].idxmax()] if fine.empty else fine.iloc[0]
-        chosen.append(int(best["epoch"]))
+        best = left["epoch"].iloc[int(left["train_top1"].argmax())] if fine.empty else fine["epoch"].iloc[0]
+        chosen.append(int(best))
     return tuple(chosen)
 
 

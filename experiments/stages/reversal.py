@@ -203,11 +203,12 @@ def _has_together(counts: pd.DataFrame) -> bool:
 
 def _headed(taken: Taken, rows: pd.DataFrame) -> pd.DataFrame:
     pair = taken.judged.pair
-    head = {
-        "run": taken.judged.run.name,
-        "pair": pair.name,
-        "from_epoch": pair.before,
-        "to_epoch": pair.after,
-        "protocol": taken.protocol,
-    }
-    return rows.assign(**head)[[*head, *rows.columns]]
+    head = ["run", "pair", "from_epoch", "to_epoch", "protocol"]
+    named = rows.assign(
+        run=taken.judged.run.name,
+        pair=pair.name,
+        from_epoch=pair.before,
+        to_epoch=pair.after,
+        protocol=taken.protocol,
+    )
+    return named[[*head, *rows.columns]]

@@ -77,7 +77,7 @@ def means(table: pd.DataFrame, seed: int) -> pd.DataFrame:
             rows.append({**row, "auc": np.nan, "neurons": 0, "note": "no neuron tells such a concept"})
             continue
         interval = bootstrap_interval(known["auc"].to_numpy(), seed)
-        null = known[["null", "null_low", "null_high"]].mean().to_dict()
+        null = {name: float(known[name].mean()) for name in ("null", "null_low", "null_high")}
         bounds = {"auc": interval.value, "low": interval.low, "high": interval.high}
         note = f"{len(known)} of {len(group)} classes"
         rows.append({**row, **bounds, **null, "neurons": int(known["neurons"].sum()), "note": note})

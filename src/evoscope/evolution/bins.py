@@ -81,5 +81,5 @@ def bins_of_all(layer: Array, score: Array, mean: Doubles, rule: BinRule = CORRE
 
 
 def _bounds(channels: int) -> list[int]:
-    """Where the bins of all channels begin and end; the first ones take the remainder."""
+    """Where the bins of all channels begin and end: at the quarters, rounded up."""
     return [-(-channels * number // BINS) for number in range(BINS + 1)]

@@ -1,5 +1,6 @@
 """Importance of every neuron's evolution for one class (ConceptEvo, importance of an evolution)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,13 +80,20 @@ def importance(
         device=device,
         channels_last=device.type == "cpu",
     )
-    counts = _Counts.none(sum(channels for channels, _, _ in pair.shapes.values()), device)
-    for piece in loader.ordered(progress):
-        found = sensitivities(pair, piece.pixels, label)
-        counts.add(torch.cat([found[layer] for layer in pair.layers], dim=1))
+    counts = counted(pair, (piece.pixels for piece in loader.ordered(progress)), label)
     mean = counts.total.cpu().numpy() / len(images)
     positive, negative = counts.positive.cpu().numpy(), counts.negative.cpu().numpy()
     return EvolutionImportance(neuron_index(pair), label, images.ids, positive, negative, mean)
+
+
+def counted(pair: Pair, batches: Iterable[Tensor], label: int) -> "Counts":
+    """Count the signs of the sensitivities over batches of pixels, and add them up."""
+    device = next(pair.after.module.parameters()).device
+    counts = Counts.none(sum(channels for channels, _, _ in pair.shapes.values()), device)
+    for pixels in batches:
+        found = sensitivities(pair, pixels, label)
+        counts.add(torch.cat([found[layer] for layer in pair.layers], dim=1))
+    return counts
 
 
 def sample_of_class(images: ImageSet, label: int, count: int, seed: int, sample: int) -> ImageSet:
@@ -133,7 +141,7 @@ def significance(found: EvolutionImportance) -> tuple[Doubles, Doubles]:
     p and q (Benjamini-Hochberg), float64 [neurons] each.
     """
     moved = found.positive + found.negative
-    p = distributions.binom.sf(found.positive - 1, moved, 0.5)
+    p = np.asarray(distributions.binom.sf(found.positive - 1, moved, 0.5), dtype=np.float64)
     return p, np.asarray(distributions.false_discovery_control(p), dtype=np.float64)
 
 
@@ -149,15 +157,15 @@ def neuron_index(pair: Pair) -> NeuronIndex:
 
 
 @dataclass
-class _Counts:
-    """What is kept of the sensitivities, on the device: [neurons] each."""
+class Counts:
+    """What is kept of the sensitivities, on the device: int64 and int64 and float64 [neurons]."""
 
     positive: Tensor
     negative: Tensor
     total: Tensor
 
     @classmethod
-    def none(cls, neurons: int, device: torch.device) -> "_Counts":
+    def none(cls, neurons: int, device: torch.device) -> "Counts":
         whole = [torch.zeros(neurons, dtype=torch.int64, device=device) for _ in range(2)]
         return cls(whole[0], whole[1], torch.zeros(neurons, dtype=torch.float64, device=device))
 

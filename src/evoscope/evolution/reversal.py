@@ -111,7 +111,7 @@ class Reverser:
         place = self.pair.after.module.get_submodule(suffix.place)
         mixed = _mixed(place, masks, earlier[suffix.number], later[suffix.number])
         logits: Tensor = run_suffix(self.pair.after.module, suffix, mixed, later, pixels, len(masks))
-        return logits.split(len(pixels))
+        return torch.split(logits, len(pixels))
 
     def _all_layers(
         self, earlier: Mapping[int, Any], pixels: Tensor, split: str, first: int
@@ -124,7 +124,7 @@ class Reverser:
                 place = module.get_submodule(suffix.place)
                 stack.callback(place.register_forward_hook(hook).remove)
             logits: Tensor = module(repeated(pixels, copies))
-        return logits.split(len(pixels))
+        return torch.split(logits, len(pixels))
 
     def _masks(self, suffix: Suffix, split: str, first: int, pixels: Tensor) -> Tensor:
         masks = self.conditions.masks(suffix.layer, split, first)
@@ -220,7 +220,7 @@ def _mixed(place: nn.Module, masks: Tensor, earlier: Tensor, later: Tensor) -> T
 
 def _revert(masks: Tensor, earlier: Tensor, place: nn.Module, inputs: object, output: Tensor) -> Tensor:
     """Hook: put the conditions' channels of all copies back."""
-    copies = output.unflatten(0, (len(masks), -1))
+    copies = output.reshape(len(masks), -1, *output.shape[1:])
     chosen = _shaped(place, masks, earlier)
     mixed = torch.where(chosen[:, None], earlier, copies).flatten(0, 1)
     return mixed.contiguous(memory_format=_layout(output))
@@ -240,7 +240,10 @@ def _layout(tensor: Tensor) -> torch.memory_format:
 
 def _distinct(suffixes: Mapping[str, Suffix]) -> list[Suffix]:
     """One suffix per tensor."""
-    return list({suffix.number: suffix for suffix in reversed(suffixes.values())}.values())[::-1]
+    first: dict[int, Suffix] = {}
+    for suffix in suffixes.values():
+        first.setdefault(suffix.number, suffix)
+    return list(first.values())
 
 
 def _divisor(most: int) -> int:

@@ -4,12 +4,13 @@ A forward pass is a tree of module calls. When layer L returns, some calls are c
 known they need not run again. So every module with a complete call is made to return the known output, L is
 made to return the given map, and the network's own ``forward`` runs: branches, residuals and glue code work
 as they stand. Of the complete calls only those that the logits still depend on need real values (a residual
-that passes L by); a probe with one blank image finds them by their gradients.
+that passes L by); a probe with one blank image finds them by their gradients. Two images of noise then test
+that nothing was missed (what leaves no gradient: a mask, a batch size); if so, every call gets its real value.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -104,10 +105,18 @@ def find_suffixes(module: nn.Module, layers: Sequence[str], pixels: Tensor) -> d
     ------
     EvoscopeError : a layer does not run.
     """
-    recorder = Recorder(module, lambda number: True)
-    with torch.no_grad(), recorder.watching():
-        module(pixels)
-    return {layer: _suffix(module, layer, recorder, pixels) for layer in layers}
+    recorder, trial = (Recorder(module, lambda number: True) for _ in range(2))
+    images = torch.randn((2, *pixels.shape[1:]), generator=torch.Generator().manual_seed(0)).to(pixels)
+    with torch.no_grad():
+        with recorder.watching():
+            module(pixels)
+        with trial.watching():
+            logits = module(images)
+    drafts = [_suffix(module, layer, recorder, pixels) for layer in layers]
+    return {
+        draft.layer: draft if _holds(module, draft, trial.outputs, images, logits) else _all_live(draft)
+        for draft in drafts
+    }
 
 
 def run_suffix(
@@ -194,6 +203,23 @@ def _live(module: nn.Module, draft: Suffix, output: Any, pixels: Tensor) -> froz
     return frozenset(number for (number, _), gradient in used if gradient is not None)
 
 
+def _holds(
+    module: nn.Module, suffix: Suffix, outputs: Mapping[int, Any], images: Tensor, logits: Tensor
+) -> bool:
+    """Whether the suffix gives the logits of a whole pass."""
+    output = map_tensors(torch.clone, outputs[suffix.number])
+    try:
+        with torch.no_grad():
+            found = run_suffix(module, suffix, output, outputs, images, copies=1)
+    except RuntimeError:
+        return False
+    return found.shape == logits.shape and torch.allclose(found, logits, rtol=1e-4, equal_nan=True)
+
+
+def _all_live(suffix: Suffix) -> Suffix:
+    return replace(suffix, live=frozenset([INPUT, *(call.number for call in suffix.known)]), blanks={})
+
+
 def _leaf(tensor: Tensor) -> Tensor:
     return tensor.detach().requires_grad_() if tensor.is_floating_point() else tensor
 
@@ -251,4 +277,4 @@ def _put_back(part: nn.Module, forward: Any) -> None:
 
 
 def _name_of(module: nn.Module, part: nn.Module) -> str:
-    return next(name for name, candidate in module.named_modules() if candidate is part)
+    return next(str(name) for name, candidate in module.named_modules() if candidate is part)

@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from evoscope.arrays import Doubles
 from evoscope.evolution.reversal import EVERY_LAYER
 from evoscope.stats.intervals import Interval, bootstrap_interval
 
@@ -102,7 +101,7 @@ def order_of(drops: pd.DataFrame, seed: int, resamples: int) -> Order:
 def _out_of_order(
     number: int, earlier: "pd.Series[float]", later: "pd.Series[float]", seed: int, resamples: int
 ) -> str:
-    difference: Doubles = (later - earlier).to_numpy(dtype=np.float64)
+    difference = np.asarray(later - earlier, dtype=np.float64)
     interval = bootstrap_interval(difference, seed, resamples)
     sure = "" if interval.excludes(0) else ", not distinguishable over classes"
     places = f"bin {number + 2} drops more than bin {number + 1}"
