@@ -12,12 +12,16 @@ from results import (
     fig_coverage,
     fig_discovery,
     fig_evolution,
+    fig_important,
     fig_metrics,
+    fig_reversal,
     fig_scenes,
     fig_training,
     table_behaviour,
+    table_importance,
     table_metrics,
     table_protocols,
+    table_reversal,
     table_training,
 )
 from results.about import About
@@ -75,6 +79,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(fig_alignment, "ConceptEvo", "regions of one map where models meet, with example patches", PICTURE),
     Entry(fig_discovery, "ConceptEvo", "the map under three ways of training VGG16", PICTURE),
     Entry(fig_evolution, "ConceptEvo", "chosen neurons over the epochs", PICTURE),
+    Entry(fig_reversal, "ConceptEvo", "accuracy when neurons are put back to an earlier epoch", PICTURE),
+    Entry(fig_important, "ConceptEvo", "evolutions that matter most for a class", PICTURE),
     Entry(fig_training, "ConceptEvo", "accuracy of every run at every epoch", PICTURE),
     Entry(fig_metrics, "Evoscope", "alignment metrics with intervals and nulls", PICTURE),
     Entry(fig_coverage, "Evoscope", "concept purity against coverage, per protocol", PICTURE),
@@ -82,6 +88,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(table_metrics, "Evoscope", "alignment metrics", TABLE),
     Entry(table_protocols, "Evoscope", "protocols side by side", TABLE),
     Entry(table_behaviour, "ConceptEvo", "whether the runs behave as published", TABLE),
+    Entry(table_reversal, "ConceptEvo", "reversal beside the published values", TABLE),
+    Entry(table_importance, "Evoscope", "importance against the concepts that define a class", TABLE),
     Entry(table_training, "ConceptEvo", "accuracy after training", TABLE),
 )
 BY_ID = {entry.id: entry for entry in ENTRIES}

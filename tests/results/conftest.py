@@ -1,5 +1,6 @@
 """Made-up exhibits of realistic size and shape; nothing here is a measurement."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.text import Text
 from PIL import Image, ImageDraw
 
 from evoscope.activations.stimuli import Status
-from evoscope.exhibits import Alignment, Evolution, NeuronMap, SceneSheet, TrainingCurves
+from evoscope.exhibits import Alignment, Evolution, ImportantEvolutions, NeuronMap, SceneSheet, TrainingCurves
 from results import manifest
 from results.about import About
 
@@ -22,6 +23,22 @@ LAYERS = {
 CONCEPTS = ("wheel", "striped", "red circle", "checkerboard", "forest background", "eye", "")
 SHAPES = ("ellipse", "rectangle", "triangle")
 COLOURS = ("#c0392b", "#2980b9", "#27ae60", "#f1c40f", "#8e44ad", "#e67e22")
+PAIRS_OF = dict.fromkeys(
+    ("vgg16", "inception_v3", "convnext"), (("early to middle", 1, 4), ("middle to late", 4, 9))
+)
+SETTING = ["run", "pair", "from_epoch", "to_epoch", "protocol", "split", "metric", "layers"]
+REVERSED = [
+    "condition", "value", "low", "high", "se", "accuracy", "classes", "images", "samples", "draws", "channels",
+]  # fmt: skip
+CONDITIONS = ("bin1", "bin2", "bin3", "bin4", "random", "all")
+IMPORTANT = [
+    "run", "from_epoch", "to_epoch", "class_name", "layer", "channel", "score", "mean", "q", "concept_before",
+    "concept_after", "x_before", "y_before", "x_after", "y_after", "moved",
+]  # fmt: skip
+TRUTH = [
+    "run", "pair", "from_epoch", "to_epoch", "class_name", "kind", "auc", "low", "high", "null", "null_low",
+    "null_high", "p", "neurons", "of", "note",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -284,10 +301,85 @@ class Maker:
             images, titles, images[:masks], ("the scene", *titles[: masks - 1])[:masks], difficulty
         )
 
+    def reversal(self, runs=PAIRS_OF, protocols=("corrected", "as_released")):
+        """Changes of accuracy that mostly fall off from bin to bin, layers counted in three ways."""
+        rows = []
+        for run, pairs in runs.items():
+            for pair, first, last in pairs:
+                for protocol in protocols:
+                    ways = ("once", "together") if protocol == "corrected" else ("once", "listed", "together")
+                    for split, metric in itertools.product(("train", "test"), ("top1", "top5")):
+                        for layers in ways:
+                            setting = (run, pair, first, last, protocol, split, metric, layers)
+                            rows += [setting + own for own in self._conditions(split, metric, layers)]
+        return pd.DataFrame(rows, columns=[*SETTING, *REVERSED])
+
+    def _conditions(self, split, metric, layers):
+        accuracy = {"train": 0.93, "test": 0.8}[split] + (0.05 if metric == "top5" else 0)
+        size = (
+            self.rng.uniform(0.03, 0.2)
+            * (0.5 if metric == "top5" else 1)
+            * (3 if layers == "together" else 1)
+        )
+        images = 250 if split == "train" else 50
+        for condition, share in zip(CONDITIONS, (1, 0.4, 0.15, -0.05, 0.35, 1.6), strict=True):
+            value, half = -size * share + self.rng.normal(0, 0.01), 0.15 * size + 0.004
+            se = half / 3 if condition == "random" else np.nan
+            numbers = (0, 5) if condition == "random" else (5, 0) if condition != "all" else (0, 0)
+            yield condition, value, value - half, value + half, se, accuracy, 20, images, *numbers, 352
+
+    def order(self, reversal):
+        """Verdicts on every cell, some of which do not hold."""
+        cells = reversal[SETTING].drop_duplicates().reset_index(drop=True)
+        flags = self.rng.random((len(cells), 4)) < 0.85
+        for place, name in enumerate(("most_first", "monotone", "least_near_zero", "random_between")):
+            cells[name] = flags[:, place]
+        cells["holds"] = flags.all(axis=1)
+        why = "bin 2 drops more than bin 1 (by 0.008 [-0.001, 0.017], not distinguishable over classes)"
+        return cells.assign(why=["" if holds else why for holds in cells["holds"]])
+
+    def important(
+        self, blocks=(("vgg16", "striped circle on grass"), ("convnext", "car")), each=3, counts=(4, 5)
+    ):
+        """Neurons with their way, patches, images and a warm spot with a cold rim on each of them."""
+        rows = []
+        for run, class_name in blocks:
+            for neuron in range(each):
+                before, after = self.rng.normal(0, 4, (2, 2))
+                layer = LAYERS.get(run, ("stem", "encoder.blocks.11.mlp"))[-1]
+                concepts = (CONCEPTS[neuron % 7], CONCEPTS[(neuron + neuron % 2) % 7])
+                rows.append(
+                    (run, 1, 5, class_name, layer, 17 * neuron, 0.98 - 0.05 * neuron, 0.41 / (1 + neuron),
+                     0.0004 * 10 ** neuron, *concepts, *before, *after, float(np.hypot(*(after - before))) / 3)
+                )  # fmt: skip
+        neurons = pd.DataFrame(rows, columns=IMPORTANT)
+        images = self.patches(len(rows), counts[1])
+        across, down = np.meshgrid(np.linspace(-1, 1, self.side), np.linspace(-1, 1, self.side))
+        centres = self.rng.uniform(-0.5, 0.5, (len(rows), counts[1], 2))
+        far = (across - centres[..., :1, None]) ** 2 + (down - centres[..., 1:, None]) ** 2
+        heat = (np.exp(-far / 0.1) - 0.35 * np.exp(-((far - 0.5) ** 2) / 0.05)).astype(np.float32)
+        sizes = (len(rows), counts[0])
+        return ImportantEvolutions(neurons, self.patches(*sizes), self.patches(*sizes), images, heat)
+
+    def truth(self, runs=PAIRS_OF, classes=("striped circle on grass", "car", "face")):
+        """AUC per class and its mean, well above the null for concepts that define the class."""
+        rows = []
+        for run, pairs in runs.items():
+            for (pair, first, last), kind in itertools.product(pairs, ("defining", "distractor")):
+                for name in ("", *classes):
+                    auc = (0.71 if kind == "defining" else 0.5) + self.rng.normal(0, 0.03)
+                    low, high = (auc - 0.04, auc + 0.04) if not name else (np.nan, np.nan)
+                    null = (0.5, 0.42, 0.58, 0.001 if kind == "defining" else 0.6)
+                    note = "no neuron answers to a concept of this class" if name == "car" else ""
+                    auc = np.nan if note else auc
+                    rows.append((run, pair, first, last, name, kind, auc, low, high, *null, 48, 1056, note))
+        return pd.DataFrame(rows, columns=TRUTH)
+
     def exhibits(self):
         """Everything that any figure reads."""
-        neurons = self.map()
+        neurons, reversal = self.map(), self.reversal()
         return {
+            "reversal": reversal, "order": self.order(reversal), "important": self.important(), "truth": self.truth(),
             "map": neurons, "alignment": self.alignment(neurons.neurons), "evolution": self.evolution(),
             "training": self.training(), "metrics": self.metrics(), "coverage": self.coverage(),
             "behaviour": self.behaviour(), "scenes": self.scenes(),

@@ -16,13 +16,25 @@ from results import (
     fig_coverage,
     fig_discovery,
     fig_evolution,
+    fig_important,
     fig_metrics,
+    fig_reversal,
     fig_scenes,
     fig_training,
 )
 from results.drawing import draw_figure
 
-FIGURES = (fig_alignment, fig_discovery, fig_evolution, fig_training, fig_metrics, fig_coverage, fig_scenes)
+FIGURES = (
+    fig_alignment,
+    fig_discovery,
+    fig_evolution,
+    fig_training,
+    fig_metrics,
+    fig_coverage,
+    fig_scenes,
+    fig_reversal,
+    fig_important,
+)
 LONG_RUN = "a_rather_long_name_of_my_own_network_run_7"
 LONG_LAYER = "backbone.encoder.stage4.blocks.11.attention.projection.conv"
 LONG_CONCEPT = "American Staffordshire terrier or a breed that costs $5 or $6"

@@ -72,3 +72,10 @@ def epoch_axis(axes: Axes, first: int, last: int) -> Axes:
     room = max(0.04 * (last - first), 0.3)
     axes.set_xlim(first - room, last + room)
     return axes
+
+
+def epochs_name(first: int, last: int) -> str:
+    """``epochs 3 to 7``, or ``before training to epoch 7``."""
+    if first == UNTRAINED:
+        return f"{epoch_name(first)} to {epoch_name(last)}"
+    return f"epochs {first} to {last}"
