@@ -28,7 +28,7 @@ PAIR = ["run", "pair", "from_epoch", "to_epoch"]
 CELL = [*PAIR, "protocol", "split", "metric"]
 SETTING = [*CELL, "layers"]
 MEASURED = ("value", "low", "high", "se", "accuracy")
-COUNTS = ("classes", "images", "samples", "draws", "channels")
+COUNTS = ("classes", "images", "samples", "draws")
 COLUMNS = (*SETTING, "condition", *MEASURED, *COUNTS)
 ORDER = (*SETTING, "most_first", "monotone", "least_near_zero", "random_between", "holds", "why")
 

@@ -28,7 +28,7 @@ PAIRS_OF = dict.fromkeys(
 )
 SETTING = ["run", "pair", "from_epoch", "to_epoch", "protocol", "split", "metric", "layers"]
 REVERSED = [
-    "condition", "value", "low", "high", "se", "accuracy", "classes", "images", "samples", "draws", "channels",
+    "condition", "value", "low", "high", "se", "accuracy", "classes", "images", "samples", "draws",
 ]  # fmt: skip
 CONDITIONS = ("bin1", "bin2", "bin3", "bin4", "random", "all")
 IMPORTANT = [

@@ -118,7 +118,7 @@ def test_a_protocol_that_nobody_published_has_no_published_values(maker, about):
 
 def test_reversal_without_intervals_random_or_some_panels(maker, about, collisions):
     parts = both(maker, runs={"vgg16": (("early to middle", 1, 4),)})
-    rows = parts["reversal"].assign(low=np.nan, high=np.nan, se=np.nan, channels=np.nan, accuracy=np.nan)
+    rows = parts["reversal"].assign(low=np.nan, high=np.nan, se=np.nan, accuracy=np.nan)
     rows = rows[(rows["condition"] != "random") & (rows["metric"] == "top1")]
     figure = figure_of(fig_reversal, {"reversal": rows, "order": parts["order"].iloc[:0]}, about)
     texts = written(figure)
