@@ -114,7 +114,7 @@ def _heading(sheet: Sheet, top: float, block: pd.DataFrame, columns: Columns, ab
         (MARGIN, MAP, "way in the map"),
         (columns.before, room, epoch_name(first)),
         (columns.after, room, epoch_name(last)),
-        (columns.shown, columns.images * MAP / TILES, "images of the class, and where it mattered"),
+        (columns.shown, columns.images * MAP / TILES, "where it helped the class"),
         (columns.words, WORDS - 0.07, "neuron"),
     )
     for left, width, name in names:

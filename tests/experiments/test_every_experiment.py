@@ -6,7 +6,7 @@ import pytest
 
 from experiments import registry
 
-PICTURES = {"unified_space", "train", "coverage", "training_behaviour", "scenes"}
+PICTURES = {"unified_space", "train", "coverage", "training_behaviour", "scenes", "evolution_importance"}
 
 
 @pytest.mark.parametrize("name", registry.names())

@@ -22,6 +22,17 @@ CASES = {
         "/nowhere/ep{epoch}.pt",
     ),
     "wrong layer": (["experiment=unified_space", "model=vgg16", "model.layers=[features.99]"], "features"),
+    "epoch without a checkpoint": (
+        ["experiment=evolution_importance", "model=vgg16", "evolution.pairs=[[0,99]]"],
+        "epoch 99",
+    ),
+    "half a pair": (["experiment=evolution_importance", "model=vgg16", "evolution.pairs=[[1,1]]"], "pair"),
+    "unknown class": (
+        ["experiment=evolution_importance", "model=vgg16", "evolution.classes=[unicorn]"],
+        "unicorn",
+    ),
+    "unknown ties": (["experiment=evolution_importance", "protocol.bin_ties=dice"], "sensitivity"),
+    "too little memory": (["experiment=evolution_importance", "model=vgg16", "memory_mb=0"], "memory_mb"),
     "unknown base": (["experiment=unified_space", "base=vgg61"], "vgg19"),
 }
 

@@ -1,0 +1,97 @@
+"""Drops, intervals and orders against sums written out, on drawn counts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evoscope.evolution.reversal import EVERY_LAYER
+from evoscope.evolution.summary import class_drops, order_of, standard_error_over_draws, summary_rows
+
+LAYERS = ("a", "b", "c")
+
+
+@pytest.fixture(params=range(3))
+def counts(request):
+    """Counts of three classes, two samples, three draws; 20 to 40 images a class."""
+    rng, rows = np.random.default_rng(request.param), []
+    for label in range(3):
+        images = int(rng.integers(20, 40))
+        rows.append(("train", EVERY_LAYER, "none", 0, images, label))
+        for layer in (*LAYERS, EVERY_LAYER):
+            rows += [("train", layer, f"bin{b}", s, images, label) for b in (1, 2, 3, 4) for s in (0, 1)]
+            rows += [("train", layer, "random", d, images, label) for d in range(3)]
+            rows.append(("train", layer, "all", 0, images, label))
+    frame = pd.DataFrame(rows, columns=["split", "layer", "condition", "number", "images", "label"])
+    top1 = rng.integers(0, frame["images"])
+    return frame.assign(top1=top1, top5=np.minimum(frame["images"], top1 + 3))
+
+
+def by_hand(counts, label, condition, layers, metric="top1"):
+    """Mean over layers and numbers of (correct after - correct before) / images."""
+    own = counts[counts["label"] == label]
+    before = int(own.loc[own["condition"] == "none", metric].iloc[0])
+    drops = [
+        (int(row[metric]) - before) / int(row["images"])
+        for _, row in own.iterrows()
+        if row["condition"] == condition and row["layer"] in layers
+    ]
+    return sum(drops) / len(drops)
+
+
+@pytest.mark.parametrize("metric", ["top1", "top5"])
+@pytest.mark.parametrize("layers", [LAYERS, ("b",), (EVERY_LAYER,)])
+def test_drops_are_means_over_layers_of_the_change_in_accuracy(counts, metric, layers):
+    drops = class_drops(counts, metric, layers)
+    for (label, condition), group in drops.groupby(["label", "condition"]):
+        expected = by_hand(counts, label, condition, layers, metric)
+        assert group["drop"].mean() == pytest.approx(expected, abs=1e-12)
+
+
+def test_rows_carry_the_mean_over_classes_and_the_error_over_draws(counts):
+    rows, _ = summary_rows(counts, {"once": LAYERS, "together": [EVERY_LAYER]}, seed=0, resamples=50)
+    row = rows[(rows["metric"] == "top1") & (rows["layers"] == "once")].set_index("condition")
+    for condition in ("bin1", "bin4", "random", "all"):
+        expected = np.mean([by_hand(counts, label, condition, LAYERS) for label in range(3)])
+        assert row.loc[condition, "value"] == pytest.approx(expected, abs=1e-12)
+        assert row.loc[condition, "low"] <= row.loc[condition, "value"] <= row.loc[condition, "high"]
+    draws = []
+    for draw in range(3):
+        own = counts[(counts["condition"] != "random") | (counts["number"] == draw)]
+        draws.append(np.mean([by_hand(own, label, "random", LAYERS) for label in range(3)]))
+    assert row.loc["random", "se"] == pytest.approx(np.std(draws, ddof=1) / 3**0.5, abs=1e-12)
+    assert np.isnan(row.loc["bin1", "se"])
+    assert (row.loc["random", "draws"], row.loc["bin1", "samples"], row.loc["bin1", "classes"]) == (3, 2, 3)
+
+
+def test_one_draw_has_no_standard_error(counts):
+    one = counts[(counts["condition"] != "random") | (counts["number"] == 0)]
+    assert np.isnan(standard_error_over_draws(class_drops(one, "top1", LAYERS)))
+
+
+def drops_of(bins, random):
+    """Drops of three classes that all have the same values."""
+    values = {**{f"bin{b + 1}": value for b, value in enumerate(bins)}, "random": random}
+    return pd.DataFrame(
+        [(label, name, 0, value) for label in range(3) for name, value in values.items()],
+        columns=["label", "condition", "number", "drop"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("bins", "random", "fails"),
+    [
+        ((-0.4, -0.2, -0.1, 0.0), -0.15, set()),
+        ((-0.4, -0.1, -0.2, 0.0), -0.15, {"monotone"}),
+        ((-0.2, -0.4, -0.1, 0.0), -0.15, {"most_first", "monotone"}),
+        ((-0.4, -0.3, -0.25, -0.2), -0.28, {"least_near_zero"}),
+        ((-0.4, -0.2, -0.1, 0.3), -0.15, {"least_near_zero"}),
+        ((-0.4, -0.2, -0.1, 0.0), -0.5, {"random_between"}),
+        ((0.1, 0.2, 0.3, 0.4), 0.2, {"most_first", "least_near_zero"}),
+    ],
+)
+def test_order_says_what_fails_and_why(bins, random, fails):
+    judged = order_of(drops_of(bins, random), seed=0, resamples=50)
+    names = ("most_first", "monotone", "least_near_zero", "random_between")
+    assert {name for name in names if not getattr(judged, name)} == fails
+    assert judged.holds == (not fails)
+    assert bool(judged.why) == bool(fails)
