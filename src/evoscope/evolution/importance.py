@@ -166,6 +166,7 @@ class Counts:
 
     @classmethod
     def none(cls, neurons: int, device: torch.device) -> "Counts":
+        """Nothing counted yet."""
         whole = [torch.zeros(neurons, dtype=torch.int64, device=device) for _ in range(2)]
         return cls(whole[0], whole[1], torch.zeros(neurons, dtype=torch.float64, device=device))
 

@@ -15,6 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import Pair, refuse_non_finite
 from evoscope.models.taps import as_map, capture, tap_point
 
@@ -36,11 +37,15 @@ def sensitivities(pair: Pair, pixels: Tensor, label: int) -> dict[str, Tensor]:
 
     Raises
     ------
-    EvoscopeError : an activation is NaN or infinite; names the state and the layer.
+    EvoscopeError : an activation or a gradient is NaN or infinite; names the state and, of activations, the
+        layer.
     """
     found = _sensitivities(pair, pixels, label, _contracted)
     if not all(bool(torch.isfinite(values).all()) for values in found.values()):
         refuse_non_finite(pair, pixels)
+        raise EvoscopeError(
+            f"{pair.names[0]} gives NaN or infinite logits or gradients", "choose an epoch before it diverged"
+        )
     return found
 
 
@@ -55,11 +60,13 @@ def _sensitivities(
     wanted = layers or pair.layers
     with torch.no_grad(), capture(pair.after.module, wanted, partial(_kept, pair)) as later:
         pair.after.module(pixels)
-    taps = _Taps(later, reduce)
+    taps = _Taps(later, reduce, pair.overwritten)
     with torch.enable_grad(), taps.attached(pair.before.module, wanted):
         logits = pair.before.module(pixels)
         if logits.requires_grad:
             torch.autograd.backward(logits[:, label].sum(), inputs=taps.leaves)
+    # Their hooks know the taps: a circle that would keep this batch's maps until the garbage is collected.
+    taps.leaves.clear()
     return {name: taps.result(name) for name in wanted}
 
 
@@ -85,6 +92,7 @@ class _Taps:
 
     later: dict[str, Tensor]
     reduce: Reduction
+    overwritten: frozenset[str]
     leaves: list[Tensor] = field(default_factory=list)
     changes: dict[str, Tensor] = field(default_factory=dict)
     found: dict[str, Tensor] = field(default_factory=dict)
@@ -107,15 +115,14 @@ class _Taps:
     def _tap(self, name: str, layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
         # Not in place: the maps of two layers may be one tensor.
         self.changes[name] = self.later.pop(name) - as_map(layer, output, name).detach()
-        if output.requires_grad:
-            output.register_hook(partial(self._arrive, name, layer))
-            return output
-        # The parameters need no gradient, so the backward pass ends at the first layers.
-        leaf = output.detach().requires_grad_()
-        leaf.register_hook(partial(self._arrive, name, layer))
-        self.leaves.append(leaf)
-        # A view, for what follows may change it in place, and a leaf cannot be changed.
-        return leaf.view_as(leaf)
+        begins = not output.requires_grad
+        if begins:
+            # The parameters need no gradient, so the backward pass ends at the first layers.
+            output = output.detach().requires_grad_()
+            self.leaves.append(output)
+        output.register_hook(partial(self._arrive, name, layer))  # type: ignore[no-untyped-call]
+        # A leaf cannot be changed in place.
+        return output.clone() if begins and name in self.overwritten else output
 
     def _arrive(self, name: str, layer: nn.Module, gradient: Tensor) -> None:
         self.found[name] = self.reduce(as_map(layer, gradient, name), self.changes.pop(name))
