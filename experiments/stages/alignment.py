@@ -21,7 +21,7 @@ from experiments.stages.showing import PatchOptions, patch_options, patches_of, 
 
 STAGE = Stage(
     "alignment",
-    version=1,
+    version=2,
     modules=("evoscope.space.regions", "evoscope.activations.patches", "experiments.stages.alignment"),
 )
 REGIONS, MEMBERS, PATCHES = 3, 2, 3

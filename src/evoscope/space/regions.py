@@ -7,7 +7,7 @@ import numpy as np
 
 from evoscope.arrays import Floats, Ints
 
-DIFFERENT = 0.5
+DIFFERENT = 0.2
 """Cosine above which two regions would show the same thing."""
 COPIES = 0.98
 """Cosine above which two neurons of one model count once: residual streams carry a channel through many layers."""
