@@ -118,3 +118,46 @@ def test_a_damaged_first_checkpoint_is_refused_before_the_base_is_trained(run_py
     assert done.returncode != 0
     assert "ep0.pt" in done.stderr
     assert not (tmp_path / "store").exists()
+
+
+def evolutions(arguments) -> list[str]:
+    """The same for the experiment on evolutions."""
+    return [argument.replace("=unified_space", "=evolution_importance") for argument in arguments]
+
+
+def spoil(folder, change) -> None:
+    """Change the weights of the last checkpoint."""
+    path = folder / "run" / "ep20.pt"
+    saved = torch.load(path, weights_only=True)
+    change(saved["net"])
+    torch.save(saved, path)
+
+
+def test_evolutions_of_an_unknown_module(run_py, command, tmp_path):
+    done = run_py(*evolutions(command()), store=tmp_path / "store")
+    assert done.returncode == 0, done.stderr
+    (table,) = tmp_path.rglob("table_reversal.csv")
+    rows = pd.read_csv(table)
+    assert set(rows["run"]) == {"own"}
+    assert set(zip(rows["from_epoch"], rows["to_epoch"], strict=True)) == {(0, 10), (10, 20)}
+    assert set(rows["protocol"]) == {"corrected", "as_released"}
+    assert "at a time, importance takes" in done.stdout
+
+
+def test_a_checkpoint_with_nan_is_named(run_py, command, tmp_path):
+    arguments = evolutions(command())
+    spoil(tmp_path, lambda state: state["wrapped.right.weight"].fill_(float("nan")))
+    done = run_py(*arguments, store=tmp_path / "store")
+    assert done.returncode != 0
+    assert "own at epoch 20 has" in done.stderr
+    assert "NaN or infinite activations in layer 'right'" in done.stderr
+
+
+def test_checkpoints_of_two_architectures_are_named(run_py, command, tmp_path):
+    arguments = evolutions(command())
+    spoil(tmp_path, lambda state: state.update({"wrapped.right.weight": torch.zeros(7, 8, 1, 1)}))
+    done = run_py(*arguments, store=tmp_path / "store")
+    assert done.returncode != 0
+    assert "ep20.pt" in done.stderr
+    assert "right.weight" in done.stderr
+    assert "Traceback" not in done.stderr
