@@ -34,7 +34,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	for script in $(basename $(notdir $(wildcard benchmarks/*.py))); do $(BIN)/python -m benchmarks.$$script || exit 1; done
+	for script in $(basename $(notdir $(filter-out %/__init__.py %/timing.py,$(wildcard benchmarks/*.py)))); do $(BIN)/python -m benchmarks.$$script || exit 1; done
 
 # Record the sources of all stages; refuses when a source changed and its stage's version was not raised.
 # `make lock SAME=stimuli,map` vouches that the named stages give the same results as before.

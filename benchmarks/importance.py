@@ -5,31 +5,23 @@ repeats. Bare work: a forward pass of the later network without gradients, one o
 them, and one backward pass of the summed logits of the class to the first layers' maps (the parameters need no
 gradient), with all maps and gradients thrown away. ::
 
-    python benchmarks/importance.py --threads 2 --released
+    python -m benchmarks.importance --threads 2 --released
 """
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from statistics import median
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.timing import SPECS, alternate, network_options
 from evoscope.evolution.importance import counted
 from evoscope.evolution.pair import Pair, make_pair
-from evoscope.models.spec import ModelSpec
 from evoscope.models.taps import as_map, capture, tap_point
 from evoscope.models.zoo import build
 
-SPECS = {
-    "vgg16_bn": ModelSpec("vgg16_bn", width=1 / 4, pixels=48),
-    "inception_v3": ModelSpec("inception_v3", width=1 / 4, pixels=75),
-    "convnext_tiny": ModelSpec(
-        "convnext_tiny", width=40 / 96, depths=(2, 2, 6, 2), pixels=48, layer_scale=1.0
-    ),
-}
 LABEL = 3
 
 
@@ -108,18 +100,6 @@ def _by_channel(gradient: Tensor, earlier: Tensor, later: Tensor) -> list[float]
     ]
 
 
-def alternate(calls: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Median seconds of each call, after one call each to warm up, taking turns."""
-    seconds: list[list[float]] = [[] for _ in calls]
-    for turn in range(repeats + 1):
-        for call, taken in zip(calls, seconds, strict=True):
-            start = time.perf_counter()
-            call()
-            if turn:
-                taken.append(time.perf_counter() - start)
-    return [median(taken) for taken in seconds]
-
-
 def measure(name: str, options: argparse.Namespace) -> str:
     """Time one network: bare in both memory formats, ours (channels last, as on CPUs), and the ratios."""
     pair = make_pair(build(SPECS[name], 20, seed=0), build(SPECS[name], 20, seed=1))
@@ -146,14 +126,7 @@ def _against_released(pair: Pair, pixels: Tensor) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Options of the command line."""
-    out = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    out.add_argument(
-        "networks", nargs="*", default=list(SPECS), help=f"of {', '.join(SPECS)}; all by default"
-    )
-    out.add_argument("--images", type=int, default=256)
-    out.add_argument("--batch-size", type=int, default=64)
-    out.add_argument("--threads", type=int, default=2)
-    out.add_argument("--repeats", type=int, default=5)
+    out = network_options(__doc__, 256)
     out.add_argument("--few", type=int, default=50, help="images of a batch of the released loops")
     out.add_argument("--released", action="store_true", help="time the released loops too")
     return out

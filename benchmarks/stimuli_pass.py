@@ -3,29 +3,22 @@
 The same in-memory images, the same threads, alternating in one process; the table gives medians over the
 repeats. ::
 
-    python benchmarks/stimuli_pass.py --threads 2
+    python -m benchmarks.stimuli_pass --threads 2
 """
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
-from statistics import median
 
 import torch
 from torch import Tensor
 
+from benchmarks.timing import SPECS, alternate, network_options
 from evoscope.activations.scan import Scan
 from evoscope.activations.streaming import scan_shard
 from evoscope.models.network import Network
-from evoscope.models.spec import ModelSpec
 from evoscope.models.taps import capture
 from evoscope.models.zoo import build
 
-SPECS = {
-    "vgg16": ModelSpec("vgg16", width=1 / 4, pixels=48),
-    "inception_v3": ModelSpec("inception_v3", width=1 / 4, pixels=75),
-    "convnext_tiny": ModelSpec("convnext_tiny", width=40 / 96, depths=(2, 2, 6, 2), pixels=48),
-}
 Entry = tuple[float, int, int]
 
 
@@ -72,18 +65,6 @@ def _joined(entries: list[Entry], values: Tensor, cells: Tensor, first: int, k: 
     return sorted(both, key=lambda entry: (-entry[0], entry[1]))[:k]
 
 
-def alternate(calls: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Median seconds of each call, after one call each to warm up, taking turns."""
-    seconds: list[list[float]] = [[] for _ in calls]
-    for turn in range(repeats + 1):
-        for call, taken in zip(calls, seconds, strict=True):
-            start = time.perf_counter()
-            call()
-            if turn:
-                taken.append(time.perf_counter() - start)
-    return [median(taken) for taken in seconds]
-
-
 def measure(name: str, options: argparse.Namespace) -> str:
     """Time one network: bare in both memory formats, the pass, and its ratio to the faster of the two."""
     plain, quick = (build(SPECS[name], 20, seed=0) for _ in range(2))
@@ -110,14 +91,7 @@ def measure(name: str, options: argparse.Namespace) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Options of the command line."""
-    out = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    out.add_argument(
-        "networks", nargs="*", default=list(SPECS), help=f"of {', '.join(SPECS)}; all by default"
-    )
-    out.add_argument("--images", type=int, default=2000)
-    out.add_argument("--batch-size", type=int, default=64)
-    out.add_argument("--threads", type=int, default=2)
-    out.add_argument("--repeats", type=int, default=5)
+    out = network_options(__doc__, 2000)
     out.add_argument("-k", type=int, default=20, help="stimuli per neuron")
     out.add_argument("--responsive", type=int, default=20, help="responsive neurons per image")
     out.add_argument("--maxima", action="store_true", help="keep all maxima too")

@@ -14,7 +14,7 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.evolution.bins import ranking
 from evoscope.evolution.importance import significance
-from evoscope.evolution.pair import Pair
+from evoscope.evolution.pair import Pair, loader_of
 from evoscope.evolution.sensitivity import sensitivities, sensitivity_maps
 from evoscope.exhibits import ImportantEvolutions, NeuronMap
 from evoscope.progress import Progress
@@ -36,6 +36,7 @@ STAGE = Stage(
     ),
 )
 NEURONS, PATCHES, IMAGES = 3, 4, 3
+BATCH = 32
 SIDE = 144  # pixels of an image of the class
 
 
@@ -188,13 +189,7 @@ def _pixels(context: Context, pair: Pair, images: ImageSet) -> torch.Tensor:
 
 
 def _loader(context: Context, pair: Pair, images: ImageSet) -> Loader:
-    return Loader(
-        images,
-        pair.after.preprocessing,
-        batch_size=32,
-        memory_mb=context.config.memory_mb,
-        device=context.device,
-    )
+    return loader_of(pair, images, BATCH, context.config.memory_mb, context.config.workers)
 
 
 def _filled(values: Array, missing: int) -> Array:

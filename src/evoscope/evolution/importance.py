@@ -11,10 +11,9 @@ from torch import Tensor
 from evoscope.activations.stimuli import NeuronIndex
 from evoscope.arrays import Doubles, Ints
 from evoscope.data.images import ImageSet
-from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.memory import images_within, importance_bytes
-from evoscope.evolution.pair import Pair
+from evoscope.evolution.pair import Pair, loader_of
 from evoscope.evolution.sensitivity import sensitivities
 from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
@@ -70,16 +69,7 @@ def importance(
     EvoscopeError : no images, a budget below one image's need, a NaN or infinite activation.
     """
     batch = images_within(memory_mb, importance_bytes(pair), batch_size)
-    device = next(pair.after.module.parameters()).device
-    loader = Loader(
-        images,
-        pair.after.preprocessing,
-        batch_size=batch,
-        memory_mb=memory_mb,
-        workers=workers,
-        device=device,
-        channels_last=device.type == "cpu",
-    )
+    loader = loader_of(pair, images, batch, memory_mb, workers)
     counts = counted(pair, (piece.pixels for piece in loader.ordered(progress)), label)
     mean = counts.total.cpu().numpy() / len(images)
     positive, negative = counts.positive.cpu().numpy(), counts.negative.cpu().numpy()

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evoscope.data.images import ImageSet
+from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import Shape, layer_shapes
 from evoscope.models.network import Network
@@ -67,6 +69,20 @@ def blank(network: Network, images: int = 1) -> Tensor:
     parameter = next(network.module.parameters())
     pixels = network.preprocessing.pixels
     return torch.zeros(images, 3, pixels, pixels, device=parameter.device, dtype=parameter.dtype)
+
+
+def loader_of(pair: Pair, images: ImageSet, batch_size: int, memory_mb: int, workers: int = 0) -> Loader:
+    """Batches of images as both networks want them, on their device; see `evoscope.data.loader.Loader`."""
+    device = next(pair.after.module.parameters()).device
+    return Loader(
+        images,
+        pair.after.preprocessing,
+        batch_size=batch_size,
+        memory_mb=memory_mb,
+        workers=workers,
+        device=device,
+        channels_last=device.type == "cpu",
+    )
 
 
 def refuse_non_finite(pair: Pair, pixels: Tensor) -> None:

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from evoscope.data.images import ImageSet
-from evoscope.data.loader import Batch, Loader
+from evoscope.data.loader import Batch
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.conditions import RELEASED_BATCH, Condition, Conditions
 from evoscope.evolution.memory import images_within, reversal_bytes
-from evoscope.evolution.pair import Pair, blank, refuse_non_finite
+from evoscope.evolution.pair import Pair, blank, loader_of, refuse_non_finite
 from evoscope.evolution.suffix import (
     INPUT,
     Recorder,
@@ -164,16 +164,7 @@ def reversal(
     """
     reverser = Reverser(pair, conditions, together=together)
     batch = _divisor(images_within(memory_mb, reverser.bytes_per_image, batch_size))
-    device = next(pair.after.module.parameters()).device
-    loader = Loader(
-        images,
-        pair.after.preprocessing,
-        batch_size=batch,
-        memory_mb=memory_mb,
-        workers=workers,
-        device=device,
-        channels_last=device.type == "cpu",
-    )
+    loader = loader_of(pair, images, batch, memory_mb, workers)
     counts: dict[tuple[str, Condition], Tensor] = {}
     for piece in loader.ordered(progress):
         for key, correct in _correct(reverser, piece, images.split, label).items():

@@ -1,0 +1,1 @@
+"""Speed and memory, against faithful slow versions of the released algorithms."""
