@@ -1,0 +1,227 @@
+"""One pass over images that sums up the latent space of every layer asked for (CDISCO, steps 1 and 2).
+
+Feature maps die with their batch. What is kept per image, [images, d] per layer and quantity, is kept only
+within a memory budget; Gram matrices and class sums are kept always.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from evoscope.arrays import Array, Doubles, Floats, Ints
+from evoscope.data.images import ImageSet
+from evoscope.data.loader import Batch, Loader
+from evoscope.discovery.gram import Moments
+from evoscope.discovery.reading import Quantity, Reader, Reading
+from evoscope.errors import EvoscopeError
+from evoscope.models.network import Network
+from evoscope.progress import Progress, silent
+
+WAITING = 1024
+"""Rows that wait before a Gram matrix is brought up to date: adding d x d numbers costs the same for few."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What the network says of each image.
+
+    ``labels``, ``predictions``: int64 [images]; ``loss``: float64 [images], cross-entropy with the true label;
+    ``confidence``: float64 [images], softmax of the predicted class; ``classes``: how many there are.
+    """
+
+    labels: Ints
+    predictions: Ints
+    loss: Doubles
+    confidence: Doubles
+    classes: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images whose prediction is their label."""
+        return float((self.labels == self.predictions).mean())
+
+
+@dataclass(frozen=True)
+class LayerLatents:
+    """One layer over all images.
+
+    ``moments``: Gram matrix and class sums; ``features``: float32 [images, d], phi; ``loss``, ``logit``,
+    ``slope``: float32 [images, d], see `evoscope.discovery.reading.Quantity`; None where not asked for, or
+    beyond the memory budget.
+    """
+
+    moments: Moments
+    features: Floats | None
+    loss: Floats | None
+    logit: Floats | None
+    slope: Floats | None
+
+    def rows(self, name: str) -> Floats:
+        """Give ``features`` or a quantity that must be there.
+
+        Raises
+        ------
+        EvoscopeError : it was not kept.
+        """
+        found: Floats | None = getattr(self, name)
+        if found is None:
+            raise EvoscopeError(
+                f"{name} of layer {self.moments.layer!r} was not kept", "ask for it, or raise keep_mb"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What a pass leaves: ``layers`` one by one, and ``outcomes`` per image."""
+
+    layers: tuple[LayerLatents, ...]
+    outcomes: Outcomes
+
+    def of(self, layer: str) -> LayerLatents:
+        """Give the layer of that name."""
+        return next(each for each in self.layers if each.moments.layer == layer)
+
+    def merge(self, later: "Latents") -> "Latents":
+        """Pass over both parts, the images of ``later`` following: associative."""
+        layers = tuple(_merged(*pair) for pair in zip(self.layers, later.layers, strict=True))
+        return Latents(layers, _joined(self.outcomes, later.outcomes))
+
+
+def latent_pass(
+    network: Network,
+    images: ImageSet,
+    layers: Sequence[str] = (),
+    *,
+    quantities: Sequence[Quantity] = (),
+    keep_mb: int = 1024,
+    batch_size: int = 64,
+    memory_mb: int = 2048,
+    workers: int = 0,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> Latents:
+    """Sum up the latent spaces of some layers over images.
+
+    Parameters
+    ----------
+    network : its module is moved to ``device``.
+    images : their order is that of the rows.
+    layers : dotted names; the network's own unless given.
+    quantities : what to take beside the features; each kind of gradient costs a backward pass.
+    keep_mb : MiB that all rows may take; features first, then the quantities in their order.
+    batch_size, memory_mb, workers : of the `Loader`.
+    progress : counts images.
+
+    Raises
+    ------
+    EvoscopeError : no images or no such layer, a NaN or infinite feature, more classes than the network knows.
+    """
+    network.module.to(device)
+    loader = Loader(
+        images,
+        network.preprocessing,
+        batch_size=batch_size,
+        memory_mb=memory_mb,
+        workers=workers,
+        device=device,
+        channels_last=torch.device(device).type == "cpu",
+    )
+    names = tuple(layers) or network.layers
+    return scan_latents(network, loader.ordered(progress), len(images), names, quantities, keep_mb)
+
+
+def scan_latents(
+    network: Network,
+    batches: Iterable[Batch],
+    images: int,
+    layers: Sequence[str],
+    quantities: Sequence[Quantity] = (),
+    keep_mb: int = 1024,
+) -> Latents:
+    """Do the same with batches from anywhere (a part of the images, or a table's rows).
+
+    Parameters
+    ----------
+    batches : on the network's device, ``images`` rows in all.
+    """
+    scan: _Scan | None = None
+    with Reader(network, layers, quantities) as reader:
+        for batch in batches:
+            reading = reader.read(batch)
+            scan = scan or _Scan(reading, images, ("features", *quantities), keep_mb * 2**20)
+            scan.add(reading)
+    if scan is None:
+        raise EvoscopeError("there are no images to look at", "give at least one")
+    return scan.result()
+
+
+class _Scan:
+    """The state of a pass while batches stream by, laid out by the first."""
+
+    def __init__(self, first: Reading, images: int, names: Sequence[str], budget: int) -> None:
+        self.classes = first.classes
+        self.moments: dict[str, Moments] = {}
+        self.waiting: list[Reading] = []
+        self.outcomes: list[Outcomes] = []
+        widths = {layer: rows.shape[1] for layer, rows in first.features.items()}
+        each = 4 * images * sum(widths.values())
+        kept = names[: budget // max(1, each)]
+        self.rows = {
+            (layer, name): np.empty((images, d), np.float32) for layer, d in widths.items() for name in kept
+        }
+        self.seen = 0
+
+    def add(self, reading: Reading) -> None:
+        here = slice(self.seen, self.seen + len(reading.labels))
+        for (layer, name), matrix in self.rows.items():
+            matrix[here] = reading.features[layer] if name == "features" else reading.extra[layer, name]
+        self.seen = here.stop
+        self.outcomes.append(
+            Outcomes(reading.labels, reading.predictions, reading.loss, reading.confidence, self.classes)
+        )
+        self.waiting.append(reading)
+        if sum(len(each.labels) for each in self.waiting) >= WAITING:
+            self._settle()
+
+    def _settle(self) -> None:
+        labels, predictions = (
+            np.concatenate([getattr(each, name) for each in self.waiting])
+            for name in ("labels", "predictions")
+        )
+        for layer in self.waiting[0].features:
+            rows = np.concatenate([each.features[layer] for each in self.waiting])
+            found = Moments.of(layer, rows, labels, predictions, self.classes)
+            self.moments[layer] = self.moments[layer].merge(found) if layer in self.moments else found
+        self.waiting = []
+
+    def result(self) -> Latents:
+        if self.waiting:
+            self._settle()
+        layers = (LayerLatents(found, **self._kept(layer)) for layer, found in self.moments.items())
+        return Latents(tuple(layers), _joined(*self.outcomes))
+
+    def _kept(self, layer: str) -> dict[str, Floats | None]:
+        return {name: self.rows.get((layer, name)) for name in ("features", "loss", "logit", "slope")}
+
+
+def _joined(*parts: Outcomes) -> Outcomes:
+    labels, predictions, loss, confidence = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("labels", "predictions", "loss", "confidence")
+    )
+    return Outcomes(labels, predictions, loss, confidence, parts[0].classes)
+
+
+def _merged(first: LayerLatents, later: LayerLatents) -> LayerLatents:
+    rows = {
+        name: _stacked(getattr(first, name), getattr(later, name))
+        for name in ("features", "loss", "logit", "slope")
+    }
+    return LayerLatents(first.moments.merge(later.moments), **rows)
+
+
+def _stacked(first: Array | None, later: Array | None) -> Array | None:
+    return None if first is None or later is None else np.concatenate([first, later])

@@ -1,0 +1,175 @@
+"""Which directions matter for a class: how the evidence along them differs from the rest (CDISCO, step 3).
+
+z_k[j] = (mean_{S_k} p[j] - mean_{rest} p[j]) / std_{rest} p[j], where p(x)[j] = <g(x), v_j>, g(x) is the spatial
+mean of ReLU(G) * A, and S_k are the images *predicted* k. Sums and squares per class suffice, so scores of any
+number of images merge.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from evoscope.arrays import Array, Doubles, Ints
+from evoscope.data.loader import Batch
+from evoscope.discovery.basis import ConceptBasis
+from evoscope.discovery.gram import blocks
+from evoscope.discovery.latent import LayerLatents, Outcomes
+from evoscope.discovery.protocol import Candidates
+from evoscope.discovery.reading import Quantity, Reader
+from evoscope.models.network import Network
+
+FLAT = 1e-12
+"""Variance, as a share of the mean square, below which scores count as constant."""
+
+
+@dataclass(frozen=True)
+class ScoreSums:
+    """Scores summed up by predicted class.
+
+    ``counts``: int64 [classes]; ``sums``, ``squares``: float64 [classes, r]; ``positive``: int64 [classes, r],
+    images with a score above 0.
+    """
+
+    counts: Ints
+    sums: Doubles
+    squares: Doubles
+    positive: Ints
+
+    @classmethod
+    def of(cls, scores: Array, groups: Ints, classes: int) -> "ScoreSums":
+        """Sum up scores [n, r] of images in groups, integers [n] below ``classes``."""
+        exact = np.asarray(scores, dtype=np.float64)
+        members = np.zeros((classes, len(exact)))
+        members[groups, np.arange(len(exact))] = 1
+        positive = (members @ (exact > 0)).astype(np.int64)
+        return cls(members.sum(1).astype(np.int64), members @ exact, members @ exact**2, positive)
+
+    def merge(self, other: "ScoreSums") -> "ScoreSums":
+        """Sums over both parts."""
+        return ScoreSums(
+            self.counts + other.counts,
+            self.sums + other.sums,
+            self.squares + other.squares,
+            self.positive + other.positive,
+        )
+
+    def z(self) -> Doubles:
+        """Compare each class with the rest, float64 [classes, r].
+
+        NaN for a class that is never predicted or leaves no rest, and for a direction on which the rest does not
+        vary.
+        """
+        counts = self.counts[:, None].astype(np.float64)
+        rest = counts.sum() - counts
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean, squares = (
+                (sums.sum(axis=0) - sums) / np.where(rest > 0, rest, np.nan)
+                for sums in (self.sums, self.squares)
+            )
+            variance = squares - mean**2
+            deviation = np.sqrt(np.where(variance > FLAT * squares, variance, np.nan))
+            return np.asarray((self.sums / counts - mean) / deviation, dtype=np.float64)
+
+    def means(self) -> Doubles:
+        """Mean score per class, float64 [classes, r]; NaN for a class without images."""
+        return np.asarray(self.sums / _or_nan(self.counts), dtype=np.float64)
+
+    def positive_share(self) -> Doubles:
+        """Share of a class's images with a score above 0, float64 [classes, r]; NaN for a class without images."""
+        return np.asarray(self.positive / _or_nan(self.counts), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class ClassRanking:
+    """How much each direction matters for each class.
+
+    ``layer``, ``method``: of the basis; ``counts``: int64 [classes], images predicted as each; ``z``: float64
+    [classes, r]; ``candidates``: see `evoscope.discovery.protocol.DiscoveryProtocol`.
+    """
+
+    layer: str
+    method: str
+    counts: Ints
+    z: Doubles
+    candidates: Candidates
+
+    def best(self, count: int) -> tuple[Ints, Ints]:
+        """Give the first ``count`` candidates of each class.
+
+        Returns
+        -------
+        Directions, int64 [classes, count], -1 where there is none; and their sides, +1 or -1 (0: none). Of equal
+        scores the first direction wins.
+        """
+        score = np.abs(self.z) if self.candidates == "both" else self.z
+        order = np.argsort(-np.where(np.isnan(score), -np.inf, score), axis=1, kind="stable")[:, :count]
+        z = np.take_along_axis(self.z, order, axis=1)
+        side = np.where(z < 0, -1, 1) if self.candidates == "both" else np.ones_like(order)
+        defined = ~np.isnan(z)
+        return np.where(defined, order, -1).astype(np.int64), np.where(defined, side, 0).astype(np.int64)
+
+
+def rank_classes(sums: ScoreSums, basis: ConceptBasis, candidates: Candidates = "both") -> ClassRanking:
+    """Turn summed scores along a basis into a ranking."""
+    return ClassRanking(basis.layer, basis.method, sums.counts, sums.z(), candidates)
+
+
+def sums_of_rows(rows: Array, outcomes: Outcomes, basis: ConceptBasis) -> ScoreSums:
+    """Score kept rows [images, d] along the basis, block by block in their own precision.
+
+    Parameters
+    ----------
+    rows : evidence or slopes of `LayerLatents`.
+    outcomes : of the same images; groups are the predictions.
+    basis : images are scored along its ``scored`` directions.
+    """
+    turned = np.ascontiguousarray(basis.scored.T, dtype=rows.dtype)
+    total: ScoreSums | None = None
+    for part in blocks(len(rows)):
+        found = ScoreSums.of(rows[part] @ turned, outcomes.predictions[part], outcomes.classes)
+        total = total.merge(found) if total else found
+    assert total is not None
+    return total
+
+
+def sums_of_pass(
+    network: Network, batches: Iterable[Batch], bases: Iterable[ConceptBasis], quantity: Quantity
+) -> tuple[ScoreSums, ...]:
+    """Score images along known bases in a pass of their own, where rows did not fit the memory.
+
+    Parameters
+    ----------
+    network : on the device of the batches.
+    bases : any number, of any layers; several may share a layer.
+    quantity : what is scored.
+
+    Returns
+    -------
+    One per basis.
+    """
+    known = tuple(bases)
+    totals: dict[int, ScoreSums] = {}
+    with Reader(network, tuple(dict.fromkeys(basis.layer for basis in known)), (quantity,)) as reader:
+        for batch in batches:
+            reading = reader.read(batch)
+            for place, basis in enumerate(known):
+                scores = reading.extra[basis.layer, quantity] @ basis.scored.T
+                found = ScoreSums.of(scores, reading.predictions, reading.classes)
+                totals[place] = totals[place].merge(found) if place in totals else found
+    return tuple(totals.values())
+
+
+def rank_layer(
+    layer: LayerLatents,
+    outcomes: Outcomes,
+    basis: ConceptBasis,
+    evidence: Quantity = "logit",
+    candidates: Candidates = "both",
+) -> ClassRanking:
+    """Rank directions by the kept evidence of a layer."""
+    return rank_classes(sums_of_rows(layer.rows(evidence), outcomes, basis), basis, candidates)
+
+
+def _or_nan(counts: Ints) -> Array:
+    return np.where(counts > 0, counts, np.nan)[:, None]

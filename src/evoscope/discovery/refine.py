@@ -1,0 +1,177 @@
+"""From a direction to unique concepts: clusters of its most activating images (CDISCO, step 4)."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from sklearn.cluster import AgglomerativeClustering, KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from evoscope.arrays import Array, Doubles, Ints
+from evoscope.discovery.basis import unit
+from evoscope.discovery.gram import check_finite
+from evoscope.discovery.protocol import RefineRule
+from evoscope.errors import EvoscopeError
+from evoscope.progress import Progress, silent
+from evoscope.seeds import generator
+
+SAMPLE = 1000
+"""Images between which the median distance of a layer is taken."""
+RELEASED_SEED = 0
+"""Of k-means, in the released code."""
+_LEAST = 1e-12
+
+
+@dataclass(frozen=True)
+class UniqueConcepts:
+    """Concept vectors of a layer.
+
+    ``layer``, ``method``: of the basis; ``directions``, ``sides``: int64 [asked], which directions were refined
+    and on which side (+1 or -1); ``formed``, ``surviving``: int64 [asked], clusters before and after pruning;
+    ``scale``: the distance that thresholds are shares of; ``vectors``: float64 [concepts, d], unit;
+    ``source``: int64 [concepts], position in ``directions``; ``sizes``: int64 [concepts], images;
+    ``images``: int64 [concepts, most], positions of its images, the most activating first, -1 beyond.
+    """
+
+    layer: str
+    method: str
+    directions: Ints
+    sides: Ints
+    formed: Ints
+    surviving: Ints
+    scale: float
+    vectors: Doubles
+    source: Ints
+    sizes: Ints
+    images: Ints
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Clusters of points.
+
+    ``formed``: how many before pruning; ``members``: positions of the points of each that survives.
+    """
+
+    formed: int
+    members: tuple[Ints, ...]
+
+
+def refine(
+    features: Array,
+    basis_directions: Doubles,
+    rule: RefineRule,
+    *,
+    which: Sequence[int] | Ints | None = None,
+    sides: Sequence[int] | Ints | None = None,
+    layer: str = "",
+    method: str = "",
+    seed: int = RELEASED_SEED,
+    progress: Progress = silent,
+) -> UniqueConcepts:
+    """Split directions into unique concepts.
+
+    Parameters
+    ----------
+    features : [images, d], phi.
+    basis_directions : float64 [r, d].
+    rule : thresholds.
+    which : directions to refine, all unless given; ``sides``: +1 or -1 for each, +1 unless given.
+    layer, method : for the record.
+    seed : of k-means, and of the images behind the median distance.
+    progress : counts directions.
+
+    Raises
+    ------
+    EvoscopeError : features are NaN or infinite, or there are none.
+    """
+    check_finite(features, layer)
+    asked = np.arange(len(basis_directions)) if which is None else np.asarray(which, dtype=np.int64)
+    turned = np.ones(len(asked), np.int64) if sides is None else np.asarray(sides, dtype=np.int64)
+    scale = 1.0 if rule.scale == "absolute" else typical_distance(features, seed)
+    formed, found = [], []
+    pairs = zip(asked, turned, strict=True)
+    for direction, side in progress(pairs, total=len(asked), what="unique concepts", unit="direction"):
+        top = most_activating(features @ (side * basis_directions[direction]), rule.images)
+        clusters = cluster(features[top], rule, scale, seed)
+        formed.append(clusters.formed)
+        found.append([top[members] for members in clusters.members])
+    surviving = np.array([len(each) for each in found], dtype=np.int64)
+    vectors, sizes, images = _table([members for each in found for members in each], features)
+    return UniqueConcepts(
+        layer=layer,
+        method=method,
+        directions=asked,
+        sides=turned,
+        formed=np.array(formed, dtype=np.int64),
+        surviving=surviving,
+        scale=scale,
+        vectors=vectors,
+        source=np.repeat(np.arange(len(asked)), surviving),
+        sizes=sizes,
+        images=images,
+    )
+
+
+def most_activating(scores: Array, count: int) -> Ints:
+    """Positions of the ``count`` largest scores [n], largest first, of equals the first."""
+    return np.argsort(-scores, kind="stable")[:count].astype(np.int64)
+
+
+def typical_distance(features: Array, seed: int) -> float:
+    """Median distance between two images of a layer, over at most `SAMPLE` images drawn from ``features``."""
+    if len(features) < 2:
+        raise EvoscopeError("one image has no distances", "give at least two images")
+    drawn = generator(seed, "typical distance").permutation(len(features))[:SAMPLE]
+    return float(np.median(pdist(np.asarray(features[drawn], dtype=np.float64))))
+
+
+def cluster(points: Array, rule: RefineRule, scale: float = 1.0, seed: int = RELEASED_SEED) -> Clusters:
+    """Ward's clustering up to a distance gives the number, k-means the clusters, and both are then pruned.
+
+    Parameters
+    ----------
+    points : [n, d].
+    rule : thresholds, in units of ``scale``.
+    seed : of k-means.
+    """
+    places = _compact(points)
+    number = _ward_number(places, max(rule.ward * scale, _LEAST))
+    means = KMeans(number, n_init=rule.starts, max_iter=rule.iterations, random_state=seed)
+    with warnings.catch_warnings():
+        # Fewer distinct points than clusters: the surplus clusters are empty, and pruned.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels = means.fit_predict(places)
+    squared = ((places - means.cluster_centers_[labels]) ** 2).sum(axis=1)
+    near = squared < max(rule.prune * scale**2, _LEAST)
+    kept = [np.flatnonzero(near & (labels == label)) for label in range(number)]
+    return Clusters(number, tuple(members for members in kept if len(members) >= rule.least))
+
+
+def _ward_number(places: Doubles, threshold: float) -> int:
+    if len(places) < 2:
+        return 1
+    ward = AgglomerativeClustering(n_clusters=None, distance_threshold=threshold, linkage="ward")
+    return int(ward.fit(places).n_clusters_)
+
+
+def _compact(points: Array) -> Doubles:
+    """Points [n, d] as [n, min(n, d)] with the same distances, which makes clustering cheap for large d."""
+    exact: Doubles = points - points.mean(axis=0, dtype=np.float64)
+    if exact.shape[1] <= len(exact):
+        return exact
+    left, lengths, _ = np.linalg.svd(exact, full_matrices=False)
+    return np.asarray(left * lengths, dtype=np.float64)
+
+
+def _table(clusters: list[Ints], features: Array) -> tuple[Doubles, Ints, Ints]:
+    """Vectors, sizes and padded images of the clusters; the vector is the normalised mean of the members."""
+    sizes = np.array([len(members) for members in clusters], dtype=np.int64)
+    images = np.full((len(clusters), int(sizes.max(initial=0))), -1, dtype=np.int64)
+    means = np.zeros((len(clusters), features.shape[1]))
+    for row, members in enumerate(clusters):
+        images[row, : len(members)] = members
+        means[row] = features[members].mean(axis=0, dtype=np.float64)
+    return unit(means), sizes, images

@@ -1,0 +1,191 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from evoscope import artefacts
+from evoscope.discovery.latent import Latents, latent_pass, scan_latents
+from evoscope.discovery.reading import QUANTITIES
+from evoscope.errors import EvoscopeError
+from evoscope.models.taps import capture
+from tests.discovery.small import LAYERS, batches_of, gradient_maps, image_set, maps_of, noise, small
+
+
+def scanned(network, pixels, **options):
+    size = options.pop("size", 7)
+    return scan_latents(network, batches_of(pixels, size=size), len(pixels), LAYERS, **options)
+
+
+def by_definition(network, pixel, label, layer):
+    """Evidence and slope of one image, place by place."""
+    with torch.no_grad():
+        logits = network.module.eval()(pixel[None])
+    predicted = int(logits.argmax())
+    values = {
+        "loss": lambda row: cross_entropy(row[None], torch.tensor([label])),
+        "logit": lambda row: row[predicted],
+    }
+    found = {}
+    for name, value in values.items():
+        maps, gradient = gradient_maps(network, pixel, layer, value)
+        weighed = [[max(g, 0) * a for g, a in zip(*rows, strict=True)] for rows in flat(gradient, maps)]
+        found[name] = [float(np.mean(channel)) for channel in weighed]
+        found["slope"] = gradient.sum((1, 2))
+    return found
+
+
+def flat(gradient, maps):
+    return zip(gradient.reshape(len(gradient), -1), maps.reshape(len(maps), -1), strict=True)
+
+
+def test_features_are_spatial_means():
+    network, pixels = small(), noise(20)
+    found, maps = scanned(network, pixels), maps_of(network, pixels)
+    for layer in LAYERS:
+        expected = maps[layer].mean((2, 3)).numpy()
+        np.testing.assert_allclose(found.of(layer).features, expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(found.of(layer).moments.gram, expected.T @ expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_evidence_and_slopes_follow_the_definition(seed):
+    network, pixels = small(seed), noise(9, seed)
+    found = scanned(network, pixels, quantities=QUANTITIES)
+    for layer in LAYERS:
+        for image, pixel in enumerate(pixels):
+            expected = by_definition(network, pixel, image % 4, layer)
+            for name in QUANTITIES:
+                row = found.of(layer).rows(name)[image]
+                np.testing.assert_allclose(row, expected[name], rtol=1e-5, atol=1e-7)
+        assert found.of(layer).rows("loss").any()
+
+
+def test_features_are_the_same_with_gradients():
+    network, pixels = small(), noise(9)
+    plain, with_gradients = scanned(network, pixels), scanned(network, pixels, quantities=("slope",))
+    for layer in LAYERS:
+        np.testing.assert_allclose(
+            plain.of(layer).features, with_gradients.of(layer).features, rtol=1e-6, atol=1e-7
+        )
+        assert plain.of(layer).slope is None
+
+
+def test_outcomes_are_the_networks():
+    network, pixels = small(), noise(20)
+    found = scanned(network, pixels).outcomes
+    with torch.no_grad():
+        logits = network.module.eval()(pixels)
+    shares = torch.softmax(logits, 1).numpy()
+    rows = np.arange(20)
+    np.testing.assert_array_equal(found.labels, rows % 4)
+    np.testing.assert_array_equal(found.predictions, shares.argmax(1))
+    np.testing.assert_allclose(found.loss, -np.log(shares[rows, rows % 4]), rtol=1e-9)
+    np.testing.assert_allclose(found.confidence, shares.max(1), rtol=1e-9)
+    assert found.accuracy == (shares.argmax(1) == rows % 4).mean()
+    assert found.classes == 4
+
+
+@pytest.mark.parametrize("size", [1, 20])
+def test_the_batch_size_changes_nothing(size):
+    network, pixels = small(), noise(20)
+    one, other = (scanned(network, pixels, quantities=QUANTITIES, size=each) for each in (7, size))
+    for layer in LAYERS:
+        for name in ("features", *QUANTITIES):
+            np.testing.assert_allclose(
+                one.of(layer).rows(name), other.of(layer).rows(name), rtol=1e-5, atol=1e-7
+            )
+
+
+def test_parts_of_the_images_merge():
+    network, pixels, labels = small(), noise(20), torch.arange(20) % 4
+    cuts = [slice(0, 4), slice(4, 15), slice(15, 20)]
+    first, second, third = (
+        scan_latents(network, batches_of(pixels[cut], labels[cut]), len(pixels[cut]), LAYERS, ("logit",))
+        for cut in cuts
+    )
+    whole = scanned(network, pixels, quantities=("logit",))
+    for merged in (first.merge(second).merge(third), first.merge(second.merge(third))):
+        np.testing.assert_array_equal(merged.outcomes.predictions, whole.outcomes.predictions)
+        for layer in LAYERS:
+            found, expected = merged.of(layer), whole.of(layer)
+            np.testing.assert_allclose(found.rows("logit"), expected.rows("logit"), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(found.moments.gram, expected.moments.gram, rtol=1e-9)
+            np.testing.assert_allclose(
+                found.moments.by_prediction.sums, expected.moments.by_prediction.sums, rtol=1e-9, atol=1e-12
+            )
+
+
+def test_rows_are_kept_within_the_budget_and_moments_always():
+    network, pixels = small(), noise(10)
+    none = scanned(network, pixels, quantities=("logit",), keep_mb=0)
+    assert all(layer.features is None and layer.logit is None for layer in none.layers)
+    assert none.of("second").moments.count == 10
+    with pytest.raises(EvoscopeError, match="features of layer 'second' was not kept"):
+        none.of("second").rows("features")
+
+
+def test_features_come_before_quantities_in_the_budget():
+    images = 2**20 // (4 * 18)  # features of three layers of six channels take one MiB
+    found = scan_latents(small(), batches_of(noise(4)), images, LAYERS, ("slope",), keep_mb=1)
+    assert all(layer.features is not None and layer.slope is None for layer in found.layers)
+
+
+def test_the_network_is_left_as_it_was():
+    network, pixels = small(), noise(6)
+    network.module.train()
+    network.module.drop.eval()
+    network.module.head.weight.requires_grad_(False)
+    state = {name: value.clone() for name, value in network.module.state_dict().items()}
+    scanned(network, pixels, quantities=QUANTITIES)
+    assert network.module.training
+    assert not network.module.drop.training
+    learning = {name for name, value in network.module.named_parameters() if not value.requires_grad}
+    assert learning == {"head.weight"}
+    assert all(parameter.grad is None for parameter in network.module.parameters())
+    assert all(torch.equal(value, state[name]) for name, value in network.module.state_dict().items())
+    assert not any(part._forward_hooks for part in network.module.modules())
+
+
+def test_a_layer_without_influence_has_no_evidence():
+    network = small()
+    with torch.no_grad():
+        network.module.head.weight.zero_()
+    found = scanned(network, noise(5), quantities=QUANTITIES)
+    assert not any(found.of(layer).rows(name).any() for layer in LAYERS for name in QUANTITIES)
+
+
+def test_a_pass_over_an_image_set():
+    network = replace(small(), layers=("second",))
+    network.module.float()
+    images = image_set(10)
+    found = latent_pass(network, images, quantities=("loss",), batch_size=4)
+    pixels = torch.from_numpy(np.stack([images.read(i, 8) for i in range(10)]) / 255).permute(0, 3, 1, 2)
+    with torch.no_grad(), capture(network.module.eval(), ("second",)) as maps:
+        network.module(pixels.float())
+    np.testing.assert_allclose(found.of("second").features, maps["second"].mean((2, 3)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found.outcomes.labels, images.labels)
+
+
+def test_latents_can_be_kept(tmp_path):
+    found = scanned(small(), noise(6), quantities=("logit",))
+    artefacts.save(found, tmp_path)
+    again = artefacts.load(Latents, tmp_path)
+    np.testing.assert_array_equal(again.of("norm").rows("logit"), found.of("norm").rows("logit"))
+    assert again.of("norm").loss is None
+
+
+def test_what_cannot_be_read_is_said():
+    network = small()
+    with pytest.raises(EvoscopeError, match="there are no images"):
+        scan_latents(network, [], 0, LAYERS)
+    with pytest.raises(EvoscopeError, match="there is no layer 'third'"):
+        scan_latents(network, batches_of(noise(2)), 2, ("third",))
+    with pytest.raises(EvoscopeError, match="no quantity 'anger'"):
+        scan_latents(network, batches_of(noise(2)), 2, LAYERS, ("anger",))
+    with pytest.raises(EvoscopeError, match="of class 9 but the network tells 4"):
+        scan_latents(network, batches_of(noise(2), [0, 9]), 2, LAYERS)
+    network.module.second.weight.data[0] = torch.nan
+    with pytest.raises(EvoscopeError, match="1 channels of layer 'second' are NaN"):
+        scanned(network, noise(4))
