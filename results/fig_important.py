@@ -225,7 +225,8 @@ def words(exhibits: Exhibits, about: About) -> str:
     neurons = important.neurons
     method = exhibit(exhibits, "map", NeuronMap).method.upper()
     what = (
-        "Each row is one neuron (layer#channel) among those whose evolution matters most for the named class. Left: "
+        "Each row is one neuron (layer#channel) among those whose evolution matters most for the named class: one of a "
+        "layer, of layers whose map has several cells, none that shares half of its stimuli with one above. Left: "
         f"where it moved in the map ({method}), from the ring to the dot, over the base model's neurons in grey. Then "
         "the image patches that excite it most before and after, and the images of the class on which its evolution "
         "raised the logit most: as they are, and in grey with each place's part of the sensitivity S, red where the "

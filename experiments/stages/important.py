@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from evoscope.arrays import Array, Bytes, Floats, Ints
+from evoscope.activations.stimuli import NeuronIndex
+from evoscope.arrays import Array, Bools, Bytes, Floats, Ints
 from evoscope.artefacts import load, save
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
@@ -27,7 +28,7 @@ from experiments.stages.training import both_sources
 
 STAGE = Stage(
     "important",
-    version=1,
+    version=2,
     modules=(
         "evoscope.activations.patches",
         "evoscope.evolution.bins",
@@ -50,7 +51,7 @@ class Pictured:
 
 
 def important(context: Context, neuron_map: Node, pictured: Sequence[Pictured]) -> Node:
-    """Node of the exhibit ``important``: the top neurons of each run, at most one of a layer."""
+    """Node of the exhibit ``important``: the top neurons of each run."""
 
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         places = load(NeuronMap, inputs["map"]).neurons
@@ -86,21 +87,36 @@ def important(context: Context, neuron_map: Node, pictured: Sequence[Pictured]) 
     )
 
 
-def top_neurons(found: ClassImportance, healthy: Array, count: int) -> Ints:
-    """The neurons of the highest score, mean sensitivity breaking ties, at most one of a layer: int64 [<= count].
+def top_neurons(found: ClassImportance, shown: Array, stimuli: Array, count: int) -> Ints:
+    """The neurons of the highest score, mean sensitivity breaking ties: int64 [<= count].
+
+    At most one of a layer, and none that shares half of its stimuli with one before it: residual streams carry a
+    channel through many layers.
 
     Parameters
     ----------
-    found : the importance; healthy : bool [neurons], those that may be shown.
+    found : the importance; shown : bool [neurons], those that may be shown;
+    stimuli : [neurons, k], images that excite each neuron after the evolution.
     """
     chosen: list[int] = []
     for neuron in ranking(found.score, found.mean):
-        taken = {int(found.neurons.layer[each]) for each in chosen}
-        if healthy[neuron] and int(found.neurons.layer[neuron]) not in taken:
+        alike = any(_alike(found.neurons, stimuli, int(neuron), each) for each in chosen)
+        if shown[neuron] and not alike:
             chosen.append(int(neuron))
         if len(chosen) == count:
             break
     return np.array(chosen, dtype=np.int64)
+
+
+def _alike(neurons: NeuronIndex, stimuli: Array, one: int, other: int) -> bool:
+    shared = len(np.intersect1d(stimuli[one], stimuli[other]))
+    return bool(neurons.layer[one] == neurons.layer[other] or 2 * shared >= stimuli.shape[1])
+
+
+def with_places(neurons: NeuronIndex) -> Bools:
+    """Neurons whose map has more than one cell, so that it shows where; all of them where none has: bool [neurons]."""
+    wide = (neurons.grid.prod(axis=1) > 1)[neurons.layer]
+    return np.asarray(wide if wide.any() else ~wide)
 
 
 def _epochs(pictured: Pictured) -> tuple[int, int]:
@@ -115,18 +131,19 @@ def _of_run(
     looks = (pictured.before, pictured.after)
     before, after = read_looks(looks, inputs)
     healthy = (before.looked.stimuli.status == 0) & (after.looked.stimuli.status == 0)
-    neurons = top_neurons(found, healthy, NEURONS)
+    shown = healthy & with_places(found.neurons)
+    neurons = top_neurons(found, shown, after.looked.stimuli.images, NEURONS)
     role = f"training {judged.run.name}"
     own = {"training": inputs[role]} if role in inputs else {}
     pair = open_pair(context, judged.run, judged.pair, own)
-    shown = [_images(context, pair, found, int(neuron)) for neuron in neurons]
+    seen = [_images(context, pair, found, int(neuron)) for neuron in neurons]
     options, pool = patch_options(context, PATCHES), context.data.pool
     return ImportantEvolutions(
         neurons=_frame(judged, found, neurons, (before, after), [rows_of(places, look) for look in looks]),
         before=patches_of(pool, pictured.before, before, neurons, options),
         after=patches_of(pool, pictured.after, after, neurons, options),
-        images=np.stack([images for images, _ in shown]),
-        heat=np.stack([heat for _, heat in shown]),
+        images=np.stack([images for images, _ in seen]),
+        heat=np.stack([heat for _, heat in seen]),
     )
 
 
