@@ -9,6 +9,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT
 from evoscope.training.loop import read_metrics
 from experiments.context import Context
+from experiments.reporting import say
 from experiments.runs import Run
 from experiments.stages.training import training
 
@@ -56,27 +57,34 @@ def stages_of(context: Context, run: Run) -> tuple[int, ...]:
     node = training(context, run)
     if context.config.dry_run and not context.store.plan([node])[0].cached:
         return _thinned(tuple(range(INIT, run.recipe.epochs)), run.name)
-    return reaching(read_metrics(context.get(node)), context.config.evolution.thresholds, run.name)
+    metrics = read_metrics(context.get(node))
+    stages = reaching(metrics, context.config.evolution.thresholds, run.name)
+    accuracies = metrics.set_index("epoch")["train_top1"].loc[list(stages)]
+    told = ", ".join(f"{epoch} ({accuracy:.2f})" for epoch, accuracy in accuracies.items())
+    say(f"{run.name}: evolutions between epochs {told}, in brackets their training accuracy")
+    return stages
 
 
 def reaching(metrics: pd.DataFrame, thresholds: Sequence[float], name: str) -> tuple[int, ...]:
     """The first epochs, each after the one before, whose training top-1 accuracy reaches each threshold.
 
-    A threshold that is never reached takes the most accurate epoch that is left.
+    Every threshold leaves an epoch for each that follows; one that is not reached in time takes the most accurate
+    epoch there is.
 
     Raises
     ------
-    EvoscopeError : no epoch is left for a threshold.
+    EvoscopeError : fewer epochs than thresholds.
     """
     trained = metrics[metrics["epoch"] > INIT].sort_values("epoch")
+    if len(trained) < len(thresholds):
+        raise EvoscopeError(
+            f"run {name} has {len(trained)} epochs, too few for {len(thresholds)} stages of training",
+            "train longer (training.epochs=...) or give the epochs (evolution.pairs=[[a,b]])",
+        )
     chosen: list[int] = []
-    for threshold in thresholds:
-        left = trained[trained["epoch"] > (chosen[-1] if chosen else INIT)]
-        if left.empty:
-            raise EvoscopeError(
-                f"run {name} has no epoch after {chosen[-1]} for a training accuracy of {threshold:g}",
-                "train longer (training.epochs=...) or give the epochs (evolution.pairs=[[a,b]])",
-            )
+    for later, threshold in zip(reversed(range(len(thresholds))), thresholds, strict=True):
+        left = trained.iloc[: len(trained) - later]
+        left = left[left["epoch"] > (chosen[-1] if chosen else INIT)]
         fine = left[left["train_top1"] >= threshold]
         best = left["epoch"].iloc[int(left["train_top1"].argmax())] if fine.empty else fine["epoch"].iloc[0]
         chosen.append(int(best))
