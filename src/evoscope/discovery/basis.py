@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evoscope.arrays import Array, Doubles
-from evoscope.discovery.gram import Moments, check_finite
+from evoscope.discovery.gram import Moments, blocks, check_finite
 from evoscope.discovery.protocol import Side, Signs
 from evoscope.errors import EvoscopeError
 
@@ -40,7 +40,10 @@ class ConceptBasis:
 
     def project(self, features: Array) -> Doubles:
         """Coordinates <phi - centre, v_j> of features [n, d] along the directions, float64 [n, r]."""
-        return np.asarray((features - self.centre) @ self.directions.T, dtype=np.float64)
+        found = np.empty((len(features), len(self)))
+        for rows in blocks(len(features)):
+            found[rows] = (features[rows] - self.centre) @ self.directions.T
+        return found
 
 
 def svd_basis(

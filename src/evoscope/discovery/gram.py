@@ -29,9 +29,7 @@ class ClassSums:
     @classmethod
     def of(cls, rows: Array, classes: Ints, number: int) -> "ClassSums":
         """Add up rows [n, d] by their classes, integers [n] below ``number``."""
-        members = np.zeros((number, len(rows)))
-        members[classes, np.arange(len(rows))] = 1
-        return cls(np.bincount(classes, minlength=number).astype(np.int64), members @ rows)
+        return cls(np.bincount(classes, minlength=number).astype(np.int64), sums_by(rows, classes, number))
 
     def merge(self, other: "ClassSums") -> "ClassSums":
         """Sums over both parts."""
@@ -107,6 +105,16 @@ def blocks(rows: int, size: int = BLOCK) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, rows, size))
 
 
+def sums_by(rows: Array, groups: Ints, number: int) -> Doubles:
+    """Sums of rows [n, d] by group, integers [n] below ``number``: float64 [number, d]."""
+    order = np.argsort(groups, kind="stable")
+    present, starts = np.unique(groups[order], return_index=True)
+    sums = np.zeros((number, rows.shape[1]))
+    if len(rows):
+        sums[present] = np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)
+    return sums
+
+
 def check_finite(features: Array, layer: str) -> None:
     """Refuse NaN and infinity.
 
@@ -114,7 +122,9 @@ def check_finite(features: Array, layer: str) -> None:
     ------
     EvoscopeError : there are some; names the layer.
     """
-    wrong = int((~np.isfinite(features)).any(axis=0).sum())
+    with np.errstate(all="ignore"):
+        total = features.sum(dtype=np.float64)  # cheap, and not finite wherever one feature is not
+    wrong = 0 if np.isfinite(total) else int((~np.isfinite(features)).any(axis=0).sum())
     if wrong:
         raise EvoscopeError(
             f"{wrong} channels of layer {layer!r} are NaN or infinite on some images",

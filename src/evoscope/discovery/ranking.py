@@ -13,7 +13,7 @@ import numpy as np
 from evoscope.arrays import Array, Doubles, Ints
 from evoscope.data.loader import Batch
 from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.gram import blocks
+from evoscope.discovery.gram import blocks, sums_by
 from evoscope.discovery.latent import LayerLatents, Outcomes
 from evoscope.discovery.protocol import Candidates
 from evoscope.discovery.reading import Quantity, Reader
@@ -40,10 +40,9 @@ class ScoreSums:
     def of(cls, scores: Array, groups: Ints, classes: int) -> "ScoreSums":
         """Sum up scores [n, r] of images in groups, integers [n] below ``classes``."""
         exact = np.asarray(scores, dtype=np.float64)
-        members = np.zeros((classes, len(exact)))
-        members[groups, np.arange(len(exact))] = 1
-        positive = (members @ (exact > 0)).astype(np.int64)
-        return cls(members.sum(1).astype(np.int64), members @ exact, members @ exact**2, positive)
+        counts = np.bincount(groups, minlength=classes).astype(np.int64)
+        sums, squares, positive = (sums_by(rows, groups, classes) for rows in (exact, exact**2, exact > 0))
+        return cls(counts, sums, squares, positive.astype(np.int64))
 
     def merge(self, other: "ScoreSums") -> "ScoreSums":
         """Sums over both parts."""

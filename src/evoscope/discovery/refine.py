@@ -1,7 +1,7 @@
 """From a direction to unique concepts: clusters of its most activating images (CDISCO, step 4)."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from evoscope.arrays import Array, Doubles, Ints
 from evoscope.discovery.basis import unit
-from evoscope.discovery.gram import check_finite
+from evoscope.discovery.gram import blocks, check_finite
 from evoscope.discovery.protocol import RefineRule
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
@@ -19,6 +19,8 @@ from evoscope.seeds import generator
 
 SAMPLE = 1000
 """Images between which the median distance of a layer is taken."""
+TOGETHER = 64
+"""Directions along which all images are scored at a time."""
 RELEASED_SEED = 0
 """Of k-means, in the released code."""
 _LEAST = 1e-12
@@ -92,9 +94,8 @@ def refine(
     turned = np.ones(len(asked), np.int64) if sides is None else np.asarray(sides, dtype=np.int64)
     scale = 1.0 if rule.scale == "absolute" else typical_distance(features, seed)
     formed, found = [], []
-    pairs = zip(asked, turned, strict=True)
-    for direction, side in progress(pairs, total=len(asked), what="unique concepts", unit="direction"):
-        top = most_activating(features @ (side * basis_directions[direction]), rule.images)
+    tops = top_images(features, turned[:, None] * basis_directions[asked], rule.images)
+    for top in progress(tops, total=len(asked), what="unique concepts", unit="direction"):
         clusters = cluster(features[top], rule, scale, seed)
         formed.append(clusters.formed)
         found.append([top[members] for members in clusters.members])
@@ -118,6 +119,13 @@ def refine(
 def most_activating(scores: Array, count: int) -> Ints:
     """Positions of the ``count`` largest scores [n], largest first, of equals the first."""
     return np.argsort(-scores, kind="stable")[:count].astype(np.int64)
+
+
+def top_images(features: Array, directions: Doubles, count: int) -> Iterator[Ints]:
+    """Most activating images of each row of directions [r, d], a few rows at a time in the features' precision."""
+    for rows in blocks(len(directions), TOGETHER):
+        scores = features @ directions[rows].T.astype(features.dtype)
+        yield from (most_activating(column, count) for column in np.ascontiguousarray(scores.T))
 
 
 def typical_distance(features: Array, seed: int) -> float:

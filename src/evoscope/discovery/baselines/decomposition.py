@@ -9,6 +9,8 @@ from evoscope.discovery.basis import ConceptBasis, unit
 from evoscope.discovery.gram import blocks, check_finite
 from evoscope.errors import EvoscopeError
 
+_ROUNDING = 1e-12
+
 
 class Decomposition(Protocol):
     """Finds directions in features."""
@@ -70,11 +72,21 @@ def components_within(features: Array, components: int | None, layer: str, metho
     EvoscopeError : the features are NaN, infinite, or the same for all images.
     """
     check_finite(features, layer)
-    exact = np.asarray(features, dtype=np.float64)
-    rank = int(np.linalg.matrix_rank(exact - exact.mean(axis=0)))
+    rank = _dimensions(features)
     if rank == 0:
         raise EvoscopeError(
             f"the features of layer {layer!r} are the same for all images, so {method} finds nothing",
             "choose another layer or epoch",
         )
     return min(rank, components or rank)
+
+
+def _dimensions(features: Array) -> int:
+    """Number of dimensions in which features [images, d] vary by more than rounding."""
+    mean, scatter = mean_of(features), np.zeros((features.shape[1],) * 2)
+    for rows in blocks(len(features)):
+        centred = features[rows] - mean
+        scatter += centred.T @ centred
+    values = np.linalg.eigvalsh(scatter)
+    rounding = _ROUNDING**2 * len(features) * float(mean @ mean)
+    return int((values > max(_ROUNDING * values.max(), rounding)).sum())
