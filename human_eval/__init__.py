@@ -1,0 +1,1 @@
+"""Human studies, from design to analysis: design, render, collect, analyse, export."""

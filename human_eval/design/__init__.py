@@ -1,0 +1,41 @@
+"""From a pool and a seed to a study: trials, blocks, the key to them, and the rules of exclusion."""
+
+from human_eval.design.alignability import SETS, Alignability
+from human_eval.design.assembly import Blocking
+from human_eval.design.blocks import concurrences, incomplete_blocks
+from human_eval.design.build import Options, design
+from human_eval.design.drawn import drawn_concepts, drawn_neurons
+from human_eval.design.files import load_study, save_study
+from human_eval.design.pools import ConceptPool, NeuronPool
+from human_eval.design.power import Effect, critical_count, exact_power, power_table, simulated_power
+from human_eval.design.trial import KINDS, Block, Exclusion, Form, Kind, Protocol, Role, Study, Trial
+
+__all__ = [
+    "KINDS",
+    "SETS",
+    "Alignability",
+    "Block",
+    "Blocking",
+    "ConceptPool",
+    "Effect",
+    "Exclusion",
+    "Form",
+    "Kind",
+    "NeuronPool",
+    "Options",
+    "Protocol",
+    "Role",
+    "Study",
+    "Trial",
+    "concurrences",
+    "critical_count",
+    "design",
+    "drawn_concepts",
+    "drawn_neurons",
+    "exact_power",
+    "incomplete_blocks",
+    "load_study",
+    "power_table",
+    "save_study",
+    "simulated_power",
+]

@@ -1,0 +1,305 @@
+import dataclasses
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from evoscope.errors import EvoscopeError
+from human_eval.design import (
+    KINDS,
+    SETS,
+    Alignability,
+    Blocking,
+    NeuronPool,
+    Options,
+    concurrences,
+    design,
+    drawn_concepts,
+    drawn_neurons,
+    incomplete_blocks,
+    load_study,
+    save_study,
+)
+
+SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
+NEURONS, CONCEPTS = drawn_neurons(0, side=8), drawn_concepts(0, side=8)
+
+
+def pool_of(kind):
+    return NEURONS if kind in ("alignability", "evolution_label", "pairwise_coherence") else CONCEPTS
+
+
+def mains(study):
+    return [trial for trial in study.trials if trial.role == "main"]
+
+
+def rows(trial):
+    return [NEURONS.ids.index(name) for name in trial.sources]
+
+
+def cosine(a, b):
+    a, b = NEURONS.vectors[a].astype(float), NEURONS.vectors[b].astype(float)
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+@pytest.fixture(scope="module", params=["as_released", "corrected"])
+def aligned(request):
+    return design("alignability", NEURONS, 3, request.param, SMALL)
+
+
+def test_the_published_77_sets_are_drawn(aligned):
+    counts = Counter(trial.condition for trial in mains(aligned))
+    assert counts == {**{k: v for k, v in SETS.items() if k != "hand_picked"}, "tightest": 10}
+    assert sum(counts.values()) == 77
+    assert all(len(set(trial.sources)) == 6 for trial in mains(aligned))
+    assert "tightest groups" in aligned.remarks[0]
+
+
+def test_members_lie_together_and_the_intruder_does_not(aligned):
+    for trial in mains(aligned):
+        if trial.condition == "random":
+            assert trial.answer is None
+            continue
+        group = rows(trial)
+        odd = group.pop(trial.answer)
+        inside = np.mean([cosine(a, b) for a in group for b in group if a != b])
+        assert inside > np.mean([cosine(odd, member) for member in group])
+
+
+def test_base_sets_hold_the_five_nearest_of_the_base(aligned):
+    base = [i for i, m in enumerate(NEURONS.model) if m == "net0" and NEURONS.epoch[i] == 2]
+    for trial in mains(aligned):
+        if trial.condition == "base_model":
+            group = rows(trial)
+            group.pop(trial.answer)
+            nearest = [set(sorted(base, key=lambda row: -cosine(row, target))[:5]) for target in group]
+            assert set(group) in nearest
+
+
+def test_corrected_sets_differ_in_epoch_or_model_and_intruders_match_a_layer():
+    study = design("alignability", NEURONS, 3, "corrected", SMALL)
+    for trial in mains(study):
+        if trial.answer is None:
+            continue
+        group = rows(trial)
+        odd = group.pop(trial.answer)
+
+        def place(row):
+            return NEURONS.model[row], NEURONS.layer[row], NEURONS.epoch[row]
+
+        assert place(odd) in [place(row) for row in group]
+        if trial.condition == "same_model_different_epoch":
+            assert max(Counter(int(NEURONS.epoch[row]) for row in group).values()) == 2
+            assert {NEURONS.model[row] for row in group} == {"net0"}
+        if trial.condition == "different_model_different_epoch":
+            assert max(Counter(NEURONS.model[row] for row in group).values()) == 3
+            assert len({(NEURONS.model[r], NEURONS.layer[r], NEURONS.channel[r]) for r in group}) == 5
+
+
+def test_released_intruders_come_from_all_layers_though_targets_are_late():
+    many = dataclasses.replace(SMALL, alignability=Alignability(sets=(("base_model", 40),)))
+    study = design("alignability", NEURONS, 0, "as_released", many)
+    layers = Counter(NEURONS.layer[rows(trial)[trial.answer]] for trial in mains(study))
+    assert min(layers["layer0"], layers["layer1"]) > 8
+
+
+@pytest.mark.parametrize("kind", ["alignability", "image_intruder"])
+def test_corrected_answers_stand_equally_often_in_every_position(kind):
+    study = design(kind, pool_of(kind), 1, "corrected", SMALL)
+    answers = [trial.answer for trial in mains(study) if trial.answer is not None]
+    counts = np.bincount(answers, minlength=len(mains(study)[0].panels))
+    assert counts.max() - counts.min() <= 1
+    assert answers[:6] != sorted(answers[:6])
+
+
+def test_hand_picked_sets_are_taken_as_given():
+    picked = (tuple(NEURONS.ids[row] for row in (0, 24, 48, 72, 96, 7)),)
+    options = dataclasses.replace(
+        SMALL, alignability=Alignability(hand_picked=picked, sets=(("hand_picked", 1),))
+    )
+    (trial,) = mains(design("alignability", NEURONS, 0, "corrected", options))
+    assert (trial.condition, set(trial.sources)) == ("hand_picked", set(picked[0]))
+    assert trial.sources[trial.answer] == picked[0][-1]
+    wrong = dataclasses.replace(options, alignability=Alignability(hand_picked=(picked[0][:5],)))
+    with pytest.raises(EvoscopeError, match="six ids"):
+        design("alignability", NEURONS, 0, "corrected", wrong)
+
+
+def test_unplaced_neurons_are_never_shown():
+    vectors = NEURONS.vectors.copy()
+    vectors[::3] = np.nan
+    pool = dataclasses.replace(NEURONS, vectors=vectors)
+    study = design("alignability", pool, 0, "corrected", SMALL)
+    shown = {pool.ids.index(name) for trial in mains(study) for name in trial.sources}
+    assert len(shown) > 50
+    assert not any(row % 3 == 0 for row in shown)
+
+
+def test_evolution_shows_one_neuron_at_three_stages_half_of_them_backwards():
+    study = design("evolution_label", NEURONS, 0, "corrected", SMALL)
+    epochs = [[int(NEURONS.epoch[row]) for row in rows(trial)] for trial in mains(study)]
+    assert len(epochs) == 8
+    assert sorted(map(tuple, epochs)) == [(0, 1, 2)] * 4 + [(2, 1, 0)] * 4
+    for trial in mains(study):
+        assert len({(NEURONS.layer[row], NEURONS.channel[row]) for row in rows(trial)}) == 1
+        assert len(trial.form.texts) == 3
+    released = mains(design("evolution_label", NEURONS, 0, "as_released", SMALL))
+    assert all([int(NEURONS.epoch[row]) for row in rows(trial)] == [0, 1, 2] for trial in released)
+
+
+def test_image_intruders_are_not_images_of_the_concept():
+    study = design("image_intruder", CONCEPTS, 0, "corrected", SMALL)
+    for trial in mains(study):
+        concepts = list(trial.sources)
+        odd = concepts.pop(trial.answer)
+        assert set(concepts) == {trial.item} != {odd}
+        assert len(trial.panels) == 5
+        assert odd.split("-")[0] == trial.condition
+        own = {picture.tobytes() for picture in CONCEPTS.images[CONCEPTS.ids.index(trial.item)]}
+        assert study.pictures[trial.panels[trial.answer][0]].tobytes() not in own
+
+
+def test_half_of_the_labels_are_foils_and_expected_to_be_refused():
+    study = design("label_agreement", CONCEPTS, 0, "corrected", SMALL)
+    found = Counter((trial.condition, trial.answer) for trial in mains(study))
+    assert found == {("own", 0): 24, ("foil", 1): 24}
+    for trial in mains(study):
+        label = CONCEPTS.label[CONCEPTS.ids.index(trial.item)]
+        assert (f"“{label}”" in trial.form.question) == (trial.condition == "own")
+
+
+def test_coherence_pairs_are_nearer_than_random_ones():
+    study = design("pairwise_coherence", NEURONS, 0, "corrected", SMALL)
+    found = {"near": [], "random": []}
+    for trial in mains(study):
+        found[trial.condition].append(cosine(*rows(trial)))
+    assert min(found["near"]) > max(found["random"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_start_with_practice_and_hold_catch_and_repeated_trials(kind):
+    study = design(kind, pool_of(kind), 0, "corrected", SMALL)
+    trials = study.by_id()
+    for block in study.blocks:
+        roles = [trials[name].role for name in block.trials]
+        assert roles[:2] == ["practice"] * 2
+        size = min(12, len(mains(study)))
+        assert Counter(roles) == {"main": size, "practice": 2, "catch": 3, "repeat": 3}
+        items = [trials[name].item for name in block.trials]
+        for place, name in enumerate(block.trials):
+            if trials[name].role == "repeat":
+                assert place - items.index(trials[name].item) >= 3
+        assert roles[2] == "main"
+
+
+def test_a_repeated_choice_has_its_panels_elsewhere():
+    study = design("alignability", NEURONS, 0, "corrected", SMALL)
+    first = {trial.item: trial for trial in mains(study)}
+    again = [trial for trial in study.trials if trial.role == "repeat"]
+    assert again
+    for trial in again:
+        before = first[trial.item]
+        assert sorted(trial.panels) == sorted(before.panels)
+        assert all(a != b for a, b in zip(trial.sources, before.sources, strict=True))
+        if before.answer is not None:
+            assert trial.sources[trial.answer] == before.sources[before.answer]
+
+
+def test_catch_trials_of_choices_show_one_panel_again_and_again():
+    study = design("alignability", NEURONS, 0, "corrected", SMALL)
+    for trial in study.trials:
+        if trial.role in ("catch", "practice"):
+            rest = [panel for place, panel in enumerate(trial.panels) if place != trial.answer]
+            assert len(set(rest)) == 1
+            assert trial.panels[trial.answer] != rest[0]
+
+
+def test_a_released_study_has_nothing_added():
+    study = design("alignability", NEURONS, 0, "as_released", SMALL)
+    assert {trial.role for trial in study.trials} == {"main"}
+    assert [name for block in study.blocks for name in block.trials] == [trial.id for trial in study.trials]
+
+
+def test_same_seed_same_study_other_seed_other_study(tmp_path):
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        save_study(design("alignability", NEURONS, seed, "corrected", SMALL), tmp_path / folder)
+    texts = {f: [(tmp_path / f / n).read_bytes() for n in ("study.json", "key.json")] for f in "abc"}
+    assert texts["a"] == texts["b"]
+    assert texts["a"][0] != texts["c"][0]
+
+
+def test_a_study_comes_back_from_disk_and_a_changed_key_is_noticed(tmp_path):
+    study = design("image_intruder", CONCEPTS, 0, "corrected", SMALL)
+    save_study(study, tmp_path)
+    back = load_study(tmp_path)
+    assert (back.pictures == study.pictures).all()
+    assert dataclasses.replace(back, pictures=study.pictures) == study
+    key = json.loads((tmp_path / "key.json").read_text())
+    key["trials"][0]["answer"] = 4 - key["trials"][0]["answer"]
+    (tmp_path / "key.json").write_text(json.dumps(key, sort_keys=True, indent=1) + "\n")
+    with pytest.raises(EvoscopeError, match="not the key"):
+        load_study(tmp_path)
+
+
+def test_the_public_file_tells_no_answer_condition_role_or_source(tmp_path):
+    study = design("alignability", NEURONS, 0, "corrected", SMALL)
+    save_study(study, tmp_path)
+    text = (tmp_path / "study.json").read_text()
+    for word in ("answer", "condition", "sources", "seed", "base_model", "net0", '"catch"', '"repeat"'):
+        assert word not in text
+    public = json.loads(text)
+    assert public["exclusion"]["min_catch"] == 0.7
+    assert {tuple(trial) for trial in public["trials"]} == {("form", "id", "panels", "practice")}
+
+
+def test_the_fano_plane_is_found():
+    blocks = incomplete_blocks(["a"] * 7, 7, 3, 0)
+    assert (concurrences(blocks, 7) == np.ones((7, 7)) + 2 * np.eye(7)).all()
+
+
+@pytest.mark.parametrize(("blocks", "size"), [(6, 26), (14, 20), (5, 77), (3, 7)])
+def test_items_occur_equally_often_and_conditions_in_proportion(blocks, size):
+    strata = [name for name, count in SETS.items() for _ in range(count)]
+    found = incomplete_blocks(strata, blocks, size, 0)
+    counts = concurrences(found, 77)
+    assert np.ptp(np.diag(counts)) <= 1
+    assert all(len(set(block)) == size for block in found)
+    for block in found:
+        mix = Counter(strata[item] for item in block)
+        assert all(abs(mix[name] - count * size / 77) <= 2.5 for name, count in SETS.items())
+
+
+def test_pairs_share_blocks_more_equally_than_by_chance():
+    found = incomplete_blocks(["a"] * 30, 12, 10, 0)
+    off = ~np.eye(30, dtype=bool)
+    stream = np.random.default_rng(0)
+    random = [stream.permutation(30)[:10] for _ in range(12)]
+    assert concurrences(found, 30)[off].var() < 0.5 * concurrences(random, 30)[off].var()
+
+
+@pytest.mark.parametrize(
+    ("kind", "pool", "words"),
+    [
+        ("alignability", CONCEPTS, "neuron pool"),
+        ("image_intruder", NEURONS, "concept pool"),
+        ("evolution_label", drawn_neurons(0, epochs=2, side=4), "three epochs"),
+        ("alignability", drawn_neurons(0, epochs=1, side=4), "epochs"),
+    ],
+)
+def test_an_unfit_pool_is_refused_in_a_sentence(kind, pool, words):
+    with pytest.raises(EvoscopeError, match=words):
+        design(kind, pool, 0, "corrected", SMALL)
+
+
+def test_pools_with_columns_of_different_length_are_refused():
+    with pytest.raises(EvoscopeError, match="one row in every column"):
+        NeuronPool(
+            ("a",),
+            np.ones((2, 3), np.float32),
+            ("m",),
+            np.zeros(1, int),
+            ("l",),
+            np.zeros(1, int),
+            NEURONS.patches[:1],
+        )
