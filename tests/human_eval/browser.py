@@ -1,0 +1,86 @@
+"""A headless Chromium driven by the WebDriver protocol, for tests only."""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+DRIVER, CHROMIUM = shutil.which("chromedriver"), shutil.which("chromium")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Browser:
+    def __init__(self, width=1200, height=900, patience=120):
+        port = free_port()
+        self.process = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL)
+        self.root = f"http://127.0.0.1:{port}/session"
+        arguments = [
+            "--headless=new",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            f"--window-size={width},{height}",
+        ]
+        if os.geteuid() == 0:
+            arguments.append("--no-sandbox")
+        options = {"binary": CHROMIUM, "args": arguments}
+        wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                self.root += "/" + self._call("", wanted)["sessionId"]
+                return
+            except (urllib.error.URLError, ConnectionError):
+                if time.monotonic() > deadline:
+                    self.process.kill()
+                    raise
+                time.sleep(0.1)
+
+    def _call(self, path, body=None, method=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.root + path, data, {"Content-Type": "application/json"}, method=method
+        )
+        with urllib.request.urlopen(request, timeout=120) as reply:
+            return json.loads(reply.read())["value"]
+
+    def open(self, url):
+        self._call("/url", {"url": url})
+
+    def run(self, script, *arguments):
+        return self._call("/execute/sync", {"script": script, "args": list(arguments)})
+
+    def click(self, selector):
+        found = self._call("/element", {"using": "css selector", "value": selector})
+        self._call(f"/element/{next(iter(found.values()))}/click", {})
+
+    def keys(self, *names):
+        steps = [{"type": kind, "value": name} for name in names for kind in ("keyDown", "keyUp")]
+        self._call("/actions", {"actions": [{"type": "key", "id": "keys", "actions": steps}]})
+
+    def wait(self, script, seconds=30):
+        deadline = time.monotonic() + seconds
+        while not (found := self.run(script)):
+            assert time.monotonic() < deadline, script
+            time.sleep(0.05)
+        return found
+
+    def screenshot(self, path: Path):
+        path.write_bytes(base64.b64decode(self._call("/screenshot")))
+
+    def close(self):
+        try:
+            self._call("", method="DELETE")
+        finally:
+            self.process.terminate()
+            self.process.wait()

@@ -1,0 +1,146 @@
+import dataclasses
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evoscope.errors import EvoscopeError
+from human_eval.design import Blocking, Options, design, drawn_concepts
+from human_eval.render import RenderOptions, render_block, render_study
+from human_eval.render.markdown import to_html
+
+HOSTILE = "<script>alert(1)</script> \"'&> 😀 שלום =cmd() </script><!--"
+CONCEPTS = drawn_concepts(0, side=8)
+STUDY = design("image_intruder", CONCEPTS, 0, "corrected", Options(blocking=Blocking(blocks=2, size=10)))
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.texts, self.open = [], {}, []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "input", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.setdefault(self.open[-1] if self.open else "", []).append(data)
+
+
+def read(path):
+    reader = Reader()
+    reader.feed(path.read_text())
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return render_study(STUDY, tmp_path_factory.mktemp("pages"))[0]
+
+
+def test_every_picture_of_the_block_is_there_and_is_the_right_one(folder):
+    trials = STUDY.by_id()
+    shown = json.loads((folder / "study.json").read_text())["trials"]
+    assert [trial["id"] for trial in shown] == list(STUDY.blocks[0].trials)
+    for trial in shown:
+        for files, rows in zip(trial["panels"], trials[trial["id"]].panels, strict=True):
+            for file, row in zip(files, rows, strict=True):
+                assert (np.asarray(Image.open(folder / file)) == STUDY.pictures[row]).all()
+
+
+def test_neither_names_nor_descriptions_tell_the_answer(folder):
+    document = json.loads((folder / "study.json").read_text())
+    files = [file for trial in document["trials"] for panel in trial["panels"] for file in panel]
+    assert len(set(files)) == len(files) == len(list((folder / "pictures").iterdir()))
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "pictures", "study.json"]
+    text = (folder / "study.json").read_text() + (folder / "index.html").read_text()
+    for word in ('"answer"', '"condition"', '"sources"', '"seed"', '"role"', "svd", "neuron"):
+        assert word not in text
+    # Were names to follow the source, an intruder would stand out by its place in the sorted order.
+    ranks = [
+        sorted(range(5), key=lambda p, t=trial: t["panels"][p][0]).index(STUDY.by_id()[trial["id"]].answer)
+        for trial in document["trials"]
+    ]
+    assert len(set(ranks)) > 2
+
+
+def test_the_embedded_description_is_the_file(folder):
+    reader = read(folder / "index.html")
+    assert json.loads(reader.texts["script"][0]) == json.loads((folder / "study.json").read_text())
+    assert {"script", "link", "img", "iframe"} & {
+        t for t, a in reader.tags if "src" in a or "href" in a
+    } == set()
+
+
+def test_what_users_write_is_text_everywhere(tmp_path):
+    pool = dataclasses.replace(CONCEPTS, label=(HOSTILE, "b", *CONCEPTS.label[2:]))
+    study = design("label_agreement", pool, 0, "as_released")
+    options = RenderOptions(
+        title=HOSTILE, consent=HOSTILE, instructions=f"# {HOSTILE}", completion=(HOSTILE, "javascript:1")
+    )
+    reader = read(render_block(study, study.blocks[0], tmp_path / "x", options) / "index.html")
+    assert [tag for tag, _ in reader.tags].count("script") == 2
+    document = json.loads(reader.texts["script"][0])
+    assert any(HOSTILE in trial["form"]["question"] for trial in document["trials"])
+    assert reader.texts["title"] == [HOSTILE]
+    assert reader.texts["p"][1].strip().startswith("<script>") or HOSTILE in "".join(reader.texts["p"])
+    assert document["completion"]["code"] == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a *b* **c**", "<p>a <em>b</em> <strong>c</strong></p>"),
+        ("# Title\ntext", "<h2>Title</h2><p>text</p>"),
+        ("- a\n- b", "<ul><li>a</li><li>b</li></ul>"),
+        ("1. a\n2. b", "<ol><li>a</li><li>b</li></ol>"),
+        ("[x](https://a.b/c?d=1&e)", '<p><a href="https://a.b/c?d=1&amp;e" rel="noreferrer">x</a></p>'),
+        ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>"),
+        ("<b onclick='x'>", "<p>&lt;b onclick=&#x27;x&#x27;&gt;</p>"),
+        ('[x](https://a" onclick="b)', "<p>[x](https://a&quot; onclick=&quot;b)</p>"),
+    ],
+)
+def test_markdown(text, wanted):
+    assert to_html(text) == wanted
+
+
+def test_a_page_in_use_is_not_written_over(folder):
+    with pytest.raises(EvoscopeError, match="not empty"):
+        render_block(STUDY, STUDY.blocks[0], folder)
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+@pytest.mark.parametrize(
+    ("ink", "ground", "least"),
+    [
+        ("#1a1f24", "#ffffff", 4.5),
+        ("#1a1f24", "#f3f5f7", 4.5),
+        ("#4b5560", "#ffffff", 4.5),
+        ("#4b5560", "#e3e7eb", 4.5),
+        ("#ffffff", "#0b57a4", 4.5),
+        ("#8c1d18", "#ffffff", 4.5),
+        ("#4a3500", "#fff1c9", 4.5),
+        ("#083d75", "#dcebfa", 4.5),
+        ("#7a848e", "#f3f5f7", 3.0),
+        ("#b34700", "#ffffff", 3.0),
+    ],
+)
+def test_contrast_is_that_of_wcag_aa(ink, ground, least, folder):
+    page = (folder / "index.html").read_text()
+    assert ink in page
+    assert ground in page
+    high, low = sorted((luminance(ink), luminance(ground)), reverse=True)
+    assert (high + 0.05) / (low + 0.05) >= least
