@@ -19,7 +19,7 @@ CONCEPTS = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 
 
 def drawn_neurons(
-    seed: int, models: int = 2, epochs: int = 3, per_concept: int = 2, side: int = 48
+    seed: int, models: int = 2, epochs: int = 3, per_concept: int = 2, side: int = 32
 ) -> NeuronPool:
     """Neurons of drawn concepts: every model has, at every epoch, ``per_concept`` neurons of each, in two layers."""
     stream = generator(seed, "drawn neurons")
@@ -48,7 +48,7 @@ def drawn_neurons(
     )
 
 
-def drawn_concepts(seed: int, side: int = 96) -> ConceptPool:
+def drawn_concepts(seed: int, side: int = 64) -> ConceptPool:
     """Concepts of three conditions: ``svd`` shows one thing, ``neuron`` mostly, ``random`` anything."""
     stream = generator(seed, "drawn concepts")
     rows = [(name, concept) for name in ("svd", "neuron", "random") for concept in range(len(CONCEPTS))]

@@ -1,0 +1,195 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from evoscope.errors import EvoscopeError
+from human_eval.analyse import (
+    accuracy,
+    analyse,
+    fleiss_kappa,
+    krippendorff_alpha,
+    label_agreement,
+    mixed_model,
+    normalised,
+    wilson,
+    write_report,
+)
+from human_eval.collect.database import answer_table
+from human_eval.design import Alignability, Blocking, Options, design, drawn_concepts, drawn_neurons
+
+SETS = Alignability(sets=(("base_model", 12), ("random", 6)))
+STUDY = design("alignability", drawn_neurons(0, side=4), 0, "corrected", Options(SETS, blocking=Blocking(2)))
+N = np.nan
+
+
+def taken(study, skills, seed=0, ms=3000):
+    """Answers of simulated observers: each is right with its probability, and otherwise takes a wrong panel."""
+    stream, records = np.random.default_rng(seed), []
+    for number, skill in enumerate(skills):
+        block = study.blocks[number % len(study.blocks)]
+        for place, name in enumerate(block.trials):
+            trial = study.by_id()[name]
+            right = trial.answer if trial.answer is not None else int(stream.integers(6))
+            choice = right if stream.random() < skill else (right + int(stream.integers(1, 6))) % 6
+            records.append(
+                {
+                    "participant": f"p{number}",
+                    "block": block.id,
+                    "trial": name,
+                    "place": place,
+                    "choice": choice,
+                    "texts": [],
+                    "ms": ms,
+                }
+            )
+    return answer_table(records)
+
+
+def test_krippendorffs_published_example():
+    ratings = [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, N, N, N],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, N, 3],
+        [N, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, N],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, N],
+    ]
+    assert krippendorff_alpha(ratings) == pytest.approx(0.743, abs=5e-4)
+    assert krippendorff_alpha(ratings, "ordinal") == pytest.approx(0.815, abs=5e-4)
+    assert krippendorff_alpha(ratings, "interval") == pytest.approx(0.849, abs=5e-4)
+
+
+def test_fleiss_published_example():
+    counts = [
+        [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
+    ]  # fmt: skip
+    assert fleiss_kappa(counts) == pytest.approx(0.210, abs=5e-4)
+
+
+def test_agreement_is_one_if_perfect_near_zero_by_chance_and_unknown_if_constant():
+    stream = np.random.default_rng(0)
+    random = stream.integers(4, size=(5, 2000)).astype(float)
+    same = np.repeat(random[:1], 5, axis=0)
+    assert krippendorff_alpha(same) == pytest.approx(1)
+    assert krippendorff_alpha(random) == pytest.approx(0, abs=0.02)
+    assert np.isnan(krippendorff_alpha(np.ones((3, 4))))
+    assert fleiss_kappa([[3, 0], [0, 3]]) == pytest.approx(1)
+    assert np.isnan(fleiss_kappa([[3, 0], [3, 0]]))
+    assert np.isnan(fleiss_kappa([[1, 0], [0, 1]]))
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 5), (5, 5), (3, 10), (70, 77)])
+def test_wilsons_bounds_solve_the_score_equation(right, count):
+    found = wilson(right, count)
+    z = stats.norm.ppf(0.975)
+    for bound in (found.low, found.high):
+        if 0 < bound < 1:
+            assert abs(right / count - bound) == pytest.approx(z * (bound * (1 - bound) / count) ** 0.5)
+    assert found.low <= right / count <= found.high
+
+
+def test_planted_accuracy_is_found_and_planted_bad_raters_are_excluded():
+    tables = analyse(STUDY, taken(STUDY, [0.97] * 60 + [1 / 6] * 8))
+    excluded = tables["exclusions"].set_index("participant")["excluded"]
+    assert excluded[[f"p{n}" for n in range(60, 68)]].mean() >= 0.8
+    assert excluded[[f"p{n}" for n in range(60)]].mean() <= 0.2
+    (row,) = tables["accuracy"].to_dict("records")
+    assert row["condition"] == "base_model"
+    assert row["accuracy"] == pytest.approx(0.97, abs=0.02)
+    assert row["low"] < row["accuracy"] < row["high"]
+    assert row["chance"] == pytest.approx(1 / 6)
+    assert row["p"] < 1e-6
+    assert set(tables["agreement"]["condition"]) == {"base_model", "random"}
+    kappa = tables["agreement"].set_index("condition")["fleiss_kappa"]
+    assert kappa["base_model"] > 0.8 > 0.3 > kappa["random"]
+
+
+def test_random_observers_are_at_chance():
+    lenient = dataclasses.replace(STUDY, exclusion=dataclasses.replace(STUDY.exclusion, min_catch=0))
+    (row,) = analyse(lenient, taken(STUDY, [1 / 6] * 60))["accuracy"].to_dict("records")
+    assert row["accuracy"] == pytest.approx(1 / 6, abs=0.03)
+    assert row["clustered_low"] < 1 / 6 < row["clustered_high"]
+
+
+def test_fast_and_one_sided_observers_are_excluded_by_name_of_the_rule():
+    fast, sided = taken(STUDY, [1.0], ms=200), taken(STUDY, [1.0])
+    main = sided["trial"].isin([t.id for t in STUDY.trials if t.role == "main"])
+    sided.loc[main, "choice"] = 3
+    sided["participant"] = "q"
+    reasons = analyse(STUDY, pd.concat([fast, sided]))["exclusions"].set_index("participant")["reasons"]
+    assert reasons["p0"] == "answered too fast"
+    assert reasons["q"] == "chose the same position"
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4, 30])
+def test_partial_data_are_analysed_and_written(rows, tmp_path):
+    tables = analyse(STUDY, taken(STUDY, [1.0] * 2).head(rows))
+    assert len(tables["answers"]) == rows
+    assert len(write_report(tables, tmp_path)) == 13
+    assert len(pd.read_parquet(tmp_path / "answers.parquet")) == rows
+
+
+def test_the_mixed_model_finds_planted_accuracies_and_spreads():
+    stream = np.random.default_rng(0)
+    people, items = stream.normal(0, 1.0, 60), stream.normal(0, 0.5, 40)
+    rows = [
+        (
+            "easy" if item % 2 else "hard",
+            f"p{p}",
+            f"i{item}",
+            stream.random() < 1 / (1 + np.exp(-(base + a + b))),
+        )
+        for p, a in enumerate(people)
+        for item, b in enumerate(items)
+        for base in [1.0 if item % 2 else -0.5]
+    ]
+    frame = pd.DataFrame(rows, columns=["condition", "participant", "item", "right"]).assign(role="main")
+    found = mixed_model(frame).set_index("term")
+    assert found.loc["easy", "estimate"] == pytest.approx(1.0, abs=0.45)
+    assert found.loc["hard", "estimate"] == pytest.approx(-0.5, abs=0.45)
+    assert found.loc["participant SD", "value"] == pytest.approx(1.0, abs=0.3)
+    assert found.loc["item SD", "value"] == pytest.approx(0.5, abs=0.25)
+
+
+def test_labels_that_say_the_same_agree():
+    assert normalised("The red Stripes!") == normalised("red stripe") == {"red", "stripe"}
+    assert normalised("Café, berries & foxes") == {"cafe", "berry", "fox"}
+    assert normalised("grass bus iris 犬") == {"grass", "bus", "iris", "犬"}
+    texts = [("red dots", "a"), ("Red dot.", "b"), ("blue dots", "")]
+    frame = pd.DataFrame({"texts": texts, "item": "x", "condition": "c", "role": "main"})
+    first, second = label_agreement(frame).to_dict("records")
+    assert (first["labels"], first["same"], first["common"]) == (3, pytest.approx(1 / 3), "dot red")
+    assert first["overlap"] == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)
+    assert second["labels"] == 1
+
+
+def test_open_kinds_know_their_catch_trials_and_agreement():
+    study = design(
+        "concept_naming", drawn_concepts(0, side=4), 0, "corrected", Options(blocking=Blocking(1, 6))
+    )
+    trials = study.by_id()
+    records = [
+        {"participant": who, "block": study.blocks[0].id, "trial": name, "ms": 2000,
+         "texts": [" Blue" if trials[name].role == "catch" and who == "good" else "green stripes"]}
+        for who in ("good", "bad")
+        for name in study.blocks[0].trials
+    ]  # fmt: skip
+    tables = analyse(study, answer_table(records))
+    assert tables["exclusions"].set_index("participant")["excluded"].to_dict() == {"good": False, "bad": True}
+    assert len(tables["accuracy"]) == 0
+    assert len(tables["labels"]) == 6
+
+
+def test_the_first_answer_counts_and_unknown_trials_are_left_out():
+    answers = taken(STUDY, [1.0])
+    again = answers.assign(choice=(answers["choice"] + 1) % 6)
+    strange = answers.head(2).assign(trial="strange")
+    (row,) = accuracy(analyse(STUDY, pd.concat([answers, again, strange]))["answers"]).to_dict("records")
+    assert (row["accuracy"], row["answers"]) == (1.0, 12)
+
+
+def test_no_share_of_nothing():
+    with pytest.raises(EvoscopeError, match="no share"):
+        wilson(0, 0)
