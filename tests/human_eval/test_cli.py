@@ -1,0 +1,83 @@
+import json
+
+import pandas as pd
+import pytest
+
+from evoscope import artefacts
+from human_eval.cli import main
+from human_eval.collect import Answers, Pages
+from human_eval.design import NeuronPool, drawn_neurons
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def designed(tmp_path):
+    small = ("--blocks", 2, "--block-size", 4, "--pictures", 1)
+    assert run("design", "image_intruder", tmp_path / "study", *small) == 0
+    return tmp_path / "study"
+
+
+def test_from_design_to_analysis(designed, tmp_path, capsys):
+    assert run("render", designed, tmp_path / "pages", "--post", "/answers") == 0
+    pages = Pages.read(tmp_path / "pages")
+    key = {
+        trial["id"]: trial["answer"] for trial in json.loads((designed / "key.json").read_text())["trials"]
+    }
+    answers = Answers(tmp_path / "a.sqlite", pages.key)
+    who, block = answers.join(sorted(pages.trials))
+    for place, trial in enumerate(pages.trials[block]):
+        fixed = {"texts": [], "option": None, "ms": 2000, "resumed": False, "place": place}
+        answers.add({"participant": who, "block": block, "trial": trial, "choice": key[trial], **fixed})
+    answers.close()
+    assert run("analyse", designed, tmp_path / "a.sqlite", tmp_path / "report") == 0
+    assert (pd.read_csv(tmp_path / "report" / "accuracy.csv")["accuracy"] == 1).all()
+    assert run("withdraw", who, "--database", tmp_path / "a.sqlite") == 0
+    assert "answers deleted" in capsys.readouterr().out
+
+
+def test_a_saved_pool_is_read(tmp_path, capsys):
+    artefacts.save(drawn_neurons(0, side=4), tmp_path / "pool")
+    assert run("design", "alignability", tmp_path / "s", "--pool", tmp_path / "pool", "--pictures", 1) == 0
+    assert "77 trials in 6 blocks" in capsys.readouterr().out
+    assert artefacts.load(NeuronPool, tmp_path / "pool").patches.shape[1] == 9
+
+
+def test_power_and_export(designed, tmp_path, capsys):
+    assert run("power", 0.4, "--participants", 5, "--trials", 10) == 0
+    assert "participants" in capsys.readouterr().out
+    assert run("export", "prolific", designed, tmp_path / "out", "--completion-code", "X") == 0
+    assert json.loads(capsys.readouterr().out) == [(tmp_path / "out" / "prolific.csv").as_posix()]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("render", "nothing", "out"),
+        ("analyse", "nothing", "nothing", "out"),
+        ("serve", "nothing"),
+        ("withdraw", "nobody", "--database", "nothing"),
+        ("power", "0.1"),
+        ("power", "nan"),
+        ("design", "alignability", "out", "--pool", "nothing"),
+        ("design", "image_intruder", "out", "--blocks", "0"),
+        ("design", "pairwise_coherence", "out", "--count", "100000"),
+        ("export", "mturk", "nothing", "out"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_a_status(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("human_eval: ")
+    assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("fly",), ("design", "unknown", "out"), ("power", "x")])
+def test_wrong_arguments_are_refused_by_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run(*arguments)
+    assert stopped.value.code == 2
+    assert "usage" in capsys.readouterr().err
