@@ -9,7 +9,7 @@ from evoscope.arrays import Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 
-RESTARTS, EXCHANGES = 6, 3000
+RESTARTS, EXCHANGES = 5, 800
 
 
 def incomplete_blocks(strata: Sequence[str], blocks: int, size: int, seed: int) -> list[list[int]]:
