@@ -326,7 +326,7 @@ class Maker:
             value, half = -size * share + self.rng.normal(0, 0.01), 0.15 * size + 0.004
             se = half / 3 if condition == "random" else np.nan
             numbers = (0, 5) if condition == "random" else (5, 0) if condition != "all" else (0, 0)
-            yield condition, value, value - half, value + half, se, accuracy, 20, images, *numbers, 352
+            yield condition, value, value - half, value + half, se, accuracy, 20, images, *numbers
 
     def order(self, reversal):
         """Verdicts on every cell, some of which do not hold."""

@@ -93,7 +93,10 @@ def as_map(layer: nn.Module, output: object, name: str) -> Tensor:
             f"layer {name!r} returns {what}, not a map per channel",
             "choose a layer that returns [images, channels, ...]",
         )
-    first = output.movedim(channel_axis(layer, output), 1)
+    axis = channel_axis(layer, output)
+    if (output.ndim, axis) == (4, 1):
+        return output  # the very tensor, so that gradients reach it
+    first = output.movedim(axis, 1)
     return first[(..., *[None] * (4 - output.ndim))]
 
 
