@@ -102,8 +102,11 @@ def single_run(config: Config) -> Run:
     if own(config) and model.checkpoints is not None:
         return _own_run(config)
     name = _single_name(config)
-    table = config.runs.get(name, config.runs[config.base])
-    return _trained_run(config, name, model, table.training, None)
+    if name not in config.runs:
+        return _trained_run(config, name, model, config.runs[config.base].training, None)
+    table = config.runs[name]
+    found = _trained_run(config, name, model, table.training, table.epochs)
+    return replace(found, stages=tuple(table.stages or ()))
 
 
 def _trained_run(
