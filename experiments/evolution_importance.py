@@ -20,7 +20,7 @@ from evoscope.seeds import generator
 from evoscope.store import Node
 from experiments.carry_out import carry_out
 from experiments.context import Context
-from experiments.pairs import EpochPair, pairs_of
+from experiments.pairs import pairs_of
 from experiments.plan import Plan
 from experiments.reporting import say, size
 from experiments.runs import Run
@@ -107,9 +107,7 @@ def print_memory(context: Context) -> None:
         networks = [build(run.spec, len(context.data.train.class_names), config.seed) for _ in range(2)]
         pair = make_pair(networks[0], networks[1])
         index = neuron_index(pair)
-        bins = np.tile(np.arange(4, dtype=np.int32), (config.scale.importance_samples, len(index)))[
-            :, : len(index)
-        ]
+        bins = np.zeros((config.scale.importance_samples, len(index)), dtype=np.int32)
         conditions = Conditions(
             bins, index.layer, index.layers, BinRule(), config.scale.random_draws, "fixed", 0
         )
@@ -195,6 +193,3 @@ def _look(context: Context, semantic: Node, run: Run, epoch: int) -> Look:
 
 def _later_stimuli(context: Context, judged: Sequence[Judged]) -> dict[str, Node]:
     return {place_of(each): stimuli(context, each.run, each.pair.after) for each in judged}
-
-
-__all__ = ["EpochPair", "chosen_classes", "judged_runs", "plan", "print_memory", "run"]

@@ -1,6 +1,6 @@
 """Stages ``reversal``, ``reversal_table`` and ``reversal_order``: what taking evolutions back costs a class."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -15,7 +15,7 @@ from evoscope.evolution.bins import BinRule, Cut, Ties, bins_of_all
 from evoscope.evolution.conditions import Conditions, Draws
 from evoscope.evolution.importance import of_class
 from evoscope.evolution.reversal import EVERY_LAYER, reversal
-from evoscope.evolution.summary import summary_rows
+from evoscope.evolution.summary import drop_rows, order_rows
 from evoscope.exhibits import Table
 from evoscope.models.layers import default_layers
 from evoscope.models.network import Network
@@ -155,12 +155,14 @@ def _some(images: ImageSet, count: int | None, seed: int) -> ImageSet:
 def tables(context: Context, taken: Sequence[Taken]) -> dict[str, Node]:
     """Nodes of the exhibits ``reversal`` (every drop) and ``order`` (whether the published order holds)."""
     return {
-        "reversal": _summary(context, taken, TABLE, 0),
-        "order": _summary(context, taken, ORDER, 1),
+        "reversal": _summary(context, taken, TABLE, drop_rows, "drops"),
+        "order": _summary(context, taken, ORDER, order_rows, "order of the drops"),
     }
 
 
-def _summary(context: Context, taken: Sequence[Taken], stage: Stage, which: int) -> Node:
+def _summary(
+    context: Context, taken: Sequence[Taken], stage: Stage, summarise: Callable[..., pd.DataFrame], what: str
+) -> Node:
     seed, resamples = context.config.seed, context.config.scale.bootstrap
 
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -168,7 +170,7 @@ def _summary(context: Context, taken: Sequence[Taken], stage: Stage, which: int)
         for group in _groups(taken):
             found = [load(Reversals, inputs[each.name]) for each in group]
             counts = pd.concat([each.counts for each in found], ignore_index=True)
-            rows = summary_rows(counts, _layers(counts, found[0].once), seed, resamples)[which]
+            rows = summarise(counts, _layers(counts, found[0].once), seed, resamples)
             frames.append(_headed(group[0], rows))
         save(Table(pd.concat(frames, ignore_index=True)), folder)
 
@@ -178,7 +180,7 @@ def _summary(context: Context, taken: Sequence[Taken], stage: Stage, which: int)
         inputs={each.name: each.node for each in taken},
         build=compute,
         seed=seed,
-        label=f"{'drops' if which == 0 else 'order of the drops'} of {len(taken)} reversals",
+        label=f"{what} of {len(taken)} reversals",
     )
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from evoscope.evolution.reversal import EVERY_LAYER
-from evoscope.evolution.summary import class_drops, order_of, standard_error_over_draws, summary_rows
+from evoscope.evolution.summary import class_drops, drop_rows, order_of, standard_error_over_draws
 
 LAYERS = ("a", "b", "c")
 
@@ -48,7 +48,7 @@ def test_drops_are_means_over_layers_of_the_change_in_accuracy(counts, metric, l
 
 
 def test_rows_carry_the_mean_over_classes_and_the_error_over_draws(counts):
-    rows, _ = summary_rows(counts, {"once": LAYERS, "together": [EVERY_LAYER]}, seed=0, resamples=50)
+    rows = drop_rows(counts, {"once": LAYERS, "together": [EVERY_LAYER]}, seed=0, resamples=50)
     row = rows[(rows["metric"] == "top1") & (rows["layers"] == "once")].set_index("condition")
     for condition in ("bin1", "bin4", "random", "all"):
         expected = np.mean([by_hand(counts, label, condition, LAYERS) for label in range(3)])

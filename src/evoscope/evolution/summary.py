@@ -1,13 +1,12 @@
 """From counts of correct predictions to the drops of the reversal experiment, and whether their order holds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
 
-from evoscope.evolution.reversal import EVERY_LAYER
 from evoscope.stats.intervals import Interval, bootstrap_interval
 
 BIN_NAMES = ("bin1", "bin2", "bin3", "bin4")
@@ -108,35 +107,53 @@ def _out_of_order(
     return f"{places} (by {-interval.value:.3f} [{-interval.high:.3f}, {-interval.low:.3f}]{sure})"
 
 
-def summary_rows(
+def drop_rows(
     counts: pd.DataFrame, layers: dict[str, Sequence[str]], seed: int, resamples: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All drops and all orders of one run's reversals between two epochs.
+) -> pd.DataFrame:
+    """All drops of one run's reversals between two epochs.
 
     Parameters
     ----------
     counts : rows of `evoscope.evolution.reversal.reversal` of all classes and splits, with ``label``.
-    layers : what is averaged over, by name, for instance ``{"once": [...]}``; `EVERY_LAYER` alone is all at once.
+    layers : what is averaged over, by name, for instance ``{"once": [...]}``; ``*`` alone is all at once.
     seed, resamples : of the bootstrap over classes.
 
     Returns
     -------
-    Rows per split, metric, layers and condition (``value``, ``low``, ``high``, ``se``, ``accuracy``, ``classes``,
-    ``images``, ``samples``, ``draws``), and rows per split, metric and layers with the fields of `Order`.
+    Rows per split, metric, layers and condition: ``value``, ``low``, ``high``, ``se``, ``accuracy``, ``classes``,
+    ``images``, ``samples``, ``draws``.
     """
-    rows, orders = [], []
+    rows: list[dict[str, object]] = []
+    for where, own, drops in _averages(counts, layers):
+        rows += [
+            {**where, **_row(own, drops, where["metric"], str(condition), seed, resamples)}
+            for condition in pd.unique(drops["condition"])
+        ]
+    return pd.DataFrame(rows)
+
+
+def order_rows(
+    counts: pd.DataFrame, layers: dict[str, Sequence[str]], seed: int, resamples: int
+) -> pd.DataFrame:
+    """Whether the order holds, per split, metric and layers: the fields of `Order`, and ``holds``.
+
+    Parameters are those of `drop_rows`.
+    """
+    rows: list[dict[str, object]] = []
+    for where, _, drops in _averages(counts, layers):
+        judged = order_of(drops, seed, resamples)
+        rows.append({**where, **judged.__dict__, "holds": judged.holds})
+    return pd.DataFrame(rows)
+
+
+def _averages(
+    counts: pd.DataFrame, layers: dict[str, Sequence[str]]
+) -> Iterator[tuple[dict[str, str], pd.DataFrame, pd.DataFrame]]:
+    """Every split, metric and choice of layers, with the counts of the split and the drops of its classes."""
     for split, own in counts.groupby("split", sort=False):
-        for metric in METRICS:
-            for name, chosen in layers.items():
-                where = {"split": split, "metric": metric, "layers": name}
-                drops = class_drops(own, metric, chosen)
-                rows += [
-                    {**where, **_row(own, drops, metric, str(each), seed, resamples)}
-                    for each in pd.unique(drops["condition"])
-                ]
-                judged = order_of(drops, seed, resamples)
-                orders.append({**where, **judged.__dict__, "holds": judged.holds})
-    return pd.DataFrame(rows), pd.DataFrame(orders)
+        for metric, (name, chosen) in product(METRICS, layers.items()):
+            where = {"split": str(split), "metric": metric, "layers": name}
+            yield where, own, class_drops(own, metric, chosen)
 
 
 def _row(
@@ -158,18 +175,3 @@ def _row(
         "samples": 0 if random or condition == "all" else numbers,
         "draws": numbers if random else 0,
     }
-
-
-__all__ = [
-    "BIN_NAMES",
-    "EVERY_LAYER",
-    "METRICS",
-    "NEAR_ZERO",
-    "Order",
-    "by_class",
-    "class_drops",
-    "interval_over_classes",
-    "order_of",
-    "standard_error_over_draws",
-    "summary_rows",
-]
