@@ -128,15 +128,22 @@ class ScaleConfig:
     importance_samples: int = MISSING
     random_draws: int = MISSING
     reversal_images: int | None = MISSING
+    latent_images: int | None = MISSING
+    ablated_images: int = MISSING
+    resamples: int = MISSING
+    stamp_probabilities: list[float] = MISSING
+    stamp_seeds: int = MISSING
+    stamp_epochs: int = MISSING
 
 
 @dataclass
 class ProtocolConfig:
-    """One option per step of the method; see `evoscope.space.protocol.SpaceProtocol`.
+    """One option per step of the methods; see `SpaceProtocol` and `evoscope.discovery.DiscoveryProtocol`.
 
     ``listing``: which layers count (``once``, ``released``, ``v1``); ``patch_centre``: where example patches are cut
     (``centre`` or ``corner`` of the arg-max cell); ``bin_ties``, ``bin_cut``: see `evoscope.evolution.bins.BinRule`;
-    ``random_sets``: ``fixed`` or redrawn ``per_batch``.
+    ``random_sets``: ``fixed`` or redrawn ``per_batch``; from ``centred`` on: CDISCO's steps, ``refine_`` those of
+    `evoscope.discovery.RefineRule`.
     """
 
     name: str = MISSING
@@ -168,6 +175,15 @@ class ProtocolConfig:
     bin_ties: str = MISSING
     bin_cut: str = MISSING
     random_sets: str = MISSING
+    centred: bool = False
+    signs: str = MISSING
+    side: str = MISSING
+    evidence: str = MISSING
+    candidates: str = MISSING
+    empty_is_one: bool = MISSING
+    refine_scale: str = MISSING
+    refine_ward: float = MISSING
+    refine_prune: float = MISSING
 
 
 @dataclass
@@ -182,6 +198,67 @@ class EvolutionConfig:
     classes: list[str] | None = None
     thresholds: list[float] = field(default_factory=lambda: [0.38, 0.62, 0.80])
     together: bool = True
+
+
+@dataclass
+class DiscoveryConfig:
+    """Where concept vectors are sought, and what they are compared with (CDISCO).
+
+    ``layer``: dotted name (``null``: the network's own, see `experiments.layers`); ``epoch``: ``null`` is the last
+    that is looked at; ``classes``: shown, names or numbers (``null``: as many as the scale says for importance);
+    ``methods``: of `evoscope.discovery.baselines`; ``evolution``: whether concept vectors are followed over the epochs.
+    """
+
+    layer: str | None = None
+    epoch: int | None = None
+    classes: list[str] | None = None
+    methods: list[str] = field(
+        default_factory=lambda: ["svd", "neurons", "rotation", "pca", "nmf", "ica", "kmeans", "probes"]
+    )
+    evolution: bool = True
+
+
+@dataclass
+class OutlierConfig:
+    """Confounders to plant and outliers to find (CDISCO's stamps).
+
+    ``classes``: two names or numbers (``null``: tench and church where there are such, else the first two);
+    ``probabilities``: of a stamp redrawn at random (``null``: the scale's); ``mislabelled``: share of training labels
+    flipped, in the second part; ``neighbours``, ``concepts``: of the scores.
+    """
+
+    classes: list[str] | None = None
+    probabilities: list[float] | None = None
+    mislabelled: float = 0.05
+    neighbours: int = 10
+    concepts: int = 5
+
+
+@dataclass
+class TabularConfig:
+    """Which table: ``compas`` below ``data.root``, a CSV at ``path`` with a ``target`` column, or scikit-learn's own.
+
+    ``protected``: columns shown apart; ``hidden``, ``epochs``, ``lr``, ``batch_size``: of the network.
+    """
+
+    name: str = "auto"
+    path: str | None = None
+    target: str = "risk"
+    protected: list[str] = field(default_factory=lambda: ["race", "sex_Female", "age"])
+    hidden: list[int] = field(default_factory=lambda: [100, 100])
+    epochs: int = 100
+    lr: float = 0.001
+    batch_size: int = 32
+
+
+@dataclass
+class StudyConfig:
+    """Which human studies are generated: ``kinds`` (``null``: all), by whom (``participants``) and for how many."""
+
+    kinds: list[str] | None = None
+    participants: int = 40
+    export: list[str] = field(default_factory=list)
+    host: str = "https://example.org/study"
 
 
 @dataclass
@@ -205,6 +282,11 @@ class Config:
     runs: dict[str, RunConfig] = field(default_factory=dict)
     protocols: dict[str, ProtocolConfig] = field(default_factory=dict)
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
+    outlier: OutlierConfig = field(default_factory=OutlierConfig)
+    tabular: TabularConfig = field(default_factory=TabularConfig)
+    study: StudyConfig = field(default_factory=StudyConfig)
+    only: list[str] | None = None
     data: DataConfig = MISSING
     model: ModelConfig = MISSING
     training: TrainingConfig = MISSING
