@@ -8,6 +8,7 @@ from experiments.stages import (
     evolution,
     importance,
     important,
+    latents,
     metrics,
     reversal,
     scenes,
@@ -37,4 +38,5 @@ STAGES = (
     reversal.TABLE,
     reversal.ORDER,
     truth.STAGE,
+    latents.STAGE,
 )

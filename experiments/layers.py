@@ -1,0 +1,44 @@
+"""Which layer's latent space an experiment looks at."""
+
+import torch
+
+from evoscope.models.layers import check_names
+from evoscope.models.network import Network
+from evoscope.models.taps import capture
+from evoscope.models.zoo import build
+from experiments.context import Context
+from experiments.runs import Run
+
+# The layers of the paper (CDISCO); other networks take their deepest layer that has places.
+PUBLISHED = {"inception_v3": "Mixed_7b", "resnet50": "layer4.0"}
+CELLS = 3
+
+
+def chosen_layer(context: Context, run: Run) -> str:
+    """The layer asked for; or the published one, or the deepest neuron layer with a map of 3 x 3 cells or more.
+
+    Small images leave the published layer a single cell, which has no places to show a concept in.
+
+    Raises
+    ------
+    EvoscopeError : a layer that the network does not have.
+    """
+    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    asked = context.config.discovery.layer
+    if asked is not None:
+        check_names(network.module, (asked,))
+        return asked
+    published = PUBLISHED.get(run.spec.name)
+    sides = _sides(network, (*network.layers, *([published] if published else [])))
+    if published and sides[published] >= CELLS:
+        return published
+    wide = [layer for layer in network.layers if sides[layer] >= CELLS]
+    return (wide or list(network.layers))[-1]
+
+
+def _sides(network: Network, layers: tuple[str, ...]) -> dict[str, int]:
+    pixels = network.preprocessing.pixels
+    network.module.eval()
+    with torch.inference_mode(), capture(network.module, layers) as maps:
+        network.module(torch.zeros(1, 3, pixels, pixels))
+        return {layer: min(maps[layer].shape[2:]) for layer in layers}
