@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from evoscope.arrays import Bytes, Floats
+from evoscope.arrays import Bools, Bytes, Floats
 
 
 @dataclass(frozen=True)
@@ -113,3 +113,27 @@ class ImportantEvolutions:
     after: Bytes
     images: Bytes
     heat: Floats
+
+
+@dataclass(frozen=True)
+class ConceptBoards:
+    """The concept vectors of some classes, and the images that show them (CDISCO's boards).
+
+    ``concepts``: one row per concept shown: ``run``, ``epoch`` (-1: before training), ``layer``, ``class_name``,
+    ``label`` (class it is a candidate of), ``direction`` (index in the basis), ``side`` (+1 or -1), ``z`` (how far
+    the class is above the others), ``derivative`` (mean change of the class logit per unit along the vector),
+    ``positive_share`` (of the images of the class), ``singular_value``, ``energy_share`` (of the sum of squares),
+    ``aligned`` (largest component by size, with its sign), ``clusters`` (unique concepts it holds), ``concept``
+    (true concept it tells best, "" where none is known or clear), ``auc`` (held out, of that concept; NaN unknown),
+    ``predicted_count`` (images in its row of ``predicted``; further ones are blank);
+    ``images``: uint8 [rows, 4, side, side, 3], the most activating images, most first;
+    ``heat``: float32 [rows, 4, side, side], concept maps of them, interpolated bilinearly;
+    ``segments``: bool, the same shape, pixels above the protocol's percentile of their map;
+    ``predicted``: uint8 [rows, 10, small, small, 3], images predicted as the class, in the order of the data.
+    """
+
+    concepts: pd.DataFrame
+    images: Bytes
+    heat: Floats
+    segments: Bools
+    predicted: Bytes
