@@ -36,14 +36,15 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
         return
     rows = context.store.plan(list(plan.exhibits.values()))
     status.cached = sum(row.cached for row in rows)
-    exhibits = {name: _read(context, plan, name) for name in plan.exhibits}
+    exhibits = {name: read(context, plan, name) for name in plan.exhibits}
     status.computed = len(context.computed)
     paths = manifest.draw(plan.drawn, exhibits, about(context), context.folder)
     status.outputs = [str(path) for path in paths]
     say("\n".join(["drawn:", *[f"  {path}" for path in paths]]))
 
 
-def _read(context: Context, plan: Plan, name: str) -> object:
+def read(context: Context, plan: Plan, name: str) -> object:
+    """The exhibit ``name``, computed if it is missing."""
     folder = context.get(plan.exhibits[name])
     if name in KINDS:
         exhibit: object = load(KINDS[name], folder)
