@@ -6,19 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from evoscope.data.images import ImageSet
-from evoscope.errors import EvoscopeError
 from evoscope.evolution.bins import BinRule
 from evoscope.evolution.conditions import RELEASED_BATCH, Conditions
 from evoscope.evolution.importance import neuron_index
 from evoscope.evolution.memory import MIB, images_within, importance_bytes
 from evoscope.evolution.pair import make_pair
 from evoscope.evolution.reversal import Reverser
-from evoscope.models.names import closest
 from evoscope.models.zoo import build
-from evoscope.seeds import generator
 from evoscope.store import Node
 from experiments.carry_out import carry_out
+from experiments.chosen import chosen_classes, judged_runs, protocol_names
 from experiments.context import Context
 from experiments.pairs import pairs_of
 from experiments.plan import Plan
@@ -33,8 +30,6 @@ from experiments.stages.stimuli import stimuli
 from experiments.stages.truth import place_of, truth
 from experiments.status import Status
 
-# The architectures of the paper's table.
-COMPARED = ("vgg16", "inception_v3", "convnext")
 BATCH = 64
 
 
@@ -46,7 +41,7 @@ def run(context: Context, status: Status) -> None:
 
 def plan(context: Context) -> Plan:
     """Importance and reversals for every run, pair, class and protocol."""
-    labels = chosen_classes(context)
+    labels = chosen_classes(context, context.config.evolution.classes, "evolution.classes")
     judged = [
         judge(context, run, pair, label)
         for run in judged_runs(context)
@@ -54,7 +49,7 @@ def plan(context: Context) -> Plan:
         for label in labels
     ]
     exhibits = tables(
-        context, [each for name in _protocols(context) for each in _taken(context, name, judged)]
+        context, [each for name in protocol_names(context) for each in _taken(context, name, judged)]
     )
     semantic = space(context, _base_stimuli(context))
     pictured = _pictured(context, semantic, judged)
@@ -73,31 +68,6 @@ def drawn(exhibits: dict[str, Node]) -> tuple[str, ...]:
     """Figures and tables of this experiment."""
     always = ("fig_reversal", "table_reversal", "fig_important")
     return (*always, "table_importance") if "truth" in exhibits else always
-
-
-def judged_runs(context: Context) -> list[Run]:
-    """The runs whose evolutions are judged: the paper's three, or all but the base, or the base if it is alone."""
-    runs = context.runs
-    paper = [runs[name] for name in COMPARED if name in runs]
-    return paper or list(runs.values())[1:] or list(runs.values())
-
-
-def chosen_classes(context: Context) -> list[int]:
-    """Labels of the classes asked for, or of as many as the scale says, drawn by the seed.
-
-    Raises
-    ------
-    EvoscopeError : an unknown class, or one without images.
-    """
-    train, config = context.data.train, context.config
-    if config.evolution.classes is not None:
-        labels = [_label(train, name) for name in config.evolution.classes]
-    else:
-        order = generator(config.seed, "classes").permutation(len(train.class_names))
-        labels = sorted(int(label) for label in order[: config.scale.importance_classes])
-    for images in (train, context.data.test):
-        _check_images(images, labels)
-    return labels
 
 
 def print_memory(context: Context) -> None:
@@ -121,33 +91,6 @@ def print_memory(context: Context) -> None:
             f"{run.name}: at a time, importance takes {words[0]}, and reversal {words[1]}, "
             f"of {size(config.memory_mb * MIB)} (memory_mb)"
         )
-
-
-def _label(images: ImageSet, name: str) -> int:
-    names = images.class_names
-    if name in names:
-        return names.index(name)
-    if name.isdigit() and int(name) < len(names):
-        return int(name)
-    raise EvoscopeError(
-        f"there is no class {name!r} in {images.name}",
-        f"give a name or a number below {len(names)}; the closest are {closest(name, list(names))}",
-    )
-
-
-def _check_images(images: ImageSet, labels: Sequence[int]) -> None:
-    empty = [images.class_names[label] for label in labels if not (images.labels == label).any()]
-    if empty:
-        raise EvoscopeError(
-            f"class {empty[0]!r} has no images in {images.name} {images.split}",
-            "choose another class (evolution.classes=[...]) or add images",
-        )
-
-
-def _protocols(context: Context) -> list[str]:
-    """The job's own protocol first, then the others to compare with."""
-    own = context.config.protocol.name
-    return [own, *(name for name in context.config.protocols if name != own)]
 
 
 def _taken(context: Context, protocol: str, judged: Sequence[Judged]) -> list[Taken]:

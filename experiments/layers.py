@@ -2,7 +2,7 @@
 
 import torch
 
-from evoscope.models.layers import check_names
+from evoscope.models.layers import layer_shapes
 from evoscope.models.network import Network
 from evoscope.models.taps import capture
 from evoscope.models.zoo import build
@@ -21,12 +21,12 @@ def chosen_layer(context: Context, run: Run) -> str:
 
     Raises
     ------
-    EvoscopeError : a layer that the network does not have.
+    EvoscopeError : a layer that the network does not have, that does not run once, or that gives no map.
     """
     network = build(run.spec, len(context.data.train.class_names), context.config.seed)
     asked = context.config.discovery.layer
     if asked is not None:
-        check_names(network.module, (asked,))
+        layer_shapes(network.module, (asked,), network.preprocessing.pixels)
         return asked
     published = PUBLISHED.get(run.spec.name)
     sides = _sides(network, (*network.layers, *([published] if published else [])))

@@ -52,7 +52,7 @@ def stages_of(context: Context, run: Run) -> tuple[int, ...]:
         return _thinned(run.epochs, run.name)
     if run.stages:
         for epoch in run.stages:
-            _check_epoch(run, epoch)
+            check_epoch(run, epoch)
         return run.stages
     node = training(context, run)
     if context.config.dry_run and not context.store.plan([node])[0].cached:
@@ -98,11 +98,12 @@ def _asked(run: Run, pair: Sequence[int], context: Context) -> EpochPair:
             "give two different epochs, as in [[0,3],[3,7]]",
         )
     for epoch in pair:
-        _check_epoch(run, epoch)
+        check_epoch(run, epoch)
     return EpochPair(f"{pair[0]} to {pair[1]}", pair[0], pair[1])
 
 
-def _check_epoch(run: Run, epoch: int) -> None:
+def check_epoch(run: Run, epoch: int) -> None:
+    """Refuse an epoch without a checkpoint."""
     there = run.checkpoints.epochs if run.checkpoints is not None else _kept(run)
     if epoch not in there:
         raise EvoscopeError(

@@ -16,7 +16,10 @@ from experiments.schema import Config, ModelConfig, RunConfig, TrainingConfig
 
 @dataclass(frozen=True)
 class AsBuilt:
-    """Checkpoints of a network that is looked at as its constructor leaves it: with pretrained weights."""
+    """Checkpoints of a network that is looked at as its constructor leaves it: with pretrained weights.
+
+    ``weights``: their file or name, as ``model.weights`` or a factory's own argument of that name has it.
+    """
 
     weights: str
 
@@ -114,8 +117,9 @@ def _trained_run(
 ) -> Run:
     """A run that we train; zero epochs of pretrained weights are looked at as they are."""
     spec, values = model_spec(model, config.protocol.listing), _on_top(recipe, config.training)
-    if values["epochs"] == 0 and model.weights is not None:
-        return Run(name, spec, None, AsBuilt(model.weights), (INIT,))
+    pretrained = model.weights or model.kwargs.get("weights")
+    if values["epochs"] == 0 and pretrained is not None:
+        return Run(name, spec, None, AsBuilt(str(pretrained)), (INIT,))
     epochs = _epochs(wanted, int(str(values["epochs"])), config, name)
     keep = epochs if values.pop("keep") == "looked" else ()
     return Run(name, spec, _recipe(values, keep, name), None, epochs)
