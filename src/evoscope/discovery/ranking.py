@@ -13,7 +13,7 @@ import numpy as np
 from evoscope.arrays import Array, Doubles, Ints
 from evoscope.data.loader import Batch
 from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.gram import blocks, sums_by
+from evoscope.discovery.gram import blocks
 from evoscope.discovery.latent import LayerLatents, Outcomes
 from evoscope.discovery.protocol import Candidates
 from evoscope.discovery.reading import Quantity, Reader
@@ -39,10 +39,16 @@ class ScoreSums:
     @classmethod
     def of(cls, scores: Array, groups: Ints, classes: int) -> "ScoreSums":
         """Sum up scores [n, r] of images in groups, integers [n] below ``classes``."""
-        exact = np.asarray(scores, dtype=np.float64)
         counts = np.bincount(groups, minlength=classes).astype(np.int64)
-        sums, squares, positive = (sums_by(rows, groups, classes) for rows in (exact, exact**2, exact > 0))
-        return cls(counts, sums, squares, positive.astype(np.int64))
+        sums, squares = (np.zeros((classes, scores.shape[1])) for _ in range(2))
+        positive = np.zeros((classes, scores.shape[1]), dtype=np.int64)
+        # Class by class, so that what becomes float64 stays within the processor's cache.
+        for group in np.flatnonzero(counts):
+            exact = scores[groups == group].astype(np.float64)
+            sums[group] = exact.sum(axis=0)
+            squares[group] = (exact**2).sum(axis=0)
+            positive[group] = np.count_nonzero(exact > 0, axis=0)
+        return cls(counts, sums, squares, positive)
 
     def merge(self, other: "ScoreSums") -> "ScoreSums":
         """Sums over both parts."""
