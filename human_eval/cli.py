@@ -10,6 +10,7 @@ from evoscope.errors import EvoscopeError
 from human_eval import commands
 from human_eval.design.trial import KINDS
 from human_eval.export import PLATFORMS
+from human_eval.simulate import OBSERVERS
 
 Command = Callable[[argparse.Namespace], str]
 
@@ -37,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m human_eval", description="Human studies, from design to analysis."
     )
     under = top.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_design, _power, _render, _serve, _withdraw, _analyse, _export):
+    for add in (_design, _power, _render, _serve, _withdraw, _simulate, _analyse, _export):
         add(under)
     return top
 
@@ -103,6 +104,7 @@ def _serve(under: Any) -> None:
     made.add_argument(
         "--pilot", action="store_true", help="mark those who join, and leave them out of exports"
     )
+    made.add_argument("--simulated", action="store_true", help="mark those who join as no people")
 
 
 def _withdraw(under: Any) -> None:
@@ -111,14 +113,29 @@ def _withdraw(under: Any) -> None:
     made.add_argument("--database", type=Path, default=Path("answers.sqlite"))
 
 
+def _simulate(under: Any) -> None:
+    made = _command(under, "simulate", commands.simulate_answers, "answers of observers that are no people")
+    made.add_argument("study", type=Path, help="folder that design wrote")
+    made.add_argument("out", type=Path, help="parquet file for the answers")
+    made.add_argument(
+        "--observers", nargs="+", default=["skilled=20", "random=2"], metavar="NAME=COUNT",
+        help=f"how many of which: {', '.join(OBSERVERS)}",
+    )  # fmt: skip
+    made.add_argument("--accuracy", type=float, default=0.8, help="of the skilled ones")
+    made.add_argument("--participant-sd", type=float, default=0.5, help="of their log-odds")
+    made.add_argument("--seed", type=int, default=0)
+
+
 def _analyse(under: Any) -> None:
-    made = _command(
-        under, "analyse", commands.analyse_study, "tables of exclusions, accuracy, agreement, times"
-    )
+    made = _command(under, "analyse", commands.analyse_study, "tables, plots and a page that shows them")
     made.add_argument("study", type=Path, help="folder that design wrote")
     made.add_argument("answers", type=Path, help="parquet file, database, or folder of downloaded answers")
     made.add_argument("out", type=Path)
     made.add_argument("--seed", type=int, default=0)
+    made.add_argument(
+        "--label-embedding", default="", metavar="characters|FILE",
+        help="similarity of names too: by character n-grams, or by a text file of word vectors",
+    )  # fmt: skip
 
 
 def _export(under: Any) -> None:

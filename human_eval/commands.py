@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evoscope import artefacts
 from evoscope.errors import EvoscopeError
-from human_eval.analyse import analyse, read_answers, write_report
+from human_eval.analyse import SIMULATED, Tables, analyse, read_answers, write_report
 from human_eval.collect import Answers, Pages
 from human_eval.design import (
     Alignability,
@@ -28,6 +28,7 @@ from human_eval.design import (
 from human_eval.design.build import NEURON_KINDS
 from human_eval.export import PLATFORMS
 from human_eval.render import RenderOptions, render_study
+from human_eval.simulate import Skilled, simulate
 
 TOKEN = "HUMAN_EVAL_TOKEN"
 
@@ -94,11 +95,16 @@ def serve(options: argparse.Namespace) -> str:
     except ImportError as error:
         raise EvoscopeError("the server is not installed", "pip install -e '.[study]'") from error
     pages = Pages.read(options.pages)
+    if options.pages.resolve() in options.database.resolve().parents:
+        raise EvoscopeError(
+            f"'{options.database}' lies below the pages, which everybody can read",
+            "keep the answers in another folder",
+        )
     answers = Answers(options.database, pages.key)
     token = os.environ.get(TOKEN) or secrets.token_urlsafe(16)
     where = f"http://{options.host}:{options.port}"
     print(f"Participants: {where}/  Admin: {where}/admin, user admin, password {token}", flush=True)  # noqa: T201
-    app = application(pages, answers, token, pilot=options.pilot)
+    app = application(pages, answers, token, pilot=options.pilot, simulated=options.simulated)
     # No access log: it would hold addresses of participants.
     uvicorn.run(app, host=options.host, port=options.port, access_log=False, log_level="warning")
     answers.close()
@@ -124,7 +130,7 @@ def analyse_study(options: argparse.Namespace) -> str:
         raise EvoscopeError(f"'{options.answers}' is missing", "give answers as parquet, database or folder")
     stored = options.answers.suffix in (".sqlite", ".db")
     answers = _database(options.answers).table() if stored else read_answers(options.answers)
-    tables = analyse(study, answers, options.seed)
+    tables = analyse(study, answers, options.seed, options.label_embedding)
     write_report(tables, options.out)
     gone = int(tables["exclusions"]["excluded"].sum())
     shown = (
@@ -132,7 +138,32 @@ def analyse_study(options: argparse.Namespace) -> str:
         if len(tables["accuracy"])
         else "No answers that can be right."
     )
-    return f"{len(tables['exclusions'])} participants, {gone} excluded.\n{shown}"
+    sort = "simulated participants (no people)" if _simulated(tables) else "participants"
+    return f"{len(tables['exclusions'])} {sort}, {gone} excluded.\n{shown}\n{options.out / 'report.html'}"
+
+
+def _simulated(tables: Tables) -> bool:
+    return bool((tables["about"]["data"] == SIMULATED).all())
+
+
+def simulate_answers(options: argparse.Namespace) -> str:
+    """Answer a study by simulated participants."""
+    study = load_study(options.study)
+    if not 0 <= options.accuracy <= 1:
+        raise EvoscopeError(f"{options.accuracy:g} is no accuracy", "give a number from 0 to 1")
+    skilled = Skilled(otherwise=options.accuracy, participant_sd=options.participant_sd)
+    answers = simulate(study, dict(map(_counted, options.observers)), options.seed, skilled)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    answers.to_parquet(options.out)
+    people = answers["participant"].nunique()
+    return f"{len(answers)} answers of {people} simulated participants (no people) in '{options.out}'."
+
+
+def _counted(text: str) -> tuple[str, int]:
+    name, _, count = text.partition("=")
+    if not count.isdecimal():
+        raise EvoscopeError(f"'{text}' is not NAME=COUNT", "write, for example, skilled=20")
+    return name, int(count)
 
 
 def export_study(options: argparse.Namespace) -> str:

@@ -5,10 +5,13 @@ from human_eval.analyse.agreement import fleiss_kappa, krippendorff_alpha
 from human_eval.analyse.exclusion import exclusions
 from human_eval.analyse.labels import label_agreement, normalised
 from human_eval.analyse.mixed import mixed_model
-from human_eval.analyse.report import analyse, write_report
+from human_eval.analyse.page import write_report
+from human_eval.analyse.report import SIMULATED, Tables, analyse
 from human_eval.analyse.tidy import read_answers, tidy
 
 __all__ = [
+    "SIMULATED",
+    "Tables",
     "accuracy",
     "analyse",
     "clustered",

@@ -2,10 +2,14 @@
 
 import re
 import unicodedata
-from itertools import combinations
+from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
+
+from evoscope.arrays import Doubles
 
 IDLE = frozenset(
     (
@@ -13,9 +17,12 @@ IDLE = frozenset(
         *("of", "with", "and", "in", "on", "picture", "pictures", "image", "images"),
     )
 )
+Words = frozenset[str]
+# Vectors [labels, dim] of labels; a row of zeros for one that is not known.
+Embed = Callable[[list[str]], Doubles]
 
 
-def normalised(text: str) -> frozenset[str]:
+def normalised(text: str) -> Words:
     """Words of a label: case, accents, punctuation, idle words and a plural's s do not count."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
@@ -32,31 +39,74 @@ def _singular(word: str) -> str:
     )
 
 
-def label_agreement(answers: pd.DataFrame) -> pd.DataFrame:
+def label_agreement(answers: pd.DataFrame, embed: Embed | None = None) -> pd.DataFrame:
     """Agreement of the names given in each item's text fields.
+
+    Parameters
+    ----------
+    answers : a tidy table.
+    embed : vectors of labels, for the ``similarity``; see `human_eval.analyse.embedding`.
 
     Returns
     -------
     DataFrame
         ``item``, ``condition``, ``field`` (position of the text field), ``labels`` (how many), ``same`` (share of
-        pairs of people with the same words), ``overlap`` (mean share of words in common, Jaccard; NaN where only one
-        person answered), ``common`` (the most frequent name).
+        pairs of people with the same words), ``overlap`` (mean share of words in common, Jaccard), ``similarity``
+        (mean cosine of the labels' vectors, of those that have one; NaN without ``embed``), ``common`` (the most
+        frequent name). Agreements are NaN where only one person answered.
     """
+    main = answers[answers["role"] == "main"]
     rows = [
-        _agreed(
-            str(item), str(condition), place, [texts[place] for texts in part["texts"] if len(texts) > place]
-        )
-        for (item, condition), part in answers[answers["role"] == "main"].groupby(["item", "condition"])
-        for place in range(max(map(len, part["texts"]), default=0))
+        _agreed(str(item), str(condition), place, texts, embed)
+        for (item, condition), part in main.groupby(["item", "condition"])
+        for place, texts in enumerate(_fields(part["texts"].tolist()))
     ]
-    return pd.DataFrame(rows, columns=["item", "condition", "field", "labels", "same", "overlap", "common"])
+    columns = ["item", "condition", "field", "labels", "same", "overlap", "similarity", "common"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _agreed(item: str, condition: str, place: int, texts: list[str]) -> list[object]:
-    words = [normalised(text) for text in texts]
-    pairs = list(combinations([label for label in words if label], 2))
-    same = float(np.mean([a == b for a, b in pairs])) if pairs else float("nan")
-    overlap = float(np.mean([len(a & b) / len(a | b) for a, b in pairs])) if pairs else float("nan")
-    names = [" ".join(sorted(label)) for label in words if label]
-    common = max(sorted(set(names)), key=names.count) if names else ""
-    return [item, condition, place, len(names), same, overlap, common]
+def _fields(given: list[tuple[str, ...]]) -> list[list[str]]:
+    """What was written into each text field."""
+    most = max(map(len, given), default=0)
+    return [[texts[place] for texts in given if len(texts) > place] for place in range(most)]
+
+
+def _agreed(item: str, condition: str, place: int, texts: list[str], embed: Embed | None) -> list[object]:
+    labels = [words for words in map(normalised, texts) if words]
+    counts = Counter(" ".join(sorted(words)) for words in labels)
+    same, overlap = _pairs(list(counts), list(counts.values()))
+    similarity = mean_cosine(embed(texts)) if embed and texts else float("nan")
+    common = max(sorted(counts), key=counts.__getitem__) if counts else ""
+    return [item, condition, place, len(labels), same, overlap, similarity, common]
+
+
+def _pairs(names: list[str], counts: list[int]) -> tuple[float, float]:
+    """Share of pairs of people with the same name, and their mean Jaccard overlap."""
+    people = np.array(counts, dtype=np.float64)
+    total = people.sum() * (people.sum() - 1)
+    if total <= 0:
+        return float("nan"), float("nan")
+    jaccard = overlaps([frozenset(name.split(" ")) for name in names])
+    same = float(people @ (people - 1)) / total
+    return same, float(people @ jaccard @ people - people.sum()) / total
+
+
+def overlaps(labels: list[Words]) -> Doubles:
+    """Jaccard overlap of every pair of labels, none of them empty; [labels, labels]."""
+    columns = {word: place for place, word in enumerate(sorted(frozenset().union(*labels)))}
+    rows = [row for row, words in enumerate(labels) for _ in words]
+    places = [columns[word] for words in labels for word in sorted(words)]
+    table = csr_matrix((np.ones(len(rows)), (rows, places)), shape=(len(labels), len(columns)))
+    shared = (table @ table.T).toarray()
+    sizes = shared.diagonal()
+    return np.asarray(shared / (sizes[:, None] + sizes[None, :] - shared))
+
+
+def mean_cosine(vectors: Doubles) -> float:
+    """Mean cosine over all pairs of different rows [n, dim], rows of zeros left out; NaN for fewer than two."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    unit = vectors[lengths > 0] / lengths[lengths > 0, None]
+    count = len(unit)
+    # The sum over all pairs is the squared length of the sum.
+    together = float((unit.sum(axis=0) ** 2).sum())
+    return (together - count) / (count * (count - 1)) if count > 1 else float("nan")

@@ -43,6 +43,7 @@ def _downloaded(file: Path) -> list[dict[str, Any]]:
     document = read_json(file)
     try:
         shared = {name: document[name] for name in ("participant", "block")}
+        shared["simulated"] = bool(document.get("simulated", False))
         return [{**shared, **response} for response in document["responses"]]
     except (KeyError, TypeError) as error:
         raise EvoscopeError(

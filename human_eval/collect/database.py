@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from evoscope.errors import EvoscopeError
@@ -16,7 +17,8 @@ from evoscope.errors import EvoscopeError
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (key TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS participants (
-    id TEXT PRIMARY KEY, block TEXT NOT NULL, pilot INTEGER NOT NULL, joined REAL NOT NULL
+    id TEXT PRIMARY KEY, block TEXT NOT NULL, pilot INTEGER NOT NULL, joined REAL NOT NULL,
+    simulated INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS answers (
     participant TEXT NOT NULL REFERENCES participants(id) ON DELETE CASCADE,
@@ -39,11 +41,20 @@ class Answers:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
                 self.connection.execute(f"PRAGMA {pragma}")
             self.connection.executescript(SCHEMA)
+            self._upgrade()
             self._belongs(path, key)
         except sqlite3.Error as error:
             raise EvoscopeError(
                 f"'{path}' is no database of answers ({error})", "give another file"
             ) from error
+
+    def _upgrade(self) -> None:
+        """Files written before there were simulated participants hold people only."""
+        known = {row[1] for row in self.connection.execute("PRAGMA table_info(participants)")}
+        if "simulated" not in known:
+            self.connection.execute(
+                "ALTER TABLE participants ADD COLUMN simulated INTEGER NOT NULL DEFAULT 0"
+            )
 
     def _belongs(self, path: Path, key: str) -> None:
         with self._transaction():
@@ -65,19 +76,19 @@ class Answers:
             raise
         self.connection.execute("COMMIT")
 
-    def join(self, blocks: list[str], *, pilot: bool = False) -> tuple[str, str]:
-        """Admit a participant to a block that fewest have joined; return the new id and the block."""
+    def join(self, blocks: list[str], *, pilot: bool = False, simulated: bool = False) -> tuple[str, str]:
+        """Admit a participant to a block that fewest of the same sort have joined; return the new id and the block."""
         with self._transaction():
-            joined = dict.fromkeys(blocks, 0) | self._joined(blocks, pilot)
+            joined = dict.fromkeys(blocks, 0) | self._joined(blocks, (int(pilot), int(simulated)))
             fewest = [block for block in blocks if joined[block] == min(joined.values())]
             block, name = secrets.choice(fewest), secrets.token_hex(16)
-            row = (name, block, int(pilot), time.time())
-            self.connection.execute("INSERT INTO participants VALUES (?, ?, ?, ?)", row)
+            row = (name, block, int(pilot), time.time(), int(simulated))
+            self.connection.execute("INSERT INTO participants VALUES (?, ?, ?, ?, ?)", row)
         return name, block
 
-    def _joined(self, blocks: list[str], pilot: bool) -> dict[str, int]:
-        query = "SELECT block, COUNT(*) FROM participants WHERE pilot = ? GROUP BY block"
-        return {block: n for block, n in self.connection.execute(query, (int(pilot),)) if block in blocks}
+    def _joined(self, blocks: list[str], sort: tuple[int, int]) -> dict[str, int]:
+        query = "SELECT block, COUNT(*) FROM participants WHERE pilot = ? AND simulated = ? GROUP BY block"
+        return {block: n for block, n in self.connection.execute(query, sort) if block in blocks}
 
     def add(self, answer: dict[str, Any]) -> str:
         """Keep an answer: ``stored``, ``known`` (again), ``other`` (not the first one), ``stranger``."""
@@ -118,21 +129,25 @@ class Answers:
         return count
 
     def progress(self) -> pd.DataFrame:
-        """Participants and answers of each block, pilots apart."""
+        """Participants and answers of each block, pilots and simulated participants apart."""
+        sorts = "block, pilot, simulated"
         query = (
-            "SELECT block, pilot, COUNT(DISTINCT id) AS participants, COUNT(trial) AS answers FROM participants "
-            "LEFT JOIN answers ON participant = id GROUP BY block, pilot ORDER BY block, pilot"
+            f"SELECT {sorts}, COUNT(DISTINCT id) AS participants, COUNT(trial) AS answers FROM participants "
+            f"LEFT JOIN answers ON participant = id GROUP BY {sorts} ORDER BY {sorts}"
         )
         return pd.read_sql_query(query, self.connection)
 
     def table(self, *, pilots: bool = False) -> pd.DataFrame:
         """One row per answer, as `human_eval.analyse` reads it; pilots only on request."""
         query = (
-            "SELECT participant, body, received FROM answers JOIN participants ON id = participant "
+            "SELECT participant, body, received, simulated FROM answers JOIN participants ON id = participant "
             "WHERE pilot <= ? ORDER BY joined, received, trial"
         )
         rows = self.connection.execute(query, (int(pilots),)).fetchall()
-        records = [{"participant": who, **json.loads(body), "received": at} for who, body, at in rows]
+        records = [
+            {"participant": who, **json.loads(body), "received": at, "simulated": bool(simulated)}
+            for who, body, at, simulated in rows
+        ]
         return answer_table(records)
 
     def close(self) -> None:
@@ -141,8 +156,8 @@ class Answers:
 
 
 def answer_table(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """Answers as a table of fixed columns and types, whatever is missing in them."""
-    columns = (
+    """Answers as a table of fixed columns and types, whatever is missing in them; not simulated unless they say so."""
+    columns = [
         "participant",
         "block",
         "trial",
@@ -153,8 +168,9 @@ def answer_table(records: list[dict[str, Any]]) -> pd.DataFrame:
         "ms",
         "resumed",
         "received",
-    )
+    ]
     frame = pd.DataFrame({name: [record.get(name) for record in records] for name in columns})
+    frame["simulated"] = np.array([bool(record.get("simulated")) for record in records], dtype=bool)
     whole = dict.fromkeys(("place", "choice", "option", "ms"), "Int64")
     texts = dict.fromkeys(("participant", "block", "trial"), "string")
     return frame.astype({**whole, **texts, "resumed": "boolean", "received": "float64", "texts": "object"})

@@ -14,9 +14,9 @@ FIELDS = {"participant", "block", "trial", "place", "choice", "texts", "option",
 
 @dataclass(frozen=True)
 class Pages:
-    """Rendered blocks by id; ``trials``: of each block, the public trials by id; ``key``: of the study."""
+    """Rendered blocks by id: their ``folders`` and public ``trials`` by id; ``key``: of the study."""
 
-    folder: Path
+    folders: dict[str, Path]
     key: str
     trials: dict[str, dict[str, dict[str, Any]]]
 
@@ -28,7 +28,8 @@ class Pages:
         ------
         EvoscopeError : there are none, or they are of different studies.
         """
-        found = [read_json(path) for path in sorted(folder.glob("*/study.json"))]
+        paths = sorted(folder.glob("*/study.json"))
+        found = [read_json(path) for path in paths]
         try:
             keys = {document["key"] for document in found}
             trials = {d["block"]: {trial["id"]: trial for trial in d["trials"]} for d in found}
@@ -41,7 +42,8 @@ class Pages:
                 f"'{folder}' holds blocks of {len(keys)} studies",
                 "give the folder that `human_eval render` wrote",
             )
-        return cls(folder, keys.pop(), trials)
+        folders = {document["block"]: path.parent for document, path in zip(found, paths, strict=True)}
+        return cls(folders, keys.pop(), trials)
 
 
 def fault(pages: Pages, answer: Any) -> str:

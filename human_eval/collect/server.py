@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import html
 import json
 import secrets
 from io import BytesIO
@@ -24,7 +23,9 @@ STATUS = {"stored": 201, "known": 200, "other": 409, "stranger": 404}
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="human_eval"', **SAFE}
 
 
-def application(pages: Pages, answers: Answers, token: str, *, pilot: bool = False) -> Starlette:
+def application(
+    pages: Pages, answers: Answers, token: str, *, pilot: bool = False, simulated: bool = False
+) -> Starlette:
     """Offer the ``pages``; one process only, because answers go through one connection.
 
     Parameters
@@ -32,14 +33,19 @@ def application(pages: Pages, answers: Answers, token: str, *, pilot: bool = Fal
     pages, answers : what is shown, and where answers go.
     token : the password of the admin pages (user ``admin``).
     pilot : participants who join now are marked, and left out of exports.
+    simulated : participants who join now are marked as no people; exports say so.
     """
-    desk = _Desk(pages, answers, token, pilot)
+    desk = _Desk(pages, answers, token, pilot, simulated)
+    # Only the blocks themselves: what else lies beside them is nobody's business.
+    shown = [
+        Mount(f"/blocks/{name}", StaticFiles(directory=at, html=True)) for name, at in pages.folders.items()
+    ]
     routes = [
         Route("/", desk.join, methods=["GET"]),
         Route("/answers", desk.answer, methods=["POST"]),
         Route("/admin", desk.admin, methods=["GET"]),
         Route("/admin/answers.parquet", desk.export, methods=["GET"]),
-        Mount("/blocks", StaticFiles(directory=pages.folder, html=True)),
+        *shown,
     ]
     return Starlette(routes=routes)
 
@@ -47,11 +53,12 @@ def application(pages: Pages, answers: Answers, token: str, *, pilot: bool = Fal
 class _Desk:
     """Handlers; they talk to the database one at a time, in the event loop, so that no two writes meet."""
 
-    def __init__(self, pages: Pages, answers: Answers, token: str, pilot: bool) -> None:
-        self.pages, self.answers, self.token, self.pilot = pages, answers, token, pilot
+    def __init__(self, pages: Pages, answers: Answers, token: str, pilot: bool, simulated: bool) -> None:
+        self.pages, self.answers, self.token = pages, answers, token
+        self.pilot, self.simulated = pilot, simulated
 
     async def join(self, request: Request) -> Response:
-        who, block = self.answers.join(sorted(self.pages.trials), pilot=self.pilot)
+        who, block = self.answers.join(sorted(self.pages.trials), pilot=self.pilot, simulated=self.simulated)
         query = urlencode({**dict(request.query_params), "participant": who})
         return RedirectResponse(f"blocks/{block}/index.html?{query}", 303, headers=SAFE)
 
@@ -73,7 +80,7 @@ class _Desk:
         if not self._may(request):
             return PlainTextResponse("The admin page needs its token.", 401, headers=CHALLENGE)
         table = self.answers.progress().to_html(index=False, escape=True)
-        mode = html.escape("pilot" if self.pilot else "collecting")
+        mode = "simulated" if self.simulated else "pilot" if self.pilot else "collecting"
         link = '<a href="admin/answers.parquet">answers.parquet</a>'
         text = (
             f"<!doctype html><html lang=en><title>Progress</title><h1>Progress ({mode})</h1>{table}<p>{link}"

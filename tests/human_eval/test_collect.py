@@ -179,7 +179,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(pages, tmp_path)
     port, database = free_port(), tmp_path / "killed.sqlite"
     acknowledged = []
     for killed_after in (0, 7, 12):
-        process = started(pages.folder, database, port)
+        process = started(next(iter(pages.folders.values())).parent, database, port)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
                 who, block = joined(client)
