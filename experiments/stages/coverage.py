@@ -32,6 +32,7 @@ STAGE = Stage(
         *SPACE.modules,
         "evoscope.space.projection",
         "evoscope.space.purity",
+        "evoscope.directions",
         "evoscope.stats",
         "experiments.stages.coverage",
         "experiments.stages.metrics",

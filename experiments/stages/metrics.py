@@ -35,6 +35,7 @@ STAGE = Stage(
         "evoscope.space.agreement",
         "evoscope.space.purity",
         "evoscope.space.retrieval",
+        "evoscope.directions",
         "evoscope.stats",
         "experiments.stages.metrics",
     ),

@@ -37,7 +37,9 @@ SPACE = Stage(
     ),
 )
 PROJECTION = Stage("projection", version=1, modules=("evoscope.space.projection", "evoscope.space.protocol"))
-MAP = Stage("map", version=2, modules=("evoscope.space.map2d", "experiments.stages.space"))
+MAP = Stage(
+    "map", version=2, modules=("evoscope.space.map2d", "evoscope.directions", "experiments.stages.space")
+)
 
 
 def space_protocol(config: ProtocolConfig) -> SpaceProtocol:

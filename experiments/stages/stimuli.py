@@ -28,6 +28,7 @@ STAGE = Stage(
     version=1,
     modules=(
         "evoscope.activations",
+        "evoscope.stats.ranks",
         "evoscope.models",
         "evoscope.data.loader",
         "experiments.stages.stimuli",

@@ -3,7 +3,8 @@ import pytest
 from scipy.linalg import subspace_angles
 
 from evoscope import artefacts
-from evoscope.discovery.basis import ConceptBasis, canonical, svd_basis, unit
+from evoscope.directions import canonical, unit_rows
+from evoscope.discovery.basis import ConceptBasis, svd_basis
 from evoscope.discovery.gram import Moments
 from evoscope.discovery.protocol import RefineRule, as_released, corrected
 from evoscope.errors import EvoscopeError
@@ -101,7 +102,7 @@ def test_impossible_ranks_are_refused(rng):
 
 def test_unit_rows_keep_zero(rng):
     rows = np.vstack([rng.normal(size=(4, 3)), np.zeros(3)])
-    np.testing.assert_allclose(np.linalg.norm(unit(rows), axis=1), [1, 1, 1, 1, 0])
+    np.testing.assert_allclose(np.linalg.norm(unit_rows(rows), axis=1), [1, 1, 1, 1, 0])
 
 
 def test_a_basis_can_be_kept(rng, tmp_path):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from evoscope.activations.stimuli import Status
-from evoscope.discovery.basis import svd_basis, unit
+from evoscope.directions import unit_rows
+from evoscope.discovery.basis import svd_basis
 from evoscope.discovery.discover import Discovery
 from evoscope.discovery.following import NEVER, Snapshot, follow, on_the_map, share_since
 from evoscope.discovery.following.chance import level, permuted_stimuli, random_directions, random_frame
@@ -126,7 +127,7 @@ def test_candidates_are_class_tops_and_the_first_by_energy_on_both_sides(rng):
 def test_match_is_the_best_of_all_assignments(rng):
     rows, others = rng.standard_normal((4, 3)), rng.standard_normal((5, 3))
     found = match(rows, others)
-    cosines = unit(rows) @ unit(others).T
+    cosines = unit_rows(rows) @ unit_rows(others).T
     best = max(sum(cosines[i, j] for i, j in enumerate(order)) for order in permutations(range(5), 4))
     assert found.similarity.sum() == pytest.approx(best)
     np.testing.assert_allclose(found.similarity, cosines[np.arange(4), found.partner])
@@ -204,7 +205,7 @@ def test_reach_is_nothing_where_all_images_are_alike_and_grows_with_their_spread
     for spread in (0.0, 0.1, 1.0):
         vectors = np.ones((len(features), DIM)) + spread * rng.standard_normal((len(features), DIM))
         place = placer(space_of(vectors), space_of(vectors).image_ids, PROTOCOL)
-        directions = unit(rng.standard_normal((4, 8)))
+        directions = unit_rows(rng.standard_normal((4, 8)))
         images = top_images(features, directions, K)
         found = Virtual(np.arange(4), np.ones(4, np.int64), directions, images, place(images))
         radii.append(reach(features, found, place, 0, 40))

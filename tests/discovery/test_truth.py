@@ -9,8 +9,8 @@ from evoscope.discovery.maps import peaks, segments
 from evoscope.discovery.truth import distinctness, localisation_by_concept, localise, recovery
 from evoscope.discovery.truth.distinctness import overlap, selectivity
 from evoscope.discovery.truth.localisation import compare
-from evoscope.discovery.truth.recovery import correlations
 from evoscope.errors import EvoscopeError
+from evoscope.stats.correlation import correlations
 from tests.discovery.small import image_set, small
 
 CONCEPTS = 4

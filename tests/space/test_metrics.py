@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from evoscope.directions import unit_rows
 from evoscope.errors import EvoscopeError
-from evoscope.space.metrics import as_frame, coverage, self_projection, unit_rows
+from evoscope.space.metrics import as_frame, coverage, self_projection
 from evoscope.space.semantic import Projection, SemanticSpace
 
 

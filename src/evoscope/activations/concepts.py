@@ -1,9 +1,9 @@
 """Which known concept each neuron detects: ranking quality of its maxima, confirmed on held-out images."""
 
 import numpy as np
-from scipy.stats import rankdata
 
 from evoscope.arrays import Array, Bools, Floats, SmallInts
+from evoscope.stats.ranks import wins
 
 CHUNK = 2**22
 """Maxima ranked at a time: bounds the float64 copies."""
@@ -62,10 +62,9 @@ def label_neurons(auc_pool: Array, auc_held_out: Array, threshold: float = 0.7) 
 
 def _auc(maxima: Array, present: Bools) -> Array:
     finite = np.isfinite(maxima).all(axis=0)
-    ranks = rankdata(maxima[:, finite], axis=0)
     positives = present.sum(axis=0).astype(np.float64)
     negatives = len(present) - positives
     pairs = np.where(positives * negatives > 0, positives * negatives, np.nan)
     areas = np.full((maxima.shape[1], present.shape[1]), np.nan)
-    areas[finite] = (ranks.T @ present.astype(np.float64) - positives * (positives + 1) / 2) / pairs
+    areas[finite] = wins(maxima[:, finite], present) / pairs
     return areas

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evoscope.arrays import Array, Doubles
+from evoscope.directions import canonical
 from evoscope.discovery.gram import Moments, blocks, check_finite
 from evoscope.discovery.protocol import Side, Signs
 from evoscope.errors import EvoscopeError
@@ -83,21 +84,6 @@ def svd_basis(
         centre=moments.mean if centred else np.zeros(width),
         side=side,
     )
-
-
-def canonical(directions: Doubles) -> Doubles:
-    """Turn each row so that its largest component by size (the first of equals) is positive."""
-    largest = np.abs(directions).argmax(axis=1)
-    signs = np.sign(directions[np.arange(len(directions)), largest])
-    return directions * np.where(signs == 0, 1.0, signs)[:, None]
-
-
-def unit(vectors: Array) -> Doubles:
-    """Rows [n, d] scaled to length 1 in float64; a zero row stays zero."""
-    exact = np.asarray(vectors, dtype=np.float64)
-    length = np.linalg.norm(exact, axis=1, keepdims=True)
-    scaled: Doubles = np.divide(exact, length, out=np.zeros_like(exact), where=length > 0)
-    return scaled
 
 
 def _check(rank: int, width: int, side: Side) -> None:

@@ -10,7 +10,7 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from evoscope.arrays import Array, Doubles, Ints
-from evoscope.discovery.basis import unit
+from evoscope.directions import unit_rows
 from evoscope.discovery.gram import blocks, check_finite
 from evoscope.discovery.protocol import RefineRule
 from evoscope.errors import EvoscopeError
@@ -182,4 +182,4 @@ def _table(clusters: list[Ints], features: Array) -> tuple[Doubles, Ints, Ints]:
     for row, members in enumerate(clusters):
         images[row, : len(members)] = members
         means[row] = features[members].mean(axis=0, dtype=np.float64)
-    return unit(means), sizes, images
+    return unit_rows(means), sizes, images

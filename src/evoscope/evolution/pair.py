@@ -65,10 +65,9 @@ def overwritten_layers(network: Network) -> frozenset[str]:
 
 
 def blank(network: Network, images: int = 1) -> Tensor:
-    """Zero pixels [images, 3, s, s] of the network's size and device."""
+    """Zeros, [images, 3, s, s] or of the network's own kind of input, on its device."""
     parameter = next(network.module.parameters())
-    pixels = network.preprocessing.pixels
-    return torch.zeros(images, 3, pixels, pixels, device=parameter.device, dtype=parameter.dtype)
+    return torch.zeros(images, *network.input_shape, device=parameter.device, dtype=parameter.dtype)
 
 
 def loader_of(pair: Pair, images: ImageSet, batch_size: int, memory_mb: int, workers: int = 0) -> Loader:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from evoscope.arrays import Array, Bools, Doubles
 from evoscope.seeds import derive
 from evoscope.stats.nulls import exceedance, shuffle_within, shuffled, summary
+from evoscope.stats.ranks import wins
 
 SHUFFLES = 200
 
@@ -57,12 +57,11 @@ def ranked(score: Doubles, chosen: Bools, layer: Array, seed: int, shuffles: int
 
 def auc_within(score: Doubles, chosen: Bools, layer: Array) -> float:
     """Area under the ROC curve over all pairs of neurons of the same layer; NaN without such a pair."""
-    wins = pairs = 0.0
+    won = pairs = 0.0
     for number in np.unique(layer):
         own = layer == number
         hits, total = int(chosen[own].sum()), int(own.sum())
         if 0 < hits < total:
-            ranks = rankdata(score[own])
-            wins += float(ranks[chosen[own]].sum()) - hits * (hits + 1) / 2
+            won += float(wins(score[own], chosen[own]))
             pairs += hits * (total - hits)
-    return wins / pairs if pairs else float("nan")
+    return won / pairs if pairs else float("nan")

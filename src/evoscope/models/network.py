@@ -21,10 +21,17 @@ class Preprocessing:
 class Network:
     """A module in eval mode, the dotted names of its neuron layers in forward order, and its preprocessing.
 
-    A neuron is a channel of one of ``layers``.
+    A neuron is a channel of one of ``layers``. ``inputs``: shape of one input where it is no image, such as
+    (columns,) of a table's row.
     """
 
     name: str
     module: nn.Module
     layers: tuple[str, ...]
     preprocessing: Preprocessing
+    inputs: tuple[int, ...] | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input: ``inputs``, or that of a square image."""
+        return self.inputs or (3, self.preprocessing.pixels, self.preprocessing.pixels)

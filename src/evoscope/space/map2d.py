@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from evoscope.arrays import Bools, Doubles, Floats
+from evoscope.arrays import Bools, Floats
+from evoscope.directions import canonical
 from evoscope.errors import EvoscopeError
 
 # UMAP needs a neighbourhood (15 by default) to be a small part of the points.
@@ -119,18 +120,12 @@ class _Principal:
         exact = points.astype(np.float64)
         self._centre = exact.mean(axis=0)
         _, _, directions = np.linalg.svd(exact - self._centre, full_matrices=False)
-        self._axes = _turned(directions[:2])
+        self._axes = canonical(directions[:2])
 
     def transform(self, points: Floats) -> Floats:
         """Coordinates [n, 2] of points [n, dim]."""
         plane = (points - self._centre) @ self._axes.T
         return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1]))).astype(np.float32)
-
-
-def _turned(directions: Doubles) -> Doubles:
-    largest = np.abs(directions).argmax(axis=1)
-    signs = np.sign(directions[np.arange(len(directions)), largest])
-    return directions * np.where(signs == 0, 1, signs)[:, None]
 
 
 def _fit_pca(points: Floats) -> tuple[_Map, Floats]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from evoscope.arrays import Array, Bools, Doubles, Floats
+from evoscope.directions import unit_rows
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
 from evoscope.space.semantic import Projection, SemanticSpace
@@ -53,14 +54,6 @@ def measure(metric: str, model: str, epoch: int, found: Interval, null: Interval
 def as_frame(measures: Sequence[Measure]) -> pd.DataFrame:
     """One row per measure, columns named as the fields of `Measure`."""
     return pd.DataFrame([asdict(row) for row in measures], columns=list(Measure.__dataclass_fields__))
-
-
-def unit_rows(vectors: Floats | Doubles) -> Doubles:
-    """Rows [n, dim] scaled to length 1 in float64; a zero row stays zero."""
-    exact = np.asarray(vectors, dtype=np.float64)
-    length = np.sqrt((exact**2).sum(axis=1, keepdims=True))
-    unit: Doubles = np.divide(exact, length, out=np.zeros_like(exact), where=length > 0)
-    return unit
 
 
 def placed_rows(vectors: Array) -> Bools:

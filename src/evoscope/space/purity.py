@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, SmallInts
+from evoscope.directions import unit_rows
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
-from evoscope.space.metrics import RESAMPLES, SHUFFLES, Measure, measure, placed_rows, unit_rows
+from evoscope.space.metrics import RESAMPLES, SHUFFLES, Measure, measure, placed_rows
 from evoscope.stats.intervals import Interval, bootstrap_interval
 from evoscope.stats.nulls import shuffle_within, summary
 

@@ -4,9 +4,10 @@ import numpy as np
 from scipy.stats import rankdata
 
 from evoscope.arrays import Doubles, Floats, Ints, SmallInts
+from evoscope.directions import unit_rows
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive
-from evoscope.space.metrics import RESAMPLES, SHUFFLES, Measure, measure, placed_rows, unit_rows
+from evoscope.space.metrics import RESAMPLES, SHUFFLES, Measure, measure, placed_rows
 from evoscope.space.semantic import Projection
 from evoscope.stats.intervals import bootstrap_interval
 from evoscope.stats.nulls import permutation_null, shuffle_within

@@ -5,7 +5,8 @@ from typing import Protocol
 import numpy as np
 
 from evoscope.arrays import Array, Doubles
-from evoscope.discovery.basis import ConceptBasis, unit
+from evoscope.directions import unit_rows
+from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.gram import blocks, check_finite
 from evoscope.errors import EvoscopeError
 
@@ -47,7 +48,7 @@ def as_basis(
 ) -> ConceptBasis:
     """Put directions [r, d] into a basis, at unit length, with their strengths on the features."""
     centre = mean_of(features) if centred else np.zeros(features.shape[1])
-    rows = unit(directions)
+    rows = unit_rows(directions)
     return ConceptBasis(layer, method, rows, strengths(features, rows, centre), centred, centre, names=names)
 
 

@@ -7,8 +7,9 @@ from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 
 from evoscope.arrays import Array
+from evoscope.directions import canonical
 from evoscope.discovery.baselines.decomposition import as_basis, components_within
-from evoscope.discovery.basis import ConceptBasis, canonical
+from evoscope.discovery.basis import ConceptBasis
 from evoscope.seeds import derive
 
 ITERATIONS = 400

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evoscope.arrays import Array, Doubles, Ints
-from evoscope.discovery.basis import unit
+from evoscope.directions import unit_rows
 from evoscope.discovery.discover import Discovery, candidates
 from evoscope.discovery.following.chance import level, permuted_stimuli, random_directions
 from evoscope.discovery.following.matching import Match, match, shared
@@ -178,7 +178,7 @@ def _apart(one: Virtual, other: Virtual) -> Doubles:
 
 
 def _cosine(one: Virtual, other: Virtual) -> Doubles:
-    return np.asarray((unit(one.vectors) * unit(other.vectors)).sum(axis=1), dtype=np.float64)
+    return np.asarray((unit_rows(one.vectors) * unit_rows(other.vectors)).sum(axis=1), dtype=np.float64)
 
 
 def _shared(one: Virtual, other: Virtual) -> Doubles:

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from evoscope.arrays import Doubles, Ints, SmallInts
-from evoscope.space.metrics import placed_rows, unit_rows
+from evoscope.directions import unit_rows
+from evoscope.space.metrics import placed_rows
 
 
 @dataclass(frozen=True)

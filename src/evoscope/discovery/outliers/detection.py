@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.stats import rankdata
 
 from evoscope.arrays import Array, Bools, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from evoscope.stats.intervals import Interval, percentile_interval
+from evoscope.stats.ranks import wins
 
 Metric = Callable[[Bools, Doubles], float]
 RESAMPLES = 300
@@ -86,8 +86,7 @@ def difference(metric: Metric, first: Array, second: Array, outlier: Bools, seed
 def auroc(truth: Bools, score: Doubles) -> float:
     """Chance that an outlier scores above another sample, ties counting half."""
     hits = int(truth.sum())
-    above = float(rankdata(score)[truth].sum()) - hits * (hits + 1) / 2
-    return above / (hits * (len(truth) - hits))
+    return float(wins(score, truth)) / (hits * (len(truth) - hits))
 
 
 def average_precision(truth: Bools, score: Doubles) -> float:

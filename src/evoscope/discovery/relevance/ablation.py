@@ -25,14 +25,25 @@ class Ablation:
     """Images with each direction projected out, one at a time.
 
     ``layer``: where; ``labels``: int64 [images]; ``change``: float32 [directions, images], logit of the true
-    class after minus before; ``correct``: bool [directions, images], after; ``intact``: bool [images], before.
+    class after minus before; ``predictions``: int64 [directions, images], after; ``before``: int64 [images],
+    predictions before.
     """
 
     layer: str
     labels: Ints
     change: Floats
-    correct: Bools
-    intact: Bools
+    predictions: Ints
+    before: Ints
+
+    @property
+    def correct(self) -> Bools:
+        """Whether the prediction is the label after, bool [directions, images]."""
+        return np.asarray(self.predictions == self.labels)
+
+    @property
+    def intact(self) -> Bools:
+        """Whether it is before, bool [images]."""
+        return np.asarray(self.before == self.labels)
 
     def logit_change(self, direction: int, seed: int) -> Interval:
         """Mean change of the logit, with a bootstrap interval over images."""
@@ -77,8 +88,8 @@ def ablate(
             parts = [_of_batch(recorder, suffix, batch, directions, around, together) for batch in batches]
     if not parts:
         raise EvoscopeError("there are no images to ablate on", "give at least one")
-    labels, change, correct, intact = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
-    return Ablation(layer, labels, change, correct, intact)
+    labels, change, after, before = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
+    return Ablation(layer, labels, change, after, before)
 
 
 def project_out(maps: Tensor, directions: Tensor, axis: int, around: Tensor | None = None) -> Tensor:
@@ -104,7 +115,7 @@ def _of_batch(
     directions: Doubles,
     around: Doubles | None,
     together: int,
-) -> tuple[Ints, Floats, Bools, Bools]:
+) -> tuple[Ints, Floats, Ints, Ints]:
     with recorder.watching():
         before = recorder.module(batch.pixels)
     output = recorder.outputs[suffix.number]
@@ -121,6 +132,6 @@ def _of_batch(
     return (
         batch.labels.cpu().numpy(),
         change.float().cpu().numpy(),
-        (logits.argmax(2) == batch.labels).cpu().numpy(),
-        (before.argmax(1) == batch.labels).cpu().numpy(),
+        logits.argmax(2).cpu().numpy(),
+        before.argmax(1).cpu().numpy(),
     )

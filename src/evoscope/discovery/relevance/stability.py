@@ -7,7 +7,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from evoscope.arrays import Doubles, Ints
-from evoscope.discovery.basis import ConceptBasis, unit
+from evoscope.directions import unit_rows
+from evoscope.discovery.basis import ConceptBasis
 from evoscope.seeds import derive, generator
 
 Fit = Callable[[Ints, int], ConceptBasis]
@@ -26,7 +27,7 @@ class Match:
 
 def matched(first: Doubles, second: Doubles) -> Match:
     """Match rows [r, d] with rows [s, d], whatever their signs and lengths."""
-    cosines = np.abs(unit(first) @ unit(second).T)
+    cosines = np.abs(unit_rows(first) @ unit_rows(second).T)
     own, other = linear_sum_assignment(-cosines)
     partner = np.full(len(first), -1, dtype=np.int64)
     cosine = np.full(len(first), np.nan)

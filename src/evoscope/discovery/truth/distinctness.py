@@ -6,7 +6,7 @@ import numpy as np
 
 from evoscope.activations.concepts import concept_auc
 from evoscope.arrays import Array, Bools, Doubles
-from evoscope.discovery.basis import unit
+from evoscope.directions import unit_rows
 from evoscope.discovery.truth.recovery import Recovery
 
 
@@ -50,6 +50,6 @@ def selectivity(scores: Array, present: Bools) -> Doubles:
 
 def overlap(directions: Doubles) -> Doubles:
     """Largest |cosine| of each row [r, d] with another row, float64 [r]; 0 for a single row."""
-    cosines = np.abs(unit(directions) @ unit(directions).T)
+    cosines = np.abs(unit_rows(directions) @ unit_rows(directions).T)
     np.fill_diagonal(cosines, 0)
     return np.asarray(cosines.max(axis=1), dtype=np.float64)

@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from evoscope.activations.concepts import concept_auc
 from evoscope.arrays import Array, Bools, Doubles, Ints
 from evoscope.data.images import ConceptTable
+from evoscope.stats.correlation import correlations
 from evoscope.stats.intervals import Interval, bootstrap_interval
 
 
@@ -62,15 +63,6 @@ def recovery(chosen_on: Array, shown: ConceptTable, judged_on: Array, held_out: 
     return Recovery(names, columns, direction, side, auc, partner, correlation)
 
 
-def correlations(scores: Array, present: Bools) -> Doubles:
-    """Pearson correlation of projections [images, r] with presence [images, concepts], float64 [r, concepts].
-
-    0 where one of the two does not vary.
-    """
-    left, right = (_standard(np.asarray(values, dtype=np.float64)) for values in (scores, present))
-    return np.asarray(left.T @ right / len(scores), dtype=np.float64)
-
-
 def _told_apart(present: Bools) -> Bools:
     return np.asarray(present.any(axis=0) & ~present.all(axis=0))
 
@@ -91,11 +83,3 @@ def _matched(chosen: Doubles, judged: Doubles) -> tuple[Ints, Doubles]:
     partner[concepts] = rows
     found[concepts] = judged[rows, concepts] * np.where(chosen[rows, concepts] < 0, -1.0, 1.0)
     return partner, found
-
-
-def _standard(values: Doubles) -> Doubles:
-    centred = values - values.mean(axis=0)
-    deviation = centred.std(axis=0)
-    varies = deviation > 1e-12 * np.abs(values).max(axis=0, initial=0)
-    unit: Doubles = np.divide(centred, deviation, out=np.zeros_like(centred), where=varies)
-    return unit
