@@ -9,6 +9,11 @@ from typing import Protocol
 from evoscope.errors import EvoscopeError
 from results import (
     fig_alignment,
+    fig_clusters,
+    fig_concept_relevance,
+    fig_concept_spectrum,
+    fig_concept_truth,
+    fig_concepts,
     fig_coverage,
     fig_discovery,
     fig_evolution,
@@ -18,11 +23,16 @@ from results import (
     fig_scenes,
     fig_training,
     table_behaviour,
+    table_clusters,
+    table_concept_relevance,
+    table_concept_truth,
     table_importance,
     table_metrics,
+    table_popularity,
     table_protocols,
     table_reversal,
     table_training,
+    table_wrong_side,
 )
 from results.about import About
 from results.drawing import FigureModule, draw_figure
@@ -91,6 +101,23 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(table_reversal, "ConceptEvo", "reversal beside the published values", TABLE),
     Entry(table_importance, "Evoscope", "importance against the concepts that define a class", TABLE),
     Entry(table_training, "ConceptEvo", "accuracy after training", TABLE),
+    Entry(
+        fig_concepts,
+        "CDISCO",
+        "each class's concept vector, the images that excite it most, and where",
+        PICTURE,
+    ),
+    Entry(fig_concept_spectrum, "CDISCO", "singular values of a layer and alignment with neurons", PICTURE),
+    Entry(fig_clusters, "CDISCO", "unique concepts per direction by method, and by singular value", PICTURE),
+    Entry(
+        fig_concept_relevance, "Evoscope", "what a class loses without its concept, against random", PICTURE
+    ),
+    Entry(fig_concept_truth, "Evoscope", "ways to find concepts against the true ones", PICTURE),
+    Entry(table_clusters, "CDISCO", "unique concepts per direction beside the published counts", TABLE),
+    Entry(table_popularity, "CDISCO", "directions that are the concept of several classes", TABLE),
+    Entry(table_concept_relevance, "Evoscope", "relevance and stability of every class's concept", TABLE),
+    Entry(table_wrong_side, "Evoscope", "whether the direction ranked as released is the one shown", TABLE),
+    Entry(table_concept_truth, "Evoscope", "ways to find concepts against the true ones", TABLE),
 )
 BY_ID = {entry.id: entry for entry in ENTRIES}
 

@@ -13,6 +13,7 @@ from evoscope.activations.stimuli import Status
 from evoscope.exhibits import Alignment, Evolution, ImportantEvolutions, NeuronMap, SceneSheet, TrainingCurves
 from results import manifest
 from results.about import About
+from tests.results.concept_maker import CLASSES, ConceptMaker
 
 LAYERS = {
     "vgg19": ("features.0", "features.16", "features.34"),
@@ -413,7 +414,8 @@ def maker():
 
 @pytest.fixture(scope="session")
 def exhibits():
-    return Maker(np.random.default_rng(7), size=400, side=16).exhibits()
+    concepts = ConceptMaker(np.random.default_rng(7), runs=("vgg16",), classes=CLASSES[:2], side=16)
+    return Maker(np.random.default_rng(7), size=400, side=16).exhibits() | concepts.exhibits()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,166 @@
+"""Concept boards: for each class its strongest concept vector, and the images and places that excite it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from evoscope.exhibits import ConceptBoards
+from evoscope.viz import Sheet, label_of
+from evoscope.viz.boards import GAP, GLOW, TILE, show_concept, show_mosaic
+from evoscope.viz.curves import epoch_name
+from evoscope.viz.layout import PAGE
+from evoscope.viz.style import INK, QUIET, SMALL
+from evoscope.viz.text import elide, wrap
+from results.about import About, caption
+from results.concepts import HEADING, LAYER, NOTHING, direction_name, layer_heading, layers_of, runs_of
+from results.reading import Exhibits, exhibit
+
+ID = "fig_concepts"
+TITLE = "Concept vectors of classes, and where they are seen"
+READS: tuple[str, ...] = ("concepts",)
+
+MOST = 18  # rows that one page holds
+# Inches.
+MARGIN, WORDS, SIDE, BETWEEN, SPACE, NAMES, KEY = 0.07, 1.16, 0.522, 0.09, 0.08, 0.14, 0.2
+LINE, BOLD = 0.11, 0.86  # of a line; how much more room plain letters leave than bold ones
+STEP = SIDE * (TILE + GAP) / TILE  # from tile to tile
+
+
+def figure(exhibits: Exhibits, about: About) -> Figure:
+    """A block per run and layer, a row per class."""
+    boards = shown(exhibit(exhibits, READS[0], ConceptBoards))
+    blocks = list(layers_of(boards.concepts))
+    height = len(blocks) * (HEADING + NAMES + 0.08) + len(boards.concepts) * (SIDE + SPACE) + KEY + 0.06
+    sheet = Sheet(PAGE, height)
+    if boards.concepts.empty:
+        sheet.text(MARGIN, 0.1, NOTHING, color=QUIET)
+        return sheet.figure
+    top = 0.05
+    for block in blocks:
+        layer_heading(sheet, MARGIN, top, block, about, f", {epoch_name(int(block['epoch'].iloc[0]))}")
+        top += HEADING
+        _names(sheet, top)
+        top += NAMES
+        for place in block.index.to_numpy(dtype=int):
+            _row(sheet, top, boards, place)
+            top += SIDE + SPACE
+        top += 0.08
+    _key(sheet, top)
+    return sheet.figure
+
+
+def shown(boards: ConceptBoards) -> ConceptBoards:
+    """The first rows of each run and layer, as many of each as a page holds."""
+    frame = boards.concepts.reset_index(drop=True)
+    each = max(MOST // max(len(frame[LAYER].drop_duplicates()), 1), 1)
+    rows = frame.index[frame.groupby(LAYER, sort=False).cumcount() < each].to_numpy(dtype=int)
+    return replace(
+        boards,
+        concepts=frame.loc[rows].reset_index(drop=True),
+        images=boards.images[rows],
+        heat=boards.heat[rows],
+        segments=boards.segments[rows],
+        predicted=boards.predicted[rows],
+    )
+
+
+def columns_of(boards: ConceptBoards) -> tuple[float, float, float]:
+    """Where the images, the maps and the predicted images begin, in inches."""
+    wide = boards.images.shape[1] * STEP
+    return MARGIN + WORDS, MARGIN + WORDS + wide + BETWEEN, MARGIN + WORDS + 2 * (wide + BETWEEN)
+
+
+def _names(sheet: Sheet, top: float) -> None:
+    wide = 4 * STEP
+    left = MARGIN + WORDS
+    names = (
+        (MARGIN, "class and its concept"),
+        (left, "most activating images"),
+        (left + wide + BETWEEN, "the same with the concept map"),
+        (left + 2 * (wide + BETWEEN), "predicted as the class"),
+    )
+    for place, name in names:
+        sheet.text(place, top, name, size=SMALL, color=QUIET)
+
+
+def _row(sheet: Sheet, top: float, boards: ConceptBoards, place: int) -> None:
+    """One concept: words, images, maps, images predicted as the class."""
+    concept, images = boards.concepts.iloc[place], boards.images[place]
+    plain, maps, predicted = columns_of(boards)
+    wide = len(images) * STEP
+    show_mosaic(sheet.axes(plain, top, wide, SIDE), images, len(images))
+    show_concept(sheet.axes(maps, top, wide, SIDE), images, boards.heat[place], boards.segments[place])
+    strip = boards.predicted[place][: int(concept["predicted_count"])]
+    if len(strip):
+        show_mosaic(sheet.axes(predicted, top, PAGE - predicted - MARGIN, SIDE), strip, 5)
+    else:
+        sheet.text(predicted, top + SIDE / 2 - 0.05, "none", size=SMALL, color=QUIET)
+    _words(sheet, top, concept)
+
+
+def _words(sheet: Sheet, top: float, concept: "pd.Series[Any]") -> None:
+    """Class in bold, then the facts of its concept, as many lines as the images are high."""
+    room = WORDS - 0.09
+    name = wrap(str(concept["class_name"]), BOLD * room, SMALL, 2).split("\n")
+    for number, line in enumerate(name):
+        sheet.text(MARGIN, top + LINE * number, line, room=room, size=SMALL, bold=True)
+    top += LINE * len(name)
+    for number, (line, colour) in enumerate(fact_lines(concept)):
+        sheet.text(MARGIN, top + LINE * number, elide(line, room, SMALL), size=SMALL, color=colour)
+
+
+def fact_lines(concept: "pd.Series[Any]") -> list[tuple[str, str]]:
+    """Direction and z, then unique concepts, then the true concept where one is known; each with its colour."""
+    first = direction_name(concept["direction"], concept["side"])
+    if np.isfinite(concept["z"]):
+        first += f", z {concept['z']:.1f}"
+    clusters = int(concept["clusters"])
+    lines = [
+        (first, QUIET),
+        (f"{clusters} cluster{'s' * (clusters != 1)}" if clusters else "no cluster", QUIET),
+    ]
+    if concept["concept"]:
+        auc = f", AUC {concept['auc']:.2f}" if np.isfinite(concept["auc"]) else ""
+        lines.append((elide(str(concept["concept"]), 0.55, SMALL) + auc, INK))
+    return lines
+
+
+def _key(sheet: Sheet, top: float) -> None:
+    sheet.swatch(MARGIN, top, GLOW, marker="s")
+    sheet.text(MARGIN + 0.14, top, "concept map above its median", size=SMALL, color=QUIET)
+    sheet.swatch(MARGIN + 1.8, top, INK).set(linewidth=0.8)
+    text = "outline of the segment, the pixels above the protocol's percentile"
+    sheet.text(MARGIN + 2.08, top, text, size=SMALL, color=QUIET)
+
+
+def left_out(every: pd.DataFrame, kept: pd.DataFrame) -> str:
+    """Sentence on the classes that are not shown; none where all are."""
+    parts = []
+    for own in layers_of(every):
+        run, layer = own[LAYER].iloc[0]
+        number = ((kept["run"] == run) & (kept["layer"] == layer)).sum()
+        missing = [str(name) for name in own["class_name"].iloc[number:]]
+        if missing:
+            parts.append(f"{label_of(str(run))}, {', '.join(missing)}")
+    return f" Left out for want of space: {'; '.join(parts)}." if parts else ""
+
+
+def words(exhibits: Exhibits, about: About) -> str:
+    """Caption of the figure."""
+    every = exhibit(exhibits, READS[0], ConceptBoards)
+    concepts = shown(every).concepts
+    what = (
+        "For each class the concept vector with the largest z among the directions of the layer: #, its index in the "
+        "basis, with the side of it that is meant; z, how far images predicted as the class lie above the others "
+        "along it, in standard deviations of the others; the clusters (unique concepts) among its most activating "
+        "images; and, where the truth is known, the concept that it tells best, with the AUC on held-out images. "
+        "Then the most activating images, of whatever class; the same with the concept map, interpolated bilinearly "
+        "from the layer's grid, so outlines are no sharper than that; and images predicted as the class, in the order "
+        "of the data. One seed and the best direction of many: a large z is no test of significance, and whether "
+        "the images share one thing is for the reader to judge." + left_out(every.concepts, concepts)
+    )
+    n = f"{len(concepts)} concepts of {concepts['class_name'].nunique()} classes"
+    return caption(TITLE, what, about, n=n, runs=runs_of(concepts))
