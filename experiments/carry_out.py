@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from evoscope.artefacts import load
 from evoscope.exhibits import (
     Alignment,
+    ConceptBoards,
+    ConceptEvolution,
     Evolution,
     ImportantEvolutions,
     NeuronMap,
     SceneSheet,
+    StudySheet,
     Table,
+    TabularConcepts,
     TrainingCurves,
 )
 from experiments.context import Context, commit
@@ -26,11 +30,18 @@ KINDS: Mapping[str, type] = {
     "training": TrainingCurves,
     "scenes": SceneSheet,
     "important": ImportantEvolutions,
+    "tabular": TabularConcepts,
+    "concepts": ConceptBoards,
+    "concept_evolution": ConceptEvolution,
+    "study_sheet": StudySheet,
 }
 
 
-def carry_out(context: Context, plan: Plan, status: Status) -> None:
-    """Show the plan (``dry_run``), or compute the exhibits and draw the figures and tables made of them."""
+def carry_out(context: Context, plan: Plan, status: Status, origin: About | None = None) -> None:
+    """Show the plan (``dry_run``), or compute the exhibits and draw the figures and tables made of them.
+
+    ``origin``: where they come from, if not from the job's image sets.
+    """
     if context.config.dry_run:
         show(context, plan)
         return
@@ -38,7 +49,7 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
     status.cached = sum(row.cached for row in rows)
     exhibits = {name: read(context, plan, name) for name in plan.exhibits}
     status.computed = len(context.computed)
-    paths = manifest.draw(plan.drawn, exhibits, about(context), context.folder)
+    paths = manifest.draw(plan.drawn, exhibits, origin or about(context), context.folder)
     status.outputs = [str(path) for path in paths]
     say("\n".join(["drawn:", *[f"  {path}" for path in paths]]))
 

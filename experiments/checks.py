@@ -17,7 +17,14 @@ from experiments.schema import Config
 from experiments.stages.space import space_protocol
 
 # Experiments that train or look at networks.
-WITH_NETWORKS = ("train", "unified_space", "coverage", "training_behaviour", "evolution_importance")
+WITH_NETWORKS = (
+    "train",
+    "unified_space",
+    "coverage",
+    "training_behaviour",
+    "evolution_importance",
+    "concept_discovery",
+)
 
 
 def check(config: Config) -> None:

@@ -24,6 +24,7 @@ from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.protocol import DiscoveryProtocol, Signs
 from evoscope.discovery.refine import refine
 from evoscope.progress import Progress
+from evoscope.seeds import generator
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.stages.concept_spaces import Space, read_space
@@ -44,6 +45,9 @@ METHODS = ("svd", "pca", "neurons", "rotation", "nmf", "ica", "kmeans", "probes"
 PUBLISHED = ("svd", "neurons")
 COMPONENTS = 64
 """Directions of the methods whose cost grows with their number: NMF, ICA, k-means."""
+FEWER = ("nmf", "kmeans")
+FITTED = 2000
+"""Images that the slowest of them are fitted on, drawn from all."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +73,29 @@ def concept_methods(
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         _, layer = read_space(space, inputs["latents"])
         features, own = layer.rows("features"), next(iter(protocols))
+        some = features[np.sort(generator(seed, "fitted").permutation(len(features))[:FITTED])]
         bases: list[ConceptBasis] = []
         counts = []
         for name, protocol in protocols.items():
             for method in methods if name == own else PUBLISHED:
                 fit = decomposition(method, images.concepts, protocol.signs)
-                basis = replace(fit.fit(features, seed, space.layer), method=method)
+                found_on = some if method in FEWER else features
+                basis = replace(fit.fit(found_on, seed, space.layer), method=method)
                 bases += [basis] if name == own else []
                 found = refine(
-                    features, basis.directions, protocol.refine, layer=space.layer, seed=seed, progress=progress
+                    features,
+                    basis.directions,
+                    protocol.refine,
+                    layer=space.layer,
+                    seed=seed,
+                    progress=progress,
                 )
                 order = np.argsort(-basis.strengths, kind="stable")
-                rows = {"direction": order, "formed": found.formed[order], "surviving": found.surviving[order]}
+                rows = {
+                    "direction": order,
+                    "formed": found.formed[order],
+                    "surviving": found.surviving[order],
+                }
                 counts.append(pd.DataFrame({"protocol": name, "method": method, **rows}))
         save(MethodConcepts(tuple(bases), pd.concat(counts, ignore_index=True)), folder)
 
@@ -93,6 +108,7 @@ def concept_methods(
             "own": next(iter(protocols)),
             "methods": list(methods),
             "components": COMPONENTS,
+            "fitted": FITTED,
         },
         inputs={"latents": space.node},
         build=compute,

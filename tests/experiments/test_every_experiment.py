@@ -6,7 +6,15 @@ import pytest
 
 from experiments import registry
 
-PICTURES = {"unified_space", "train", "coverage", "training_behaviour", "scenes", "evolution_importance"}
+PICTURES = {
+    "unified_space",
+    "train",
+    "coverage",
+    "training_behaviour",
+    "scenes",
+    "evolution_importance",
+    "concept_discovery",
+}
 
 
 @pytest.mark.parametrize("name", registry.names())
