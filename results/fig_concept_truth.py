@@ -81,9 +81,11 @@ def limits(rows: pd.DataFrame, metric: str) -> tuple[float, float]:
     """Horizontal limits of a metric, the same for every run: all that is drawn, and zero or the chance of an AUC."""
     own = rows.loc[rows["metric"] == metric, ["value", "low", "high", "null"]].to_numpy(dtype=np.float64)
     start = 0.5 if metric == "recovery auc" else 0.0
+    if not np.isfinite(own).any():
+        return 0.0, 1.0
     known = np.concatenate([own[np.isfinite(own)], [start]])
     low, high = float(known.min()), float(known.max())
-    room = 0.05 * (high - low) or 0.5
+    room = 0.05 * (high - low) or 0.05
     return low - room, high + room
 
 
@@ -99,7 +101,7 @@ def _block(
         own = rows[rows["metric"] == metric].drop_duplicates("method").set_index("method").reindex(methods)
         _panel(axes, own, colour_of(str(rows["run"].iloc[0])))
         axes.set_xlim(*reach[metric])
-        axes.locator_params(axis="x", nbins=4)
+        axes.locator_params(axis="x", nbins=3)
         labels = [method_name(name) if place == 0 else "" for name in methods]
         axes.set_yticks(range(len(methods)), labels, size=SMALL)
         axes.tick_params(axis="y", length=0)

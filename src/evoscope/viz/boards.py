@@ -67,7 +67,7 @@ def show_concept(axes: Axes, images: Bytes, heat: Floats, segments: Bools) -> Ax
     Parameters
     ----------
     images : uint8 [images, side, side, 3].
-    heat : [images, side, side]; an image whose map is unknown everywhere stays as it is.
+    heat : [images, side, side]; an image whose map is unknown everywhere is only turned to pale grey.
     segments : bool, the same shape.
     """
     show_mosaic(axes, glow_over(images, heat), len(images))
