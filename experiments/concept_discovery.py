@@ -18,7 +18,6 @@ from experiments.stages.concept_tables import count_tables, gathered, popular, s
 from experiments.stages.concept_truth import concept_truth
 from experiments.stages.concepts import Sought, seek
 from experiments.status import Status
-from results import manifest
 
 
 def run(context: Context, status: Status) -> None:
@@ -58,7 +57,7 @@ def drawn(exhibits: dict[str, Node]) -> tuple[str, ...]:
     ids += ["table_popularity", "table_concept_relevance"]
     ids += ["table_wrong_side"] if "wrong_side" in exhibits else []
     ids += ["fig_concept_truth", "table_concept_truth"] if "concept_truth" in exhibits else []
-    return tuple(each for each in ids if each in manifest.BY_ID)
+    return tuple(ids)
 
 
 def chosen_methods(context: Context) -> list[str]:
