@@ -10,6 +10,7 @@ from evoscope.exhibits import (
     Evolution,
     ImportantEvolutions,
     NeuronMap,
+    OutlierBoards,
     SceneSheet,
     StudySheet,
     Table,
@@ -34,6 +35,7 @@ KINDS: Mapping[str, type] = {
     "concepts": ConceptBoards,
     "concept_evolution": ConceptEvolution,
     "study_sheet": StudySheet,
+    "outlier_boards": OutlierBoards,
 }
 
 

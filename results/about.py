@@ -14,8 +14,8 @@ class About:
     """Origin of all exhibits of a job.
 
     ``data``: name of the image set; ``scale``, ``protocol``: named options; ``seed``; ``classes``: number of classes;
-    ``images``: images in the pool; ``recipes``: one line per run on how it was trained; ``commit``: of the code;
-    ``key``: of the configuration.
+    ``images``: images in the pool, or rows of a table (``unit``); ``recipes``: one line per run on how it was trained;
+    ``commit``: of the code; ``key``: of the configuration.
     """
 
     data: str
@@ -27,6 +27,7 @@ class About:
     recipes: Mapping[str, str] = field(default_factory=dict)
     commit: str = "unknown"
     key: str = "unknown"
+    unit: str = "images"
 
     def origin(self) -> dict[str, str]:
         """What is stamped into every file."""
@@ -58,7 +59,7 @@ def caption(
     facts = [
         f"n: {n}",
         f"interval: {interval}",
-        f"data: {about.data}, {about.classes} classes, {_pools(pools or [about.images])}",
+        f"data: {about.data}, {about.classes} classes, {_pools(pools or [about.images], about.unit)}",
         f"scale: {about.scale}",
         f"protocol: {about.protocol}",
         f"seed: {about.seed}",
@@ -68,7 +69,9 @@ def caption(
     return "\n".join(lines) + "\n"
 
 
-def _pools(sizes: Collection[int]) -> str:
+def _pools(sizes: Collection[int], unit: str) -> str:
+    if unit != "images":
+        return f"{max(sizes):,} {unit}"
     *others, largest = (f"{size:,}" for size in sorted(set(sizes)))
     if not others:
         return f"pool of {largest} images"

@@ -137,3 +137,90 @@ class ConceptBoards:
     heat: Floats
     segments: Bools
     predicted: Bytes
+
+
+@dataclass(frozen=True)
+class StudySheet:
+    """One trial of each human study, as participants see it.
+
+    ``trials``: one row per study: ``kind``, ``condition``, ``question``, ``choose`` (bool, a panel is chosen), ``texts``
+    and ``options`` (one per line), ``option_question``, ``answer`` (position of the right panel or option, -1: none),
+    ``panels``, ``pictures`` (of each panel), ``first`` (of its pictures);
+    ``pictures``: uint8 [pictures, side, side, 3], trial by trial and panel by panel.
+    """
+
+    trials: pd.DataFrame
+    pictures: Bytes
+
+
+@dataclass(frozen=True)
+class ConceptEvolution:
+    """Concept vectors of some runs' last epochs, found again at earlier ones through the unified space.
+
+    ``steps``: one row per direction, side and epoch, sorted by run, direction, side (+1 first), epoch: ``run``,
+    ``layer``, ``direction`` (index at the last epoch), ``side`` (+1 or -1), ``class_name`` (classes whose first
+    candidate it is, "" none), ``concept`` (true concept it tells best at the last epoch, "" none known or clear),
+    ``epoch`` (-1: before training), ``matched_direction``, ``matched_side`` (at that epoch; -1 and 0: none),
+    ``similarity`` (cosine in the space), ``null95`` (the larger of the two nulls' 95th percentiles), ``null_random``,
+    ``null_permuted``, ``channel_cosine``, ``shared_stimuli`` (share), ``distance`` (in the space to its last place),
+    ``reach`` (distance that another draw of the images makes), ``x``, ``y`` (on the neuron map), ``auc`` (held out, of
+    the matched direction for ``concept``), ``energy_share`` (of the sum of squares), ``appears``, ``settles`` (epochs;
+    -2: never; see `evoscope.discovery.following.follow.Following`), ``shown`` (bool, it has boards). Not a number:
+    not matched, unplaced or unknown;
+    ``summary``: one row per run and epoch: ``run``, ``layer``, ``epoch``, ``directions`` (followed), ``concepts``
+    (their sides), ``appeared``, ``appeared_low``, ``appeared_high``, ``settled``, ``settled_low``, ``settled_high``
+    (shares of concepts by that epoch, bootstrap over directions), and medians over concepts of ``similarity``,
+    ``null95`` (with ``null_low``, ``null_high``, its 5th and 95th percentile), ``channel_cosine``, ``shared_stimuli``;
+    ``boards``: uint8 [shown rows of steps in their order, images, side, side, 3], the most activating images.
+    """
+
+    steps: pd.DataFrame
+    summary: pd.DataFrame
+    boards: Bytes
+
+
+@dataclass(frozen=True)
+class TabularConcepts:
+    """Concepts of networks for a table, one network per seed.
+
+    ``data``: name of the table; ``columns``: its inputs; ``protected``: those that tell people apart; ``shown``: the
+    class whose predicted share is compared between groups;
+    ``networks``: ``seed``, ``train_accuracy``, ``test_accuracy``, ``largest_class`` (share of the test rows),
+    ``shown_share`` (of the predictions), ``train_rows``, ``test_rows``;
+    ``concepts``: half of them by the largest z, then by singular value, within a ``seed`` and ``layer``:
+    ``direction`` (place by singular value), ``class_name`` with the largest ``z``, ``share`` (of the layer's variance),
+    ``accuracy_change`` when it is projected out with ``low``, ``high``, and the same for ``random`` directions of equal
+    variance (``random_low``, ``random_high``), ``again`` (largest |correlation| with a concept of another network, mean
+    over those; NaN: a single network);
+    ``correlations``: of the test rows' scores with the inputs: ``seed``, ``layer``, ``direction``, ``column``,
+    ``protected``, ``value`` (NaN: does not vary), ``low``, ``high``, ``p`` and ``chance`` (see
+    `evoscope.stats.correlation.Correlated`);
+    ``gaps``: share predicted ``shown`` above the ``cut`` of a protected ``column`` minus that below: ``gap``,
+    ``gap_without`` the direction, ``change`` with ``low``, ``high``, and the middle of the ``random`` ones;
+    ``inputs``: for each protected ``column`` the ``other`` input with the largest correlation (``value``).
+    """
+
+    data: str
+    columns: tuple[str, ...]
+    protected: tuple[str, ...]
+    shown: str
+    networks: pd.DataFrame
+    concepts: pd.DataFrame
+    correlations: pd.DataFrame
+    gaps: pd.DataFrame
+    inputs: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class OutlierBoards:
+    """The training images that a concept score ranks first as outliers of their class (CDISCO's stamps).
+
+    ``rows``: one per image, best first within a board: ``setting`` (``stamp`` or ``mislabelled``), ``data``,
+    ``classes``, ``run``, ``layer``, ``p`` (probability of a redrawn stamp, or share of wrong labels), ``seed``,
+    ``class_name`` (of the label), ``place`` (0 first), ``score``, ``outlier`` (the truth), ``id``, ``of`` (training
+    images with that label), ``outliers`` (among those);
+    ``images``: uint8 [rows, side, side, 3].
+    """
+
+    rows: pd.DataFrame
+    images: Bytes

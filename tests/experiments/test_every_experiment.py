@@ -14,6 +14,7 @@ PICTURES = {
     "scenes",
     "evolution_importance",
     "concept_discovery",
+    "tabular_concepts",
 }
 
 

@@ -14,6 +14,8 @@ from evoscope.exhibits import Alignment, Evolution, ImportantEvolutions, NeuronM
 from results import manifest
 from results.about import About
 from tests.results.concept_maker import CLASSES, ConceptMaker
+from tests.results.evolution_maker import EvolutionMaker
+from tests.results.tabular_maker import tabular
 
 LAYERS = {
     "vgg19": ("features.0", "features.16", "features.34"),
@@ -415,7 +417,10 @@ def maker():
 @pytest.fixture(scope="session")
 def exhibits():
     concepts = ConceptMaker(np.random.default_rng(7), runs=("vgg16",), classes=CLASSES[:2], side=16)
-    return Maker(np.random.default_rng(7), size=400, side=16).exhibits() | concepts.exhibits()
+    evolution = EvolutionMaker(np.random.default_rng(7), runs=("vgg16",), side=16, directions=12)
+    more = concepts.exhibits() | {"concept_evolution": evolution.exhibit()}
+    more["tabular"] = tabular(np.random.default_rng(7))
+    return Maker(np.random.default_rng(7), size=400, side=16).exhibits() | more
 
 
 @pytest.fixture(scope="session")
