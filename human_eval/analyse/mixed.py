@@ -24,7 +24,7 @@ def mixed_model(answers: pd.DataFrame, seed: int = 0, most: int = 500) -> pd.Dat
     DataFrame
         ``term`` (a condition; ``participant SD``, ``item SD``), ``estimate`` and ``sd`` (log-odds; of the logarithm of
         the SD for the last two), ``value``, ``low``, ``high`` (probability, or SD; 95 %); no rows where there are
-        fewer than 20 answers or two participants.
+        fewer than 20 answers or two participants, or where all answers are right or all wrong.
 
     Notes
     -----
@@ -35,7 +35,8 @@ def mixed_model(answers: pd.DataFrame, seed: int = 0, most: int = 500) -> pd.Dat
     if len(people) > most:
         known = known[known["participant"].isin(generator(seed, "mixed").choice(people, most, replace=False))]
     columns = ["term", "estimate", "sd", "value", "low", "high"]
-    if len(known) < LEAST or known["participant"].nunique() < 2:
+    few = len(known) < LEAST or known["participant"].nunique() < 2
+    if few or known["right"].nunique() < 2:
         return pd.DataFrame(columns=columns)
     return pd.DataFrame(_fitted(known), columns=columns)
 
@@ -53,7 +54,9 @@ def _fitted(known: pd.DataFrame) -> list[list[object]]:
     model = BinomialBayesMixedGLM(right, fixed, hstack(groups).tocsr(), kinds, vcp_p=1.0, fe_p=2.0)
     # A start of our own: statsmodels' is random.
     size = fixed.shape[1] + len(groups) + len(kinds)
-    found = model.fit_vb(mean=np.zeros(size), sd=np.full(size, np.exp(-0.5)))
+    start = {"mean": np.zeros(size), "sd": np.full(size, np.exp(-0.5))}
+    # With an unknown per participant, statsmodels' BFGS spends its time on a dense matrix of theirs.
+    found = model.fit_vb(**start, fit_method="L-BFGS-B", minim_opts={"maxiter": 5000, "maxfun": 10000})
     rows = [
         _row(name, m, s, expit) for name, m, s in zip(conditions, found.fe_mean, found.fe_sd, strict=True)
     ]

@@ -1,12 +1,6 @@
 import base64
-import copy
-import os
-import signal
-import subprocess
-import sys
-import time
+import json
 from io import BytesIO
-from pathlib import Path
 
 import httpx
 import pandas as pd
@@ -14,13 +8,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from evoscope.errors import EvoscopeError
+from human_eval.cli import main
 from human_eval.collect import Answers, Pages
 from human_eval.collect.server import application
 from human_eval.design import Blocking, Options, design, drawn_concepts
 from human_eval.render import RenderOptions, render_study
-from tests.human_eval.browser import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZES = Options(blocking=Blocking(blocks=3, size=12, practice=1, catch=1, repeats=1))
 STUDY = design("image_intruder", drawn_concepts(0, side=4), 0, "corrected", SIZES)
 
@@ -94,8 +87,6 @@ BAD = {
 )
 def test_malformed_answers_are_refused(field, value, client, pages, answers):
     given = {**answer(pages, *joined(client)), field: value}
-    import json
-
     assert 400 <= client.post("/answers", content=json.dumps(given)).status_code < 500
     assert len(answers.table()) == 0
 
@@ -139,6 +130,51 @@ def test_pilots_are_left_out_and_do_not_unbalance(pages, answers):
     assert answers.progress()["answers"].sum() == 1
 
 
+def test_simulated_participants_are_marked_and_do_not_unbalance(pages, answers, client):
+    unreal = TestClient(application(pages, answers, "t", simulated=True), follow_redirects=False)
+    marked = {joined(unreal)[0] for _ in range(2)}
+    person, _ = joined(client)
+    for who in (*marked, person):
+        mine = answers.connection.execute("SELECT block FROM participants WHERE id = ?", (who,)).fetchone()[0]
+        client.post("/answers", json=answer(pages, who, mine))
+    table = answers.table()
+    assert set(table.loc[table["simulated"], "participant"]) == marked
+    assert set(table.loc[~table["simulated"], "participant"]) == {person}
+
+
+def test_a_file_from_before_there_were_simulated_participants_goes_on(pages, tmp_path):
+    first = Answers(tmp_path / "old.sqlite", pages.key)
+    first.connection.execute("ALTER TABLE participants DROP COLUMN simulated")
+    first.close()
+    again = Answers(tmp_path / "old.sqlite", pages.key)
+    who, block = again.join(sorted(pages.trials))
+    assert again.add(answer(pages, who, block)) == "stored"
+    assert again.table()["simulated"].tolist() == [False]
+
+
+def test_only_the_blocks_are_served(client, pages):
+    block = next(iter(pages.folders))
+    beside = pages.folders[block].parent / "key.json"
+    beside.write_text("secret")
+    assert client.get(f"/blocks/{block}/study.json").status_code == 200
+    for path in (
+        "/blocks/key.json",
+        f"/blocks/{block}/../key.json",
+        f"/blocks/{block}/%2e%2e/key.json",
+        "/key.json",
+    ):
+        found = client.get(path)
+        assert found.status_code == 404
+        assert "secret" not in found.text
+
+
+def test_answers_are_not_kept_where_everybody_can_read_them(pages, capsys):
+    folder = next(iter(pages.folders.values())).parent
+    assert main(["serve", str(folder), "--database", str(folder / "a.sqlite")]) == 1
+    assert "everybody can read" in capsys.readouterr().err
+    assert not (folder / "a.sqlite").exists()
+
+
 def test_withdrawal_leaves_no_trace(client, pages, answers, tmp_path):
     who, block = joined(client)
     keep = joined(client)
@@ -158,41 +194,3 @@ def test_a_database_of_another_study_or_another_file_is_refused(answers, tmp_pat
     (tmp_path / "b").write_text("no database at all, but long enough to be looked at" * 20)
     with pytest.raises(EvoscopeError, match="no database"):
         Answers(tmp_path / "b", "k")
-
-
-def started(folder, database, port):
-    where = [str(folder), "--database", str(database), "--port", str(port)]
-    command = [sys.executable, "-m", "human_eval", "serve", *where]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/admin", trust_env=False)
-            return process
-        except httpx.TransportError:
-            time.sleep(0.05)
-    process.kill()
-    raise AssertionError("the server did not start")
-
-
-def test_nothing_acknowledged_is_lost_when_the_server_is_killed(pages, tmp_path):
-    port, database = free_port(), tmp_path / "killed.sqlite"
-    acknowledged = []
-    for killed_after in (0, 7, 12):
-        process = started(next(iter(pages.folders.values())).parent, database, port)
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-                who, block = joined(client)
-                for number in range(killed_after):
-                    given = answer(pages, who, block, number)
-                    assert client.post("/answers", json=given).status_code == 201
-                    acknowledged.append(copy.deepcopy(given))
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    found = Answers(database).table()
-    columns = ["participant", "trial", "choice"]
-    assert sorted(map(tuple, found[columns].to_numpy())) == sorted(
-        tuple(a[c] for c in columns) for a in acknowledged
-    )
-    assert len(found) == 19
