@@ -1,6 +1,7 @@
 """From a plan to pictures: compute what is missing, read the exhibits back, and let `results` draw them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from evoscope.artefacts import load
 from evoscope.exhibits import (
@@ -23,6 +24,7 @@ from experiments.reporting import say
 from experiments.status import Status
 from results import manifest
 from results.about import About
+from results.fresh import Drawn, stamp
 
 KINDS: Mapping[str, type] = {
     "map": NeuronMap,
@@ -42,18 +44,47 @@ KINDS: Mapping[str, type] = {
 def carry_out(context: Context, plan: Plan, status: Status, origin: About | None = None) -> None:
     """Show the plan (``dry_run``), or compute the exhibits and draw the figures and tables made of them.
 
+    What the folder holds already as it would be drawn now is left alone (`results.fresh`).
+
     ``origin``: where they come from, if not from the job's image sets.
+
+    Raises
+    ------
+    NotAsked : the job is made of several experiments and wants nothing of this one.
     """
+    if context.asked is not None:
+        plan = context.asked.narrowed(plan)
     if context.config.dry_run:
         show(context, plan)
         return
     rows = context.store.plan(list(plan.exhibits.values()))
-    status.cached = sum(row.cached for row in rows)
-    exhibits = {name: read(context, plan, name) for name in plan.exhibits}
+    status.cached += sum(row.cached for row in rows)
+    if context.asked is not None:
+        missing = [row.node.label for row in rows if row.needed]
+        say(
+            "\n".join(
+                [f"{len(rows)} stages, {len(missing)} to compute", *(f"  {label}" for label in missing)]
+            )
+        )
+    for node in plan.exhibits.values():
+        context.get(node)
     status.computed = len(context.computed)
-    paths = manifest.draw(plan.drawn, exhibits, origin or about(context), context.folder)
-    status.outputs = [str(path) for path in paths]
+    paths = _draw(context, plan, origin or about(context))
+    status.outputs += [str(path) for path in paths]
     say("\n".join(["drawn:", *[f"  {path}" for path in paths]]))
+
+
+def _draw(context: Context, plan: Plan, origin: About) -> list[Path]:
+    """Draw what is not there as it would be drawn now; the files of all results."""
+    drawn, keys = Drawn(context.folder), {name: node.key for name, node in plan.exhibits.items()}
+    entries = [manifest.entry(name) for name in plan.drawn]
+    stamps = {entry.id: stamp(entry, keys, origin) for entry in entries}
+    stale = [entry for entry in entries if not drawn.fresh(entry, stamps[entry.id])]
+    reads = dict.fromkeys(name for entry in stale for name in entry.reads)
+    exhibits = {name: read(context, plan, name) for name in reads}
+    for entry in stale:
+        drawn.note(entry, stamps[entry.id], manifest.draw([entry.id], exhibits, origin, context.folder))
+    return [context.folder / name for entry in entries for name in entry.outputs]
 
 
 def read(context: Context, plan: Plan, name: str) -> object:

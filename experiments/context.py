@@ -8,7 +8,7 @@ import subprocess
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,6 +17,9 @@ from experiments.datasets import Data, open_data
 from experiments.reporting import complain, duration, progress, say
 from experiments.runs import Run, selected_runs
 from experiments.schema import Config
+
+if TYPE_CHECKING:
+    from experiments.asked import Asked
 
 # What may differ between two calls that produce the same results.
 _NOT_CONTENT = {
@@ -40,6 +43,7 @@ class Context:
         self.config = config
         self.progress = progress(config.progress)
         self.computed: list[str] = []
+        self.asked: Asked | None = None  # in a job made of other experiments: what is wanted of them
         self._opened: dict[str, Data] = {}
         self.store = Store(Path(config.store), progress=self.progress, on_event=self._note)
         self.folder = Path(config.outputs) / str(config.task) / content_key(config)

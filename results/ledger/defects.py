@@ -126,6 +126,7 @@ def empty(evidence: Evidence) -> str:
     rows = evidence.rows("table_clusters", "corrected")
     if rows.empty:
         return ""
+    rows = rows[rows["part"] == "means"]
     words = []
     for counting in ("empty as one", "empty as none"):
         means = rows[(rows["counting"] == counting) & rows["method"].isin(["svd", "neurons"])]
@@ -141,7 +142,9 @@ def thresholds(evidence: Evidence) -> str:
         rows = evidence.rows("table_clusters", name)
         if rows.empty:
             return ""
-        own = rows[(rows["counting"] == "empty as none") & (rows["method"] == "svd")]
+        own = rows[
+            (rows["part"] == "means") & (rows["counting"] == "empty as none") & (rows["method"] == "svd")
+        ]
         values = ", ".join(f"{label_of(str(row.run))} {row.value:.2f}" for row in own.itertuples())
         words.append(f"{name.replace('_', ' ')}: {values}")
     return "mean clusters per SVD direction, " + "; ".join(words)

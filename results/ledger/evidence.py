@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 ORIGIN = re.compile(r"<!-- (.*) -->\s*$")
+TABULAR = "table_tabular"
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -23,6 +24,11 @@ class Evidence:
     def where(self) -> str:
         """``concept_scenes, laptop``."""
         return f"{self.data}, {self.scale}"
+
+    @property
+    def images(self) -> bool:
+        """Whether these are images, not a table of numbers (`TABULAR`)."""
+        return any(set(tables) - {TABULAR} for tables in self.tables.values())
 
     def rows(self, name: str, protocol: str) -> pd.DataFrame:
         """Rows of a table under a protocol; none where it was not drawn.

@@ -7,6 +7,7 @@ import pandas as pd
 
 from evoscope.viz import label_of
 from results.concepts import method_name
+from results.ledger.cdisco import over_seeds
 from results.ledger.evidence import Evidence
 from results.tables import with_interval
 
@@ -35,9 +36,8 @@ def _methods(evidence: Evidence, protocol: str) -> dict[str, Found]:
         for method, own in rows.groupby("method", sort=False) if len(rows) else ():
             _add(methods.setdefault(f"CDISCO: {method_name(str(method))}", {}), own, score)
     outliers = evidence.rows("table_outliers", protocol)
-    for name, own in (
-        outliers[outliers["metric"] == "auroc"].groupby("score", sort=False) if len(outliers) else ()
-    ):
+    judged = over_seeds(outliers[outliers["metric"] == "auroc"]) if len(outliers) else outliers
+    for name, own in judged.groupby("score", sort=False) if len(judged) else ():
         _add(methods.setdefault(f"outliers by {str(name).replace('_', ' ')}", {}), _stamped(own), SCORES[4])
     return methods
 

@@ -24,8 +24,15 @@ AUDITED = (
 
 
 def ledger(evidence: Sequence[Evidence]) -> pd.DataFrame:
-    """One row per claim, data set and scale; no cell is empty."""
-    return pd.DataFrame([claim.row(each) for claim in CLAIMS for each in evidence])
+    """One row per claim, data set and scale; no cell is empty. A table that is no image set has only what it checks."""
+    return pd.DataFrame(
+        [
+            claim.row(each)
+            for claim in CLAIMS
+            for each in evidence
+            if each.images or any(claim.checks(each, protocol) for protocol in PROTOCOLS)
+        ]
+    )
 
 
 def all_checks(evidence: Sequence[Evidence]) -> pd.DataFrame:

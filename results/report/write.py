@@ -12,6 +12,7 @@ from results import ledger
 from results.ledger.checks import Verdict
 from results.ledger.evidence import collect
 from results.ledger.write import write_ledger
+from results.manifest import BY_ID
 from results.report.gallery import Item, Place, galleries
 from results.report.html import page
 
@@ -25,7 +26,7 @@ INDEX = "README.md"
 PAGE = "report.html"
 FILES = (*(f"{stem}{ending}" for stem in SUMMARIES for ending in (".csv", ".md")), "checks.csv", PAGE, INDEX)
 SOURCES = (Path(__file__).parent, Path(ledger.__file__).parent)
-READ = (".png", ".svg", ".md", ".csv", ".py", ".css", ".html")
+DRAWN, CODE = (".png", ".svg", ".md", ".csv"), (".py", ".css")
 TAIL = 500  # characters of the page that hold the digest
 
 
@@ -54,8 +55,8 @@ def digest_of(folders: Sequence[Path]) -> str:
     """Digest of the drawn files below ``folders`` and of the code of this report."""
     digest = hashlib.sha256()
     for folder in (*SOURCES, *folders):
-        for path in sorted(path for path in folder.rglob("*") if path.suffix in READ and path.is_file()):
-            if path.name not in FILES:
+        for path in sorted(folder.rglob("*")):
+            if (path.stem in BY_ID and path.suffix in DRAWN) or path.suffix in CODE:
                 digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
