@@ -115,14 +115,21 @@ def single_run(config: Config) -> Run:
 def _trained_run(
     config: Config, name: str, model: ModelConfig, recipe: TrainingConfig, wanted: list[int] | None
 ) -> Run:
-    """A run that we train; zero epochs of pretrained weights are looked at as they are."""
+    """A run that we train; pretrained weights that are not trained further are looked at as they are."""
     spec, values = model_spec(model, config.protocol.listing), _on_top(recipe, config.training)
-    pretrained = model.weights or model.kwargs.get("weights")
-    if values["epochs"] == 0 and pretrained is not None:
-        return Run(name, spec, None, AsBuilt(str(pretrained)), (INIT,))
+    pretrained = _pretrained(config, model, values["epochs"])
+    if pretrained is not None:
+        return Run(name, spec, None, AsBuilt(pretrained), (INIT,))
     epochs = _epochs(wanted, int(str(values["epochs"])), config, name)
     keep = epochs if values.pop("keep") == "looked" else ()
     return Run(name, spec, _recipe(values, keep, name), None, epochs)
+
+
+def _pretrained(config: Config, model: ModelConfig, epochs: object) -> str | None:
+    """Weights that a constructor loads and no training changes: for zero epochs, or unless epochs are given."""
+    if model.factory is not None and "weights" in model.kwargs:
+        return None if config.training.epochs else str(model.kwargs["weights"])
+    return model.weights if epochs == 0 else None
 
 
 def _single_name(config: Config) -> str:
