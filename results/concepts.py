@@ -47,7 +47,9 @@ def runs_of(rows: pd.DataFrame) -> list[str]:
 
 
 def direction_name(direction: float, side: float) -> str:
-    """``#12 +``: index in the basis, and which side of it."""
+    """``#12 +``: index in the basis, and which side of it; ``none`` below zero, where a class has no candidate."""
+    if not direction >= 0:
+        return "none"
     return f"#{int(direction)} {'+' if side >= 0 else '−'}"
 
 

@@ -184,9 +184,14 @@ def _band_bars(above: Axes, below: Axes, rows: pd.DataFrame, panel: Panel) -> No
     neurons = mean_of(panel.means, "neurons")
     if np.isfinite(neurons):
         above.axhline(neurons, color=INK, lw=0.9, linestyle=(0, (3, 1.6)), zorder=4)
-    edges = [f"{first:.0f}–{last:.0f}" for first, last in zip(rows["first"], rows["last"], strict=True)]
+    edges = [band_name(*ends) for ends in zip(rows["first"], rows["last"], strict=True)]
     below.set_xticks(place, edges, size=SMALL, rotation=90)
     below.spines["bottom"].set_visible(False)
+
+
+def band_name(first: float, last: float) -> str:
+    """``100–199``, or ``3`` for a band of one direction."""
+    return f"{first:.0f}–{last:.0f}" if last > first else f"{first:.0f}"
 
 
 def _first_method(bands: pd.DataFrame) -> pd.DataFrame:

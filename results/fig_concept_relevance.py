@@ -124,19 +124,26 @@ def _changes(
     interval_rows(axes, value, low, high, colours, null)
     room = 0.06 * float(np.ptp(drawn)) or 1.0
     axes.set_xlim(float(drawn.min()) - room, float(drawn.max()) + room)
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=3)
 
 
 def _stability(axes: Axes, rows: pd.DataFrame) -> None:
     value, null = doubles(rows["stability"]), doubles(rows["stability_null"])
     unknown, colours = np.full(len(rows), np.nan), [colour_of(str(run)) for run in rows["run"]]
     interval_rows(axes, value, unknown, unknown, colours, (null, unknown, unknown))
+    if not np.isfinite(value).any():
+        remark(axes, "not measured")
     axes.set_xlim(0, 1.04)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
 
 
 def _scatter(axes: Axes, rows: pd.DataFrame) -> None:
     z, derivative = doubles(rows["z"]), doubles(rows["derivative"])
+    if not np.isfinite(z * derivative).any():
+        axes.set_xticks([])
+        axes.set_yticks([])
+        remark(axes, "not measured")
+        return
     axes.axhline(0, color=QUIET, lw=0.6, zorder=1)
     for place, colour in enumerate(colour_of(str(run)) for run in rows["run"]):
         axes.plot(z[place], derivative[place], marker="o", markersize=3.6, color=colour, mew=0, clip_on=False)
@@ -151,7 +158,7 @@ def _key(sheet: Sheet, top: float) -> None:
     sheet.swatch(0.07, top, QUIET, marker="o")
     sheet.text(0.21, top, "concept of the class, with interval", size=SMALL, color=QUIET)
     sheet.swatch(2.2, top, BACKDROP, marker="s")
-    text = "random directions of equal energy, line and band; of stability, what random sets give"
+    text = "random directions of equal variance, mean and 95 %; of stability, what random sets give"
     sheet.text(2.34, top, text, size=SMALL, color=QUIET)
 
 
@@ -163,6 +170,16 @@ def beyond(rows: pd.DataFrame) -> str:
         f"Interval of the logit wholly below that of random directions: {below} of {len(known)} concepts."
         if len(known)
         else "Intervals of the logit are not known."
+    )
+
+
+def counted(rows: pd.DataFrame) -> str:
+    """``6 concepts of 3 classes``, and how many classes have none."""
+    known = rows[rows["direction"] >= 0]
+    text = f"{len(known)} concepts of {known['class_name'].nunique()} classes"
+    missing = len(rows) - len(known)
+    return (
+        f"{text} ({missing} more without a candidate: a class that is never predicted)" if missing else text
     )
 
 
@@ -181,11 +198,11 @@ def words(exhibits: Exhibits, about: About) -> str:
     rows = table(exhibits, READS[0], COLUMNS)
     what = (
         "Each row is the concept of a class: its direction is projected out of the layer's maps and what follows runs "
-        "again. Change of the logit of the true class and of the accuracy, over images of all classes, beside random "
-        "directions of equal energy on the same images (the fair comparison: a direction of large variance costs "
-        "more, whatever it means). Stability: |cosine| with the matched direction after drawing the images anew. "
+        "again. Change of the class logit and of the accuracy on images of the class, beside random directions of "
+        "equal variance on the same images (the fair comparison: a direction of large variance costs more, whatever it "
+        "means); band: 95 % of them. Stability: |cosine| with the matched direction after drawing the images anew. "
         "Right: mean derivative of the class logit along the vector against z, a dot per concept; a vector with a "
         "large z may have no or the opposite effect on the logit. " + beyond(rows) + left_out(rows)
     )
-    n = f"{len(rows)} concepts of {rows['class_name'].nunique()} classes"
+    n = counted(rows)
     return caption(TITLE, what, about, n=n, runs=runs_of(rows), interval="95 %, bootstrap over images")

@@ -12,7 +12,7 @@ from evoscope.viz import Sheet, colour_of, remark
 from evoscope.viz.layout import PAGE
 from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL
 from results.about import About, caption
-from results.concepts import HEADING, LAYER, NOTHING, layer_heading, layers_of, runs_of
+from results.concepts import HEADING, LAYER, NOTHING, layer_heading, layers_of, methods_of, runs_of
 from results.reading import Exhibits, doubles, percent, table
 
 ID = "fig_concept_spectrum"
@@ -20,6 +20,7 @@ TITLE = "Singular values of a layer, and alignment of its directions with neuron
 READS: tuple[str, ...] = ("spectrum", "bands")
 
 COLUMNS = ("run", "layer", "index", "singular_value", "share", "alignment", "random_alignment")
+ROUNDING = 1e-7  # share of the largest singular value below which one is the rounding of a Gram matrix
 BANDS = ("run", "layer", "protocol", "method", "first", "last")
 # Inches.
 LEFT, WIDTH, BETWEEN, NAMES, HEIGHT, AXIS, KEY = 0.5, 3.0, 0.62, 0.2, 1.15, 0.42, 0.2
@@ -66,13 +67,15 @@ def aligned_share(rows: pd.DataFrame) -> str:
 
 
 def edges_of(bands: pd.DataFrame) -> Doubles:
-    """First index of each band but the first, of whatever method has bands."""
-    return np.unique(doubles(bands["first"]))[1:]
+    """First index of each band but the first, of the SVD's (or whatever method's) under one protocol."""
+    kept = bands[bands["method"] == next(iter(methods_of(bands)), "")]
+    kept = kept[kept["protocol"] == next(iter(kept["protocol"]), "")]
+    return np.unique(doubles(kept["first"]))[1:]
 
 
 def _spectrum(axes: Axes, rows: pd.DataFrame, edges: Doubles, colour: str) -> None:
     value = doubles(rows["singular_value"])
-    positive = value > 0
+    positive = value > ROUNDING * np.nanmax(value, initial=0)
     if not positive.any():
         axes.set_xticks([])
         axes.set_yticks([])
@@ -99,7 +102,7 @@ def _alignment(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     own = np.sort(doubles(rows["alignment"]))
     place = np.arange(len(own))
     axes.bar(place, own, width=1.0, color=colour, linewidth=0, rasterized=len(own) > 400, zorder=2)
-    chance = random_curve(doubles(rows["random_alignment"]), len(own))
+    chance = random_curve(doubles(rows["random_alignment"]), len(own), either=bool((own < 0).any()))
     axes.plot(place, chance, color=INK, lw=0.9, linestyle=(0, (3, 1.6)), zorder=4)
     for line in (-ALIGNED, ALIGNED):
         axes.axhline(line, color=QUIET, lw=0.8, linestyle=(0, (1, 1.8)), zorder=3)
@@ -110,12 +113,12 @@ def _alignment(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     axes.set_xlabel("directions, sorted by their largest component", size=SMALL)
 
 
-def random_curve(sizes: Doubles, count: int) -> Doubles:
-    """Sorted components of random directions, [count]; where only their sizes are known, with either sign."""
+def random_curve(sizes: Doubles, count: int, either: bool = True) -> Doubles:
+    """Sorted components of random directions, [count], of which only the sizes are known, with ``either`` sign or +."""
     known = sizes[np.isfinite(sizes)]
     if not len(known):
         return np.full(count, np.nan)
-    both = np.sort(known if (known < 0).any() else np.concatenate([known, -known]))
+    both = np.sort(np.concatenate([known, -known]) if either and (known >= 0).all() else known)
     return np.asarray(both[np.linspace(0, len(both) - 1, count).round().astype(int)])
 
 
@@ -138,8 +141,8 @@ def words(exhibits: Exhibits, about: About) -> str:
         "the published bands, shrunk to the layer's width. Right: for each singular direction its largest component by "
         "size, with its sign, sorted: ±1 is a single neuron. Beyond the dotted lines the paper calls a direction "
         "aligned with a neuron. Dashed: as many random unit vectors; in a narrow layer chance alone gives larger "
-        "components, so alignment counts only as far as it exceeds them. The sign depends on the convention that makes "
-        "signs canonical."
+        "components, so alignment counts only as far as it exceeds them. Canonical signs make the largest component "
+        "positive. Singular values that are zero up to rounding are not drawn."
     )
     n = "; ".join(f"{len(own):,} directions of {own['layer'].iloc[0]}" for own in layers_of(rows)) or "none"
     return caption(TITLE, what, about, n=n, runs=runs_of(rows))

@@ -25,7 +25,10 @@ METRICS = {
     "iou": "IoU with masks",
 }
 UNKNOWN = "no true concept is known for these images"
-INTERVAL = "95 %, bootstrap"
+INTERVAL = "95 %, bootstrap over the concepts (distinctness: over the directions that tell one best)"
+CHANCE = (
+    "as many random orthonormal directions; of pointing and IoU, a random place. Missing where not known."
+)
 MEANING = (
     "Ways to find directions in the same features, against the concepts that the scenes were drawn from. Recovery: AUC "
     "with which the best direction tells whether a concept is in an image, chosen on some images and judged on others. "
@@ -121,7 +124,7 @@ def _key(sheet: Sheet, top: float) -> None:
     sheet.swatch(0.07, top, QUIET, marker="o")
     sheet.text(0.21, top, "mean over the true concepts, with interval", size=SMALL, color=QUIET)
     sheet.swatch(2.7, top, QUIET, marker="|").set(markersize=6, mew=1.0)
-    sheet.text(2.84, top, "what chance gives", size=SMALL, color=QUIET)
+    sheet.text(2.84, top, "random directions, or a random place", size=SMALL, color=QUIET)
 
 
 def words(exhibits: Exhibits, about: About) -> str:
@@ -130,7 +133,7 @@ def words(exhibits: Exhibits, about: About) -> str:
     n = f"{concepts_of(rows)} true concepts; {rows['method'].nunique()} methods" if len(rows) else UNKNOWN
     return caption(
         TITLE,
-        f"{MEANING} Upright line: chance, where it is known.",
+        f"{MEANING} Upright line: {CHANCE}",
         about,
         n=n,
         runs=runs_of(rows),

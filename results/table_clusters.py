@@ -8,7 +8,7 @@ import pandas as pd
 from evoscope.viz import label_of
 from results.about import About, caption
 from results.concepts import LAYER, method_name, methods_of, runs_of
-from results.fig_clusters import MOST, PUBLISHED, read, shares
+from results.fig_clusters import MOST, PUBLISHED, band_name, read, shares
 from results.fig_coverage import PROTOCOLS
 from results.fig_reversal import measured_under
 from results.reading import Exhibits, percent
@@ -114,7 +114,7 @@ def band_rows(bands: pd.DataFrame) -> pd.DataFrame:
     heads = pd.DataFrame([heading(*row) for row in bands[SETTING].itertuples(index=False, name=None)])
     heads["method"] = [method_name(str(name)) for name in bands["method"]]
     edges = bands[["first", "last"]].itertuples(index=False, name=None)
-    heads["indices"] = [f"{first:.0f}–{last:.0f}" for first, last in edges]
+    heads["indices"] = [band_name(first, last) for first, last in edges]
     heads["directions"] = bands["directions"].to_numpy(dtype=np.int64)
     heads["mean clusters"] = bands["mean_clusters"].astype(float).round(2).to_numpy()
     heads["directions with none"] = bands["directions_with_zero"].to_numpy(dtype=np.int64)

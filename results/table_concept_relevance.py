@@ -6,7 +6,7 @@ import pandas as pd
 
 from results.about import About, caption
 from results.concepts import direction_name, model_column, runs_of
-from results.fig_concept_relevance import COLUMNS, beyond
+from results.fig_concept_relevance import COLUMNS, beyond, counted
 from results.reading import Exhibits, percent, table
 from results.tables import interval_column, with_interval, write_table
 
@@ -21,13 +21,14 @@ def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
     above = caption(
         TITLE,
         "z: how far images predicted as the class lie above the others along the vector, in standard deviations of "
-        "the others; the best of many directions is shown, so a large z alone is no evidence. Derivative: mean "
-        "change of the class logit per unit of the vector, and the share of images on which it is positive. "
-        "Changes: of the logit of the true class and of accuracy (a fraction) when the direction is projected out "
-        "of the layer, beside the same for random directions of equal energy. Stability: |cosine| with the matched "
-        f"direction after drawing the images anew, in brackets that of random sets. {beyond(rows)}",
+        "the others; the best of many directions is shown, so a large z alone is no evidence. Derivative: mean change "
+        "of the class logit per unit of the vector, and the share of images on which it is positive. Changes: of the "
+        "class logit and of accuracy (a fraction) on images of the class when the direction is projected out of the "
+        "layer, beside the mean over random directions of equal variance and where 95 % of them lie. Stability: "
+        "|cosine| with the matched direction after drawing the images anew, in brackets that of random bases. "
+        f"{beyond(rows)}",
         about,
-        n=f"{len(rows)} concepts of {rows['class_name'].nunique()} classes",
+        n=counted(rows),
         runs=runs_of(rows),
         interval="95 %, bootstrap over images",
     )

@@ -9,6 +9,7 @@ from evoscope.viz import label_of
 from results.about import About, caption
 from results.concepts import LAYER, method_name, methods_of, runs_of
 from results.fig_concept_truth import (
+    CHANCE,
     COLUMNS,
     INTERVAL,
     MEANING,
@@ -30,7 +31,7 @@ def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
     rows = table(exhibits, READS[0], COLUMNS)
     n = f"{concepts_of(rows)} true concepts" if len(rows) else UNKNOWN
     above = caption(
-        TITLE, f"{MEANING} In round brackets: chance.", about, n=n, runs=runs_of(rows), interval=INTERVAL
+        TITLE, f"{MEANING} In round brackets: {CHANCE}", about, n=n, runs=runs_of(rows), interval=INTERVAL
     )
     return write_table(rows, readable(rows), folder, ID, above, about.origin())
 

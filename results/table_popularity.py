@@ -28,11 +28,11 @@ def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
     single = int((rows["count"] == 1).sum())
     above = caption(
         TITLE,
-        "For how many classes a direction is the first, second or third candidate by z. A direction that is the "
-        "first of several classes may mean something they share, or several things at once; as released, the sign "
-        f"is not looked at and the direction that is named is not the one that was scored. Listed: the {MOST} most "
-        f"frequent of each place, of those with at least two classes; the CSV has all, {single:,} of {len(rows):,} "
-        "of them with one class.",
+        "For how many classes a direction is the first, second or third candidate by z. A direction that is the first "
+        "of several classes may mean something they share, or several things at once; as released, only the positive "
+        "side is looked at, whose sign is arbitrary, and the direction that is named is not the one that was scored. "
+        f"Listed: the {MOST} most frequent of each place, of those with at least two classes; the CSV has all, "
+        f"{single:,} of {len(rows):,} of them with one class.",
         measured_under(rows, about),
         n=f"{len(rows):,} pairs of place and direction",
         runs=runs_of(rows),

@@ -239,6 +239,7 @@ def test_random_curve_has_either_sign_where_only_sizes_are_known(rng):
     assert (np.diff(curve) >= 0).all()
     np.testing.assert_allclose(curve, -curve[::-1])
     assert curve[-1] == sizes.max()
+    np.testing.assert_allclose(fig_concept_spectrum.random_curve(sizes, 40, either=False), np.sort(sizes))
     signed = sizes * rng.choice([-1, 1], 40)
     signed[0] = -0.2
     np.testing.assert_allclose(fig_concept_spectrum.random_curve(signed, 40), np.sort(signed))
@@ -275,3 +276,17 @@ def test_truth_says_how_many_concepts(one):
     rows = one["concept_truth"]
     assert fig_concept_truth.concepts_of(rows) == "23"
     assert fig_concept_truth.concepts_of(rows.assign(concepts=[20] + [23] * (len(rows) - 1))) == "20 to 23"
+
+
+def test_a_class_without_candidate_is_named_but_not_counted(one, about, collisions):
+    rows = one["relevance"].copy()
+    numbers = rows.columns[5:]
+    rows[numbers] = rows[numbers].astype(float)
+    rows.loc[0, ["direction", "side"]] = -1, 1
+    rows.loc[0, numbers] = np.nan
+    figure = figure_of(fig_concept_relevance, {"relevance": rows}, about)
+    assert "none" in written(figure)
+    assert collisions(figure) == []
+    assert "n: 1 concepts of 1 classes (1 more without" in fig_concept_relevance.words(
+        {"relevance": rows}, about
+    )
