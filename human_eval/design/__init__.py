@@ -7,7 +7,14 @@ from human_eval.design.build import Options, design
 from human_eval.design.drawn import drawn_concepts, drawn_neurons
 from human_eval.design.files import load_study, save_study
 from human_eval.design.pools import ConceptPool, NeuronPool
-from human_eval.design.power import Effect, critical_count, exact_power, power_table, simulated_power
+from human_eval.design.power import (
+    Effect,
+    critical_count,
+    exact_power,
+    participants_needed,
+    power_table,
+    simulated_power,
+)
 from human_eval.design.trial import KINDS, Block, Exclusion, Form, Kind, Protocol, Role, Study, Trial
 
 __all__ = [
@@ -35,6 +42,7 @@ __all__ = [
     "exact_power",
     "incomplete_blocks",
     "load_study",
+    "participants_needed",
     "power_table",
     "save_study",
     "simulated_power",

@@ -125,16 +125,18 @@ class _Sampler:
         if spread is None:
             return [target, *order[: MEMBERS - 1]]
         limit = ceil(MEMBERS / max(1, len({spread(int(row)) for row in np.flatnonzero(among)})))
-        members, used = [target], Counter([spread(target)])
+        members, used, units = [target], Counter([spread(target)]), {self._unit(target)}
         for row in order:
-            fresh = self._unit(row) not in {self._unit(member) for member in members}
-            if len(members) < MEMBERS and fresh and used[spread(row)] < limit:
+            if len(members) == MEMBERS:
+                break
+            if self._unit(row) not in units and used[spread(row)] < limit:
                 members.append(row)
                 used[spread(row)] += 1
+                units.add(self._unit(row))
         if len(members) < MEMBERS or len(used) < 2:
             raise EvoscopeError(
                 "the pool has too few epochs or models for sets that must differ in them",
-                "give at least two of each, or protocol as_released",
+                "give at least two of each, or protocol as_released, or leave this kind of study out",
             )
         return members
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
-from evoscope.arrays import Bytes
+from evoscope.arrays import Bytes, Doubles
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from human_eval.design.blocks import consecutive_blocks, incomplete_blocks, with_extras
@@ -15,13 +16,17 @@ from human_eval.design.trial import Block, Exclusion, Form, Kind, Protocol, Role
 
 ATTENTION = "This question checks that you are reading."
 WORD = "blue"
+VIEWS = 2
 
 
 @dataclass(frozen=True)
 class Blocking:
-    """How many ``blocks`` of how many main trials (``size``; 0: all), and what is added to each if corrected."""
+    """How many ``blocks`` of how many main trials (``size``; 0: all), and what is added to each if corrected.
 
-    blocks: int = 6
+    ``blocks`` None: as many as show every trial twice. As released every trial is shown once, in blocks of ``size``.
+    """
+
+    blocks: int | None = 6
     size: int = 0
     practice: int = 2
     catch: int = 3
@@ -34,14 +39,26 @@ class Album:
     def __init__(self, source: Bytes) -> None:
         self.source = source
         self.rows: dict[tuple[int, int], int] = {}
+        self.keys: list[tuple[int, int]] = []
+        self.colours: dict[int, Doubles] = {}
 
     def number(self, picture: tuple[int, int]) -> int:
         """Row of a (pool row, picture) pair among the study's pictures."""
-        return self.rows.setdefault(picture, len(self.rows))
+        if picture not in self.rows:
+            self.rows[picture] = len(self.keys)
+            self.keys.append(picture)
+        return self.rows[picture]
+
+    def colour(self, panel: tuple[int, ...]) -> Doubles:
+        """Mean colour [3] of the pictures of a panel."""
+        for picture in panel:
+            if picture not in self.colours:
+                self.colours[picture] = self.source[self.keys[picture]].mean(axis=(0, 1))
+        return np.asarray(np.mean([self.colours[picture] for picture in panel], axis=0))
 
     def pictures(self) -> Bytes:
         """Collected pictures, uint8 [m, side, side, 3]."""
-        rows, ranks = np.array(list(self.rows), dtype=np.int64).reshape(-1, 2).T
+        rows, ranks = np.array(self.keys, dtype=np.int64).reshape(-1, 2).T
         return np.ascontiguousarray(self.source[rows, ranks])
 
 
@@ -93,8 +110,10 @@ def _groups(frame: Frame, main: list[Trial], blocking: Blocking) -> list[list[in
     size = blocking.size or len(main)
     if frame.protocol == "as_released":
         return consecutive_blocks(len(main), -(-len(main) // size))
+    size = min(size, len(main))
     strata = [trial.condition for trial in main]
-    return incomplete_blocks(strata, blocking.blocks, min(size, len(main)), frame.seed)
+    blocks = ceil(VIEWS * len(main) / size) if blocking.blocks is None else blocking.blocks
+    return incomplete_blocks(strata, blocks, size, frame.seed)
 
 
 def _extended(
@@ -167,7 +186,7 @@ def _obvious(
     stream: np.random.Generator,
 ) -> Trial:  # fmt: skip
     shown = len(model.panels)
-    colours = {panel: _colour(panel, album) for trial in main for panel in trial.panels}
+    colours = {panel: album.colour(panel) for trial in main for panel in trial.panels}
     same = model.panels[int(stream.integers(shown))]
     odd = max(colours, key=lambda panel: float(np.abs(colours[panel] - colours[same]).sum()))
     place = (balanced(shown, shown, generator(frame.seed, "easy", role)) * (number + 1))[number]
@@ -177,9 +196,3 @@ def _obvious(
         model, id=name, condition=role, item=f"{role}-{number}", panels=panels,
         sources=("",) * shown, answer=place, role=role,
     )  # fmt: skip
-
-
-def _colour(panel: tuple[int, ...], album: Album) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Mean colour [3] of the pictures of a panel."""
-    keys = list(album.rows)
-    return np.asarray(np.mean([album.source[keys[picture]].mean(axis=(0, 1)) for picture in panel], axis=0))

@@ -1,8 +1,11 @@
 """One study of each kind, from a pool and a seed."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
-from evoscope.arrays import Bytes
+import numpy as np
+
+from evoscope.arrays import Bytes, Ints
 from evoscope.errors import EvoscopeError
 from human_eval.design import others
 from human_eval.design.alignability import Alignability, alignability
@@ -12,6 +15,7 @@ from human_eval.design.pools import ConceptPool, NeuronPool
 from human_eval.design.trial import Exclusion, Kind, Protocol, Study
 
 NEURON_KINDS: tuple[Kind, ...] = ("alignability", "evolution_label", "pairwise_coherence")
+Cut = Callable[[Ints], Bytes]
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,14 @@ def design(
     protocol: Protocol = "corrected",
     options: Options | None = None,
     name: str = "",
+    cut: Cut | None = None,
 ) -> Study:
     """Design a study; the same arguments give the same study.
+
+    Parameters
+    ----------
+    cut : pool rows [m] -> their pictures, uint8 [m, k, side, side, 3], asked once and only for neurons that are shown;
+        then the pool's own may have no pixels, and only tell k. None: the pool's own.
 
     Raises
     ------
@@ -43,7 +53,39 @@ def design(
     options = options or Options()
     frame = Frame(name or kind, kind, protocol, seed, options.exclusion)
     drafts, source = _drafts(kind, pool, options, protocol, seed)
-    return assemble(frame, drafts, source, options.blocking)
+    if cut is not None:
+        drafts, source = _cut(drafts, cut)
+    if 0 in source.shape:
+        raise EvoscopeError("the pool has no pictures", "give a pool with pictures, or how to cut them")
+    study = assemble(frame, drafts, source, options.blocking)
+    return replace(study, remarks=(*study.remarks, *_short(kind, pool, drafts, options.count)))
+
+
+def _cut(drafts: Sequence[Draft], cut: Cut) -> tuple[list[Draft], Bytes]:
+    """The drafts with their rows counted anew, and the pictures of only those."""
+    rows = sorted({row for draft in drafts for panel in draft.panels for row, _ in panel})
+    place = {row: number for number, row in enumerate(rows)}
+    moved = [
+        replace(
+            draft, panels=tuple(tuple((place[row], rank) for row, rank in panel) for panel in draft.panels)
+        )
+        for draft in drafts
+    ]
+    return moved, cut(np.array(rows, dtype=np.int64))
+
+
+def _short(
+    kind: Kind, pool: NeuronPool | ConceptPool, drafts: Sequence[Draft], wanted: int
+) -> tuple[str, ...]:
+    """Which models have fewer neurons to follow than wanted."""
+    if kind != "evolution_label" or not isinstance(pool, NeuronPool):
+        return ()
+    counts = {model: sum(draft.condition == model for draft in drafts) for model in dict.fromkeys(pool.model)}
+    return tuple(
+        f"Only {count} neurons of {model} have a place in the space at all stages, not {wanted}."
+        for model, count in counts.items()
+        if count < wanted
+    )
 
 
 def _drafts(

@@ -29,10 +29,15 @@ def public(study: Study) -> dict[str, Any]:
         "protocol": study.protocol,
         "exclusion": asdict(study.exclusion),
         "remarks": list(study.remarks),
-        "key_sha256": hashlib.sha256(_text(key(study)).encode()).hexdigest(),
+        "key_sha256": key_digest(study),
         "blocks": [{"id": block.id, "trials": list(block.trials)} for block in study.blocks],
         "trials": sorted((public_trial(trial) for trial in study.trials), key=lambda trial: str(trial["id"])),
     }
+
+
+def key_digest(study: Study) -> str:
+    """Checksum of the study's key, by which its public parts are known to belong to it."""
+    return hashlib.sha256(_text(key(study)).encode()).hexdigest()
 
 
 def public_trial(trial: Trial) -> dict[str, Any]:

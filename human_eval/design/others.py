@@ -19,7 +19,7 @@ STAGES = 3
 def evolution_label(
     pool: NeuronPool, neurons: int, patches: int, protocol: Protocol, seed: int
 ) -> list[Draft]:
-    """``neurons`` of each model at its first, middle and last epoch, for naming.
+    """``neurons`` of each model (or all that are placed at each stage) at its first, middle and last epoch, for naming.
 
     As released, in the order of time; corrected, half of them backwards, so that a set's place tells nothing.
     """
@@ -36,7 +36,7 @@ def _followed(pool: NeuronPool, model: str, neurons: int, stream: np.random.Gene
     if len(epochs) < STAGES:
         raise EvoscopeError(
             f"'{model}' has {len(epochs)} epochs in the pool, and evolution labelling shows {STAGES}",
-            "give patches of at least three epochs",
+            "give patches of at least three epochs, or leave this kind of study out",
         )
     chosen = [epochs[0], epochs[len(epochs) // 2], epochs[-1]]
     at: dict[tuple[str, int], dict[int, int]] = {}
@@ -45,7 +45,7 @@ def _followed(pool: NeuronPool, model: str, neurons: int, stream: np.random.Gene
     whole = [
         [rows[epoch] for epoch in chosen] for rows in at.values() if all(epoch in rows for epoch in chosen)
     ]
-    picked = drawn(np.arange(len(whole)), neurons, stream, f"evolution labelling of '{model}'")
+    picked = drawn(np.arange(len(whole)), min(neurons, len(whole)), stream, "evolution labelling")
     return [whole[place] for place in picked]
 
 

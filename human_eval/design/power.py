@@ -94,3 +94,22 @@ def power_table(
         for people in participants
         for count in trials
     ]
+
+
+def participants_needed(
+    effect: Effect, trials: int, power: float, seed: int, most: int = 1000, draws: int = 500
+) -> int | None:
+    """Fewest participants, of ``trials`` answers each, that show ``effect`` with ``power``; None: more than ``most``.
+
+    Found by bisection over `simulated_power`, which grows with the participants but for the noise of its draws.
+    """
+    low, high = 1, 2
+    while simulated_power(effect, high, trials, seed, draws) < power:
+        if high >= most:
+            return None
+        low, high = high, min(2 * high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = simulated_power(effect, middle, trials, seed, draws) >= power
+        low, high = (low, middle) if enough else (middle, high)
+    return high

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from human_eval.design.positions import opaque
 from human_eval.design.trial import Study, Trial
-from human_eval.render.folder import png
+from human_eval.render.folder import Encoded
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,10 @@ def _name(study: Study, trial: Trial, panel: int, place: int) -> str:
 def write_pictures(study: Study, folder: Path) -> Iterator[Path]:
     """Write all pictures below ``folder``, to be hosted; one path each."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    album = Encoded(study)
     for trial in study.trials:
         for panel, rows in enumerate(trial.panels):
             for place, row in enumerate(rows):
                 path = folder / "pictures" / f"{_name(study, trial, panel, place)}.png"
-                path.write_bytes(png(study, row))
+                path.write_bytes(album.png(row))
                 yield path

@@ -67,6 +67,7 @@ function ask(trial, number) {
   byId("practice").hidden = !trial.practice;
   byId("question").textContent = trial.form.question;
   byId("hint").textContent = "";
+  byId("panels").className = trial.panels.length === 1 ? "alone" : trial.panels.every((files) => files.length === 1) ? "single" : "";
   byId("panels").replaceChildren(...trial.panels.map((files, at) => panel(trial, files, at)));
   byId("texts").replaceChildren(...trial.form.texts.flatMap(field));
   byId("options").hidden = trial.form.options.length === 0;
@@ -80,7 +81,8 @@ function ask(trial, number) {
 }
 
 function panel(trial, files, at) {
-  const name = trial.panels.length > 1 ? "Set " + String.fromCharCode(65 + at) : "Pictures";
+  const what = trial.panels.every((files) => files.length === 1) ? "Picture " : "Set ";
+  const name = trial.panels.length > 1 ? what + String.fromCharCode(65 + at) : "Pictures";
   const attributes = trial.form.choose ? { type: "button", class: "panel", "aria-pressed": "false" } : { class: "panel" };
   const made = element(trial.form.choose ? "button" : "div", attributes);
   made.append(element("span", {}, trial.form.choose ? at + 1 + ". " + name : name));
@@ -117,7 +119,7 @@ function preload(trial) {
 }
 
 function missing(trial) {
-  if (trial.form.choose && draft.choice === null) return "Please choose one of the sets.";
+  if (trial.form.choose && draft.choice === null) return "Please choose one of them.";
   if (draft.texts.some((text) => !text.trim())) return "Please write a few words in every field.";
   if (trial.form.options.length && draft.option === null) return "Please choose one of the answers.";
   return "";

@@ -1,0 +1,158 @@
+"""Human studies: one trial of each kind, as a participant sees it."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from evoscope.arrays import Bytes
+from evoscope.exhibits import StudySheet
+from evoscope.viz import Sheet, patch_grid
+from evoscope.viz.layout import PAGE
+from evoscope.viz.style import BACKDROP, FAINT, LARGE, NORMAL, QUIET, SMALL
+from evoscope.viz.text import elide, wrap
+from results.about import About, caption
+from results.reading import Exhibits, exhibit
+
+ID = "fig_studies"
+TITLE = "Human studies: one trial of each kind"
+READS: tuple[str, ...] = ("study_sheet",)
+
+RIGHT = "#0b57a4"
+# Inches.
+MARGIN, GAP, PAD, HEADING, LINE, NAME, FIELD = 0.07, 0.14, 0.1, 0.22, 0.125, 0.14, 0.24
+CARD = (PAGE - 2 * MARGIN - GAP) / 2
+INSIDE = CARD - 2 * PAD
+BETWEEN = 0.07
+
+
+@dataclass(frozen=True)
+class Panels:
+    """How the panels of a trial stand: ``across`` beside each other, of ``side`` inches, ``grid`` pictures wide."""
+
+    count: int
+    across: int
+    side: float
+    grid: int
+
+    @property
+    def height(self) -> float:
+        """Of all rows with their names."""
+        return ceil(self.count / self.across) * (NAME + self.side + BETWEEN)
+
+
+def panels_of(trial: "pd.Series[Any]") -> Panels:
+    """As on the page: sets three beside each other, single pictures in one row."""
+    count, pictures = int(trial["panels"]), int(trial["pictures"])
+    across = count if pictures == 1 else min(count, 3)
+    side = min((INSIDE - (across - 1) * BETWEEN) / across, 1.05)
+    return Panels(count, across, side, ceil(pictures**0.5))
+
+
+def figure(exhibits: Exhibits, about: About) -> Figure:
+    """Cards in two columns, each below the shorter one so far."""
+    sheet_of = exhibit(exhibits, "study_sheet", StudySheet)
+    trials = sheet_of.trials.reset_index(drop=True)
+    places, tops = [], [MARGIN, MARGIN]
+    for number in range(len(trials)):
+        column = 0 if tops[0] <= tops[1] else 1
+        places.append((MARGIN + column * (CARD + GAP), tops[column]))
+        tops[column] += height_of(trials.loc[number]) + GAP
+    sheet = Sheet(PAGE, max(tops))
+    for number, (left, top) in enumerate(places):
+        _card(sheet, left, top, trials.loc[number], sheet_of.pictures)
+    return sheet.figure
+
+
+def question_lines(trial: "pd.Series[Any]") -> list[str]:
+    """The question in at most three lines."""
+    return wrap(str(trial["question"]), INSIDE, NORMAL, 3).split("\n")
+
+
+def height_of(trial: "pd.Series[Any]") -> float:
+    """Height of a card in inches."""
+    answers = FIELD * len(lines(trial["texts"])) + (2 * LINE + 0.06 if trial["options"] else 0)
+    return HEADING + PAD + len(question_lines(trial)) * LINE + 0.06 + panels_of(trial).height + answers + PAD
+
+
+def lines(text: object) -> list[str]:
+    """Lines of a text; none of an empty one."""
+    return str(text).split("\n") if text else []
+
+
+def _card(sheet: Sheet, left: float, top: float, trial: "pd.Series[Any]", pictures: Bytes) -> None:
+    head = str(trial["kind"]).replace("_", " ")
+    sheet.text(left, top, head, size=LARGE, bold=True)
+    condition = f"condition: {trial['condition']}".replace("_", " ")
+    sheet.text(left + CARD, top + 0.025, condition, size=SMALL, across="right", color=QUIET)
+    _frame(sheet, left, top + HEADING, CARD, height_of(trial) - HEADING, BACKDROP)
+    left, top = left + PAD, top + HEADING + PAD
+    for number, line in enumerate(question_lines(trial)):
+        sheet.text(left, top + number * LINE, line, bold=True)
+    top += len(question_lines(trial)) * LINE + 0.06
+    _panels(sheet, left, top, trial, pictures)
+    _answers(sheet, left, top + panels_of(trial).height, trial)
+
+
+def _panels(sheet: Sheet, left: float, top: float, trial: "pd.Series[Any]", pictures: Bytes) -> None:
+    """Panels with their names; the right one in blue."""
+    shape, each = panels_of(trial), int(trial["pictures"])
+    what = "Picture" if each == 1 else "Set"
+    for number in range(shape.count):
+        row, column = divmod(number, shape.across)
+        x, y = left + column * (shape.side + BETWEEN), top + row * (NAME + shape.side + BETWEEN)
+        right = bool(trial["choose"]) and number == int(trial["answer"])
+        name = f"{what} {chr(ord('A') + number)}" if shape.count > 1 else "Pictures"
+        sheet.text(x, y, name, room=shape.side, size=SMALL, bold=right, color=RIGHT if right else QUIET)
+        axes = sheet.axes(x, y + NAME, shape.side, shape.side)
+        first = int(trial["first"]) + number * each
+        patch_grid(axes, pictures[first : first + each], shape.grid, RIGHT if right else FAINT)
+        axes.set_anchor("NW")
+
+
+def _answers(sheet: Sheet, left: float, top: float, trial: "pd.Series[Any]") -> None:
+    """Text fields, then the closed question with its options; the expected one in blue."""
+    for prompt in lines(trial["texts"]):
+        sheet.text(left, top + 0.05, elide(prompt, 0.8, SMALL), size=SMALL)
+        _frame(sheet, left + 0.85, top + 0.01, INSIDE - 0.85, FIELD - 0.06, FAINT)
+        top += FIELD
+    if not trial["options"]:
+        return
+    sheet.text(left, top + 0.02, str(trial["option_question"]), room=INSIDE, size=SMALL, bold=True)
+    options = lines(trial["options"])
+    room = INSIDE / len(options)
+    for number, option in enumerate(options):
+        right = not trial["choose"] and number == int(trial["answer"])
+        colour = RIGHT if right else QUIET
+        x = left + number * room
+        sheet.swatch(x, top + 0.02 + LINE, colour, marker="o").set(mfc=colour if right else "white", mew=0.8)
+        shown = elide(option, room - 0.16, SMALL)
+        sheet.text(x + 0.13, top + 0.02 + LINE, shown, size=SMALL, color=colour)
+
+
+def _frame(sheet: Sheet, left: float, top: float, width: float, height: float, colour: str) -> None:
+    """Rounded frame, behind everything."""
+    axes = sheet.axes(left, top, width, height)
+    axes.set_axis_off()
+    axes.set_xlim(0, width)
+    axes.set_ylim(0, height)
+    axes.set_zorder(-1)
+    style = "round,pad=0,rounding_size=0.05"
+    axes.add_patch(
+        FancyBboxPatch((0, 0), width, height, boxstyle=style, fc="none", ec=colour, lw=0.8, clip_on=False)
+    )
+
+
+def words(exhibits: Exhibits, about: About) -> str:
+    """Caption of the figure."""
+    trials = exhibit(exhibits, "study_sheet", StudySheet).trials
+    what = (
+        "The first trial of each study that has a right answer, as its page shows it; blue: the right or expected "
+        "answer, which participants are not shown. Neurons are shown by the image patches that excite them most, "
+        "concepts by the images that lie farthest along them. The wording is ours: the papers' own was not published. "
+        "Nobody has answered these studies."
+    )
+    return caption(TITLE, what, about, n=f"{len(trials)} trials, one of each kind")
