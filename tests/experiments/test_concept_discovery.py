@@ -1,0 +1,83 @@
+"""Concept discovery as an experiment: degenerate layers, and what it refuses or survives."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evoscope.data.images import ConceptTable
+from evoscope.discovery.protocol import RefineRule
+from evoscope.discovery.refine import refine
+from evoscope.errors import EvoscopeError
+from experiments.stages.concept_methods import METHODS, decomposition
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(6)
+
+
+def degenerate(kind, rng):
+    if kind == "one channel":
+        return rng.random((30, 1))
+    return rng.random((7, 12)) if kind == "fewer images than channels" else np.full((20, 5), 0.5)
+
+
+@pytest.mark.parametrize("kind", ["one channel", "fewer images than channels"])
+@pytest.mark.parametrize("method", METHODS)
+def test_degenerate_layers_have_directions_and_counts(method, kind, rng):
+    features = degenerate(kind, rng).astype(np.float32)
+    present = np.arange(len(features))[:, None] % 2 == 0
+    basis = decomposition(method, ConceptTable(("part:a",), present)).fit(features, 0, "layer")
+    assert np.isfinite(basis.directions).all()
+    found = refine(features, basis.directions, RefineRule(), layer="layer")
+    assert len(found.surviving) == len(basis)
+
+
+@pytest.mark.parametrize("method", ["nmf", "ica", "kmeans"])
+def test_constant_features_are_refused_in_one_sentence(method, rng):
+    with pytest.raises(EvoscopeError, match="the same for all images"):
+        decomposition(method, None).fit(degenerate("constant", rng).astype(np.float32), 0, "layer")
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "probes"])
+def test_nan_features_are_refused_in_one_sentence(method, rng):
+    features = rng.random((20, 5))
+    features[3, 2] = np.nan
+    with pytest.raises(EvoscopeError, match="NaN"):
+        decomposition(method, None).fit(features, 0, "layer")
+
+
+CASES = {
+    "layer": (["discovery.layer=features.99"], "features.99"),
+    "layer without a map": (["discovery.layer=classifier.0"], "classifier.0"),
+    "epoch": (["discovery.epoch=99"], "epoch 99"),
+    "class": (["discovery.classes=[unicorn]"], "unicorn"),
+    "method": (["discovery.methods=[svd,magic]"], "kmeans"),
+    "no method": (["discovery.methods=[]"], "leaves no method"),
+    "side": (["protocol.side=diagonals"], "columns"),
+    "threshold": (["protocol.refine_ward=-1"], "ward=-1"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refused_before_any_work(case, run_py, tmp_path):
+    arguments, clue = CASES[case]
+    done = run_py(
+        "experiment=concept_discovery", "scale=smoke", "model=vgg16", *arguments, store=tmp_path / "store"
+    )
+    assert done.returncode != 0
+    assert clue in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "store").exists()
+
+
+def test_as_released_and_few_methods(run_py, tmp_path):
+    """The released protocol may be the job's own; the base is neither trained nor looked at."""
+    done = run_py(
+        "experiment=concept_discovery", "scale=smoke", "model=vgg16", "protocol=as_released",
+        "discovery.methods=[neurons]", "~protocols.corrected", "discovery.classes=[0]", "discovery.epoch=0",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "vgg19" not in done.stdout
+    (table,) = tmp_path.rglob("table_clusters.csv")
+    assert set(pd.read_csv(table)["protocol"]) == {"as_released"}
