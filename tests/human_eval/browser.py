@@ -12,6 +12,8 @@ import urllib.request
 from pathlib import Path
 
 DRIVER, CHROMIUM = shutil.which("chromedriver"), shutil.which("chromium")
+AXE = Path(__file__).resolve().parents[2] / ".venv" / "axe" / "axe_playwright_python" / "axe.min.js"
+PHONE = {"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2, "touch": True}}
 
 
 def free_port() -> int:
@@ -21,7 +23,7 @@ def free_port() -> int:
 
 
 class Browser:
-    def __init__(self, width=1200, height=900, patience=120):
+    def __init__(self, phone=False, patience=120):
         port = free_port()
         self.process = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL)
         self.root = f"http://127.0.0.1:{port}/session"
@@ -29,11 +31,11 @@ class Browser:
             "--headless=new",
             "--disable-gpu",
             "--disable-dev-shm-usage",
-            f"--window-size={width},{height}",
+            "--window-size=1200,900",
         ]
         if os.geteuid() == 0:
             arguments.append("--no-sandbox")
-        options = {"binary": CHROMIUM, "args": arguments}
+        options = {"binary": CHROMIUM, "args": arguments} | ({"mobileEmulation": PHONE} if phone else {})
         wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
         deadline = time.monotonic() + patience
         while True:
@@ -59,6 +61,16 @@ class Browser:
 
     def run(self, script, *arguments):
         return self._call("/execute/sync", {"script": script, "args": list(arguments)})
+
+    def violations(self):
+        """What axe-core finds against WCAG 2.1 A and AA on the page as it is now: rule and elements."""
+        self.run(AXE.read_text(encoding="utf-8"))
+        script = (
+            "const done = arguments[0]; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+            ".then((r) => done(r.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 120))])),"
+            " (e) => done(['axe failed', String(e)]));"
+        )
+        return self._call("/execute/async", {"script": script, "args": []})
 
     def click(self, selector):
         found = self._call("/element", {"using": "css selector", "value": selector})
