@@ -5,6 +5,8 @@ from evoscope.store import Node
 from experiments.carry_out import carry_out
 from experiments.checks import one_of
 from experiments.chosen import chosen_classes, judged_runs
+from experiments.concept_evolution import DRAWN as EVOLUTION
+from experiments.concept_evolution import evolution_exhibits
 from experiments.context import Context
 from experiments.discovery_protocol import compared_protocols
 from experiments.plan import Plan
@@ -47,7 +49,7 @@ def plan(context: Context) -> Plan:
     if context.data.pool.concepts is not None:
         truth = [concept_truth(context, *pair) for pair in zip(spaces, directions, strict=True)]
         exhibits["concept_truth"] = gathered(context, "concept_truth", spaces, truth)
-    # Further exhibits (concepts over the epochs) go here.
+    exhibits |= evolution_exhibits(context, judged_runs(context))
     return Plan(exhibits, drawn(exhibits))
 
 
@@ -57,6 +59,7 @@ def drawn(exhibits: dict[str, Node]) -> tuple[str, ...]:
     ids += ["table_popularity", "table_concept_relevance"]
     ids += ["table_wrong_side"] if "wrong_side" in exhibits else []
     ids += ["fig_concept_truth", "table_concept_truth"] if "concept_truth" in exhibits else []
+    ids += EVOLUTION if "concept_evolution" in exhibits else ()
     return tuple(ids)
 
 

@@ -45,7 +45,8 @@ class Following:
     which the match has seen; ``distance``: float64 [e, f], in the space; ``reach``: float64 [f], see
     `evoscope.discovery.following.resampling.reach`; ``appears``, ``settles``: int64 [f], epochs, or -2: never.
 
-    A direction *appears* at the first epoch from which its similarity lies above both nulls to the end. At the last
+    A direction *appears* at the first epoch from which its similarity lies above both nulls to the end: what any set of
+    directions finds in that epoch's features (a concept that dominates them) has not appeared. At the last
     epoch it is matched with itself, so that one that appears only there was not found before; -2 means that it is
     unplaced, or no more itself than chance. It *settles* at the first epoch from which it also lies within ``reach`` of
     its final place to the end: within 95 % of the places that another draw of the images would have given the final
@@ -103,8 +104,11 @@ def follow(
         raise EvoscopeError(
             f"directions cannot be followed over epochs {list(epochs)}", "give different ones in order"
         )
-    virtual = tuple(virtual_neurons(each, place, k, first) for each in snapshots)
-    *earlier, last = virtual
+    *before, at_last = snapshots
+    last = virtual_neurons(at_last, place, k, first)
+    number = len(np.unique(last.direction))
+    earlier = [virtual_neurons(each, place, k, first, number) for each in before]
+    virtual = (*earlier, last)
     matches = [*(match(last.places, each.places) for each in earlier), _itself(last)]
     pairs = list(zip(snapshots, virtual, strict=True))
     nulls = [
@@ -134,14 +138,17 @@ def follow(
     )
 
 
-def virtual_neurons(snapshot: Snapshot, place: Place, k: int, first: int = FIRST) -> Virtual:
-    """The candidates of an epoch: the first directions of every class and the first by energy.
+def virtual_neurons(snapshot: Snapshot, place: Place, k: int, first: int = FIRST, least: int = 0) -> Virtual:
+    """The candidates of an epoch: the first directions of every class and the ``first`` by energy.
 
-    On both sides where the ranking counts both, else on the positive side.
+    On both sides where the ranking counts both, else on the positive side. Where they are less than ``least``
+    directions, the next by energy join them, so that as many as that can have a partner.
     """
     found, features = snapshot.found, snapshot.features
     tops, _ = candidates(found.ranking)
     directions = np.union1d(tops, np.arange(min(first, len(found.basis)))).astype(np.int64)
+    rest = np.setdiff1d(np.arange(len(found.basis)), directions)
+    directions = np.union1d(directions, rest[: max(least - len(directions), 0)])
     sides = (1, -1) if found.ranking.candidates == "both" else (1,)
     direction, side = np.repeat(directions, len(sides)), np.tile(sides, len(directions)).astype(np.int64)
     vectors = side[:, None] * found.basis.directions[direction]
