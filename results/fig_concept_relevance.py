@@ -27,8 +27,8 @@ COLUMNS = (
 )  # fmt: skip
 MOST = 12  # concepts of a run that are drawn
 # Inches.
-LABEL, LEFT, BETWEEN, TITLES, ROW, LEAST, AXIS, KEY = 1.72, 1.8, 0.14, 0.17, 0.165, 1.0, 0.34, 0.2
-LOGIT, ACCURACY, STABILITY, SCATTER, BEFORE = 1.45, 1.0, 0.75, 1.2, 0.58
+LABEL, LEFT, BETWEEN, TITLES, ROW, LEAST, AXIS, KEY = 1.72, 1.8, 0.24, 0.17, 0.165, 1.0, 0.34, 0.2
+LOGIT, ACCURACY, STABILITY, SCATTER, BEFORE = 1.35, 0.98, 0.75, 1.17, 0.58
 
 
 def figure(exhibits: Exhibits, about: About) -> Figure:

@@ -104,11 +104,12 @@ def _alignment(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     axes.bar(place, own, width=1.0, color=colour, linewidth=0, rasterized=len(own) > 400, zorder=2)
     chance = random_curve(doubles(rows["random_alignment"]), len(own), either=bool((own < 0).any()))
     axes.plot(place, chance, color=INK, lw=0.9, linestyle=(0, (3, 1.6)), zorder=4)
-    for line in (-ALIGNED, ALIGNED):
+    signs = (-1, 1) if (own < 0).any() or (chance < 0).any() else (1,)
+    for line in (sign * ALIGNED for sign in signs):
         axes.axhline(line, color=QUIET, lw=0.8, linestyle=(0, (1, 1.8)), zorder=3)
     axes.axhline(0, color=QUIET, lw=0.6, zorder=3)
-    axes.set_ylim(-1.03, 1.03)
-    axes.set_yticks([-1, -ALIGNED, 0, ALIGNED, 1])
+    axes.set_ylim(-1.03 if -1 in signs else 0, 1.03)
+    axes.set_yticks(sorted({0.0, *(sign * level for sign in signs for level in (ALIGNED, 1.0))}))
     axes.set_xlim(-0.7, len(own) - 0.3)
     axes.set_xlabel("directions, sorted by their largest component", size=SMALL)
 

@@ -278,6 +278,14 @@ def test_truth_says_how_many_concepts(one):
     assert fig_concept_truth.concepts_of(rows.assign(concepts=[20] + [23] * (len(rows) - 1))) == "20 to 23"
 
 
+def test_small_changes_leave_room_between_the_panels(one, about, collisions):
+    rows = one["relevance"].copy()
+    changes = [name for name in rows.columns if name.startswith(("logit_", "random_"))]
+    rows[changes] = rows[changes] * 0.004
+    rows[[name for name in rows.columns if "accuracy" in name]] = 0.0
+    assert collisions(figure_of(fig_concept_relevance, {"relevance": rows}, about)) == []
+
+
 def test_a_class_without_candidate_is_named_but_not_counted(one, about, collisions):
     rows = one["relevance"].copy()
     numbers = rows.columns[5:]
