@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 from scipy.linalg import subspace_angles
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
 from evoscope.arrays import Doubles, Floats, Ints
 from evoscope.discovery.basis import ConceptBasis, svd_basis
@@ -57,7 +57,8 @@ def draw(rows: int, width: int, classes: int) -> Drawn:
     drops = sum((np.arange(width) >= rank).astype(float) for rank in RANKS)
     scales = DECAY ** np.arange(width) * DROP**drops
     means = stream.standard_normal((classes, width)) * scales * (np.arange(width) < RANKS[0])
-    return Drawn(*(each.astype(np.float32) for each in (rotation, means, scales)), rows)
+    turn, centres, spread = (each.astype(np.float32) for each in (rotation, means, scales))
+    return Drawn(turn, centres, spread, rows)
 
 
 class Clock:

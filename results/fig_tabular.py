@@ -19,10 +19,10 @@ ID = "fig_tabular"
 TITLE = "Concepts of a network for a table, and the inputs that they follow"
 READS: tuple[str, ...] = ("tabular",)
 
-MOST = 14  # inputs that are drawn beside the protected ones
+MOST, LEAST = 14, 4  # inputs that are drawn, and of them at least so many that are not protected
 LEVEL = 0.05
 # Inches.
-LEFT, RIGHT, GAP, NAMES, ROW, BETWEEN, WIDEST = 1.3, 2.0, 0.16, 1.1, 0.185, 0.3, 0.42
+LEFT, RIGHT, GAP, NAMES, ROW, BETWEEN, WIDEST = 1.65, 2.0, 0.16, 1.1, 0.185, 0.3, 0.46
 
 
 def figure(exhibits: Exhibits, about: About) -> Figure:
@@ -45,7 +45,7 @@ def figure(exhibits: Exhibits, about: About) -> Figure:
 
 def first_network(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the network that is drawn."""
-    return rows[rows["seed"] == rows["seed"].min()]
+    return rows.loc[rows["seed"] == rows["seed"].min()]
 
 
 def columns_of(found: TabularConcepts) -> tuple[list[str], list[str]]:
@@ -53,7 +53,8 @@ def columns_of(found: TabularConcepts) -> tuple[list[str], list[str]]:
     own = first_network(found.correlations)
     largest = own.assign(size=own["value"].abs()).groupby("column")["size"].max()
     others = [name for name in found.columns if name not in found.protected]
-    kept = set(largest.reindex(others).fillna(0).sort_values(ascending=False, kind="stable").index[:MOST])
+    room = max(LEAST, MOST - len(found.protected))
+    kept = set(largest.reindex(others).fillna(0).sort_values(ascending=False, kind="stable").index[:room])
     return [name for name in others if name in kept], list(found.protected)
 
 
@@ -106,9 +107,9 @@ def _words(sheet: Sheet, top: float, left: float, concepts: pd.DataFrame, first:
         sheet.text(left + 0.84, top - 0.3, "accuracy without,\npercentage points", size=SMALL, color=QUIET)
     for place, row in enumerate(concepts.itertuples()):
         line = top + place * ROW + 0.045
-        name = f"v{row.direction}"
+        name = f"v{row.direction!s}"
         if row.class_name:
-            name += f" for {row.class_name}"
+            name += f" {'for' if float(str(row.z)) > 0 else 'against'} {row.class_name!s}"
         sheet.text(LEFT - 0.08, line, name, room=LEFT - 0.15, size=SMALL, across="right")
         sheet.text(left + 0.28, line, signed(float(str(row.z))), size=SMALL, across="right")
         sheet.text(left + 0.72, line, share_words(float(str(row.share))), size=SMALL, across="right")
@@ -174,9 +175,9 @@ def words(exhibits: Exhibits, about: About) -> str:
     left_out = len(found.columns) - sum(map(len, drawn))
     what = (
         "Each row is a singular direction of a hidden layer over the training rows (v0 has the largest singular "
-        "value), with the class that it speaks for: first those with the largest z, then those with the largest "
-        "singular values. Numbers: correlation of the test rows' coordinates along it with each input; pale where 5 % "
-        "of the shuffles of the rows have one as large anywhere in the layer. Right: its z, its share of the layer's "
+        "value), with the class that it speaks for or against most: first those with the largest z, then those with "
+        "the largest singular values. Numbers: correlation of the test rows' coordinates along it with each input; pale where "
+        "5 % of the shuffles of the rows have one as large anywhere in the layer. Right: its z, its share of the layer's "
         "variance, and how the test accuracy changes when it is projected out (to the mean). "
         f"Network: {'; '.join(about.recipes.values())}. "
         f"{accuracy_words(found.networks)} {between_words(found)} {CAUTION}"

@@ -1,6 +1,7 @@
 """Stage ``tabular``: concepts of a table's networks, read against the inputs and taken out of the network."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def tabular(context: Context, table: Table, networks: Sequence[Trained]) -> Node
 
     return Node(
         STAGE,
-        config={"protocol": protocol, "draws": draws, "protected": list(table.protected)},
+        config={"protocol": asdict(protocol), "draws": draws, "protected": list(table.protected)},
         inputs={str(each.seed): each.node for each in networks},
         build=compute,
         seed=context.config.seed,

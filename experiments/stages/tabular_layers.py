@@ -1,6 +1,6 @@
 """One layer of a table's network: its concepts, what they correlate with, and what the network loses without them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,12 +95,15 @@ def batches(values: Floats, part: Part) -> Iterator[Batch]:
 def layer_rows(network: Network, table: Table, found: Found, draws: int) -> LayerRows:
     """Correlate the scores with the inputs, and take the concepts out one at a time."""
     seed = derive(found.seed, "table", found.layer)
-    head = {"seed": found.seed, "layer": found.layer}
     without = _ablated(network, table, found, seed)
+
+    def framed(rows: Iterable[dict[str, object]], columns: list[str] | None = None) -> pd.DataFrame:
+        return pd.DataFrame(rows, columns=columns).assign(seed=found.seed, layer=found.layer)
+
     return LayerRows(
-        concepts=pd.DataFrame(_concept_rows(table, found, without, seed)).assign(**head),
-        correlations=pd.DataFrame(_correlation_rows(table, found, draws, seed)).assign(**head),
-        gaps=pd.DataFrame(_gap_rows(table, found, without, draws, seed), columns=GAPS).assign(**head),
+        concepts=framed(_concept_rows(table, found, without, seed)),
+        correlations=framed(_correlation_rows(table, found, draws, seed)),
+        gaps=framed(_gap_rows(table, found, without, draws, seed), GAPS),
     )
 
 

@@ -56,14 +56,15 @@ def correlated(scores: Array, values: Array, seed: int, draws: int = 1000) -> Co
         raise EvoscopeError(f"nothing correlates over {len(scores)} rows", f"give at least {LEAST}")
     left, right = (np.asarray(each, dtype=np.float64) for each in (scores, values))
     value = correlations(left, right)
-    undefined = (_standard(left) == 0).all(axis=0)[:, None] | (_standard(right) == 0).all(axis=0)
+    first, second = _standard(left), _standard(right)
+    undefined = (first == 0).all(axis=0)[:, None] | (second == 0).all(axis=0)
     stream = generator(seed, "correlation")
     resampled = (stream.integers(len(left), size=len(left)) for _ in range(draws))
     bounds = np.quantile(
         [correlations(left[rows], right[rows]) for rows in resampled], [0.025, 0.975], axis=0
     )
     shuffles = (stream.permutation(len(left)) for _ in range(draws))
-    largest = np.array([np.abs(correlations(left[rows], right)).max(initial=0) for rows in shuffles])
+    largest = np.array([np.abs(first[rows].T @ second).max(initial=0) for rows in shuffles]) / len(left)
     p = (1 + (largest >= np.abs(value)[..., None]).sum(axis=-1)) / (1 + draws)
     value, low, high, p = (np.where(undefined, np.nan, each) for each in (value, *bounds, p))
     return Correlated(value, low, high, p, float(np.quantile(largest, LEVEL)))

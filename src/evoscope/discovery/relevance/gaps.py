@@ -2,8 +2,11 @@
 
 import numpy as np
 
-from evoscope.arrays import Array, Bools, Doubles
-from evoscope.stats.intervals import Interval, bootstrap_interval
+from evoscope.arrays import Array, Bools, Doubles, Ints
+from evoscope.seeds import generator
+from evoscope.stats.intervals import Interval, percentile_interval
+
+LEVEL = 0.95
 
 
 def cut(values: Doubles, reference: Doubles) -> tuple[Bools, float]:
@@ -17,29 +20,35 @@ def cut(values: Doubles, reference: Doubles) -> tuple[Bools, float]:
 
 
 def gap(decided: Array, group: Bools) -> Doubles:
-    """Share decided so in the group minus that in the rest, of bool or 0 and 1 [..., n]; NaN if either is empty."""
-    return np.asarray(_gap(np.asarray(decided, dtype=np.float64), group.astype(np.float64)))
+    """Share decided so in the group minus that in the rest, of bool [..., n]; NaN if either is empty."""
+    inside, outside = (np.asarray(decided, dtype=np.float64) @ own for own in (group, ~group))
+    return _difference(inside, outside, group.sum(), (~group).sum())
 
 
 def gap_change(before: Bools, after: Bools, group: Bools, seed: int, n: int = 1000) -> Interval:
-    """Gap after minus before, with a bootstrap interval over rows; without bounds if either group is empty.
+    """Gap after minus before, with a bootstrap interval over rows; without bounds if either group may be empty.
 
     Parameters
     ----------
     before, after : bool [rows], whether the network decides so; group : bool [rows].
     seed, n : of the bootstrap.
     """
-    rows = np.stack([before, after, group], axis=1).astype(np.float64)
-
-    def statistic(sample: Doubles) -> Doubles:
-        first, second, inside = (sample[..., place] for place in range(3))
-        return _gap(second, inside) - _gap(first, inside)
-
-    return bootstrap_interval(rows, seed, n, statistic=statistic)
+    kinds = 4 * group.astype(np.int64) + 2 * after + before
+    counts = np.bincount(kinds, minlength=8)
+    # Rows of a kind are alike, so that drawing rows anew is drawing how many there are of each.
+    drawn = generator(seed, "bootstrap").multinomial(len(kinds), counts / len(kinds), size=n)
+    return percentile_interval(float(_change(counts)), _change(drawn), LEVEL, len(kinds))
 
 
-def _gap(decided: Doubles, group: Doubles) -> Doubles:
-    rest = 1 - group
+def _change(counts: Ints) -> Doubles:
+    """Change of the gap from numbers of rows [..., 8] by group, decision after and decision before."""
+    cells = counts.reshape(*counts.shape[:-1], 2, 2, 2).astype(np.float64)
+    # The gain of decisions for it: those taken only after, minus those taken only before.
+    gained = cells[..., 1, 0] - cells[..., 0, 1]
+    sizes = cells.sum(axis=(-1, -2))
+    return _difference(gained[..., 1], gained[..., 0], sizes[..., 1], sizes[..., 0])
+
+
+def _difference(inside: Array, outside: Array, own: Array, rest: Array) -> Doubles:
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares = [(decided * own).sum(axis=-1) / own.sum(axis=-1) for own in (group, rest)]
-    return np.asarray(shares[0] - shares[1], dtype=np.float64)
+        return np.asarray(inside / own - outside / rest, dtype=np.float64)
