@@ -23,7 +23,9 @@ WITH_NETWORKS = (
     "coverage",
     "training_behaviour",
     "evolution_importance",
+    "human_eval",
     "concept_discovery",
+    "outlier_discovery",
 )
 
 

@@ -13,7 +13,7 @@ from evoscope.exhibits import StudySheet
 from evoscope.viz import Sheet, patch_grid
 from evoscope.viz.layout import PAGE
 from evoscope.viz.style import BACKDROP, FAINT, LARGE, NORMAL, QUIET, SMALL
-from evoscope.viz.text import elide, wrap
+from evoscope.viz.text import elide, width_of, wrap
 from results.about import About, caption
 from results.reading import Exhibits, exhibit
 
@@ -27,6 +27,8 @@ MARGIN, GAP, PAD, HEADING, LINE, NAME, FIELD = 0.07, 0.14, 0.1, 0.22, 0.125, 0.1
 CARD = (PAGE - 2 * MARGIN - GAP) / 2
 INSIDE = CARD - 2 * PAD
 BETWEEN = 0.07
+DOT = 0.13
+BOLD = 0.87  # of the room: bold letters are wider
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def figure(exhibits: Exhibits, about: About) -> Figure:
 
 def question_lines(trial: "pd.Series[Any]") -> list[str]:
     """The question in at most three lines."""
-    return wrap(str(trial["question"]), INSIDE, NORMAL, 3).split("\n")
+    return wrap(str(trial["question"]), INSIDE * BOLD, NORMAL, 3).split("\n")
 
 
 def height_of(trial: "pd.Series[Any]") -> float:
@@ -123,14 +125,18 @@ def _answers(sheet: Sheet, left: float, top: float, trial: "pd.Series[Any]") -> 
         return
     sheet.text(left, top + 0.02, str(trial["option_question"]), room=INSIDE, size=SMALL, bold=True)
     options = lines(trial["options"])
-    room = INSIDE / len(options)
+    wide = [width_of(option, SMALL) + DOT for option in options]
+    spare = (INSIDE - sum(wide)) / len(options)
     for number, option in enumerate(options):
         right = not trial["choose"] and number == int(trial["answer"])
         colour = RIGHT if right else QUIET
-        x = left + number * room
-        sheet.swatch(x, top + 0.02 + LINE, colour, marker="o").set(mfc=colour if right else "white", mew=0.8)
-        shown = elide(option, room - 0.16, SMALL)
-        sheet.text(x + 0.13, top + 0.02 + LINE, shown, size=SMALL, color=colour)
+        sheet.swatch(left, top + 0.02 + LINE, colour, marker="o").set(
+            mfc=colour if right else "white", mew=0.8
+        )
+        # Longer options than there is room for share what is lacking.
+        shown = elide(option, wide[number] - DOT + min(spare, 0), SMALL)
+        sheet.text(left + DOT, top + 0.02 + LINE, shown, size=SMALL, color=colour)
+        left += wide[number] + min(spare, 0.25)
 
 
 def _frame(sheet: Sheet, left: float, top: float, width: float, height: float, colour: str) -> None:

@@ -24,7 +24,13 @@ def concept_study_pool(context: Context, folder: Path, count: int) -> ConceptPoo
         ids=concepts.ids,
         condition=concepts.condition,
         layer=concepts.layer,
-        label=concepts.label,
+        label=tuple(spoken(label) for label in concepts.label),
         vectors=concepts.vectors,
         images=np.array(pictures, dtype=np.uint8),
     )
+
+
+def spoken(label: str) -> str:
+    """A true concept as participants read it: ``red (colour)`` for ``colour:red``, other labels as they are."""
+    family, colon, value = label.partition(":")
+    return f"{value} ({family})" if colon and value else label

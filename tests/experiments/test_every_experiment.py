@@ -15,13 +15,20 @@ PICTURES = {
     "evolution_importance",
     "concept_discovery",
     "tabular_concepts",
+    "human_eval",
+}
+
+
+# A kind of study of neurons and one of concepts: hundreds of pages take longer than all the rest.
+LESS = {
+    "train": ["model=vgg16"],
+    "human_eval": ["study.kinds=[image_intruder,pairwise_coherence]"],
 }
 
 
 @pytest.mark.parametrize("name", registry.names())
 def test_runs_at_smoke_scale(name, run_py, tmp_path):
-    model = ["model=vgg16"] if name == "train" else []
-    done = run_py(f"experiment={name}", "scale=smoke", *model)
+    done = run_py(f"experiment={name}", "scale=smoke", *LESS.get(name, ()))
     assert done.returncode == 0, done.stderr
     (status,) = (json.loads(path.read_text()) for path in tmp_path.rglob("status.json"))
     assert (status["state"], status["task"]) == ("done", name)

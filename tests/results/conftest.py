@@ -15,6 +15,8 @@ from results import manifest
 from results.about import About
 from tests.results.concept_maker import CLASSES, ConceptMaker
 from tests.results.evolution_maker import EvolutionMaker
+from tests.results.study_maker import study_exhibits
+from tests.results.outlier_maker import outlier_exhibits
 from tests.results.tabular_maker import tabular
 
 LAYERS = {
@@ -420,6 +422,8 @@ def exhibits():
     evolution = EvolutionMaker(np.random.default_rng(7), runs=("vgg16",), side=16, directions=12)
     more = concepts.exhibits() | {"concept_evolution": evolution.exhibit()}
     more["tabular"] = tabular(np.random.default_rng(7))
+    more |= outlier_exhibits(np.random.default_rng(7))
+    more |= study_exhibits(np.random.default_rng(7))
     return Maker(np.random.default_rng(7), size=400, side=16).exhibits() | more
 
 
