@@ -106,7 +106,7 @@ def clusters(evidence: Evidence, protocol: str) -> list[Check]:
 
 
 def everywhere(evidence: Evidence, protocol: str) -> list[Check]:
-    """C6: concepts are found in every network (their relevance, where no concept is known) and can be read in tables."""
+    """C6: concepts are found in every network (their relevance, where none is known) and can be read in tables."""
     return [*(recovered(evidence, protocol) or relevant(evidence, protocol)), *tables(evidence, protocol)]
 
 
