@@ -177,8 +177,8 @@ def words(exhibits: Exhibits, about: About) -> str:
         "Each row is a singular direction of a hidden layer over the training rows (v0 has the largest singular "
         "value), with the class that it speaks for or against most: first those with the largest z, then those with "
         "the largest singular values. Numbers: correlation of the test rows' coordinates along it with each input; "
-        "pale where 5 % of the shuffles of the rows have one as large anywhere in the layer. Right: its z, its share of "
-        "the layer's variance, and how the test accuracy changes when it is projected out (to the mean). "
+        "pale where 5 % of the shuffles of the rows have one as large anywhere in the layer. Right: its z, its share "
+        "of the layer's variance, and how the test accuracy changes when it is projected out (to the mean). "
         f"Network: {'; '.join(about.recipes.values())}. "
         f"{accuracy_words(found.networks)} {between_words(found)} {CAUTION}"
     )
