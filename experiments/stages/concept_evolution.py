@@ -86,7 +86,7 @@ def concept_evolutions(context: Context, runs: Sequence[Run], sources: Sources) 
         inputs=parts,
         build=compute,
         seed=0,
-        label="evolution of the concept vectors of " + ", ".join(parts),
+        label="concept vectors over training: " + ", ".join(parts),
     )
 
 
