@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 REVERSAL = Path(__file__).with_name("conceptevo_reversal.csv")
+STAMPS = Path(__file__).with_name("cdisco_stamp_accuracy.csv")
 PAIRS = ("early to middle", "middle to late")  # the published pairs of epochs, in the order of training
 BINS = ("bin1", "bin2", "bin3", "bin4")  # most important first
 _NAMES = {
@@ -26,3 +27,12 @@ def published_reversal() -> pd.DataFrame:
     rows["pair"] = [PAIRS[int(second)] for second in later]
     rows["suspect"] = rows["note"].str.startswith("suspect")
     return rows
+
+
+def published_stamps() -> pd.DataFrame:
+    """CDISCO's accuracies of a ResNet-50 on stamped images: ``p``, ``stamped``, ``plain`` (shares of test images)."""
+    rows = pd.read_csv(STAMPS)
+    percent = rows[["resnet50_stamped_test_percent", "resnet50_no_stamp_test_percent"]].to_numpy(dtype=float)
+    return pd.DataFrame(
+        {"p": rows["noise_p"].astype(float), "stamped": percent[:, 0] / 100, "plain": percent[:, 1] / 100}
+    )

@@ -8,6 +8,7 @@ from evoscope.arrays import Array, Doubles, Ints
 from evoscope.discovery.latent import Outcomes
 
 NEIGHBOURS = 10
+_FLAT = 1e-12  # eigenvalues below this share of the largest are rounding
 
 
 def uncertainty(outcomes: Outcomes) -> Doubles:
@@ -26,8 +27,11 @@ def mahalanobis(features: Array, labels: Ints) -> Doubles:
     for label in np.unique(labels):
         residuals[labels == label] = exact[labels == label] - exact[labels == label].mean(axis=0)
     covariance = LedoitWolf(assume_centered=True).fit(residuals).covariance_
-    solved = np.linalg.lstsq(covariance, residuals.T, rcond=None)[0].T
-    return np.asarray(np.sqrt(np.maximum((residuals * solved).sum(axis=1), 0)), dtype=np.float64)
+    values, vectors = np.linalg.eigh(covariance)
+    # The pseudo-inverse: directions without variance count for nothing.
+    varied = values > _FLAT * values[-1]
+    whitened = (residuals @ vectors[:, varied]) / np.sqrt(values[varied])
+    return np.asarray(np.linalg.norm(whitened, axis=1), dtype=np.float64)
 
 
 def knn_distance(features: Array, labels: Ints, neighbours: int = NEIGHBOURS) -> Doubles:

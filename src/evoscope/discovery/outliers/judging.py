@@ -1,0 +1,141 @@
+"""Tables of how well scores find known outliers, one case at a time and over the seeds of an experiment."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from evoscope.arrays import Bools, Doubles
+from evoscope.discovery.outliers.detection import (
+    Metric,
+    auroc,
+    average_precision,
+    detection,
+    difference,
+    precision_at,
+)
+from evoscope.discovery.outliers.scores import CONCEPT_SCORES, RIVALS
+from evoscope.stats.intervals import Interval, t_interval
+
+METRICS = ("auroc", "average_precision", "precision_at_k")
+ONE_SEED = "one seed: interval over images"
+Row = dict[str, object]
+_UNKNOWN = Interval(float("nan"), float("nan"), float("nan"), 0)
+
+
+def judged_scores(scores: pd.DataFrame, outlier: Bools, seed: int) -> pd.DataFrame:
+    """Judge every column of ``scores`` [samples, scores] against the truth, bool [samples].
+
+    Returns
+    -------
+    One row per score and metric: ``score``, ``metric``, ``value``, ``low``, ``high`` (95 %, bootstrap over samples),
+    ``outliers``, ``images`` (judged), ``left_out`` (without a score), ``k`` (of precision at k), ``note`` (why there
+    is no value, else "").
+    """
+    rows: list[Row] = []
+    for name in scores.columns:
+        values = scores[name].to_numpy(dtype=np.float64)
+        rows += _rows_of(str(name), values, outlier, seed)
+    return pd.DataFrame(rows)
+
+
+def compared_scores(scores: pd.DataFrame, outlier: Bools, seed: int) -> pd.DataFrame:
+    """Compare each concept score with loss and confidence on the same samples and resamples.
+
+    Returns
+    -------
+    One row per pair and metric: ``score``, ``against``, ``metric``, ``value`` (by how much the concept score is
+    better), ``low``, ``high``, ``images``, ``note``.
+    """
+    rows: list[Row] = []
+    for name in CONCEPT_SCORES:
+        for rival in RIVALS:
+            first, second = (scores[column].to_numpy(dtype=np.float64) for column in (name, rival))
+            known = ~(np.isnan(first) | np.isnan(second))
+            note = why_not(outlier[known])
+            for metric in METRICS:
+                function = _function(metric, int(outlier[known].sum()))
+                found = difference(function, first, second, outlier, seed) if not note else _UNKNOWN
+                bounds = {"value": found.value, "low": found.low, "high": found.high}
+                head: Row = {"score": name, "against": rival, "metric": metric}
+                rows.append({**head, **bounds, "images": int(known.sum()), "note": note})
+    return pd.DataFrame(rows)
+
+
+def over_seeds(
+    rows: pd.DataFrame, head: Sequence[str], bounds: tuple[float, float] | None = None
+) -> pd.DataFrame:
+    """Mean of ``value`` over the seeds, with Student's interval; one row per combination of ``head``, ``seed`` "all".
+
+    Each seed draws its own outliers, network and split, so that the spread over seeds holds every source of chance.
+    A single seed keeps its own interval, and a note says so. Counts are summed up.
+
+    Parameters
+    ----------
+    rows : with ``seed``, ``value``, ``low``, ``high``, ``note`` and ``images``.
+    bounds : that the interval is cut to.
+    """
+    found: list[Row] = []
+    for keys, group in rows.groupby(list(head), sort=False):
+        names = dict(zip(head, keys, strict=True))
+        first = {str(name): value for name, value in group.iloc[0].items()}
+        found.append({**first, **names, **_mean(group, bounds), "seed": "all"})
+    return pd.DataFrame(found, columns=rows.columns)
+
+
+def why_not(outlier: Bools) -> str:
+    """Say why outliers cannot be looked for in these samples; "" where they can."""
+    hits = int(outlier.sum())
+    if hits == 0:
+        return "no outliers among the samples with a score"
+    return "all samples are outliers" if hits == len(outlier) else ""
+
+
+def _rows_of(name: str, values: Doubles, outlier: Bools, seed: int) -> list[Row]:
+    known = ~np.isnan(values)
+    counts: Row = {
+        "outliers": int(outlier[known].sum()),
+        "images": int(known.sum()),
+        "left_out": int((~known).sum()),
+        "k": int(outlier[known].sum()),
+    }
+    note = why_not(outlier[known])
+    found: Mapping[str, Interval] = dict.fromkeys(METRICS, _UNKNOWN)
+    if not note:
+        judged = detection(values, outlier, seed)
+        found = {metric: getattr(judged, metric) for metric in METRICS}
+    return [
+        {
+            "score": name,
+            "metric": metric,
+            "value": each.value,
+            "low": each.low,
+            "high": each.high,
+            **counts,
+            "note": note,
+        }
+        for metric, each in found.items()
+    ]
+
+
+def _function(metric: str, k: int) -> Metric:
+    if metric == "precision_at_k":
+        return partial(precision_at, k=k)
+    return auroc if metric == "auroc" else average_precision
+
+
+def _mean(group: pd.DataFrame, bounds: tuple[float, float] | None) -> Row:
+    known = group[group["value"].notna()]
+    counts: Row = {
+        name: int(group[name].sum()) for name in ("outliers", "images", "left_out", "k") if name in group
+    }
+    if known.empty:
+        return counts
+    if len(known) == 1:
+        row = known.iloc[0]
+        return {**counts, "value": row["value"], "low": row["low"], "high": row["high"], "note": ONE_SEED}
+    mean = t_interval(known["value"].to_numpy(dtype=np.float64))
+    low, high = (mean.low, mean.high) if bounds is None else np.clip((mean.low, mean.high), *bounds)
+    note = f"{len(known)} of {len(group)} seeds" if len(known) < len(group) else ""
+    return {**counts, "value": mean.value, "low": float(low), "high": float(high), "note": note}

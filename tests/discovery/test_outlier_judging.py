@@ -1,0 +1,118 @@
+"""Every outlier score side by side, judged case by case and over seeds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evoscope.discovery.discover import discover
+from evoscope.discovery.latent import scan_latents
+from evoscope.discovery.outliers import (
+    CONCEPT_SCORES,
+    RIVALS,
+    SCORES,
+    ScoreOptions,
+    compared_scores,
+    concept_deviation,
+    detection,
+    judged_scores,
+    mahalanobis,
+    outlier_scores,
+    over_seeds,
+)
+from evoscope.discovery.outliers.detection import auroc, difference
+from evoscope.discovery.outliers.judging import ONE_SEED
+from evoscope.discovery.protocol import as_released, corrected
+from evoscope.stats import t_interval
+from tests.discovery.small import batches_of, noise, small
+
+
+@pytest.fixture(scope="module")
+def seen():
+    return scan_latents(small(), batches_of(noise(80, seed=1)), 80, ["second"], ("logit", "loss"))
+
+
+@pytest.mark.parametrize("protocol", [corrected(), as_released()], ids=["corrected", "as_released"])
+def test_scores_are_those_of_their_own_functions(seen, protocol):
+    layer = seen.of("second")
+    found = outlier_scores(layer, seen.outcomes, protocol, ScoreOptions(concepts=2), seed=0)
+    assert tuple(found.columns) == SCORES
+    own = discover(layer, seen.outcomes, protocol)
+    along = layer.rows("features").astype(float) @ own.basis.scored.T
+    expected = concept_deviation(along, seen.outcomes.labels, own.ranking, 2)
+    np.testing.assert_allclose(found["svd_deviation"], expected)
+    np.testing.assert_array_equal(found["loss"], seen.outcomes.loss)
+    np.testing.assert_allclose(
+        found["mahalanobis"], mahalanobis(layer.rows("features"), seen.outcomes.labels)
+    )
+    assert found["random"].between(0, 1).all()
+
+
+@pytest.fixture
+def scores():
+    rng = np.random.default_rng(5)
+    outlier = np.arange(60) < 15
+    return pd.DataFrame(
+        {name: outlier * (5 - place) / 4 + rng.normal(size=60) for place, name in enumerate(SCORES)}
+    ), outlier
+
+
+def test_tables_hold_what_the_single_functions_say(scores):
+    frame, outlier = scores
+    frame.loc[[2, 40], "knn"] = np.nan
+    rows = judged_scores(frame, outlier, seed=3).set_index(["score", "metric"])
+    for name in ("loss", "knn"):
+        expected = detection(frame[name].to_numpy(), outlier, seed=3)
+        row = rows.loc[name, "auroc"]
+        assert (row["value"], row["low"], row["high"]) == tuple(
+            getattr(expected.auroc, part) for part in ("value", "low", "high")
+        )
+    assert rows.loc["knn", "auroc"][["outliers", "images", "left_out"]].tolist() == [14, 58, 2]
+    compared = compared_scores(frame, outlier, seed=3).set_index(["score", "against", "metric"])
+    assert len(compared) == len(CONCEPT_SCORES) * len(RIVALS) * 3
+    expected = difference(
+        auroc, *(frame[name].to_numpy() for name in ("svd_absence", "loss")), outlier, seed=3
+    )
+    assert compared.loc["svd_absence", "loss", "auroc"]["low"] == expected.low
+
+
+@pytest.mark.parametrize("count", [0, 60])
+def test_without_outliers_there_is_a_reason_and_no_number(scores, count):
+    frame, _ = scores
+    outlier = np.arange(60) < count
+    for rows in (judged_scores(frame, outlier, 0), compared_scores(frame, outlier, 0)):
+        assert rows[["value", "low", "high"]].isna().all(axis=None)
+        assert set(rows["note"]) == {
+            "no outliers among the samples with a score" if count == 0 else "all samples are outliers"
+        }
+
+
+def test_means_over_seeds_have_student_intervals_within_bounds(rng):
+    values = {"a": rng.normal(0.5, 0.1, 3), "b": np.array([0.99, 0.9, 0.999])}
+    rows = pd.DataFrame(
+        [
+            {
+                "score": name,
+                "seed": str(seed),
+                "value": value,
+                "low": 0.0,
+                "high": 1.0,
+                "images": 10,
+                "note": "",
+            }
+            for name, each in values.items()
+            for seed, value in enumerate(each)
+        ]
+    )
+    means = over_seeds(rows, ["score"], bounds=(0.0, 1.0)).set_index("score")
+    expected = t_interval(values["a"])
+    assert means.loc["a", "value"] == pytest.approx(expected.value)
+    assert means.loc["a", "low"] == pytest.approx(max(expected.low, 0))
+    assert means.loc["b", "high"] == 1
+    assert (means["seed"] == "all").all()
+    assert means.loc["a", "images"] == 30
+    one = over_seeds(rows[rows["seed"] == "1"], ["score"]).set_index("score")
+    assert one.loc["a", ["low", "high", "note"]].tolist() == [0.0, 1.0, ONE_SEED]
+    rows.loc[rows["seed"] != "2", "value"] = np.nan
+    assert over_seeds(rows, ["score"])["note"].tolist() == [ONE_SEED] * 2
+    rows["value"] = np.nan
+    assert over_seeds(rows, ["score"])["value"].isna().all()

@@ -1,0 +1,112 @@
+"""Figures and tables of outliers, also for exhibits that are not as one hopes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from evoscope.viz import use_style
+from results import fig_outlier_boards, fig_outliers, fig_stamp_accuracy, table_outliers, table_stamp_accuracy
+from results.outliers import beaten
+from results.reference import published_stamps
+from tests.results.outlier_maker import CASES, outlier_exhibits
+
+FIGURES = (fig_outliers, fig_outlier_boards, fig_stamp_accuracy)
+LONG = ("American Staffordshire terrier or a breed that costs $5 or $6", "church")
+ALL = tuple(("stamp", p) for p in published_stamps()["p"])
+VARIANTS = {
+    "all p": {"cases": (*ALL, ("mislabelled", 0.05))},
+    "one p": {"cases": (("stamp", 1.0),), "seeds": ("0",)},
+    "nothing to find": {"cases": (("stamp", 0.0),), "seeds": ("0",)},
+    "long names": {"names": LONG, "run": "a_rather_long_name_of_my_own_network_run_7"},
+}
+
+
+def drawn(module, exhibits, about):
+    with use_style():
+        return module.figure(exhibits, about)
+
+
+def written(figure):
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+@pytest.mark.parametrize("module", FIGURES, ids=lambda module: module.ID)
+@pytest.mark.parametrize("how", VARIANTS.values(), ids=VARIANTS)
+def test_texts_do_not_collide(module, how, about, collisions):
+    exhibits = outlier_exhibits(np.random.default_rng(1), **how)
+    assert collisions(drawn(module, exhibits, about)) == []
+    assert module.words(exhibits, about)
+
+
+def test_what_has_no_outliers_says_so(about):
+    exhibits = outlier_exhibits(np.random.default_rng(1), cases=(("stamp", 0.0),))
+    assert written(drawn(fig_outliers, exhibits, about)).count("no outliers to find") == 3
+    assert "nothing to find: stamps, p = 0." in fig_outliers.words(exhibits, about)
+    assert "there were no outliers to find" in written(drawn(fig_outlier_boards, exhibits, about))
+
+
+def test_red_frames_are_the_truth(about):
+    exhibits = outlier_exhibits(np.random.default_rng(1))
+    figure = drawn(fig_outlier_boards, exhibits, about)
+    red = sum(
+        frame.get_edgecolor()[0] > 0.8 and frame.get_edgecolor()[1] < 0.5
+        for axes in figure.axes
+        for frame in axes.patches
+    )
+    assert red == exhibits["outlier_boards"].rows["outlier"].sum() > 0
+
+
+def test_published_values_stand_beside_their_own_p(about):
+    exhibits = outlier_exhibits(np.random.default_rng(1), cases=(("stamp", 0.1), ("stamp", 0.3)))
+    (axes,) = drawn(fig_stamp_accuracy, exhibits, about).axes
+    marks = [line.get_ydata() for line in axes.lines if line.get_marker() == "D"]
+    assert [list(np.round(each, 2)) for each in marks] == [[94.75], [59.8]]
+
+
+def test_beaten_counts_only_intervals_above_zero():
+    rows = pd.DataFrame(
+        {
+            "metric": ["auroc"] * 4,
+            "value": [0.1, 0.1, -0.2, np.nan],
+            "low": [0.05, -0.05, -0.3, np.nan],
+            "high": [0.2, 0.3, -0.1, np.nan],
+        }
+    )
+    sentence = beaten(rows.assign(beats=rows["low"] > 0))
+    assert "1 of 3 (AUROC)" in sentence
+    assert sentence.endswith("in 1 of 3.")
+    assert "could be compared" in beaten(rows.iloc[3:].assign(beats=False))
+
+
+def test_tables_hold_every_seed_and_show_the_mean(about, tmp_path):
+    exhibits = outlier_exhibits(np.random.default_rng(1))
+    csv, page = table_outliers.draw(exhibits, about, tmp_path)
+    assert len(pd.read_csv(csv)) == len(exhibits["outliers"])
+    text = page.read_text()
+    assert "| stamps, p = 0.1 | concepts (SVD), deviation |" in text
+    assert text.count("no outliers among the samples") == 9
+    beats = table_outliers.by_pair(exhibits["outlier_differences"].query("seed == 'all'"))["beats"]
+    assert (beats == "no").sum() == len(beats) / 2
+    assert len(beats) == 8 * (len(CASES) - 1)
+    text = table_stamp_accuracy.draw(exhibits, about, tmp_path)[1].read_text()
+    assert "0.948 | " in text
+    assert "| 5 % of the labels wrong | – | – |" in text
+
+
+def test_tables_of_nothing(about, tmp_path):
+    exhibits = {
+        name: each.iloc[:0]
+        for name, each in outlier_exhibits(np.random.default_rng(1)).items()
+        if name != "outlier_boards"
+    }
+    for module in (table_outliers, table_stamp_accuracy):
+        assert all(path.exists() for path in module.draw(exhibits, about, tmp_path))
+    assert "no score was judged" in written(drawn(fig_outliers, exhibits, about))
+    assert "no stamped images were judged" in written(drawn(fig_stamp_accuracy, exhibits, about))
+
+
+def test_published_accuracies_are_shares():
+    rows = published_stamps()
+    assert len(rows) == 8
+    assert rows.loc[rows["p"] == 0.2, ["stamped", "plain"]].to_numpy().round(4).tolist() == [[0.9249, 0.8405]]
