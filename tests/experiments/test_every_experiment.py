@@ -16,6 +16,7 @@ PICTURES = {
     "concept_discovery",
     "tabular_concepts",
     "human_eval",
+    "outlier_discovery",
 }
 
 
