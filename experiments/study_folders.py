@@ -55,16 +55,21 @@ def _one(context: Context, designed: Path, texts: Mapping[str, str]) -> Study:
     code = opaque(study.seed, "completion", study.kind).upper()
     wanted = context.config.study.export
     completion = (code, RETURN + code) if "prolific" in wanted else ("", "")
-    _render(study, folder / "pages", RenderOptions(**texts, completion=completion))
+    options = RenderOptions(
+        consent=texts["consent"], instructions=texts["instructions"], completion=completion
+    )
+    _render(study, folder / "pages", options)
     for platform in wanted:
         _export(study, platform, folder / "exports" / platform, context.config.study.host, code)
     return study
 
 
 def _render(study: Study, folder: Path, options: RenderOptions) -> None:
-    if not is_rendered(study, folder, options):
-        shutil.rmtree(folder, ignore_errors=True)
-        render_study(study, folder, options)
+    if is_rendered(study, folder, options):
+        return
+    for block in study.blocks:
+        shutil.rmtree(folder / block.id, ignore_errors=True)
+    render_study(study, folder, options)
 
 
 def _export(study: Study, platform: str, folder: Path, host: str, code: str) -> None:

@@ -57,15 +57,15 @@ def panels_of(trial: "pd.Series[Any]") -> Panels:
 def figure(exhibits: Exhibits, about: About) -> Figure:
     """Cards in two columns, each below the shorter one so far."""
     sheet_of = exhibit(exhibits, "study_sheet", StudySheet)
-    trials = sheet_of.trials.reset_index(drop=True)
-    places, tops = [], [MARGIN, MARGIN]
-    for number in range(len(trials)):
+    cards: list[tuple[float, float, pd.Series[Any]]] = []
+    tops = [MARGIN, MARGIN]
+    for _, trial in sheet_of.trials.iterrows():
         column = 0 if tops[0] <= tops[1] else 1
-        places.append((MARGIN + column * (CARD + GAP), tops[column]))
-        tops[column] += height_of(trials.loc[number]) + GAP
+        cards.append((MARGIN + column * (CARD + GAP), tops[column], trial))
+        tops[column] += height_of(trial) + GAP
     sheet = Sheet(PAGE, max(tops))
-    for number, (left, top) in enumerate(places):
-        _card(sheet, left, top, trials.loc[number], sheet_of.pictures)
+    for left, top, trial in cards:
+        _card(sheet, left, top, trial, sheet_of.pictures)
     return sheet.figure
 
 
@@ -134,22 +134,20 @@ def _answers(sheet: Sheet, left: float, top: float, trial: "pd.Series[Any]") -> 
             mfc=colour if right else "white", mew=0.8
         )
         # Longer options than there is room for share what is lacking.
-        shown = elide(option, wide[number] - DOT + min(spare, 0), SMALL)
+        shown = elide(option, wide[number] - DOT + min(spare, 0) + 1e-6, SMALL)
         sheet.text(left + DOT, top + 0.02 + LINE, shown, size=SMALL, color=colour)
         left += wide[number] + min(spare, 0.25)
 
 
 def _frame(sheet: Sheet, left: float, top: float, width: float, height: float, colour: str) -> None:
-    """Rounded frame, behind everything."""
-    axes = sheet.axes(left, top, width, height)
-    axes.set_axis_off()
-    axes.set_xlim(0, width)
-    axes.set_ylim(0, height)
-    axes.set_zorder(-1)
-    style = "round,pad=0,rounding_size=0.05"
-    axes.add_patch(
-        FancyBboxPatch((0, 0), width, height, boxstyle=style, fc="none", ec=colour, lw=0.8, clip_on=False)
+    """Rounded frame."""
+    corner = (left, sheet.height - top - height)
+    frame = FancyBboxPatch(
+        corner, width, height, boxstyle="round,pad=0,rounding_size=0.05", fc="none", ec=colour
     )
+    # Inches from the lower left corner of the paper.
+    frame.set(transform=sheet.figure.dpi_scale_trans, lw=0.8)
+    sheet.figure.add_artist(frame)
 
 
 def words(exhibits: Exhibits, about: About) -> str:
