@@ -17,6 +17,9 @@ PICTURES = {
     "tabular_concepts",
     "human_eval",
     "outlier_discovery",
+    "paper",
+    "quickstart",
+    "results",
 }
 
 
@@ -24,6 +27,7 @@ PICTURES = {
 LESS = {
     "train": ["model=vgg16"],
     "human_eval": ["study.kinds=[image_intruder,pairwise_coherence]"],
+    "results": ["study.kinds=[image_intruder,pairwise_coherence]"],
 }
 
 
