@@ -9,7 +9,6 @@ from pathlib import Path
 
 from evoscope import artefacts
 from evoscope.errors import EvoscopeError
-from human_eval.analyse import SIMULATED, Tables, analyse, read_answers, write_report
 from human_eval.collect import Answers, Pages
 from human_eval.design import (
     Alignability,
@@ -125,6 +124,9 @@ def _database(path: Path) -> Answers:
 
 def analyse_study(options: argparse.Namespace) -> str:
     """Write all tables and show the accuracies."""
+    # Here, because a server has no use for what draws and fits.
+    from human_eval.analyse import SIMULATED, analyse, read_answers, write_report
+
     study = load_study(options.study)
     if not options.answers.exists():
         raise EvoscopeError(f"'{options.answers}' is missing", "give answers as parquet, database or folder")
@@ -138,12 +140,9 @@ def analyse_study(options: argparse.Namespace) -> str:
         if len(tables["accuracy"])
         else "No answers that can be right."
     )
-    sort = "simulated participants (no people)" if _simulated(tables) else "participants"
+    simulated = (tables["about"]["data"] == SIMULATED).all()
+    sort = "simulated participants (no people)" if simulated else "participants"
     return f"{len(tables['exclusions'])} {sort}, {gone} excluded.\n{shown}\n{options.out / 'report.html'}"
-
-
-def _simulated(tables: Tables) -> bool:
-    return bool((tables["about"]["data"] == SIMULATED).all())
 
 
 def simulate_answers(options: argparse.Namespace) -> str:

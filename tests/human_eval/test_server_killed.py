@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,10 +38,10 @@ class Killable:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                httpx.get(f"{self.address}/admin", trust_env=False)
+                socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
                 return
-            except httpx.TransportError:
-                time.sleep(0.05)
+            except OSError:
+                time.sleep(0.1)
         self.kill()
         raise AssertionError("the server did not start")
 
@@ -55,7 +56,7 @@ async def persistently(send, deadline):
         try:
             return await send()
         except httpx.TransportError:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
     raise AssertionError("no reply in time")
 
 
