@@ -90,7 +90,7 @@ def words(exhibits: Exhibits, about: About) -> str:
         "Training images of a class in the order of the concept score (deviation along the SVD directions that rank "
         "first for the class), the farthest first; a red frame marks those whose stamp disagrees with their class, or "
         f"whose label was made wrong. In all, {hits} of the {len(rows)} images shown are such; as many images drawn at "
-        f"random from these classes would hold {sum(shares):.1f}. Classes are the first ones of the data, "
+        f"random from these classes would hold {sum(shares):.1f}. Classes are the first with outliers, "
         "probabilities a few of those measured, the seed the first: nothing was chosen by its result."
     )
     count = sum(1 for _ in in_boards(rows))

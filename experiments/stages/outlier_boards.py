@@ -14,11 +14,12 @@ from evoscope.progress import Progress
 from evoscope.store import Node, Stage
 from experiments.stages.outlier_data import CaseImages
 from experiments.stages.outlier_findings import findings
-from experiments.stages.outlier_tables import Found
+from experiments.stages.outlier_tables import SETTING, Found
 
 STAGE = Stage("outlier_boards", version=1, modules=("experiments.stages.outlier_boards",))
 SCORE = "svd_deviation"
 CLASSES, IMAGES, SIDE = 2, 10, 96
+COLUMNS = (*SETTING, "seed", "class_name", "of", "outliers", "place", "score", "outlier", "id")
 MOST = 3  # probabilities that are shown
 
 
@@ -35,8 +36,10 @@ def outlier_boards(cases: Sequence[Shown]) -> Node:
 
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         parts = [_of_case(each, inputs[each.found.case.name]) for each in cases]
-        rows = pd.concat([part[0] for part in parts], ignore_index=True)
-        save(OutlierBoards(rows, np.concatenate([part[1] for part in parts])), folder)
+        nothing = (pd.DataFrame(columns=COLUMNS), np.empty((0, SIDE, SIDE, 3), np.uint8))
+        filled = [part for part in parts if len(part[0])] or [nothing]
+        rows = pd.concat([part[0] for part in filled], ignore_index=True)
+        save(OutlierBoards(rows, np.concatenate([part[1] for part in filled])), folder)
 
     return Node(
         STAGE,
@@ -67,17 +70,24 @@ def shown(cases: Sequence[Shown]) -> list[Shown]:
     ]
 
 
+def first_classes(samples: pd.DataFrame) -> list[int]:
+    """The first labels with a score and with outliers among them."""
+    own = samples[samples[SCORE].notna() & samples["outlier"]]
+    return sorted(int(label) for label in own["label"].unique())[:CLASSES]
+
+
 def _of_case(shown: Shown, folder: Path) -> tuple[pd.DataFrame, Bytes]:
     """Rows [images of all classes] and pictures uint8 [rows, side, side, 3]."""
     samples, fit = findings(folder).samples, shown.images.fit
     parts = []
-    for label, name in list(enumerate(fit.class_names))[:CLASSES]:
+    for label in first_classes(samples):
         own = samples[(samples["label"] == label) & samples[SCORE].notna()]
         best = own.sort_values(SCORE, ascending=False, kind="stable").head(IMAGES)
-        head = {**shown.found.head, "class_name": name, "of": len(own), "outliers": int(own["outlier"].sum())}
+        counts = {"of": len(own), "outliers": int(own["outlier"].sum())}
+        head = {**shown.found.head, "class_name": fit.class_names[label], **counts}
         rows = pd.DataFrame([head] * len(best), index=best.index)
         rows["place"], rows["score"] = np.arange(len(best)), best[SCORE]
         parts.append(rows.join(best[["outlier", "id"]]))
-    boards = pd.concat(parts)
+    boards = pd.concat(parts) if parts else pd.DataFrame(columns=COLUMNS)
     pictures = [fit.read(int(place), SIDE) for place in boards.index]
     return boards, np.array(pictures, dtype=np.uint8).reshape(-1, SIDE, SIDE, 3)

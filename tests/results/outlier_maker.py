@@ -10,6 +10,7 @@ from evoscope.exhibits import OutlierBoards
 
 METRICS = ("auroc", "average_precision", "precision_at_k")
 CASES = (("stamp", 0.0), ("stamp", 0.1), ("stamp", 0.5), ("stamp", 1.0), ("mislabelled", 0.05))
+SHOWN = (0.05, 1.0)  # of which there are boards
 
 
 def outlier_exhibits(rng, cases=CASES, seeds=("0", "1"), run="resnet18", names=("tench", "church"), side=16):
@@ -58,7 +59,7 @@ def _accuracies(rng, heads):
 def _boards(rng, heads, names, side):
     rows = []
     for head in heads:
-        if head["seed"] == "0" and head["p"]:
+        if head["seed"] == "0" and head["p"] in SHOWN:
             for name, place in itertools.product(names, range(10)):
                 own = {"class_name": name, "place": place, "score": 9.0 - place, "outlier": place % 3 == 0}
                 rows.append({**head, **own, "id": f"train/{place}", "of": 640, "outliers": 30})
