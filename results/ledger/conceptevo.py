@@ -13,6 +13,7 @@ from results.ledger.checks import Check, Side, of_row
 from results.ledger.claim import Checks, Claim
 from results.ledger.evidence import Evidence
 from results.reference import BINS, published_reversal
+from results.reference.conceptevo import accuracy_words
 from results.table_reversal import shown as counted_once
 
 NEAR_ZERO = 0.25  # of the most important quarter's change, as in `evoscope.evolution.summary`
@@ -242,15 +243,15 @@ CLAIMS: Sequence[Claim] = (
           "interval of the space's check (concept purity, or stimulus agreement where no concept is known) and value "
           "of the first bin on test images; every architecture", _EVOLUTION, architectures),
     Claim("E5", "A well-trained VGG16 forms its concepts gradually",
-          "train accuracy .06, .61, .84, .96 at epochs 0, 5, 21, 207",
+          accuracy_words("vgg16_0.01"),
           f"value of the final test accuracy at least {GOOD:g}, after the first epoch at most {GRADUAL:g}; every seed",
           _TRAINING, criterion(("learns", "at least", GOOD), ("gradual", "at most", GRADUAL))),
     Claim("E6", "With a too large learning rate VGG16 rapidly loses most concepts",
-          "train accuracy .62, .30, .01, .00 at epochs 3, 12, 13, 14",
+          accuracy_words("vgg16_0.05"),
           f"value of the final share of the best test accuracy at most {COLLAPSE_KEPT:g}, after a peak of twice "
           "chance; every seed (accuracy stands for the concepts)", _TRAINING, collapsed),
     Claim("E7", "Without dropout training accuracy races ahead while test accuracy stagnates",
-          "train .99, test .61 at epoch 30",
+          f"{accuracy_words('vgg16_no_dropout_0.01')}; {accuracy_words('vgg16_no_dropout_0.01', 'test')}",
           "interval of the paired difference of the train-test gap, without minus with dropout, above zero", _TRAINING,
           criterion(("overfits", "above", 0.0))),
     Claim("E8", "InceptionV3 collapses with learning rate 1.5 (first version)", "a figure of epochs 69 to 71",
