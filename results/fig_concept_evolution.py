@@ -183,7 +183,7 @@ def _shares(axes: Axes, block: Block) -> None:
             100 * doubles(block.summary[column]) for column in (name, f"{name}_low", f"{name}_high")
         )
         interval_curve(axes, place + aside, share, low, high, colour)
-        height = 0.97 if name == "appeared" else 0.88
+        height = 0.93 if name == "appeared" else 0.85
         axes.text(0.04, height, name, transform=axes.transAxes, size=SMALL, color=colour, va="top")
     axes.set_ylim(-4, 104)
     axes.grid(axis="y")
@@ -242,7 +242,7 @@ def _what(concept: pd.DataFrame, room: float) -> list[str]:
         if known:
             lines.append(f"AUC {known[0]:.2f} → {known[-1]:.2f}".replace("0.", "."))
     if last["class_name"]:
-        lines += wrap(f"first of {last['class_name']}", room, SMALL, 2).split("\n")
+        lines += wrap(f"class: {last['class_name']}", room, SMALL, 2).split("\n")
     return lines
 
 
