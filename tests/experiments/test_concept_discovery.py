@@ -49,7 +49,6 @@ def test_nan_features_are_refused_in_one_sentence(method, rng):
 
 CASES = {
     "layer": (["discovery.layer=features.99"], "features.99"),
-    "layer without a map": (["discovery.layer=classifier.0"], "classifier.0"),
     "epoch": (["discovery.epoch=99"], "epoch 99"),
     "class": (["discovery.classes=[unicorn]"], "unicorn"),
     "method": (["discovery.methods=[svd,magic]"], "kmeans"),
