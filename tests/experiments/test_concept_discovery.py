@@ -71,10 +71,11 @@ def test_refused_before_any_work(case, run_py, tmp_path):
 
 
 def test_as_released_and_few_methods(run_py, tmp_path):
-    """The released protocol may be the job's own; the base is neither trained nor looked at."""
+    """The released protocol may be the job's own; only the evolution needs the base."""
     done = run_py(
         "experiment=concept_discovery", "scale=smoke", "model=vgg16", "protocol=as_released",
         "discovery.methods=[neurons]", "~protocols.corrected", "discovery.classes=[0]", "discovery.epoch=0",
+        "discovery.evolution=false",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "vgg19" not in done.stdout

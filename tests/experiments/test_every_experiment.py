@@ -26,6 +26,7 @@ PICTURES = {
 # A kind of study of neurons and one of concepts: hundreds of pages take longer than all the rest.
 LESS = {
     "train": ["model=vgg16"],
+    "concept_discovery": ["model=vgg16"],
     "human_eval": ["study.kinds=[image_intruder,pairwise_coherence]"],
     "results": ["study.kinds=[image_intruder,pairwise_coherence]"],
 }
