@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from evoscope.artefacts import load, save
 from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.discover import class_concepts, discover
@@ -17,7 +19,7 @@ from experiments.stages.concept_spaces import Space, read_space
 
 STAGE = Stage(
     "concepts",
-    version=1,
+    version=2,
     modules=(
         "evoscope.discovery.basis",
         "evoscope.discovery.discover",
@@ -26,6 +28,10 @@ STAGE = Stage(
         "experiments.stages.concepts",
     ),
 )
+
+
+# Singular values, as a share of the largest, that are rounding: features have no part along these directions.
+EMPTY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ def concepts(context: Context, space: Space, name: str, protocol: DiscoveryProto
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         spaces, layer = read_space(space, inputs["latents"])
         found = discover(layer, spaces.pool.outcomes, protocol)
+        if protocol.side == "rows":
+            found = replace(found, ranking=with_energy(found.ranking, found.basis))
         shown = replace(found.basis, side="rows")
         ranking = rank_layer(layer, spaces.pool.outcomes, shown, protocol.evidence, protocol.candidates)
         unique = class_concepts(layer, found, protocol, seed=seed)
@@ -90,6 +98,15 @@ def concepts(context: Context, space: Space, name: str, protocol: DiscoveryProto
         seed=seed,
         label=f"concepts of {space.run.name}, epoch {space.epoch} ({name})",
     )
+
+
+def with_energy(ranking: ClassRanking, basis: ConceptBasis) -> ClassRanking:
+    """The ranking without directions that no image has a part along (z becomes NaN).
+
+    With fewer images than channels there are such directions; evidence varies along them, but they cannot be shown.
+    """
+    there = basis.strengths > EMPTY * basis.strengths.max()
+    return replace(ranking, z=np.where(there, ranking.z, np.nan))
 
 
 def layer_concepts(folder: Path) -> LayerConcepts:

@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 
 from evoscope.data.images import ConceptTable
-from evoscope.discovery.protocol import RefineRule
+from evoscope.discovery.gram import Moments
+from evoscope.discovery.latent import LayerLatents
+from evoscope.discovery.protocol import RefineRule, corrected
 from evoscope.discovery.refine import refine
 from evoscope.errors import EvoscopeError
+from experiments.stages import concept_relevance
 from experiments.stages.concept_methods import METHODS, decomposition
 
 
@@ -47,6 +50,19 @@ def test_nan_features_are_refused_in_one_sentence(method, rng):
         decomposition(method, None).fit(features, 0, "layer")
 
 
+def test_stability_of_a_layer_with_fewer_images_than_channels(rng):
+    features = rng.random((5, 8)).astype(np.float32)
+    one = np.zeros(5, np.int64)
+    layer = scan_layer(features, one)
+    cosine = concept_relevance.resampled(layer, corrected(), seed=0, resamples=3)
+    assert cosine.shape == (8,)
+    assert ((cosine >= 0) & (cosine <= 1 + 1e-9)).all()
+
+
+def scan_layer(features, labels):
+    return LayerLatents(Moments.of("layer", features, labels, labels, 1), features, None, None, None)
+
+
 CASES = {
     "layer": (["discovery.layer=features.99"], "features.99"),
     "epoch": (["discovery.epoch=99"], "epoch 99"),
@@ -80,4 +96,4 @@ def test_as_released_and_few_methods(run_py, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "vgg19" not in done.stdout
     (table,) = tmp_path.rglob("table_clusters.csv")
-    assert set(pd.read_csv(table)["protocol"]) == {"as_released"}
+    assert set(pd.read_csv(table)["protocol"]) == {"as_released", "published"}

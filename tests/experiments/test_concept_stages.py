@@ -8,7 +8,7 @@ from evoscope.data.scenes import concept_scenes
 from evoscope.discovery.basis import svd_basis
 from evoscope.discovery.discover import class_concepts, discover
 from evoscope.discovery.gram import Moments
-from evoscope.discovery.latent import LayerLatents, scan_latents
+from evoscope.discovery.latent import scan_latents
 from evoscope.discovery.protocol import as_released, corrected
 from evoscope.discovery.ranking import ClassRanking
 from evoscope.discovery.truth import localisation_by_concept, localise, recovery
@@ -16,7 +16,7 @@ from experiments.stages import concept_boards, concept_pool, concept_relevance, 
 from experiments.stages.concept_methods import decomposition
 from experiments.stages.concept_spaces import Candidate, first_candidates, told_concepts, turned
 from experiments.stages.concept_truth import place_rows
-from experiments.stages.concepts import LayerConcepts
+from experiments.stages.concepts import LayerConcepts, with_energy
 from tests.discovery.small import CLASSES, batches_of, image_set, noise, small
 
 NAN = float("nan")
@@ -125,6 +125,14 @@ def test_a_class_that_is_never_predicted_has_no_candidate(latents):
     assert turned(basis, []).shape == (0, 6)
 
 
+def test_directions_without_images_are_no_candidates(rng):
+    """Five images span five of eight dimensions, however evidence varies along the others."""
+    features, one = rng.random((5, 8)), np.zeros(5, np.int64)
+    basis = svd_basis(Moments.of("layer", features, one, one, 1))
+    kept = with_energy(ranked([np.arange(8.0) + 1]), basis)
+    assert np.isnan(kept.z[0]).tolist() == [False] * 5 + [True] * 3
+
+
 def test_each_direction_is_named_by_the_concept_it_tells_best(rng):
     images, others = concept_scenes("train", 40, 4, seed=0), concept_scenes("test", 40, 4, seed=0)
     column = images.concepts.names.index("part:eyes")
@@ -169,19 +177,6 @@ def test_ablation_stands_beside_random_directions(latents):
     assert first == again
     assert first["logit_low"] < first["logit_change"] < first["logit_high"]
     assert first["random_low"] < first["random_change"] < first["random_high"]
-
-
-def test_stability_of_a_layer_with_fewer_images_than_channels(rng):
-    features = rng.random((5, 8)).astype(np.float32)
-    one = np.zeros(5, np.int64)
-    layer = scan_layer(features, one)
-    cosine = concept_relevance.resampled(layer, corrected(), seed=0, resamples=3)
-    assert cosine.shape == (8,)
-    assert ((cosine >= 0) & (cosine <= 1 + 1e-9)).all()
-
-
-def scan_layer(features, labels):
-    return LayerLatents(Moments.of("layer", features, labels, labels, 1), features, None, None, None)
 
 
 def test_boards_have_the_best_images_and_blanks(latents, rng):
