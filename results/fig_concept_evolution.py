@@ -284,7 +284,8 @@ def words(exhibits: Exhibits, about: About) -> str:
         "reaches among as many random directions of that epoch or with permuted images, whichever is higher. A concept "
         "appears (ring) at the first epoch from which it stays above, and settles (dot) at the first from which it "
         "also stays as near its last place as another draw of the images would leave it; at the last epoch it is its "
-        "own partner, so that all that is new then appears there. Right: shares that have appeared and settled. Below: "
+        "own partner, so that all that is new then appears there; chance alone lifts one in twenty above it at an "
+        "epoch. Right: shares that have appeared and settled. Below: "
         "the images that project most on the partner at each epoch, and its similarity, bold above chance; AUC: held "
         "out, of the partner for the true concept that the vector tells at the end."
     )

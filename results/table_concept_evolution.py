@@ -29,8 +29,8 @@ def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
         "than chance from that epoch on) and settled (also lie as near their last place as another draw of the images "
         "would leave them). Medians over the concepts: similarity to the partner; the 95th percentile of what chance "
         "gives, the higher of random directions and of permuted images; and what the match has not seen, the cosine of "
-        "both vectors in channel space (0 by chance) and the share of common images. At the last epoch each concept is "
-        "its own partner.",
+        "both vectors in channel space (0 by chance) and the share of common images. Chance alone "
+        "lifts one concept in twenty above it at an epoch. At the last epoch each concept is its own partner.",
         about,
         n=f"{int(last['concepts'].sum())} concepts on {int(last['directions'].sum())} directions",
         runs=runs_of(found.summary),
