@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 paper: $(READY)
-	$(BIN)/python run.py experiment=unified_space
+	$(BIN)/python run.py experiment=paper
 
 test: $(READY)
 	$(SINGLE) $(BIN)/python -m pytest -n 2 -m "not slow"

@@ -21,6 +21,7 @@ from evoscope.exhibits import (
 from experiments.context import Context, commit
 from experiments.plan import Plan, show
 from experiments.reporting import say
+from experiments.runs import AsBuilt
 from experiments.status import Status
 from results import manifest
 from results.about import About
@@ -118,7 +119,10 @@ def recipe_text(context: Context, name: str) -> str:
     run = context.runs[name]
     network = f"{run.spec.name} at width {run.spec.width:.3g}, {run.spec.pixels} px"
     if run.recipe is None:
-        return f"{network}, checkpoints of the user's"
+        origin = (
+            "weights as they come" if isinstance(run.checkpoints, AsBuilt) else "checkpoints of the user's"
+        )
+        return f"{network}, {origin}"
     recipe = run.recipe
     steps = f"{recipe.optimizer} {recipe.lr:g}, batch {recipe.batch_size}, {recipe.epochs} epochs"
     return f"{network}, {recipe.name}: {steps}"

@@ -26,6 +26,7 @@ WITH_NETWORKS = (
     "human_eval",
     "concept_discovery",
     "outlier_discovery",
+    "quickstart",
 )
 
 

@@ -56,7 +56,7 @@ def plan(context: Context) -> Plan:
 def drawn(exhibits: dict[str, Node]) -> tuple[str, ...]:
     """Figures and tables of this experiment."""
     ids = ["fig_concepts", "fig_concept_spectrum", "fig_concept_relevance", "table_clusters", "fig_clusters"]
-    ids += ["table_popularity", "table_concept_relevance"]
+    ids += ["table_popularity", "table_concept_relevance", "table_spectrum"]
     ids += ["table_wrong_side"] if "wrong_side" in exhibits else []
     ids += ["fig_concept_truth", "table_concept_truth"] if "concept_truth" in exhibits else []
     ids += EVOLUTION if "concept_evolution" in exhibits else ()

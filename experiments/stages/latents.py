@@ -58,6 +58,7 @@ def latents(context: Context, run: Run, epoch: int, layers: Sequence[str]) -> No
                 images,
                 layers,
                 quantities=QUANTITIES if evidence else (),
+                keep_mb=max(config.memory_mb, 1024),
                 memory_mb=config.memory_mb,
                 workers=config.workers,
                 device=context.device,

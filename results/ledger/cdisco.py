@@ -7,11 +7,12 @@ import pandas as pd
 
 from evoscope.discovery.outliers import CONCEPT_SCORES
 from evoscope.viz import label_of
-from results.ledger.checks import Check, Side, of_row
+from results.ledger.checks import FEW, Check, Side, of_row
 from results.ledger.claim import Claim
 from results.ledger.conceptevo import NAN, PEOPLE
 from results.ledger.evidence import Evidence
 from results.reference.cdisco import published_clusters, published_means
+from results.table_spectrum import ALIGNED
 
 LAYER = ["run", "layer"]
 CHANCE = 0.5  # of an AUC
@@ -105,6 +106,18 @@ def clusters(evidence: Evidence, protocol: str) -> list[Check]:
     return beyond(both, both["rival"].astype(float).tolist(), "below")
 
 
+def alignment(evidence: Evidence, protocol: str) -> list[Check]:
+    """C8: few directions nearly are a neuron; the decomposition is the same under every protocol."""
+    rows = evidence.rows("table_spectrum", "corrected")
+    if rows.empty:
+        return []
+    near = rows.assign(near=rows["alignment"].abs() >= ALIGNED).groupby(LAYER, sort=False)["near"].mean()
+    return [
+        Check(place(row), float(row["near"]), NAN, NAN, "at most", FEW, sure=False)
+        for _, row in near.reset_index().iterrows()
+    ]
+
+
 def everywhere(evidence: Evidence, protocol: str) -> list[Check]:
     """C6: concepts are found in every network (their relevance, where none is known) and can be read in tables."""
     return [*(recovered(evidence, protocol) or relevant(evidence, protocol)), *tables(evidence, protocol)]
@@ -166,6 +179,6 @@ CLAIMS: Sequence[Claim] = (
           "interval of SVD's mean number of clusters below that of neurons, empty directions counted as none (as "
           "released: as one); every layer", _DISCOVERY, clusters),
     Claim("C8", "Few concept vectors align with the neuron basis", "a figure with lines at ±0.6",
-          "none yet: fig_concept_spectrum shows the alignment beside that of random directions", _DISCOVERY,
-          untested="shown in fig_concept_spectrum; no table counts it"),
+          "value of the share of directions with a component of .6 or more at most .1; every layer", _DISCOVERY,
+          alignment),
 )  # fmt: skip

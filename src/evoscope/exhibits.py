@@ -143,9 +143,9 @@ class ConceptBoards:
 class StudySheet:
     """One trial of each human study, as participants see it.
 
-    ``trials``: one row per study: ``kind``, ``condition``, ``question``, ``choose`` (bool, a panel is chosen), ``texts``
-    and ``options`` (one per line), ``option_question``, ``answer`` (position of the right panel or option, -1: none),
-    ``panels``, ``pictures`` (of each panel), ``first`` (of its pictures);
+    ``trials``: one row per study: ``kind``, ``condition``, ``question``, ``choose`` (bool, a panel is chosen),
+    ``texts`` and ``options`` (one per line), ``option_question``, ``answer`` (position of the right panel or option,
+    -1: none), ``panels``, ``pictures`` (of each panel), ``first`` (of its pictures);
     ``pictures``: uint8 [pictures, side, side, 3], trial by trial and panel by panel.
     """
 

@@ -15,8 +15,8 @@ from results import manifest
 from results.about import About
 from tests.results.concept_maker import CLASSES, ConceptMaker
 from tests.results.evolution_maker import EvolutionMaker
-from tests.results.study_maker import study_exhibits
 from tests.results.outlier_maker import outlier_exhibits
+from tests.results.study_maker import study_exhibits
 from tests.results.tabular_maker import tabular
 
 LAYERS = {

@@ -9,11 +9,19 @@ from results import (
     table_concept_relevance,
     table_concept_truth,
     table_popularity,
+    table_spectrum,
     table_wrong_side,
 )
 from tests.results.concept_maker import ConceptMaker
 
-TABLES = (table_clusters, table_concept_relevance, table_concept_truth, table_popularity, table_wrong_side)
+TABLES = (
+    table_clusters,
+    table_concept_relevance,
+    table_concept_truth,
+    table_popularity,
+    table_spectrum,
+    table_wrong_side,
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +105,19 @@ def test_tables_of_nothing(module, exhibits, about, tmp_path):
     csv, page = module.draw(nothing, about, tmp_path)
     assert csv.exists()
     assert "nan" not in page.read_text()
+
+
+def test_spectrum_counts_directions_that_nearly_are_neurons():
+    rows = pd.DataFrame(
+        {
+            "run": ["vgg16"] * 3,
+            "layer": ["features.3"] * 3,
+            "index": [0, 1, 2],
+            "singular_value": [3.0, 2.0, 1.0],
+            "share": [0.6, 0.3, 0.1],
+            "alignment": [-0.61, 0.59, 0.6],
+            "random_alignment": [0.2, -0.9, 0.1],
+        }
+    )
+    line = table_spectrum.readable(rows).iloc[0]
+    assert (line["beyond 0.6"], line["random ones"], line["first"]) == (2, 1, "60.0 %")
