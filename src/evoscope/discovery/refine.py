@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from evoscope.arrays import Array, Doubles, Ints
 from evoscope.directions import unit_rows
@@ -95,10 +96,12 @@ def refine(
     scale = 1.0 if rule.scale == "absolute" else typical_distance(features, seed)
     formed, found = [], []
     tops = top_images(features, turned[:, None] * basis_directions[asked], rule.images)
-    for top in progress(tops, total=len(asked), what="unique concepts", unit="direction"):
-        clusters = cluster(features[top], rule, scale, seed)
-        formed.append(clusters.formed)
-        found.append([top[members] for members in clusters.members])
+    # A hundred points are too few to share out: a second thread only waits for the first.
+    with threadpool_limits(limits=1):
+        for top in progress(tops, total=len(asked), what="unique concepts", unit="direction"):
+            clusters = cluster(features[top], rule, scale, seed)
+            formed.append(clusters.formed)
+            found.append([top[members] for members in clusters.members])
     surviving = np.array([len(each) for each in found], dtype=np.int64)
     vectors, sizes, images = _table([members for each in found for members in each], features)
     return UniqueConcepts(
