@@ -3,7 +3,6 @@
 from evoscope.errors import EvoscopeError
 from evoscope.store import Node
 from experiments.carry_out import carry_out
-from experiments.checks import one_of
 from experiments.chosen import chosen_classes, judged_runs
 from experiments.concept_evolution import DRAWN as EVOLUTION
 from experiments.concept_evolution import evolution_exhibits
@@ -12,7 +11,7 @@ from experiments.discovery_protocol import compared_protocols
 from experiments.plan import Plan
 from experiments.runs import Run
 from experiments.stages.concept_boards import concept_boards
-from experiments.stages.concept_methods import METHODS, concept_methods
+from experiments.stages.concept_methods import check_method, concept_methods
 from experiments.stages.concept_pool import concept_pool
 from experiments.stages.concept_relevance import concept_relevance
 from experiments.stages.concept_spaces import latent_space
@@ -72,7 +71,7 @@ def chosen_methods(context: Context) -> list[str]:
     """
     asked = list(dict.fromkeys(context.config.discovery.methods))
     for name in asked:
-        one_of("discovery.methods", name, METHODS)
+        check_method(name)
     known = context.data.pool.concepts is not None
     found = [name for name in asked if known or name != "probes"]
     if not found:

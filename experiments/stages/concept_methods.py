@@ -23,9 +23,12 @@ from evoscope.discovery.baselines import (
 from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.protocol import DiscoveryProtocol, Signs
 from evoscope.discovery.refine import refine
+from evoscope.errors import EvoscopeError
+from evoscope.models.families.custom import find_function
 from evoscope.progress import Progress
 from evoscope.seeds import generator
-from evoscope.store import Node, Stage
+from evoscope.store import Node, Stage, source_digest
+from experiments.checks import one_of
 from experiments.context import Context
 from experiments.stages.concept_spaces import Space, read_space
 from experiments.stages.latents import concept_images
@@ -41,6 +44,8 @@ STAGE = Stage(
     ),
 )
 METHODS = ("svd", "pca", "neurons", "rotation", "nmf", "ica", "kmeans", "probes")
+OWN = ":"
+"""In the name of a method of the user's own: ``package.module:function``."""
 # Those that the published table compares; under the protocols that are not the job's own, only they.
 PUBLISHED = ("svd", "neurons")
 COMPONENTS = 64
@@ -109,6 +114,7 @@ def concept_methods(
             "methods": list(methods),
             "components": COMPONENTS,
             "fitted": FITTED,
+            **_sources(methods),
         },
         inputs={"latents": space.node},
         build=compute,
@@ -118,8 +124,46 @@ def concept_methods(
     )
 
 
+def _sources(methods: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Digests of the users' own methods: a changed one is another artefact. Nothing where there are none."""
+    digests = {name: source_digest([name.partition(OWN)[0]]) for name in methods if OWN in name}
+    return {"sources": digests} if digests else {}
+
+
+def check_method(method: str) -> None:
+    """Refuse what is neither one of `METHODS` nor a method of the user's own.
+
+    Raises
+    ------
+    EvoscopeError : there is no such method, or it cannot be imported.
+    """
+    if OWN in method:
+        own_method(method)
+    else:
+        one_of("discovery.methods", method, METHODS)
+
+
+def own_method(name: str) -> Decomposition:
+    """What the function or class at ``package.module:name`` makes.
+
+    Raises
+    ------
+    EvoscopeError : it cannot be imported or has no ``fit``.
+    """
+    made = find_function(name, "discovery.methods")()
+    if not callable(getattr(made, "fit", None)):
+        raise EvoscopeError(
+            f"{name!r} made a {type(made).__name__}, which has no fit()",
+            "let it make an evoscope.discovery.baselines.Decomposition",
+        )
+    method: Decomposition = made
+    return method
+
+
 def decomposition(method: str, truth: ConceptTable | None, signs: Signs = "canonical") -> Decomposition:
-    """The library's method of that name; ``truth``: what the images show, for the probes."""
+    """The method of that name, see `METHODS` and `own_method`; ``truth``: what the images show, for the probes."""
+    if OWN in method:
+        return own_method(method)
     if method == "probes":
         assert truth is not None
         return LinearProbes(truth)

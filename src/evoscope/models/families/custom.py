@@ -40,14 +40,17 @@ def build_custom(spec: ModelSpec, n_classes: int) -> nn.Module:
     return module
 
 
-def find_function(factory: str) -> Callable[..., Any]:
-    """Import the function that ``package.module:function`` names."""
+def find_function(factory: str, key: str = "model.factory") -> Callable[..., Any]:
+    """Import the function that ``package.module:function`` names; ``key``: where it was asked for, for the message.
+
+    Raises
+    ------
+    EvoscopeError : the name has another form, or there is no such module or function.
+    """
     place, colon, name = factory.partition(":")
     if not (place and colon and name):
-        raise EvoscopeError(
-            f"model.factory={factory!r} names no function", "write it as package.module:function"
-        )
-    library = _import(place, factory)
+        raise EvoscopeError(f"{key}={factory!r} names no function", "write it as package.module:function")
+    library = _import(place, f"{key}={factory!r}")
     function = getattr(library, name, None)
     if not callable(function):
         raise EvoscopeError(
@@ -57,12 +60,12 @@ def find_function(factory: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]  # narrowed by callable() above
 
 
-def _import(place: str, factory: str) -> ModuleType:
+def _import(place: str, asked: str) -> ModuleType:
     try:
         return importlib.import_module(place)
     except ModuleNotFoundError as error:
         raise EvoscopeError(
-            f"model.factory={factory!r} needs a module {error.name!r} that is not there",
+            f"{asked} needs a module {error.name!r} that is not there",
             "start from the folder that holds it, put that folder on PYTHONPATH, or install the package",
         ) from error
     except Exception as error:
