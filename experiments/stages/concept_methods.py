@@ -27,7 +27,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.models.families.custom import find_function
 from evoscope.progress import Progress
 from evoscope.seeds import generator
-from evoscope.store import Node, Stage, source_digest
+from evoscope.store import JSON, Node, Stage, source_digest
 from experiments.checks import one_of
 from experiments.context import Context
 from experiments.stages.concept_spaces import Space, read_space
@@ -114,7 +114,7 @@ def concept_methods(
             "methods": list(methods),
             "components": COMPONENTS,
             "fitted": FITTED,
-            **_sources(methods),
+            **method_sources(methods),
         },
         inputs={"latents": space.node},
         build=compute,
@@ -124,9 +124,11 @@ def concept_methods(
     )
 
 
-def _sources(methods: Sequence[str]) -> dict[str, dict[str, str]]:
+def method_sources(methods: Sequence[str]) -> dict[str, JSON]:
     """Digests of the users' own methods: a changed one is another artefact. Nothing where there are none."""
-    digests = {name: source_digest([name.partition(OWN)[0]]) for name in methods if OWN in name}
+    digests: dict[str, JSON] = {
+        name: source_digest([name.partition(OWN)[0]]) for name in methods if OWN in name
+    }
     return {"sources": digests} if digests else {}
 
 
