@@ -25,8 +25,8 @@ NOTHING = "no concept vector was sought"
 
 
 def method_name(method: str) -> str:
-    """Readable name of a method that finds directions."""
-    return METHODS.get(method, method)
+    """Readable name of a method that finds directions; of ``package.module:name`` the last part."""
+    return METHODS.get(method, method.rpartition(":")[2])
 
 
 def methods_of(rows: pd.DataFrame) -> list[str]:

@@ -97,11 +97,11 @@ def command(entry: Entry) -> str:
 
 
 def jobs(folders: Iterable[Path]) -> list[Mapping[str, Any]]:
-    """What became of the plain calls below ``folders`` on drawn images at laptop scale, corrected."""
-    stem = f"{DRAWN}-{SCALE}-{PROTOCOL}-"
+    """What became of the plain calls below ``folders`` on drawn images, or a table, at laptop scale, corrected."""
+    stems = tuple(f"{data}-{SCALE}-{PROTOCOL}-" for data in (DRAWN, "table"))
     paths = [path for folder in folders for path in sorted(folder.rglob("status.json"))]
     known = [
-        json.loads(path.read_text(encoding="utf-8")) for path in paths if path.parent.name.startswith(stem)
+        json.loads(path.read_text(encoding="utf-8")) for path in paths if path.parent.name.startswith(stems)
     ]
     return [job for job in known if job["state"] == "done" and _plain(job)]
 
