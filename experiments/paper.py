@@ -14,7 +14,6 @@ PARTS = (
     "concept_discovery discovery.evolution=false",
     "tabular_concepts",
     "human_eval",
-    "scenes",
 )
 
 

@@ -34,8 +34,20 @@ def options(group: str) -> list[str]:
     )
 
 
-@pytest.mark.parametrize("scale", options("scale"))
-@pytest.mark.parametrize("group", ["data", "model", "training", "protocol", "experiment"])
+def scale_and_group(scale: str, group: str):
+    """Fast for the scales that run here, and wherever a scale decides which runs there are."""
+    fast = scale in ("smoke", "laptop") or group in ("protocol", "experiment")
+    return pytest.param(group, scale, marks=() if fast else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("group", "scale"),
+    [
+        scale_and_group(scale, group)
+        for scale in options("scale")
+        for group in ("data", "model", "training", "protocol", "experiment")
+    ],
+)
 def test_every_option_composes_at_every_scale(group, scale):
     for option in options(group):
         extra = ["data.root=x"] if option == "folder" else []

@@ -28,11 +28,19 @@ LESS = {
     "train": ["model=vgg16"],
     "concept_discovery": ["model=vgg16"],
     "human_eval": ["study.kinds=[image_intruder,pairwise_coherence]"],
+    "evolution_importance": ["model=vgg16", "~protocols.as_released"],
     "results": ["study.kinds=[image_intruder,pairwise_coherence]"],
 }
 
 
-@pytest.mark.parametrize("name", registry.names())
+# Those that run the others, and the one of three protocols.
+LONG = ("paper", "results", "coverage")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in registry.names()],
+)
 def test_runs_at_smoke_scale(name, run_py, tmp_path):
     done = run_py(f"experiment={name}", "scale=smoke", *LESS.get(name, ()))
     assert done.returncode == 0, done.stderr
