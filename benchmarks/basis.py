@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 from scipy.linalg import subspace_angles
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
+from threadpoolctl import threadpool_limits
 
 from evoscope.arrays import Doubles, Floats, Ints
 from evoscope.discovery.basis import ConceptBasis, svd_basis

@@ -3,7 +3,8 @@
 Every folder is an output of an experiment (``outputs/results/...``). Its figures and tables go to
 ``results/paper/<data>-<scale>/figures`` and ``tables`` (under another protocol than the corrected one, its name
 follows); then the ledger, the audit, the scorecard, the page and the index are written anew from all that is there.
-Drawings (SVG) with photographs inside are large: above `LARGE` bytes they are left out, and named.
+Drawings (SVG) with photographs inside are large: above `LARGE` bytes they are left out, and named; pictures (PNG) above
+it are kept with 256 colours.
 """
 
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from evoscope.errors import EvoscopeError
 from results.report import write_report
 from results.report.gallery import Item, Place, galleries
+from results.report.pictures import with_palette
 
 PAPER = Path(__file__).resolve().parent / "paper"
 LARGE = 350_000
@@ -59,7 +61,10 @@ def _files(item: Item) -> list[Path]:
 def _copied(path: Path, folder: Path) -> Path:
     target = folder / ("figures" if path.stem.startswith("fig_") else "tables") / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, target)
+    if path.suffix == ".png" and path.stat().st_size > LARGE:
+        target.write_bytes(with_palette(path))
+    else:
+        shutil.copyfile(path, target)
     return target
 
 
