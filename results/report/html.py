@@ -53,7 +53,8 @@ def page(
         body.append(f'<h2 id="{_anchor(name)}">{escape(name)}</h2>')
         body += [_shown(item, f"{_anchor(name)}-{item.id}") for item in items]
         inner = "\n".join(_link(f"{_anchor(name)}-{item.id}", item.title) for item in items)
-        links.append(_link(_anchor(name), name).replace("</li>", f"\n<ul>\n{inner}\n</ul></li>"))
+        folded = f"<details><summary>{len(items)} results</summary>\n<ul>\n{inner}\n</ul></details>"
+        links.append(_link(_anchor(name), name).replace("</li>", f"\n{folded}</li>"))
     text = Template((HERE / "page.html").read_text(encoding="utf-8"))
     return text.substitute(
         title=TITLE, style=(HERE / "page.css").read_text(encoding="utf-8"), lead=LEAD + _counts(verdicts),
