@@ -17,7 +17,7 @@ from human_eval.design.trial import Kind, Protocol
 
 STAGE = Stage(
     "study",
-    version=1,
+    version=2,
     modules=(
         "human_eval.design",
         "evoscope.activations.patches",

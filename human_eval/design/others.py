@@ -91,7 +91,8 @@ def _images(
 
 def _other(pool: ConceptPool, row: int, protocol: Protocol, stream: np.random.Generator) -> int:
     condition, layer = np.array(pool.condition), np.array(pool.layer)
-    others = np.flatnonzero(placed(pool) & (condition == condition[row]) & (np.arange(len(pool.ids)) != row))
+    alike = placed(pool) & (condition == condition[row]) & (np.arange(len(pool.ids)) != row)
+    others = np.array([each for each in np.flatnonzero(alike) if _free(pool, row, int(each))], dtype=np.int64)
     if protocol == "corrected":
         others = others[layer[others] == layer[row]] if (layer[others] == layer[row]).any() else others
         cosine = np.abs(cosines(pool.vectors, row))[others]
@@ -101,10 +102,14 @@ def _other(pool: ConceptPool, row: int, protocol: Protocol, stream: np.random.Ge
 
 def _foreign(pool: ConceptPool, row: int, other: int, stream: np.random.Generator) -> int:
     """An image of ``other`` that does not show ``row`` too."""
+    free = np.array(_free(pool, row, other), dtype=np.int64)
+    return drawn(free, 1, stream, f"'{pool.ids[other]}' without images of '{pool.ids[row]}'")[0]
+
+
+def _free(pool: ConceptPool, row: int, other: int) -> list[int]:
+    """Ranks of the images of ``other`` that are not among those of ``row``: directions that lie close share them."""
     own = {picture.tobytes() for picture in pool.images[row]}
-    free = [rank for rank, picture in enumerate(pool.images[other]) if picture.tobytes() not in own]
-    wanted = f"'{pool.ids[other]}' without images of '{pool.ids[row]}'"
-    return drawn(np.array(free, dtype=np.int64), 1, stream, wanted)[0]
+    return [rank for rank, picture in enumerate(pool.images[other]) if picture.tobytes() not in own]
 
 
 def label_agreement(pool: ConceptPool, images: int, protocol: Protocol, seed: int) -> list[Draft]:

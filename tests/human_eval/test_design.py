@@ -160,6 +160,19 @@ def test_image_intruders_are_not_images_of_the_concept():
         assert study.pictures[trial.panels[trial.answer][0]].tobytes() not in own
 
 
+@pytest.mark.parametrize("protocol", ["corrected", "as_released"])
+def test_concepts_with_the_same_images_are_no_intruders_of_one_another(protocol):
+    """Nearly all of a condition show the same; in the corrected design enough of them lie far away all the same."""
+    condition = np.array(CONCEPTS.condition)
+    same = np.flatnonzero(condition == condition[0])[:-1]
+    images = CONCEPTS.images.copy()
+    images[same] = images[same[0]]
+    alike = {CONCEPTS.ids[row] for row in same}
+    study = design("image_intruder", dataclasses.replace(CONCEPTS, images=images), 0, protocol, SMALL)
+    for trial in mains(study):
+        assert len(set(trial.sources) & alike) < 2
+
+
 def test_half_of_the_labels_are_foils_and_expected_to_be_refused():
     study = design("label_agreement", CONCEPTS, 0, "corrected", SMALL)
     found = Counter((trial.condition, trial.answer) for trial in mains(study))
