@@ -35,8 +35,8 @@ def options(group: str) -> list[str]:
 
 
 def scale_and_group(scale: str, group: str):
-    """Fast for the scales that run here, and wherever a scale decides which runs there are."""
-    fast = scale in ("smoke", "laptop") or group in ("protocol", "experiment")
+    """Fast for the scale that tests run, and for the groups that differ most between scales."""
+    fast = scale == "smoke" or group in ("protocol", "experiment")
     return pytest.param(group, scale, marks=() if fast else pytest.mark.slow)
 
 
