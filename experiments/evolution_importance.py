@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from evoscope.evolution.pair import make_pair
 from evoscope.evolution.reversal import Reverser
 from evoscope.models.zoo import build
 from evoscope.store import Node
+from experiments.base import base_look, base_space
 from experiments.carry_out import carry_out
 from experiments.chosen import chosen_classes, judged_runs, protocol_names
 from experiments.context import Context
@@ -25,7 +25,7 @@ from experiments.stages.importance import Judged, judge
 from experiments.stages.important import Pictured, important
 from experiments.stages.looks import Look
 from experiments.stages.reversal import Taken, tables, take_back
-from experiments.stages.space import neuron_map, projection, space
+from experiments.stages.space import neuron_map, projection
 from experiments.stages.stimuli import stimuli
 from experiments.stages.truth import place_of, truth
 from experiments.status import Status
@@ -51,10 +51,10 @@ def plan(context: Context) -> Plan:
     exhibits = tables(
         context, [each for name in protocol_names(context) for each in _taken(context, name, judged)]
     )
-    semantic = space(context, _base_stimuli(context))
+    semantic = base_space(context)
     pictured = _pictured(context, semantic, judged)
     looks = [
-        _base_look(context, semantic),
+        base_look(context, semantic),
         *[look for each in pictured for look in (each.before, each.after)],
     ]
     exhibits["map"] = neuron_map(context, semantic, looks)
@@ -102,18 +102,6 @@ def _taken(context: Context, protocol: str, judged: Sequence[Judged]) -> list[Ta
     variant = context.varied(config)
     runs = {run.name: run for run in judged_runs(variant)}
     return [take_back(variant, judge(variant, runs[each.run.name], each.pair, each.label)) for each in judged]
-
-
-def _base_stimuli(context: Context) -> Node:
-    base = next(iter(context.runs.values()))
-    return stimuli(context, base, base.last, base=True)
-
-
-def _base_look(context: Context, semantic: Node) -> Look:
-    base = next(iter(context.runs.values()))
-    found = _base_stimuli(context)
-    run = replace(base, epochs=(base.last,))
-    return Look(run, base.last, True, found, projection(context, semantic, found))
 
 
 def _pictured(context: Context, semantic: Node, judged: Sequence[Judged]) -> list[Pictured]:

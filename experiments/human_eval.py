@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from evoscope.errors import EvoscopeError
 from evoscope.models.names import closest
 from evoscope.store import Node
+from experiments.base import base_run, base_space
 from experiments.carry_out import carry_out
 from experiments.concept_discovery import study_concepts
 from experiments.context import Context
@@ -13,7 +14,7 @@ from experiments.reporting import complain
 from experiments.runs import Run
 from experiments.stages.looks import Look
 from experiments.stages.neuron_pool import remembered
-from experiments.stages.space import projection, space
+from experiments.stages.space import projection
 from experiments.stages.stimuli import stimuli
 from experiments.stages.studies import study_of_concepts, study_of_neurons, study_patches, widest
 from experiments.stages.study_exhibits import study_sheet, study_table
@@ -101,12 +102,12 @@ def kinds(context: Context) -> list[Kind]:
 def looks_for(context: Context, kind: Kind) -> list[Look]:
     """Runs at three epochs: those labelled, or those whose neurons are compared (with the base beside one alone)."""
     runs = followed(context)
-    semantic = space(context, _stimuli(context, _base(context), _base(context).last))
+    semantic = base_space(context)
     if kind == "evolution_label":
         return [_look(context, semantic, run, epoch) for run in runs for epoch in stages(run)]
     looks = [_look(context, semantic, run, epoch) for run in runs[:COMPARED] for epoch in stages(run)]
-    alone = len(runs) == 1 and runs[0].name != _base(context).name
-    return [*looks, _look(context, semantic, _base(context), _base(context).last)] if alone else looks
+    alone = len(runs) == 1 and runs[0].name != base_run(context).name
+    return [*looks, _look(context, semantic, base_run(context), base_run(context).last)] if alone else looks
 
 
 def followed(context: Context) -> list[Run]:
@@ -125,13 +126,9 @@ def stages(run: Run) -> Sequence[int]:
     return epochs if len(epochs) <= STAGES else (epochs[0], epochs[len(epochs) // 2], epochs[-1])
 
 
-def _base(context: Context) -> Run:
-    return next(iter(context.runs.values()))
-
-
 def _stimuli(context: Context, run: Run, epoch: int) -> Node:
     """Stimuli of a run; the base's last ones are those that the space is made of."""
-    base = _base(context)
+    base = base_run(context)
     return stimuli(context, run, epoch, base=run.name == base.name and epoch == base.last)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 
+from experiments.base import base_space
 from experiments.carry_out import carry_out
 from experiments.chosen import chosen_classes
 from experiments.context import Context
@@ -13,8 +14,7 @@ from experiments.stages.concept_boards import concept_boards
 from experiments.stages.concept_spaces import latent_space
 from experiments.stages.concepts import seek
 from experiments.stages.curves import curves
-from experiments.stages.space import neuron_map, space
-from experiments.stages.stimuli import stimuli
+from experiments.stages.space import neuron_map
 from experiments.stages.training import training
 from experiments.status import Status
 from experiments.unified_space import compared_looks, looks_of
@@ -33,7 +33,7 @@ def plan(context: Context) -> Plan:
     small = context.varied(two_runs(context))
     runs = small.runs
     base = runs[RUNS[0]]
-    semantic = space(small, stimuli(small, base, base.last, base=True))
+    semantic = base_space(small)
     looks = compared_looks(looks_of(small, semantic))
     places = neuron_map(small, semantic, looks)
     sought = seek(small, latent_space(small, base), compared_protocols(small))

@@ -1,8 +1,7 @@
 """ConceptEvo's first contribution: the neurons of several models and epochs side by side in one space."""
 
-from dataclasses import replace
-
 from evoscope.store import Node
+from experiments.base import base_look, base_space
 from experiments.carry_out import carry_out
 from experiments.context import Context
 from experiments.plan import Plan
@@ -12,7 +11,7 @@ from experiments.stages.curves import curves
 from experiments.stages.evolution import evolution
 from experiments.stages.looks import Look
 from experiments.stages.metrics import metrics
-from experiments.stages.space import neuron_map, projection, space
+from experiments.stages.space import neuron_map, projection
 from experiments.stages.stimuli import stimuli
 from experiments.stages.training import training
 from experiments.status import Status
@@ -30,8 +29,7 @@ def run(context: Context, status: Status) -> None:
 def plan(context: Context) -> Plan:
     """All exhibits of the experiment, as nodes."""
     runs = context.runs
-    base = next(iter(runs.values()))
-    semantic = space(context, stimuli(context, base, base.last, base=True))
+    semantic = base_space(context)
     looks = looks_of(context, semantic)
     compared = compared_looks(looks)
     places = neuron_map(context, semantic, looks)
@@ -55,16 +53,15 @@ def drawn(exhibits: dict[str, Node]) -> tuple[str, ...]:
 
 def looks_of(context: Context, semantic: Node) -> list[Look]:
     """Every run at its epochs; the base at its last only, and first."""
-    base = next(iter(context.runs.values()))
-    looks = [_look(context, semantic, replace(base, epochs=(base.last,)), base.last, base=True)]
+    looks = [base_look(context, semantic)]
     for run in list(context.runs.values())[1:]:
         looks += [_look(context, semantic, run, epoch) for epoch in run.epochs]
     return looks
 
 
-def _look(context: Context, semantic: Node, run: Run, epoch: int, *, base: bool = False) -> Look:
-    found = stimuli(context, run, epoch, base=base)
-    return Look(run, epoch, base, found, projection(context, semantic, found))
+def _look(context: Context, semantic: Node, run: Run, epoch: int) -> Look:
+    found = stimuli(context, run, epoch)
+    return Look(run, epoch, False, found, projection(context, semantic, found))
 
 
 def compared_looks(looks: list[Look]) -> list[Look]:
