@@ -48,7 +48,7 @@ def plan(context: Context) -> Plan:
     if context.data.pool.concepts is not None:
         truth = [concept_truth(context, *pair) for pair in zip(spaces, directions, strict=True)]
         exhibits["concept_truth"] = gathered(context, "concept_truth", spaces, truth)
-    exhibits |= evolution_exhibits(context, judged_runs(context))
+    exhibits |= evolution_exhibits(context, spaces)
     return Plan(exhibits, drawn(exhibits))
 
 

@@ -1,10 +1,6 @@
 """Which layer's latent space an experiment looks at."""
 
-import torch
-
 from evoscope.models.layers import layer_shapes
-from evoscope.models.network import Network
-from evoscope.models.taps import capture
 from evoscope.models.zoo import build
 from experiments.context import Context
 from experiments.runs import Run
@@ -29,16 +25,10 @@ def chosen_layer(context: Context, run: Run) -> str:
         layer_shapes(network.module, (asked,), network.preprocessing.pixels)
         return asked
     published = PUBLISHED.get(run.spec.name)
-    sides = _sides(network, (*network.layers, *([published] if published else [])))
+    named = dict.fromkeys((*network.layers, *([published] if published else [])))
+    shapes = layer_shapes(network.module, tuple(named), network.preprocessing.pixels)
+    sides = {layer: min(height, width) for layer, (_, height, width) in shapes.items()}
     if published and sides[published] >= CELLS:
         return published
     wide = [layer for layer in network.layers if sides[layer] >= CELLS]
     return (wide or list(network.layers))[-1]
-
-
-def _sides(network: Network, layers: tuple[str, ...]) -> dict[str, int]:
-    pixels = network.preprocessing.pixels
-    network.module.eval()
-    with torch.inference_mode(), capture(network.module, layers) as maps:
-        network.module(torch.zeros(1, 3, pixels, pixels))
-        return {layer: min(maps[layer].shape[2:]) for layer in layers}

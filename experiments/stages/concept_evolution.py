@@ -28,7 +28,7 @@ from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.discovery_protocol import discovery_protocol
 from experiments.runs import Run
-from experiments.stages.concept_spaces import Space, latent_space, told_concepts
+from experiments.stages.concept_spaces import Space, told_concepts
 from experiments.stages.latents import LayerSpaces, concept_images, latents, layer_spaces
 from experiments.stages.looks import Look
 from experiments.stages.showing import rows_of
@@ -68,9 +68,9 @@ class Sources:
         return {"space": self.space, "map": self.map, "base": self.base.projection}
 
 
-def concept_evolutions(context: Context, runs: Sequence[Run], sources: Sources) -> Node:
-    """Node of the exhibit ``concept_evolution`` of several runs."""
-    parts = {run.name: concept_evolution(context, run, sources) for run in runs}
+def concept_evolutions(context: Context, spaces: Sequence[Space], sources: Sources) -> Node:
+    """Node of the exhibit ``concept_evolution`` of the runs of several spaces."""
+    parts = {space.run.name: concept_evolution(context, space, sources) for space in spaces}
 
     def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         found = [load(ConceptEvolution, inputs[name]) for name in parts]
@@ -90,10 +90,9 @@ def concept_evolutions(context: Context, runs: Sequence[Run], sources: Sources) 
     )
 
 
-def concept_evolution(context: Context, run: Run, sources: Sources) -> Node:
-    """Node of one run's concept vectors over the epochs that are looked at, up to the one where concepts are sought."""
-    spaces, config = spaces_of(context, run), context.config
-    layer = spaces[-1].layer
+def concept_evolution(context: Context, last: Space, sources: Sources) -> Node:
+    """Node of one run's concept vectors over the epochs that are looked at, up to ``last``, where they are sought."""
+    spaces, config, run, layer = spaces_up_to(context, last), context.config, last.run, last.layer
     protocol, images = space_protocol(config.protocol), concept_images(context)
     # A draw of a null seeks partners for all directions anew: a tenth as many as resamples of a mean.
     draws = max(config.scale.bootstrap // 10, 20)
@@ -134,12 +133,16 @@ def concept_evolution(context: Context, run: Run, sources: Sources) -> Node:
     )
 
 
-def spaces_of(context: Context, run: Run) -> list[Space]:
-    """The run's layer at every epoch looked at up to the one where concepts are sought, in order."""
-    last = latent_space(context, run)
-    earlier = [epoch for epoch in run.epochs if epoch < last.epoch]
-    nodes = [(epoch, latents(context, run, epoch, [last.layer])) for epoch in earlier]
-    return [*(Space(run, epoch, last.layer, node) for epoch, node in nodes), last]
+def earlier_epochs(last: Space) -> list[int]:
+    """Epochs that are looked at before the one where concepts are sought."""
+    return [epoch for epoch in last.run.epochs if epoch < last.epoch]
+
+
+def spaces_up_to(context: Context, last: Space) -> list[Space]:
+    """The same layer at every epoch looked at up to the one where concepts are sought, in order."""
+    run, layer = last.run, last.layer
+    nodes = [(epoch, latents(context, run, epoch, [layer])) for epoch in earlier_epochs(last)]
+    return [*(Space(run, epoch, layer, node) for epoch, node in nodes), last]
 
 
 def _snapshot(context: Context, space: Space, found: LayerSpaces) -> Snapshot:
