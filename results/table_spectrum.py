@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from evoscope.discovery.alignment import ALIGNED
 from results.about import About, caption
 from results.concepts import LAYER, layers_of, model_column, runs_of
 from results.reading import Exhibits, percent, table
@@ -14,8 +15,6 @@ TITLE = "Energy of the directions, and their alignment with neurons"
 READS: tuple[str, ...] = ("spectrum",)
 
 COLUMNS = (*LAYER, "index", "singular_value", "share", "alignment", "random_alignment")
-ALIGNED = 0.6
-"""Of the largest component of a unit vector: at and above it the direction nearly is a neuron (the published line)."""
 
 
 def draw(exhibits: Exhibits, about: About, folder: Path) -> list[Path]:

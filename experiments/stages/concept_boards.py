@@ -17,7 +17,7 @@ from evoscope.models.network import Network
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
 from experiments.context import Context
-from experiments.stages.concept_relevance import slopes_along
+from experiments.stages.concept_relevance import class_measures, slopes_along
 from experiments.stages.concept_spaces import (
     Candidate,
     first_candidates,
@@ -128,15 +128,13 @@ def concept_frame(
     found: LayerConcepts, candidates: Sequence[Candidate], vectors: Doubles, slopes: tuple[Doubles, Doubles]
 ) -> pd.DataFrame:
     """What is known of candidates without their images: columns of `evoscope.exhibits.ConceptBoards`."""
-    basis, ranking, squares = found.basis, found.ranking, found.basis.strengths**2
+    basis, squares = found.basis, found.basis.strengths**2
     rows = [
         {
             "label": each.label,
             "direction": each.direction,
             "side": each.side,
-            "z": each.side * float(ranking.z[each.label, each.direction]),
-            "derivative": float(slopes[0][each.label, place]),
-            "positive_share": float(slopes[1][each.label, place]),
+            **class_measures(found, slopes, each, place),
             "singular_value": float(basis.strengths[each.direction]),
             "energy_share": float(squares[each.direction] / squares.sum()),
             "aligned": float(neuron_alignment(vectors[[place]]).component[0]),

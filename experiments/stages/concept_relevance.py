@@ -9,8 +9,7 @@ import pandas as pd
 
 from evoscope.arrays import Doubles
 from evoscope.artefacts import save
-from evoscope.data.images import ImageSet
-from evoscope.data.limits import limit
+from evoscope.data.limits import at_most
 from evoscope.data.loader import Batch, Loader
 from evoscope.discovery.basis import ConceptBasis, svd_basis
 from evoscope.discovery.gram import Moments
@@ -26,6 +25,7 @@ from evoscope.discovery.relevance import (
     stability,
 )
 from evoscope.discovery.relevance.energy import energy
+from evoscope.evolution.importance import of_class
 from evoscope.exhibits import Table
 from evoscope.models.network import Network
 from evoscope.progress import Progress
@@ -86,7 +86,7 @@ def concept_relevance(
         for row in progress(table.index, total=len(table), what="ablation", unit="class"):
             candidate = Candidate(*(int(table.loc[row, name]) for name in ("label", "direction", "side")))
             if candidate.side:
-                images = _of_class(test, candidate.label, most, config.seed)
+                images = at_most(of_class(test, candidate.label), most, config.seed)
                 loader = Loader(images, network.preprocessing, batch_size=BATCH, device=context.device)
                 lost = ablated_row(
                     network, loader.ordered(), layer.moments, found.basis, candidate, config.seed
@@ -125,11 +125,20 @@ def class_rows(
     there = [row for row, each in enumerate(candidates) if each.side]
     slopes = slopes_along(layer, outcomes, turned(found.basis, candidates))
     for row in there:
-        each = candidates[row]
-        table.loc[row, "z"] = each.side * found.ranking.z[each.label, each.direction]
-        table.loc[row, "derivative"] = slopes[0][each.label, row]
-        table.loc[row, "positive_share"] = slopes[1][each.label, row]
+        for name, value in class_measures(found, slopes, candidates[row], row).items():
+            table.loc[row, name] = value
     return table
+
+
+def class_measures(
+    found: LayerConcepts, slopes: tuple[Doubles, Doubles], candidate: Candidate, place: int
+) -> dict[str, float]:
+    """A candidate's z on its side, and from row ``place`` of `slopes_along` its derivative and positive share."""
+    return {
+        "z": candidate.side * float(found.ranking.z[candidate.label, candidate.direction]),
+        "derivative": float(slopes[0][candidate.label, place]),
+        "positive_share": float(slopes[1][candidate.label, place]),
+    }
 
 
 def slopes_along(layer: LayerLatents, outcomes: Outcomes, vectors: Doubles) -> tuple[Doubles, Doubles]:
@@ -184,8 +193,3 @@ def random_change(found: Ablation) -> Interval:
     """Mean change of the logit over the random directions (all but the first), and where 95 % of them lie."""
     means = found.change[1:].mean(axis=1, dtype=np.float64)
     return percentile_interval(float(means.mean()), means, 0.95, len(means))
-
-
-def _of_class(images: ImageSet, label: int, most: int, seed: int) -> ImageSet:
-    own = images.subset(np.flatnonzero(images.labels == label))
-    return own if len(own) <= most else limit(own, most, None, seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evoscope.artefacts import load, save
 from evoscope.data.images import ImageSet
-from evoscope.data.limits import limit
+from evoscope.data.limits import at_most
 from evoscope.discovery.latent import Latents, latent_pass
 from evoscope.discovery.reading import QUANTITIES
 from evoscope.models.zoo import build
@@ -81,8 +81,7 @@ def latents(context: Context, run: Run, epoch: int, layers: Sequence[str]) -> No
 
 def concept_images(context: Context) -> ImageSet:
     """The pool, or as much of it as the scale has concepts sought on (``scale.latent_images``)."""
-    images, most = context.data.pool, context.config.scale.latent_images
-    return images if most is None or most >= len(images) else limit(images, most, None, context.config.seed)
+    return at_most(context.data.pool, context.config.scale.latent_images, context.config.seed)
 
 
 def layer_spaces(folder: Path) -> LayerSpaces:

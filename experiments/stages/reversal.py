@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evoscope.artefacts import load, save
-from evoscope.data.images import ImageSet
-from evoscope.data.limits import limit
+from evoscope.data.limits import at_most
 from evoscope.evolution.bins import BinRule, Cut, Ties, bins_of_all
 from evoscope.evolution.conditions import Conditions, Draws
 from evoscope.evolution.importance import of_class
@@ -105,7 +104,7 @@ def _node(context: Context, judged: Judged) -> Node:
             reversal(
                 states,
                 conditions,
-                _some(of_class(images, label), config.scale.reversal_images, config.seed),
+                at_most(of_class(images, label), config.scale.reversal_images, config.seed),
                 label,
                 together=config.evolution.together,
                 memory_mb=config.memory_mb,
@@ -146,10 +145,6 @@ def once(network: Network, own: Sequence[str]) -> tuple[str, ...]:
         return network.layers
     usual = set(default_layers(network.module, "once"))
     return tuple(layer for layer in network.layers if layer in usual)
-
-
-def _some(images: ImageSet, count: int | None, seed: int) -> ImageSet:
-    return images if count is None else limit(images, count, None, seed)
 
 
 def tables(context: Context, taken: Sequence[Taken]) -> dict[str, Node]:

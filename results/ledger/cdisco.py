@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from evoscope.discovery.alignment import ALIGNED
 from evoscope.discovery.outliers import CONCEPT_SCORES
 from evoscope.viz import label_of
 from results.ledger.checks import FEW, Check, Side, of_row
@@ -12,7 +13,6 @@ from results.ledger.claim import Claim
 from results.ledger.conceptevo import NAN, PEOPLE
 from results.ledger.evidence import Evidence
 from results.reference.cdisco import published_clusters, published_means
-from results.table_spectrum import ALIGNED
 
 LAYER = ["run", "layer"]
 CHANCE = 0.5  # of an AUC

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evoscope.data.images import ImageSet, digest
-from evoscope.data.limits import limit, pool
+from evoscope.data.limits import at_most, limit, pool
 from evoscope.errors import EvoscopeError
 
 
@@ -121,3 +121,14 @@ def test_pool_refuses_empty_classes_and_impossible_shares():
     for fraction in (0, -0.1, 1.5, float("nan")):
         with pytest.raises(EvoscopeError, match="impossible"):
             pool(image_set([4]), fraction)
+
+
+@pytest.mark.parametrize("most", [None, 9, 12])
+def test_a_set_that_is_small_enough_stays_itself(most):
+    images = image_set([4, 5])
+    assert at_most(images, most, 0) is images
+
+
+def test_a_larger_set_is_limited():
+    images = image_set([4, 5])
+    assert at_most(images, 6, 3).ids == limit(images, 6, None, 3).ids

@@ -30,6 +30,11 @@ def limit(
     return _chosen(images, spread[:total])
 
 
+def at_most(images: ImageSet, most: int | None, seed: int) -> ImageSet:
+    """The set itself where it is no larger than ``most``, or ``most`` is None; else `limit`."""
+    return images if most is None or most >= len(images) else limit(images, most, None, seed)
+
+
 def pool(images: ImageSet, per_class_fraction: float = 0.1, seed: int = 0) -> ImageSet:
     """Share of each class, rounded down but at least one image (ConceptEvo's stimulus pool: 10 % of train).
 
