@@ -20,8 +20,7 @@ from scipy.linalg import subspace_angles
 from threadpoolctl import threadpool_limits
 
 from evoscope.arrays import Doubles, Floats, Ints
-from evoscope.discovery.basis import ConceptBasis, svd_basis
-from evoscope.discovery.gram import BLOCK, Moments, blocks
+from evoscope.discovery.basis import BLOCK, ConceptBasis, Moments, blocks, svd_basis
 from evoscope.discovery.ranking import ClassRanking, ScoreSums, rank_classes
 from evoscope.seeds import generator
 

@@ -15,10 +15,9 @@ import numpy as np
 
 from evoscope.arrays import Doubles, SmallInts
 from evoscope.seeds import generator
-from evoscope.space.coactivation import coactivation
 from evoscope.space.image_embedding import ImageVectors, embed_images
 from evoscope.space.protocol import SpaceProtocol, as_released, corrected
-from evoscope.space.skipgram import embed_neurons
+from evoscope.space.skipgram import coactivation, embed_neurons
 
 NEURONS, IMAGES, K, CONCEPTS = 2000, 6000, 20, 40
 REPEATS = 5

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from benchmarks.timing import SPECS, alternate, network_options
 from evoscope.evolution.importance import counted
 from evoscope.evolution.pair import Pair, make_pair
-from evoscope.models.taps import as_map, capture, tap_point
+from evoscope.models.layers import as_map, capture, tap_point
 from evoscope.models.zoo import build
 
 LABEL = 3

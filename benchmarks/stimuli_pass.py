@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import SPECS, alternate, network_options
-from evoscope.activations.scan import Scan
-from evoscope.activations.streaming import scan_shard
+from evoscope.activations.scan import Scan, scan_shard
+from evoscope.models.layers import capture
 from evoscope.models.network import Network
-from evoscope.models.taps import capture
 from evoscope.models.zoo import build
 
 Entry = tuple[float, int, int]

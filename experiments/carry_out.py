@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evoscope.artefacts import load
-from evoscope.exhibits import (
+from evoscope.figure_data import (
     Alignment,
     ConceptBoards,
     ConceptEvolution,

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from evoscope.errors import EvoscopeError
-from evoscope.evolution.bins import BinRule, Cut, Ties
-from evoscope.evolution.conditions import Draws
+from evoscope.evolution.reversal import BinRule, Cut, Draws, Ties
 from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.zoo import build, validate
 from experiments.context import Context

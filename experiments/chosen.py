@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from evoscope.data.images import ImageSet
 from evoscope.errors import EvoscopeError
-from evoscope.models.names import closest
+from evoscope.models.network import closest
 from evoscope.seeds import generator
 from experiments.context import Context
 from experiments.runs import Run

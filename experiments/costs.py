@@ -4,8 +4,8 @@ import time
 
 import torch
 
+from evoscope.models.layers import capture
 from evoscope.models.network import Network
-from evoscope.models.taps import capture
 from evoscope.models.zoo import build
 from evoscope.store import Estimate
 from experiments.context import Context

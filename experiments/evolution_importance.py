@@ -5,12 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evoscope.evolution.bins import BinRule
-from evoscope.evolution.conditions import RELEASED_BATCH, Conditions
 from evoscope.evolution.importance import neuron_index
-from evoscope.evolution.memory import MIB, images_within, importance_bytes
-from evoscope.evolution.pair import make_pair
-from evoscope.evolution.reversal import Reverser
+from evoscope.evolution.pair import MIB, images_within, importance_bytes, make_pair
+from evoscope.evolution.reversal import RELEASED_BATCH, BinRule, Conditions, Reverser
 from evoscope.models.zoo import build
 from evoscope.store import Node
 from experiments.base import base_look, base_space

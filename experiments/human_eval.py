@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.names import closest
+from evoscope.models.network import closest
 from evoscope.store import Node
 from experiments.base import base_run, base_space
 from experiments.carry_out import carry_out

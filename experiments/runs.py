@@ -9,7 +9,7 @@ from torch import nn
 from evoscope.data.images import Fit, digest
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT, CheckpointPattern, Checkpoints, file_digest
-from evoscope.models.spec import Listing, ModelSpec
+from evoscope.models.network import Listing, ModelSpec
 from evoscope.training.recipe import TrainingRecipe
 from experiments.schema import Config, ModelConfig, RunConfig, TrainingConfig
 

@@ -141,8 +141,8 @@ class ProtocolConfig:
     """One option per step of the methods; see `SpaceProtocol` and `evoscope.discovery.DiscoveryProtocol`.
 
     ``listing``: which layers count (``once``, ``released``, ``v1``); ``patch_centre``: where example patches are cut
-    (``centre`` or ``corner`` of the arg-max cell); ``bin_ties``, ``bin_cut``: see `evoscope.evolution.bins.BinRule`;
-    ``random_sets``: ``fixed`` or redrawn ``per_batch``; from ``centred`` on: CDISCO's steps, ``refine_`` those of
+    (``centre`` or ``corner`` of the arg-max cell); ``bin_ties``, ``bin_cut``: see
+    `evoscope.evolution.reversal.BinRule`; ``random_sets``: ``fixed`` or redrawn ``per_batch``; from ``centred`` on: CDISCO's steps, ``refine_`` those of
     `evoscope.discovery.RefineRule`.
     """
 
@@ -206,7 +206,7 @@ class DiscoveryConfig:
 
     ``layer``: dotted name (``null``: the network's own, see `experiments.layers`); ``epoch``: ``null`` is the last
     that is looked at; ``classes``: shown, names or numbers (``null``: as many as the scale says for importance);
-    ``methods``: of `evoscope.discovery.baselines`; ``evolution``: whether concept vectors are followed over the epochs.
+    ``methods``: of `evoscope.discovery.methods`; ``evolution``: whether concept vectors are followed over the epochs.
     """
 
     layer: str | None = None

@@ -6,22 +6,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Bytes
-from evoscope.exhibits import Alignment, NeuronMap
-from evoscope.viz import (
-    Limits,
-    Sheet,
-    circles,
-    colour_of,
-    label_of,
-    map_limits,
-    message,
-    patch_grid,
-    points,
-)
-from evoscope.viz.curves import epoch_name
-from evoscope.viz.scatter import spots
-from evoscope.viz.style import LARGE, NORMAL, QUIET, SMALL
-from evoscope.viz.text import wrap
+from evoscope.figure_data import Alignment, NeuronMap
+from evoscope.viz import Limits, Sheet, circles, colour_of, label_of, map_limits, message, patch_grid, points
+from evoscope.viz.charts import epoch_name
+from evoscope.viz.maps import spots
+from evoscope.viz.style import LARGE, NORMAL, QUIET, SMALL, wrap
 from results.about import About, caption
 from results.drawing import base_of, map_panel
 from results.reading import Exhibits, doubles, exhibit, placed, status_counts

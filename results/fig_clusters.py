@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from evoscope.arrays import Doubles
 from evoscope.viz import Sheet, colour_of, remark
-from evoscope.viz.layout import PAGE
+from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import BACKDROP, INK, NORMAL, QUIET, SMALL
 from results.about import About, caption
 from results.concepts import (
@@ -26,12 +26,7 @@ from results.concepts import (
 from results.fig_coverage import PROTOCOLS
 from results.fig_reversal import measured_under
 from results.reading import Exhibits, doubles, table
-from results.reference.cdisco import (
-    PUBLISHED_SETTING,
-    published_bands,
-    published_clusters,
-    published_means,
-)
+from results.reference.cdisco import PUBLISHED_SETTING, published_bands, published_clusters, published_means
 
 ID = "fig_clusters"
 TITLE = "Unique concepts per direction"

@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from evoscope.arrays import Bytes
-from evoscope.exhibits import ConceptEvolution, NeuronMap
+from evoscope.figure_data import ConceptEvolution, NeuronMap
 from evoscope.viz import Sheet, colour_of, interval_curve, map_limits, message, path, remark
-from evoscope.viz.boards import show_mosaic
-from evoscope.viz.curves import UNTRAINED, epoch_name
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import FAINT, INK, QUIET, SMALL
-from evoscope.viz.text import wrap
+from evoscope.viz.charts import UNTRAINED, epoch_name
+from evoscope.viz.pictures import show_mosaic
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import FAINT, INK, QUIET, SMALL, wrap
 from results.about import About, caption
 from results.concepts import HEADING, NOTHING, direction_name, layer_heading, layers_of, runs_of
 from results.drawing import base_of, map_panel

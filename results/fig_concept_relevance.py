@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from evoscope.arrays import Doubles
 from evoscope.viz import Sheet, colour_of, interval_rows, label_of, remark
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import BACKDROP, NORMAL, QUIET, SMALL
-from evoscope.viz.text import elide, plain, width_of
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import BACKDROP, NORMAL, QUIET, SMALL, elide, plain, width_of
 from results.about import About, caption
 from results.concepts import HEADING, NOTHING, direction_name, layer_heading, layers_of, runs_of
 from results.reading import Exhibits, doubles, table

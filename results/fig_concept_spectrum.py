@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from evoscope.arrays import Doubles
-from evoscope.discovery.alignment import ALIGNED
+from evoscope.discovery.basis import ALIGNED
 from evoscope.viz import Sheet, colour_of, remark
-from evoscope.viz.layout import PAGE
+from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL
 from results.about import About, caption
 from results.concepts import HEADING, LAYER, NOTHING, layer_heading, layers_of, methods_of, runs_of

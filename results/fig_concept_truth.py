@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evoscope.viz import Sheet, colour_of, interval_rows, remark
-from evoscope.viz.layout import PAGE
+from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import NORMAL, QUIET, SMALL
 from results.about import About, caption
 from results.concepts import HEADING, LAYER, layer_heading, layers_of, method_name, methods_of, runs_of

@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evoscope.exhibits import ConceptBoards
+from evoscope.figure_data import ConceptBoards
 from evoscope.viz import Sheet, label_of
-from evoscope.viz.boards import GAP, GLOW, TILE, show_concept, show_mosaic
-from evoscope.viz.curves import epoch_name
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import INK, QUIET, SMALL
-from evoscope.viz.text import elide, wrap
+from evoscope.viz.charts import epoch_name
+from evoscope.viz.pictures import GAP, GLOW, TILE, show_concept, show_mosaic
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import INK, QUIET, SMALL, elide, wrap
 from results.about import About, caption
 from results.concepts import HEADING, LAYER, NOTHING, direction_name, layer_heading, layers_of, runs_of
 from results.reading import Exhibits, exhibit

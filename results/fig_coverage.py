@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from evoscope.viz import Sheet, colour_of, interval_curve, label_of, remark
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import LARGE, QUIET, SMALL
-from evoscope.viz.text import width_of
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import LARGE, QUIET, SMALL, width_of
 from results.about import About, caption
 from results.reading import Exhibits, doubles, notes, table
 

@@ -3,20 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evoscope.exhibits import NeuronMap, TrainingCurves
-from evoscope.viz import (
-    Limits,
-    Sheet,
-    colour_of,
-    label_of,
-    map_limits,
-    message,
-    points,
-)
-from evoscope.viz.curves import epoch_name
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import NORMAL, QUIET, SMALL
-from evoscope.viz.text import wrap
+from evoscope.figure_data import NeuronMap, TrainingCurves
+from evoscope.viz import Limits, Sheet, colour_of, label_of, map_limits, message, points
+from evoscope.viz.charts import epoch_name
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import NORMAL, QUIET, SMALL, wrap
 from results.about import About, caption
 from results.drawing import base_of, map_panel
 from results.headings import run_heading

@@ -9,19 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from evoscope.activations.stimuli import Status
-from evoscope.exhibits import Evolution, NeuronMap
-from evoscope.viz import (
-    Sheet,
-    colour_of,
-    map_limits,
-    message,
-    patch_grid,
-    path,
-)
-from evoscope.viz.curves import epoch_name
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import FAINT, QUIET, SMALL
-from evoscope.viz.text import elide, width_of
+from evoscope.figure_data import Evolution, NeuronMap
+from evoscope.viz import Sheet, colour_of, map_limits, message, patch_grid, path
+from evoscope.viz.charts import epoch_name
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import FAINT, QUIET, SMALL, elide, width_of
 from results.about import About, caption
 from results.drawing import base_of, map_panel
 from results.headings import run_heading

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evoscope.exhibits import ImportantEvolutions, NeuronMap
+from evoscope.figure_data import ImportantEvolutions, NeuronMap
 from evoscope.viz import Sheet, colour_of, heat_over, map_limits, message, move, patch_grid
-from evoscope.viz.curves import epoch_name, epochs_name
-from evoscope.viz.heat import LOWERS, RAISES
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import BACKDROP, QUIET, SMALL
-from evoscope.viz.text import elide, wrap
+from evoscope.viz.charts import epoch_name, epochs_name
+from evoscope.viz.pictures import LOWERS, RAISES
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import BACKDROP, QUIET, SMALL, elide, wrap
 from results.about import About, caption
 from results.drawing import base_of, map_panel
 from results.headings import run_heading

@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 
 from evoscope.arrays import Doubles
 from evoscope.viz import Sheet, colour_of, interval_curve, interval_rows, label_of
-from evoscope.viz.curves import epoch_axis
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import LARGE, QUIET, SMALL
-from evoscope.viz.text import elide, plain
+from evoscope.viz.charts import epoch_axis
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import LARGE, QUIET, SMALL, elide, plain
 from results.about import About, caption
 from results.reading import Exhibits, doubles, table
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evoscope.exhibits import OutlierBoards
+from evoscope.figure_data import OutlierBoards
 from evoscope.viz import Sheet, patch_grid
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import BACKDROP, LARGE, NORMAL, QUIET, SMALL
-from evoscope.viz.text import elide
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import BACKDROP, LARGE, NORMAL, QUIET, SMALL, elide
 from results.about import About, caption
 from results.headings import run_heading
 from results.outliers import case_words, runs_of, subject

@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 
 from evoscope.arrays import Doubles
 from evoscope.viz import Sheet, colour_of, interval_bars, label_of, level_band, reference_marks, remark
-from evoscope.viz.curves import epochs_name
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import INK, NORMAL, QUIET, SMALL
-from evoscope.viz.text import elide
+from evoscope.viz.charts import epochs_name
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import INK, NORMAL, QUIET, SMALL, elide
 from results.about import About, caption
 from results.fig_coverage import PROTOCOLS
 from results.headings import run_heading

@@ -4,11 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Bytes
-from evoscope.exhibits import SceneSheet
+from evoscope.figure_data import SceneSheet
 from evoscope.viz import Sheet, interval_rows, patch_grid
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL
-from evoscope.viz.text import elide, plain, wrap
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL, elide, plain, wrap
 from results.about import About, caption
 from results.reading import Exhibits, doubles, exhibit
 

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evoscope.viz import Sheet, level_line, remark
-from evoscope.viz.bars import bounded
-from evoscope.viz.layout import PAGE
+from evoscope.viz.charts import bounded
+from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import INK, QUIET, SMALL
 from results.about import About, caption
 from results.headings import run_heading

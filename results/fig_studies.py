@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from evoscope.arrays import Bytes
-from evoscope.exhibits import StudySheet
+from evoscope.figure_data import StudySheet
 from evoscope.viz import Sheet, patch_grid
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import BACKDROP, FAINT, LARGE, NORMAL, QUIET, SMALL
-from evoscope.viz.text import elide, width_of, wrap
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import BACKDROP, FAINT, LARGE, NORMAL, QUIET, SMALL, elide, width_of, wrap
 from results.about import About, caption
 from results.reading import Exhibits, exhibit
 

@@ -5,13 +5,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Bools, Doubles
-from evoscope.exhibits import TabularConcepts
+from evoscope.figure_data import TabularConcepts
 from evoscope.stats import t_interval
 from evoscope.viz import Sheet
-from evoscope.viz.cells import signed_cells
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import NORMAL, QUIET, SMALL
-from evoscope.viz.text import elide, width_of
+from evoscope.viz.charts import signed_cells
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import NORMAL, QUIET, SMALL, elide, width_of
 from results.about import About, caption
 from results.reading import Exhibits, doubles, exhibit, percent
 

@@ -6,20 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Doubles
-from evoscope.exhibits import TrainingCurves
-from evoscope.viz import (
-    Sheet,
-    accuracy_curves,
-    colour_of,
-    family_of,
-    level_line,
-    mark_points,
-)
-from evoscope.viz.curves import epoch_axis
-from evoscope.viz.layout import PAGE, Dashes
-from evoscope.viz.palette import look_of
-from evoscope.viz.style import LARGE, QUIET, SMALL
-from evoscope.viz.text import width_of
+from evoscope.figure_data import TrainingCurves
+from evoscope.viz import Sheet, accuracy_curves, colour_of, family_of, level_line, mark_points
+from evoscope.viz.charts import epoch_axis
+from evoscope.viz.sheet import PAGE, Dashes
+from evoscope.viz.style import LARGE, QUIET, SMALL, look_of, width_of
 from results.about import About, caption
 from results.reading import Exhibits, exhibit
 

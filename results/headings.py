@@ -1,9 +1,7 @@
 """Headings that several figures share."""
 
 from evoscope.viz import Sheet
-from evoscope.viz.palette import Look, look_of
-from evoscope.viz.style import LARGE, QUIET, SMALL
-from evoscope.viz.text import width_of
+from evoscope.viz.style import LARGE, QUIET, SMALL, Look, look_of, width_of
 from results.about import About
 
 WIDEST = 3.0  # inches for a run's name

@@ -12,12 +12,7 @@ from results.fig_clusters import MOST, PUBLISHED, band_name, read, shares
 from results.fig_coverage import PROTOCOLS
 from results.fig_reversal import measured_under
 from results.reading import Exhibits, percent
-from results.reference.cdisco import (
-    PUBLISHED_SETTING,
-    published_bands,
-    published_clusters,
-    published_means,
-)
+from results.reference.cdisco import PUBLISHED_SETTING, published_bands, published_clusters, published_means
 from results.tables import interval_column, markdown, write_table
 
 ID = "table_clusters"

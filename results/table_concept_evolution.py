@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from evoscope.exhibits import ConceptEvolution
-from evoscope.viz.curves import epoch_name
+from evoscope.figure_data import ConceptEvolution
+from evoscope.viz.charts import epoch_name
 from results.about import About, caption
 from results.concepts import LAYER, model_column, runs_of
 from results.reading import Exhibits, doubles, exhibit

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evoscope.discovery.alignment import ALIGNED
+from evoscope.discovery.basis import ALIGNED
 from results.about import About, caption
 from results.concepts import LAYER, layers_of, model_column, runs_of
 from results.reading import Exhibits, percent, table

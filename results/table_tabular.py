@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evoscope.exhibits import TabularConcepts
+from evoscope.figure_data import TabularConcepts
 from results.about import About, caption
 from results.fig_tabular import CAUTION, LEVEL, accuracy_words, between_words
 from results.reading import Exhibits, exhibit, percent

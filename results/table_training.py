@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evoscope.exhibits import TrainingCurves
+from evoscope.figure_data import TrainingCurves
 from evoscope.viz import label_of
 from results.about import About, caption
 from results.reading import Exhibits, exhibit, percent

@@ -1,9 +1,10 @@
-"""Golden results: digests of everything that the smoke jobs draw, recorded from one commit and compared with another.
+"""Golden results: digests of everything that the smoke jobs draw, recorded from one commit, compared with another.
 
-``python -m tests.golden record REV`` runs the jobs of a commit's own code in a worktree and writes ``tests/golden.json``;
-``python -m tests.golden check`` runs them with the code at hand and exits 1 where a digest differs. Digests are of the
-text of tables and captions and of the decoded pixels of pictures, because a PNG also carries commit and key. Bits of
-UMAP and of matrix products may differ between machines: record and check on one machine. All jobs run on one thread.
+``python -m tests.golden record REV`` runs the jobs of a commit's own code in a worktree and writes
+``tests/golden.json``; ``python -m tests.golden check`` runs them with the code at hand and exits 1 where a digest
+differs. Digests are of the text of tables and captions and of the decoded pixels of pictures, because a PNG also
+carries commit and key. Bits of UMAP and of matrix products may differ between machines: record and check on one
+machine. All jobs run on one thread.
 """
 
 import argparse
@@ -42,7 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("action", choices=("record", "check"))
     parser.add_argument("revision", nargs="?", default="HEAD")
     parser.add_argument("--only", nargs="*", choices=tuple(JOBS), default=tuple(JOBS))
-    parser.add_argument("--folder", type=Path, help="store and outputs are kept here (default: a temporary folder)")
+    parser.add_argument(
+        "--folder", type=Path, help="store and outputs are kept here (default: a temporary folder)"
+    )
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.folder or Path(scratch)

@@ -15,7 +15,7 @@ from evoscope.activations.stimuli import NeuronIndex, Stimuli
 from evoscope.arrays import Array, Bools, Floats
 from evoscope.artefacts import load, save
 from evoscope.errors import EvoscopeError
-from evoscope.space.semantic import Projection, SemanticSpace
+from evoscope.space.protocol import Projection, SemanticSpace
 
 
 class Level(enum.IntEnum):

@@ -11,7 +11,7 @@ import pandas as pd
 from evoscope.arrays import Bytes
 from evoscope.artefacts import load, save
 from evoscope.data.images import ImageSet
-from evoscope.exhibits import Alignment, NeuronMap
+from evoscope.figure_data import Alignment, NeuronMap
 from evoscope.progress import Progress
 from evoscope.space.regions import Region, find_regions
 from evoscope.store import Node, Stage

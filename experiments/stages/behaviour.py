@@ -7,23 +7,17 @@ import numpy as np
 import pandas as pd
 
 from evoscope.artefacts import load, save
-from evoscope.exhibits import Table, TrainingCurves
+from evoscope.figure_data import Table, TrainingCurves
 from evoscope.progress import Progress
-from evoscope.stats.intervals import t_interval
+from evoscope.stats import t_interval
 from evoscope.store import Node, Stage
-from evoscope.training.behaviour import (
-    COLLAPSE_KEPT,
-    COLLAPSE_PEAK,
-    GOOD,
-    GRADUAL,
-    Behaviour,
-)
-from evoscope.training.behaviour import behaviour as judge
+from evoscope.training.recipe import COLLAPSE_KEPT, COLLAPSE_PEAK, GOOD, GRADUAL, Behaviour
+from evoscope.training.recipe import behaviour as judge
 
 STAGE = Stage(
     "behaviour",
     version=2,
-    modules=("evoscope.stats", "evoscope.training.behaviour", "experiments.stages.behaviour"),
+    modules=("evoscope.stats", "evoscope.training.recipe", "experiments.stages.behaviour"),
 )
 
 Row = dict[str, object]

@@ -10,9 +10,9 @@ from evoscope.arrays import Array, Bytes, Doubles, Floats, Ints
 from evoscope.artefacts import save
 from evoscope.data.images import Fit, ImageSet
 from evoscope.data.loader import Loader
-from evoscope.discovery.alignment import neuron_alignment
-from evoscope.discovery.maps import BOARD, SEGMENT, board, map_batches, predicted_board, segments
-from evoscope.exhibits import ConceptBoards
+from evoscope.discovery.basis import neuron_alignment
+from evoscope.discovery.truth import BOARD, SEGMENT, board, map_batches, predicted_board, segments
+from evoscope.figure_data import ConceptBoards
 from evoscope.models.network import Network
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
@@ -34,9 +34,9 @@ STAGE = Stage(
     "concept_boards",
     version=1,
     modules=(
-        "evoscope.activations.concepts",
-        "evoscope.discovery.alignment",
-        "evoscope.discovery.maps",
+        "evoscope.activations.stimuli",
+        "evoscope.discovery.basis",
+        "evoscope.discovery.truth",
         "experiments.stages.concept_boards",
         "experiments.stages.concept_spaces",
     ),
@@ -127,7 +127,7 @@ def _of_run(
 def concept_frame(
     found: LayerConcepts, candidates: Sequence[Candidate], vectors: Doubles, slopes: tuple[Doubles, Doubles]
 ) -> pd.DataFrame:
-    """What is known of candidates without their images: columns of `evoscope.exhibits.ConceptBoards`."""
+    """What is known of candidates without their images: columns of `evoscope.figure_data.ConceptBoards`."""
     basis, squares = found.basis, found.basis.strengths**2
     rows = [
         {

@@ -10,9 +10,8 @@ import pandas as pd
 from evoscope.arrays import Array, Bytes, Doubles, Ints, SmallInts
 from evoscope.artefacts import load, save
 from evoscope.data.images import ImageSet
-from evoscope.discovery.discover import discover
-from evoscope.discovery.following import Following, Snapshot, Virtual, follow, on_the_map, placer
-from evoscope.discovery.following.describing import (
+from evoscope.discovery.following import Following, Snapshot, follow
+from evoscope.discovery.following_tables import (
     choose_shown,
     class_tops,
     detector_auc,
@@ -20,10 +19,12 @@ from evoscope.discovery.following.describing import (
     steps_frame,
     summary_frame,
 )
-from evoscope.exhibits import ConceptEvolution, NeuronMap
+from evoscope.discovery.ranking import discover
+from evoscope.discovery.virtual_neurons import Virtual, on_the_map, placer
+from evoscope.figure_data import ConceptEvolution, NeuronMap
 from evoscope.progress import Progress
 from evoscope.seeds import derive
-from evoscope.space.semantic import Projection, SemanticSpace
+from evoscope.space.protocol import Projection, SemanticSpace
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.discovery_protocol import discovery_protocol
@@ -40,10 +41,10 @@ STAGE = Stage(
     modules=(
         "evoscope.discovery.following",
         "evoscope.discovery.basis",
-        "evoscope.discovery.discover",
         "evoscope.discovery.ranking",
-        "evoscope.activations.concepts",
-        "evoscope.space.projection",
+        "evoscope.discovery.ranking",
+        "evoscope.activations.stimuli",
+        "evoscope.space.build",
         "evoscope.stats",
         "experiments.stages.concept_evolution",
     ),

@@ -9,7 +9,8 @@ import pandas as pd
 
 from evoscope.artefacts import load, save
 from evoscope.data.images import ConceptTable
-from evoscope.discovery.baselines import (
+from evoscope.discovery.basis import ConceptBasis
+from evoscope.discovery.methods import (
     CentredPCA,
     Decomposition,
     Independent,
@@ -20,11 +21,10 @@ from evoscope.discovery.baselines import (
     RandomRotation,
     Singular,
 )
-from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.protocol import DiscoveryProtocol, Signs
 from evoscope.discovery.refine import refine
 from evoscope.errors import EvoscopeError
-from evoscope.models.families.custom import find_function
+from evoscope.models.zoo import find_function
 from evoscope.progress import Progress
 from evoscope.seeds import generator
 from evoscope.store import JSON, Node, Stage, source_digest
@@ -37,7 +37,7 @@ STAGE = Stage(
     "concept_methods",
     version=1,
     modules=(
-        "evoscope.discovery.baselines",
+        "evoscope.discovery.methods",
         "evoscope.discovery.basis",
         "evoscope.discovery.refine",
         "experiments.stages.concept_methods",
@@ -156,7 +156,7 @@ def own_method(name: str) -> Decomposition:
     if not callable(getattr(made, "fit", None)):
         raise EvoscopeError(
             f"{name!r} made a {type(made).__name__}, which has no fit()",
-            "let it make an evoscope.discovery.baselines.Decomposition",
+            "let it make an evoscope.discovery.methods.Decomposition",
         )
     method: Decomposition = made
     return method

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from evoscope.arrays import Doubles, Floats, Ints
+from evoscope.arrays import Doubles, Floats, Ints, unit_rows
 from evoscope.artefacts import save
-from evoscope.directions import unit_rows
-from evoscope.discovery.discover import candidates
+from evoscope.discovery.ranking import candidates
 from evoscope.discovery.refine import top_images
 from evoscope.progress import Progress
 from evoscope.seeds import generator
@@ -23,8 +22,8 @@ STAGE = Stage(
     "concept_pool",
     version=1,
     modules=(
-        "evoscope.activations.concepts",
-        "evoscope.discovery.discover",
+        "evoscope.activations.stimuli",
+        "evoscope.discovery.ranking",
         "experiments.stages.concept_pool",
         "experiments.stages.concept_spaces",
     ),

@@ -9,10 +9,9 @@ import pandas as pd
 
 from evoscope.arrays import Doubles
 from evoscope.artefacts import save
-from evoscope.data.limits import at_most
+from evoscope.data.images import at_most
 from evoscope.data.loader import Batch, Loader
-from evoscope.discovery.basis import ConceptBasis, svd_basis
-from evoscope.discovery.gram import Moments
+from evoscope.discovery.basis import ConceptBasis, Moments, svd_basis
 from evoscope.discovery.latent import LayerLatents, Outcomes
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.discovery.ranking import sums_of_rows
@@ -20,17 +19,17 @@ from evoscope.discovery.relevance import (
     Ablation,
     ablate,
     directional_derivative,
+    energy,
     equal_energy_directions,
     random_match,
     stability,
 )
-from evoscope.discovery.relevance.energy import energy
 from evoscope.evolution.importance import of_class
-from evoscope.exhibits import Table
+from evoscope.figure_data import Table
 from evoscope.models.network import Network
 from evoscope.progress import Progress
 from evoscope.seeds import derive
-from evoscope.stats.intervals import Interval, percentile_interval
+from evoscope.stats import Interval, percentile_interval
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.stages.concept_rows import bounds
@@ -45,7 +44,7 @@ STAGE = Stage(
         "evoscope.discovery.relevance",
         "evoscope.discovery.ranking",
         "evoscope.evolution.suffix",
-        "evoscope.stats.intervals",
+        "evoscope.stats",
         "experiments.stages.concept_relevance",
     ),
 )

@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 
 from evoscope.arrays import Array, Ints
-from evoscope.discovery.alignment import neuron_alignment, random_alignment
-from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.popularity import popularity
-from evoscope.discovery.ranking import ClassRanking
-from evoscope.discovery.uniqueness import by_band, concept_counts, mean_concepts
-from evoscope.stats.intervals import Interval, bootstrap_interval
+from evoscope.discovery.basis import ConceptBasis, neuron_alignment, random_alignment
+from evoscope.discovery.ranking import ClassRanking, popularity
+from evoscope.discovery.refine import by_band, concept_counts, mean_concepts
+from evoscope.stats import Interval, bootstrap_interval
 
 COUNTINGS = {"released": "empty as one", "none": "empty as none", "holding": "without empty"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evoscope.activations.concepts import concept_auc, label_neurons
+from evoscope.activations.stimuli import concept_auc, label_neurons
 from evoscope.arrays import Array, Doubles
 from evoscope.data.images import ConceptTable, ImageSet
 from evoscope.discovery.basis import ConceptBasis

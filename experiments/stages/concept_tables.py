@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from evoscope.artefacts import load, save
-from evoscope.exhibits import Table
+from evoscope.figure_data import Table
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
 from experiments.context import Context
@@ -26,10 +26,10 @@ STAGE = Stage(
     "concept_tables",
     version=1,
     modules=(
-        "evoscope.discovery.alignment",
-        "evoscope.discovery.popularity",
-        "evoscope.discovery.uniqueness",
-        "evoscope.stats.intervals",
+        "evoscope.discovery.basis",
+        "evoscope.discovery.ranking",
+        "evoscope.discovery.refine",
+        "evoscope.stats",
         "experiments.stages.concept_rows",
         "experiments.stages.concept_tables",
     ),

@@ -8,16 +8,15 @@ import pandas as pd
 
 from evoscope.arrays import Doubles
 from evoscope.artefacts import save
-from evoscope.data.images import ConceptTable, ImageSet
-from evoscope.data.limits import limit
-from evoscope.discovery.baselines import RandomRotation
+from evoscope.data.images import ConceptTable, ImageSet, limit
 from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.latent import LayerLatents
+from evoscope.discovery.methods import RandomRotation
 from evoscope.discovery.truth import Recovery, distinctness, localisation_by_concept, localise, recovery
-from evoscope.exhibits import Table
+from evoscope.figure_data import Table
 from evoscope.models.network import Network
 from evoscope.progress import Progress
-from evoscope.stats.intervals import Interval, bootstrap_interval
+from evoscope.stats import Interval, bootstrap_interval
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.stages.concept_methods import method_concepts
@@ -31,8 +30,8 @@ STAGE = Stage(
     version=1,
     modules=(
         "evoscope.discovery.truth",
-        "evoscope.discovery.maps",
-        "evoscope.stats.intervals",
+        "evoscope.discovery.truth",
+        "evoscope.stats",
         "experiments.stages.concept_truth",
     ),
 )

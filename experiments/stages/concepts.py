@@ -8,9 +8,8 @@ import numpy as np
 
 from evoscope.artefacts import load, save
 from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.discover import class_concepts, discover
 from evoscope.discovery.protocol import DiscoveryProtocol
-from evoscope.discovery.ranking import ClassRanking, rank_layer
+from evoscope.discovery.ranking import ClassRanking, class_concepts, discover, rank_layer
 from evoscope.discovery.refine import UniqueConcepts
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
@@ -22,7 +21,7 @@ STAGE = Stage(
     version=2,
     modules=(
         "evoscope.discovery.basis",
-        "evoscope.discovery.discover",
+        "evoscope.discovery.ranking",
         "evoscope.discovery.ranking",
         "evoscope.discovery.refine",
         "experiments.stages.concepts",

@@ -9,12 +9,10 @@ import pandas as pd
 
 from evoscope.artefacts import load, save
 from evoscope.errors import EvoscopeError
-from evoscope.exhibits import Table
+from evoscope.figure_data import Table
 from evoscope.progress import Progress
-from evoscope.space.build import build_space
-from evoscope.space.projection import project
-from evoscope.space.protocol import SpaceProtocol
-from evoscope.space.semantic import SemanticSpace
+from evoscope.space.build import build_space, project
+from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.runs import Run
@@ -30,9 +28,9 @@ STAGE = Stage(
     version=2,
     modules=(
         *SPACE.modules,
-        "evoscope.space.projection",
+        "evoscope.space.build",
         "evoscope.space.purity",
-        "evoscope.directions",
+        "evoscope.arrays",
         "evoscope.stats",
         "experiments.stages.coverage",
         "experiments.stages.metrics",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from evoscope.artefacts import save
-from evoscope.exhibits import TrainingCurves
+from evoscope.figure_data import TrainingCurves
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
 from evoscope.training.loop import read_metrics

@@ -9,9 +9,9 @@ import pandas as pd
 
 from evoscope.arrays import Array
 from evoscope.artefacts import load, save
-from evoscope.exhibits import Evolution, NeuronMap
+from evoscope.figure_data import Evolution, NeuronMap
 from evoscope.progress import Progress
-from evoscope.space.followed import choose_followed, concept_changes, steps_taken
+from evoscope.space.metrics import choose_followed, concept_changes, steps_taken
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.stages.looks import Found, Look, read_looks, roles
@@ -20,7 +20,7 @@ from experiments.stages.showing import patch_options, patches_of, rows_of
 STAGE = Stage(
     "evolution",
     version=1,
-    modules=("evoscope.space.followed", "evoscope.activations.patches", "experiments.stages.evolution"),
+    modules=("evoscope.space.metrics", "evoscope.activations.patches", "experiments.stages.evolution"),
 )
 PATCHES = 4
 

@@ -28,7 +28,7 @@ STAGE = Stage(
     modules=(
         "evoscope.evolution.importance",
         "evoscope.evolution.pair",
-        "evoscope.evolution.sensitivity",
+        "evoscope.evolution.importance",
         "evoscope.models",
         "evoscope.data.loader",
         "experiments.stages.importance",

@@ -13,11 +13,10 @@ from evoscope.arrays import Array, Bools, Bytes, Floats, Ints
 from evoscope.artefacts import load, save
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
-from evoscope.evolution.bins import ranking
-from evoscope.evolution.importance import significance
+from evoscope.evolution.importance import sensitivities, sensitivity_maps, significance
 from evoscope.evolution.pair import Pair, loader_of
-from evoscope.evolution.sensitivity import sensitivities, sensitivity_maps
-from evoscope.exhibits import ImportantEvolutions, NeuronMap
+from evoscope.evolution.reversal import ranking
+from evoscope.figure_data import ImportantEvolutions, NeuronMap
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
 from experiments.context import Context
@@ -31,8 +30,8 @@ STAGE = Stage(
     version=2,
     modules=(
         "evoscope.activations.patches",
-        "evoscope.evolution.bins",
-        "evoscope.evolution.sensitivity",
+        "evoscope.evolution.reversal",
+        "evoscope.evolution.importance",
         "experiments.stages.important",
     ),
 )

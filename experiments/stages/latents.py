@@ -5,10 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evoscope.artefacts import load, save
-from evoscope.data.images import ImageSet
-from evoscope.data.limits import at_most
+from evoscope.data.images import ImageSet, at_most
+from evoscope.discovery.gradients import QUANTITIES
 from evoscope.discovery.latent import Latents, latent_pass
-from evoscope.discovery.reading import QUANTITIES
 from evoscope.models.zoo import build
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
@@ -22,8 +21,8 @@ STAGE = Stage(
     version=1,
     modules=(
         "evoscope.discovery.latent",
-        "evoscope.discovery.gram",
-        "evoscope.discovery.reading",
+        "evoscope.discovery.basis",
+        "evoscope.discovery.gradients",
         "evoscope.discovery.gradients",
         "evoscope.models",
         "evoscope.data.loader",

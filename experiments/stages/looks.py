@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evoscope.artefacts import load
-from evoscope.space.semantic import Projection
+from evoscope.space.protocol import Projection
 from evoscope.store import Node
 from experiments.runs import Run
 from experiments.stages.stimuli import Looked, looked

@@ -11,15 +11,19 @@ import pandas as pd
 from evoscope.arrays import Floats
 from evoscope.artefacts import load, save
 from evoscope.errors import EvoscopeError
-from evoscope.exhibits import Table
+from evoscope.figure_data import Table
 from evoscope.progress import Progress
-from evoscope.space.agreement import stimulus_agreement
-from evoscope.space.coactivation import counted_stimuli
-from evoscope.space.metrics import Measure, as_frame, coverage, placed_rows, self_projection
-from evoscope.space.protocol import SpaceProtocol
-from evoscope.space.purity import LabelledNeurons, concept_purity
-from evoscope.space.retrieval import same_neuron_retrieval
-from evoscope.space.semantic import SemanticSpace
+from evoscope.space.metrics import (
+    Measure,
+    as_frame,
+    coverage,
+    placed_rows,
+    same_neuron_retrieval,
+    self_projection,
+)
+from evoscope.space.protocol import SemanticSpace, SpaceProtocol
+from evoscope.space.purity import LabelledNeurons, concept_purity, stimulus_agreement
+from evoscope.space.skipgram import counted_stimuli
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.stages.looks import Found, Look, read_looks, roles
@@ -32,10 +36,10 @@ STAGE = Stage(
     version=1,
     modules=(
         "evoscope.space.metrics",
-        "evoscope.space.agreement",
         "evoscope.space.purity",
-        "evoscope.space.retrieval",
-        "evoscope.directions",
+        "evoscope.space.purity",
+        "evoscope.space.metrics",
+        "evoscope.arrays",
         "evoscope.stats",
         "experiments.stages.metrics",
     ),

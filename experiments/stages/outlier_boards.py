@@ -9,7 +9,7 @@ import pandas as pd
 
 from evoscope.arrays import Bytes
 from evoscope.artefacts import save
-from evoscope.exhibits import OutlierBoards
+from evoscope.figure_data import OutlierBoards
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
 from experiments.stages.outlier_data import CaseImages

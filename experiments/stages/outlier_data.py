@@ -6,8 +6,7 @@ from typing import Literal
 import numpy as np
 
 from evoscope.arrays import Bools
-from evoscope.data.images import ImageSet
-from evoscope.data.mislabelled import mislabelled
+from evoscope.data.images import ImageSet, mislabelled
 from evoscope.data.scenes import Confounder, concept_scenes
 from evoscope.data.stamps import Stamps, only_classes, stamp_disagrees, stamped
 from evoscope.errors import EvoscopeError

@@ -10,9 +10,10 @@ import pandas as pd
 from evoscope.arrays import Bools
 from evoscope.artefacts import load, save
 from evoscope.data.images import ImageSet
+from evoscope.discovery.gradients import Quantity
 from evoscope.discovery.latent import Latents, latent_pass
-from evoscope.discovery.outliers import ScoreOptions, compared_scores, judged_scores, outlier_scores
-from evoscope.discovery.reading import Quantity
+from evoscope.discovery.outlier_judging import compared_scores, judged_scores
+from evoscope.discovery.outliers import ScoreOptions, outlier_scores
 from evoscope.models.checkpoints import RunFolder
 from evoscope.models.zoo import build
 from evoscope.progress import Progress
@@ -30,8 +31,8 @@ STAGE = Stage(
         "evoscope.discovery.latent",
         "evoscope.discovery.basis",
         "evoscope.discovery.ranking",
-        "evoscope.discovery.gram",
-        "evoscope.discovery.reading",
+        "evoscope.discovery.basis",
+        "evoscope.discovery.gradients",
         "evoscope.discovery.gradients",
         "evoscope.models",
         "evoscope.stats",
@@ -46,7 +47,7 @@ class Findings:
     """What was found in one case.
 
     ``samples``: one row per training image: ``id``, ``label``, ``prediction``, ``outlier`` (bool), and the scores of
-    `evoscope.discovery.outliers.SCORES`; ``judged``, ``compared``: see `evoscope.discovery.outliers.judging`;
+    `evoscope.discovery.outliers.SCORES`; ``judged``, ``compared``: see `evoscope.discovery.outlier_judging`;
     ``stamped``, ``plain``: bool [test images], whether the prediction is right; ``epochs``: that were trained.
     """
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from evoscope.arrays import Bools
 from evoscope.artefacts import save
-from evoscope.discovery.outliers import over_seeds
-from evoscope.exhibits import Table
+from evoscope.discovery.outlier_judging import over_seeds
+from evoscope.figure_data import Table
 from evoscope.progress import Progress
 from evoscope.stats import bootstrap_interval
 from evoscope.store import Node, Stage
@@ -21,7 +21,7 @@ from experiments.stages.outlier_findings import Findings, findings
 STAGE = Stage(
     "outlier_tables",
     version=1,
-    modules=("evoscope.discovery.outliers.judging", "evoscope.stats", "experiments.stages.outlier_tables"),
+    modules=("evoscope.discovery.outlier_judging", "evoscope.stats", "experiments.stages.outlier_tables"),
 )
 Kind = Literal["outliers", "outlier_differences", "stamp_accuracy"]
 SETTING = ("setting", "data", "classes", "run", "layer", "p")

@@ -20,10 +20,10 @@ STAGE = Stage(
     version=1,
     modules=(
         "evoscope.training.epochs",
-        "evoscope.training.metrics",
+        "evoscope.training.epochs",
         "evoscope.training.patience",
         "evoscope.training.recipe",
-        "evoscope.training.state",
+        "evoscope.training.loop",
         "evoscope.models",
         "evoscope.data.loader",
         "experiments.stages.outlier_training",

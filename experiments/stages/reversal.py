@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 
 from evoscope.artefacts import load, save
-from evoscope.data.limits import at_most
-from evoscope.evolution.bins import BinRule, Cut, Ties, bins_of_all
-from evoscope.evolution.conditions import Conditions, Draws
+from evoscope.data.images import at_most
 from evoscope.evolution.importance import of_class
-from evoscope.evolution.reversal import EVERY_LAYER, reversal
+from evoscope.evolution.reversal import (
+    EVERY_LAYER,
+    BinRule,
+    Conditions,
+    Cut,
+    Draws,
+    Ties,
+    bins_of_all,
+    reversal,
+)
 from evoscope.evolution.summary import drop_rows, order_rows
-from evoscope.exhibits import Table
+from evoscope.figure_data import Table
 from evoscope.models.layers import default_layers
 from evoscope.models.network import Network
 from evoscope.progress import Progress

@@ -10,9 +10,8 @@ from scipy.stats import binomtest
 from evoscope.arrays import Bools, Bytes
 from evoscope.artefacts import save
 from evoscope.data.images import ImageSet
-from evoscope.data.scenes.difficulty import histogram_baseline, pixel_baseline
-from evoscope.data.scenes.source import SceneSource, scene_source
-from evoscope.exhibits import SceneSheet
+from evoscope.data.scenes.source import SceneSource, histogram_baseline, pixel_baseline, scene_source
+from evoscope.figure_data import SceneSheet
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
 from experiments.context import Context

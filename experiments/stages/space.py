@@ -10,13 +10,10 @@ import pandas as pd
 
 from evoscope.arrays import Floats
 from evoscope.artefacts import load, save
-from evoscope.exhibits import NeuronMap
+from evoscope.figure_data import NeuronMap
 from evoscope.progress import Progress
-from evoscope.space.build import build_space
-from evoscope.space.map2d import embed_2d
-from evoscope.space.projection import project
-from evoscope.space.protocol import SpaceProtocol
-from evoscope.space.semantic import Projection, SemanticSpace
+from evoscope.space.build import build_space, embed_2d, project
+from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.schema import ProtocolConfig
@@ -28,18 +25,16 @@ SPACE = Stage(
     version=1,
     modules=(
         "evoscope.space.build",
-        "evoscope.space.coactivation",
+        "evoscope.space.skipgram",
         "evoscope.space.kernels",
         "evoscope.space.skipgram",
         "evoscope.space.image_embedding",
-        "evoscope.space.indirect",
+        "evoscope.space.image_embedding",
         "evoscope.space.protocol",
     ),
 )
-PROJECTION = Stage("projection", version=1, modules=("evoscope.space.projection", "evoscope.space.protocol"))
-MAP = Stage(
-    "map", version=2, modules=("evoscope.space.map2d", "evoscope.directions", "experiments.stages.space")
-)
+PROJECTION = Stage("projection", version=1, modules=("evoscope.space.build", "evoscope.space.protocol"))
+MAP = Stage("map", version=2, modules=("evoscope.space.build", "evoscope.arrays", "experiments.stages.space"))
 
 
 def space_protocol(config: ProtocolConfig) -> SpaceProtocol:

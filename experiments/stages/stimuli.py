@@ -6,11 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evoscope.activations.concepts import concept_auc, label_neurons
-from evoscope.activations.neuron_concepts import NeuronConcepts
-from evoscope.activations.shards import PassResult
-from evoscope.activations.stimuli import Stimuli
-from evoscope.activations.streaming import activation_pass
+from evoscope.activations.scan import PassResult, activation_pass
+from evoscope.activations.stimuli import NeuronConcepts, Stimuli, concept_auc, label_neurons
 from evoscope.arrays import Ints
 from evoscope.artefacts import load, save
 from evoscope.data.images import ImageSet
@@ -28,7 +25,7 @@ STAGE = Stage(
     version=1,
     modules=(
         "evoscope.activations",
-        "evoscope.stats.ranks",
+        "evoscope.stats",
         "evoscope.models",
         "evoscope.data.loader",
         "experiments.stages.stimuli",

@@ -10,7 +10,7 @@ from PIL import Image
 
 from evoscope.arrays import Bytes
 from evoscope.artefacts import save
-from evoscope.exhibits import StudySheet, Table
+from evoscope.figure_data import StudySheet, Table
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
 from experiments.context import Context

@@ -9,9 +9,9 @@ import pandas as pd
 
 from evoscope.artefacts import save
 from evoscope.data.tables import Table
-from evoscope.exhibits import TabularConcepts
+from evoscope.figure_data import TabularConcepts
 from evoscope.progress import Progress
-from evoscope.stats.correlation import correlations
+from evoscope.stats import correlations
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.discovery_protocol import discovery_protocol
@@ -23,16 +23,16 @@ STAGE = Stage(
     version=1,
     modules=(
         "evoscope.discovery.latent",
-        "evoscope.discovery.gram",
+        "evoscope.discovery.basis",
         "evoscope.discovery.basis",
         "evoscope.discovery.ranking",
-        "evoscope.discovery.reading",
-        "evoscope.discovery.discover",
-        "evoscope.discovery.relevance.ablation",
-        "evoscope.discovery.relevance.energy",
-        "evoscope.discovery.relevance.gaps",
+        "evoscope.discovery.gradients",
+        "evoscope.discovery.ranking",
+        "evoscope.discovery.relevance",
+        "evoscope.discovery.relevance",
+        "evoscope.discovery.relevance",
         "evoscope.data.tables",
-        "evoscope.directions",
+        "evoscope.arrays",
         "evoscope.stats",
         "experiments.stages.tabular",
         "experiments.stages.tabular_layers",

@@ -10,18 +10,22 @@ import torch
 from evoscope.arrays import Doubles, Floats, Ints
 from evoscope.data.loader import Batch
 from evoscope.data.tables import Part, Table
-from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.discover import discover
-from evoscope.discovery.gram import Moments
+from evoscope.discovery.basis import ConceptBasis, Moments
 from evoscope.discovery.latent import Outcomes, scan_latents
 from evoscope.discovery.protocol import DiscoveryProtocol
-from evoscope.discovery.ranking import ClassRanking
-from evoscope.discovery.relevance.ablation import Ablation, ablate
-from evoscope.discovery.relevance.energy import energy, equal_energy_directions
-from evoscope.discovery.relevance.gaps import cut, gap, gap_change
+from evoscope.discovery.ranking import ClassRanking, discover
+from evoscope.discovery.relevance import (
+    Ablation,
+    ablate,
+    cut,
+    energy,
+    equal_energy_directions,
+    gap,
+    gap_change,
+)
 from evoscope.models.network import Network
 from evoscope.seeds import derive
-from evoscope.stats.correlation import correlated
+from evoscope.stats import correlated
 
 CONCEPTS = 6  # of a layer
 RANDOM = 40  # directions of equal variance beside each concept
@@ -49,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True)
 class LayerRows:
-    """Rows of the exhibit `evoscope.exhibits.TabularConcepts` for one layer of one network."""
+    """Rows of the exhibit `evoscope.figure_data.TabularConcepts` for one layer of one network."""
 
     concepts: pd.DataFrame
     correlations: pd.DataFrame

@@ -7,12 +7,11 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from evoscope.data.tables import Table
-from evoscope.models.mlp import mlp
 from evoscope.models.network import Network
 from evoscope.progress import Progress
 from evoscope.store import Node, Stage
-from evoscope.training.files import save_module
-from evoscope.training.tabular import train_rows
+from evoscope.training.loop import save_module
+from evoscope.training.tabular import mlp, train_rows
 from experiments.context import Context
 
 STAGE = Stage(
@@ -20,7 +19,7 @@ STAGE = Stage(
     version=1,
     modules=(
         "evoscope.training.tabular",
-        "evoscope.models.mlp",
+        "evoscope.training.tabular",
         "evoscope.data.tables",
         "experiments.stages.tabular_training",
     ),

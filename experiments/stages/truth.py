@@ -10,8 +10,8 @@ import pandas as pd
 from evoscope.arrays import Bools
 from evoscope.artefacts import save
 from evoscope.data.scenes import irrelevant_concepts, rules
-from evoscope.evolution.truth import ranked
-from evoscope.exhibits import Table
+from evoscope.evolution.summary import ranked
+from evoscope.figure_data import Table
 from evoscope.progress import Progress
 from evoscope.stats import bootstrap_interval
 from evoscope.store import Node, Stage
@@ -20,7 +20,7 @@ from experiments.stages.importance import ClassImportance, Judged, found_importa
 from experiments.stages.stimuli import Looked, looked
 
 STAGE = Stage(
-    "truth", version=1, modules=("evoscope.evolution.truth", "evoscope.stats", "experiments.stages.truth")
+    "truth", version=1, modules=("evoscope.evolution.summary", "evoscope.stats", "experiments.stages.truth")
 )
 KINDS = ("defining", "distractor")
 

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from evoscope.arrays import Doubles
 from evoscope.viz import Sheet, interval_rows, message, use_style
-from evoscope.viz.layout import PAGE
-from evoscope.viz.style import INK, LARGE, QUIET, SMALL
-from evoscope.viz.text import elide, plain
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import INK, LARGE, QUIET, SMALL, elide, plain
 
 BLUE, RED = "#0072b2", "#b2182b"
 NOT_PEOPLE = "SIMULATED participants, not people"

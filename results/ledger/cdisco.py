@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from evoscope.discovery.alignment import ALIGNED
+from evoscope.discovery.basis import ALIGNED
 from evoscope.discovery.outliers import CONCEPT_SCORES
 from evoscope.viz import label_of
 from results.ledger.checks import FEW, Check, Side, of_row

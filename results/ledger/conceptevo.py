@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evoscope.training.behaviour import COLLAPSE_KEPT, GOOD, GRADUAL
+from evoscope.training.recipe import COLLAPSE_KEPT, GOOD, GRADUAL
 from evoscope.viz import label_of
 from results.fig_reversal import CELL
 from results.ledger.checks import Check, Side, of_row

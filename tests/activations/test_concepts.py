@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from evoscope.activations import concepts
-from evoscope.activations.concepts import concept_auc, label_neurons
+from evoscope.activations import stimuli as concepts
+from evoscope.activations.stimuli import concept_auc, label_neurons
 
 
 @pytest.mark.parametrize("ties", [False, True])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from evoscope.activations.reading import MapReader, may_enter
+from evoscope.activations.reductions import MapReader, may_enter
 
 
 def first_cell(plane):

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from evoscope.activations import responsive
-from evoscope.activations.responsive import strongest, strongest_standardised
-from evoscope.activations.statistics import Statistics
+from evoscope.activations import reductions as responsive
+from evoscope.activations.reductions import Statistics, strongest, strongest_standardised
 
 
 def by_definition(scores, r):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from evoscope.activations.statistics import Statistics
+from evoscope.activations.reductions import Statistics
 from evoscope.activations.stimuli import Status
 
 

@@ -11,16 +11,13 @@ import torch
 from torch import nn
 
 from benchmarks.stimuli_pass import released_stimuli
-from evoscope.activations.scan import Scan
-from evoscope.activations.shards import finish, scratch
+from evoscope.activations.scan import Scan, activation_pass, finish, scan_shard, scratch
 from evoscope.activations.stimuli import Status
-from evoscope.activations.streaming import activation_pass, scan_shard
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
-from evoscope.models.network import Network, Preprocessing
-from evoscope.models.spec import ModelSpec
-from evoscope.models.taps import capture
+from evoscope.models.layers import capture
+from evoscope.models.network import ModelSpec, Network, Preprocessing
 from evoscope.models.zoo import build
 
 FIELDS = ("images", "values", "cells", "status", "mean", "deviation", "responsive")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from evoscope.activations.topk import (
+from evoscope.activations.reductions import (
     EMPTY,
     Entries,
     TopK,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evoscope.data.cifar10 import COPY_NOTE, ArraySource, open_cifar10
+from evoscope.data.datasets import COPY_NOTE, ArraySource, open_cifar10
 from evoscope.data.images import Fit
 from evoscope.errors import EvoscopeError
 from evoscope.torchvision_compat import torchvision

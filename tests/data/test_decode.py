@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evoscope.data.decode import (
+from evoscope.data.files import (
     MAX_PIXELS,
     UndecodableError,
     decode,

@@ -5,8 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from evoscope.data.images import ImageSet, digest
-from evoscope.data.limits import at_most, limit, pool
+from evoscope.data.images import ImageSet, at_most, digest, limit, pool
 from evoscope.errors import EvoscopeError
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evoscope.data.named import IMAGENETTE, IMAGEWOOF, open_imagenet, open_imagenette, open_imagewoof
+from evoscope.data.datasets import IMAGENETTE, IMAGEWOOF, open_imagenet, open_imagenette, open_imagewoof
 from evoscope.errors import EvoscopeError
 from evoscope.torchvision_compat import torchvision
 

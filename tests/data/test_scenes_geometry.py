@@ -7,13 +7,20 @@ import numpy as np
 import pytest
 
 from evoscope.data.scenes import SceneSource, concept_names
-from evoscope.data.scenes.palette import second_tone, shade_of, stamp_rgb
-from evoscope.data.scenes.parts import part_points, reach
-from evoscope.data.scenes.props import covers, to_frame, to_own
+from evoscope.data.scenes.objects import (
+    SHAPE_TABLE,
+    box,
+    covers,
+    ellipse,
+    part_points,
+    reach,
+    segment,
+    to_frame,
+    to_own,
+)
+from evoscope.data.scenes.painting import pattern, second_tone, shade_of, stamp_rgb
+from evoscope.data.scenes.sample import object_visibility, visible_concepts
 from evoscope.data.scenes.scene import Pose, Prop, Texture
-from evoscope.data.scenes.shapes import SHAPE_TABLE, box, ellipse, segment
-from evoscope.data.scenes.textures import pattern
-from evoscope.data.scenes.visibility import object_visibility, visible_concepts
 from evoscope.data.scenes.vocabulary import COLOURS, PARTS, SHAPES, STAMPS, TEXTURES
 
 AXIS = np.linspace(-1.5, 1.5, 151, dtype=np.float32)

@@ -15,7 +15,7 @@ from evoscope.data.scenes import (
     rules,
     stamp_names,
 )
-from evoscope.data.scenes.difficulty import colour_histogram, histogram_baseline, pixel_baseline
+from evoscope.data.scenes.source import colour_histogram, histogram_baseline, pixel_baseline
 from evoscope.errors import EvoscopeError
 
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evoscope.data.images import SQUASH, ConceptTable, ImageSet, digest
-from evoscope.data.mislabelled import mislabelled
+from evoscope.data.images import SQUASH, ConceptTable, ImageSet, digest, mislabelled
 from evoscope.data.scenes import Confounder, concept_scenes
 from evoscope.data.scenes import stamp_disagrees as scene_stamp_disagrees
 from evoscope.data.stamps import Stamps, only_classes, stamp_colour, stamp_disagrees, stamped

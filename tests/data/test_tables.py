@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evoscope.data.tables import Part, Table, open_table
-from evoscope.data.tables.compas import COLUMNS, RAW, SPLIT, TARGET, prepared
+from evoscope.data.tables import COLUMNS, RAW, SPLIT, TARGET, Part, Table, open_table, prepared
 from evoscope.errors import EvoscopeError
 
 REAL = Path(os.environ.get("EVOSCOPE_DATA", Path(__file__).resolve().parents[3] / "shared/data"))

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from evoscope.data.threads import in_threads
+from evoscope.data.files import in_threads
 
 
 def test_results_keep_the_order_of_the_items():

@@ -12,8 +12,8 @@ from torch.nn.functional import relu
 
 from evoscope.data.images import SQUASH, ImageSet, digest
 from evoscope.data.loader import Batch
+from evoscope.models.layers import capture
 from evoscope.models.network import Network, Preprocessing
-from evoscope.models.taps import capture
 
 CLASSES = 4
 PIXELS = 8

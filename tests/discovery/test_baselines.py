@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from evoscope.data.images import ConceptTable
-from evoscope.discovery.baselines import (
+from evoscope.discovery.methods import (
     CentredPCA,
     Independent,
     KMeansCentres,
@@ -12,8 +12,8 @@ from evoscope.discovery.baselines import (
     NonNegative,
     RandomRotation,
     Singular,
+    strengths,
 )
-from evoscope.discovery.baselines.decomposition import strengths
 from evoscope.discovery.relevance import matched
 from evoscope.errors import EvoscopeError
 

@@ -3,9 +3,8 @@ import pytest
 from scipy.linalg import subspace_angles
 
 from evoscope import artefacts
-from evoscope.directions import canonical, unit_rows
-from evoscope.discovery.basis import ConceptBasis, svd_basis
-from evoscope.discovery.gram import Moments
+from evoscope.arrays import canonical, unit_rows
+from evoscope.discovery.basis import ConceptBasis, Moments, svd_basis
 from evoscope.discovery.protocol import RefineRule, as_released, corrected
 from evoscope.errors import EvoscopeError
 

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 from evoscope import artefacts
-from evoscope.discovery.discover import Discovery, candidates, class_concepts, discover
 from evoscope.discovery.latent import scan_latents
 from evoscope.discovery.protocol import RefineRule, as_released, corrected
-from evoscope.discovery.ranking import ClassRanking
+from evoscope.discovery.ranking import ClassRanking, Discovery, candidates, class_concepts, discover
 from evoscope.errors import EvoscopeError
 from tests.discovery.small import LAYERS, batches_of, noise, small
 

@@ -6,22 +6,29 @@ import numpy as np
 import pytest
 
 from evoscope.activations.stimuli import Status
-from evoscope.directions import unit_rows
-from evoscope.discovery.basis import svd_basis
-from evoscope.discovery.discover import Discovery
-from evoscope.discovery.following import NEVER, Snapshot, follow, on_the_map, share_since
-from evoscope.discovery.following.chance import level, permuted_stimuli, random_directions, random_frame
-from evoscope.discovery.following.follow import virtual_neurons
-from evoscope.discovery.following.matching import match, shared
-from evoscope.discovery.following.resampling import reach, resampled
-from evoscope.discovery.following.timing import first_lasting
-from evoscope.discovery.following.virtual import Virtual, as_stimuli, largest, placer, top_images
-from evoscope.discovery.gram import Moments
-from evoscope.discovery.ranking import ClassRanking
+from evoscope.arrays import unit_rows
+from evoscope.discovery.basis import Moments, svd_basis
+from evoscope.discovery.following import NEVER, Snapshot, first_lasting, follow, share_since, virtual_neurons
+from evoscope.discovery.ranking import ClassRanking, Discovery
+from evoscope.discovery.virtual_neurons import (
+    Virtual,
+    as_stimuli,
+    largest,
+    level,
+    match,
+    on_the_map,
+    permuted_stimuli,
+    placer,
+    random_directions,
+    random_frame,
+    reach,
+    resampled,
+    shared,
+    top_images,
+)
 from evoscope.errors import EvoscopeError
-from evoscope.space.projection import project
-from evoscope.space.protocol import corrected
-from evoscope.space.semantic import SemanticSpace
+from evoscope.space.build import project
+from evoscope.space.protocol import SemanticSpace, corrected
 
 K, DIM = 5, 6
 PROTOCOL = corrected().__class__(k=K, dim=DIM)

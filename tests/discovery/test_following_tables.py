@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evoscope.directions import unit_rows
-from evoscope.discovery.following import NEVER, follow, placer
-from evoscope.discovery.following.describing import (
+from evoscope.arrays import unit_rows
+from evoscope.discovery.following import NEVER, follow
+from evoscope.discovery.following_tables import (
     choose_shown,
     class_tops,
     detector_auc,
@@ -14,6 +14,7 @@ from evoscope.discovery.following.describing import (
     steps_frame,
     summary_frame,
 )
+from evoscope.discovery.virtual_neurons import placer
 from tests.discovery.test_following import PROTOCOL, K, concepts, snapshot_of
 
 

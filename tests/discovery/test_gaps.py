@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evoscope.discovery.relevance.gaps import cut, gap, gap_change
+from evoscope.discovery.relevance import cut, gap, gap_change
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evoscope import artefacts
-from evoscope.discovery.gram import ClassSums, Moments
+from evoscope.discovery.basis import ClassSums, Moments
 from evoscope.errors import EvoscopeError
 
 CLASSES = 5

@@ -6,10 +6,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from evoscope import artefacts
+from evoscope.discovery.gradients import QUANTITIES
 from evoscope.discovery.latent import Latents, latent_pass, scan_latents
-from evoscope.discovery.reading import QUANTITIES
 from evoscope.errors import EvoscopeError
-from evoscope.models.taps import capture
+from evoscope.models.layers import capture
 from tests.discovery.small import LAYERS, batches_of, gradient_maps, image_set, maps_of, noise, small
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from evoscope.discovery.maps import board, concept_maps, map_batches, peaks, predicted_board, segments
+from evoscope.discovery.truth import board, concept_maps, map_batches, peaks, predicted_board, segments
 from tests.discovery.small import batches_of, maps_of, noise, small
 
 

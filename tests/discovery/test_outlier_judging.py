@@ -6,24 +6,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evoscope.discovery.discover import discover
 from evoscope.discovery.latent import scan_latents
+from evoscope.discovery.outlier_judging import (
+    ONE_SEED,
+    auroc,
+    compared_scores,
+    detection,
+    difference,
+    judged_scores,
+    over_seeds,
+)
 from evoscope.discovery.outliers import (
     CONCEPT_SCORES,
     RIVALS,
     SCORES,
     ScoreOptions,
-    compared_scores,
     concept_deviation,
-    detection,
-    judged_scores,
     mahalanobis,
     outlier_scores,
-    over_seeds,
 )
-from evoscope.discovery.outliers.detection import auroc, difference
-from evoscope.discovery.outliers.judging import ONE_SEED
 from evoscope.discovery.protocol import as_released, corrected
+from evoscope.discovery.ranking import discover
 from evoscope.stats import t_interval
 from tests.discovery.small import batches_of, noise, small
 

@@ -4,18 +4,15 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from evoscope.discovery.latent import Outcomes
+from evoscope.discovery.outlier_judging import auroc, average_precision, detection, difference, precision_at
 from evoscope.discovery.outliers import (
     concept_absence,
     concept_deviation,
-    detection,
-    difference,
     knn_distance,
     mahalanobis,
-    precision_at,
+    robust_z,
     uncertainty,
 )
-from evoscope.discovery.outliers.concepts import robust_z
-from evoscope.discovery.outliers.detection import auroc, average_precision
 from evoscope.discovery.ranking import ClassRanking
 from evoscope.errors import EvoscopeError
 

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 
-from evoscope.discovery.basis import ConceptBasis, svd_basis
-from evoscope.discovery.gram import Moments
+from evoscope.discovery.basis import ConceptBasis, Moments, svd_basis
 from evoscope.discovery.latent import Outcomes, scan_latents
-from evoscope.discovery.popularity import popularity
 from evoscope.discovery.ranking import (
     ClassRanking,
     ScoreSums,
+    popularity,
     rank_classes,
     rank_layer,
     sums_of_pass,

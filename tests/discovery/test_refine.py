@@ -7,10 +7,20 @@ from scipy.spatial.distance import pdist
 from sklearn.cluster import AgglomerativeClustering, KMeans
 
 from evoscope import artefacts
-from evoscope.discovery.alignment import neuron_alignment, random_alignment
+from evoscope.discovery.basis import neuron_alignment, random_alignment
 from evoscope.discovery.protocol import PUBLISHED, RefineRule
-from evoscope.discovery.refine import UniqueConcepts, cluster, most_activating, refine, typical_distance
-from evoscope.discovery.uniqueness import bands, by_band, concept_counts, counted, mean_concepts
+from evoscope.discovery.refine import (
+    UniqueConcepts,
+    bands,
+    by_band,
+    cluster,
+    concept_counts,
+    counted,
+    mean_concepts,
+    most_activating,
+    refine,
+    typical_distance,
+)
 from evoscope.errors import EvoscopeError
 
 LOOSE = RefineRule(scale="absolute", ward=6.0, prune=9.0, least=3)

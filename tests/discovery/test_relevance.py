@@ -2,20 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-from evoscope.discovery.baselines import Neurons, Singular
 from evoscope.discovery.basis import svd_basis
 from evoscope.discovery.latent import scan_latents
+from evoscope.discovery.methods import Neurons, Singular
 from evoscope.discovery.ranking import sums_of_rows
 from evoscope.discovery.relevance import (
     ablate,
     directional_derivative,
+    energy,
     equal_energy_directions,
     matched,
     project_out,
     random_match,
     stability,
 )
-from evoscope.discovery.relevance.energy import energy
 from evoscope.errors import EvoscopeError
 from tests.discovery.small import LAYERS, batches_of, noise, small
 

@@ -5,12 +5,19 @@ import pytest
 
 from evoscope.data.images import ConceptTable
 from evoscope.data.scenes import concept_scenes, scene_source
-from evoscope.discovery.maps import peaks, segments
-from evoscope.discovery.truth import distinctness, localisation_by_concept, localise, recovery
-from evoscope.discovery.truth.distinctness import overlap, selectivity
-from evoscope.discovery.truth.localisation import compare
+from evoscope.discovery.truth import (
+    compare,
+    distinctness,
+    localisation_by_concept,
+    localise,
+    overlap,
+    peaks,
+    recovery,
+    segments,
+    selectivity,
+)
 from evoscope.errors import EvoscopeError
-from evoscope.stats.correlation import correlations
+from evoscope.stats import correlations
 from tests.discovery.small import image_set, small
 
 CONCEPTS = 4

@@ -10,8 +10,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 from evoscope.data.images import SQUASH, ImageSet, digest
 from evoscope.evolution.pair import make_pair
-from evoscope.models.network import Network, Preprocessing
-from evoscope.models.spec import ModelSpec
+from evoscope.models.network import ModelSpec, Network, Preprocessing
 from evoscope.models.zoo import build
 
 CLASSES = 7

@@ -3,7 +3,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from evoscope.evolution.bins import BINS, CORRECTED, RELEASED, BinRule, bins_of_all, bins_of_layer, ranking
+from evoscope.evolution.reversal import (
+    BINS,
+    CORRECTED,
+    RELEASED,
+    BinRule,
+    bins_of_all,
+    bins_of_layer,
+    ranking,
+)
 
 CHANNELS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 64, 254]
 

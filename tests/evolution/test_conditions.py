@@ -3,8 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evoscope.evolution.bins import BINS, CORRECTED, RELEASED, bins_of_all
-from evoscope.evolution.conditions import RELEASED_BATCH, Condition, Conditions
+from evoscope.evolution.reversal import (
+    BINS,
+    CORRECTED,
+    RELEASED,
+    RELEASED_BATCH,
+    Condition,
+    Conditions,
+    bins_of_all,
+)
 
 SIZES = {"a": 9, "b": 16, "c": 30}
 LAYER = np.repeat(np.arange(3, dtype=np.int32), list(SIZES.values()))

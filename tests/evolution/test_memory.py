@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.evolution.memory import MIB, images_within, importance_bytes, largest_output, reversal_bytes
+from evoscope.evolution.pair import MIB, images_within, importance_bytes, largest_output, reversal_bytes
 from tests.evolution.small import double_pair
 
 ROOT = Path(__file__).parents[2]

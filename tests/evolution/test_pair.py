@@ -5,7 +5,7 @@ import torch
 
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import blank, make_pair, overwritten_layers, refuse_non_finite
-from evoscope.models.spec import ModelSpec
+from evoscope.models.network import ModelSpec
 from tests.evolution.small import SPECS, double_pair, noise, state_of, toy
 
 

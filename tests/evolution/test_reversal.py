@@ -7,12 +7,21 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.evolution.bins import CORRECTED, RELEASED, bins_of_all
-from evoscope.evolution.conditions import Condition, Conditions
 from evoscope.evolution.importance import neuron_index
 from evoscope.evolution.pair import make_pair
-from evoscope.evolution.reversal import EVERY_LAYER, NONE, Reverser, reversal, top_ranks
-from evoscope.models.taps import tap_point
+from evoscope.evolution.reversal import (
+    CORRECTED,
+    EVERY_LAYER,
+    NONE,
+    RELEASED,
+    Condition,
+    Conditions,
+    Reverser,
+    bins_of_all,
+    reversal,
+    top_ranks,
+)
+from evoscope.models.layers import tap_point
 from tests.evolution.small import CLASSES, double_pair, image_set, noise, pixels_of, toy
 
 

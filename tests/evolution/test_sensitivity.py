@@ -8,8 +8,8 @@ from torch import nn
 
 from benchmarks.importance import released_sensitivities
 from evoscope.errors import EvoscopeError
+from evoscope.evolution.importance import sensitivities, sensitivity_maps
 from evoscope.evolution.pair import make_pair
-from evoscope.evolution.sensitivity import sensitivities, sensitivity_maps
 from evoscope.models.network import Network, Preprocessing
 from tests.evolution.small import CLASSES, double_pair, noise, toy
 

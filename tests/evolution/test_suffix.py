@@ -5,8 +5,8 @@ from torch import nn
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import blank, make_pair
 from evoscope.evolution.suffix import INPUT, Recorder, find_suffixes, map_tensors, repeated, run_suffix
+from evoscope.models.layers import tap_point
 from evoscope.models.network import Network, Preprocessing
-from evoscope.models.taps import tap_point
 from tests.evolution.small import CLASSES, double_pair, noise
 
 

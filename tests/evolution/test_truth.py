@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evoscope.evolution.truth import auc_within, ranked
+from evoscope.evolution.summary import auc_within, ranked
 
 
 @pytest.fixture(params=range(3))

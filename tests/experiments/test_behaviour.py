@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from evoscope.exhibits import TrainingCurves
+from evoscope.figure_data import TrainingCurves
 from experiments.stages.behaviour import collapses, judged, learns, overfits
 
 

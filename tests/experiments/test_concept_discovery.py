@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from evoscope.data.images import ConceptTable
-from evoscope.discovery.gram import Moments
+from evoscope.discovery.basis import Moments
 from evoscope.discovery.latent import LayerLatents
 from evoscope.discovery.protocol import RefineRule, corrected
 from evoscope.discovery.refine import refine

@@ -5,12 +5,10 @@ import pandas as pd
 import pytest
 
 from evoscope.data.scenes import concept_scenes
-from evoscope.discovery.basis import svd_basis
-from evoscope.discovery.discover import class_concepts, discover
-from evoscope.discovery.gram import Moments
+from evoscope.discovery.basis import Moments, svd_basis
 from evoscope.discovery.latent import scan_latents
 from evoscope.discovery.protocol import as_released, corrected
-from evoscope.discovery.ranking import ClassRanking
+from evoscope.discovery.ranking import ClassRanking, class_concepts, discover
 from evoscope.discovery.truth import localisation_by_concept, localise, recovery
 from experiments.stages import concept_boards, concept_pool, concept_relevance, concept_rows
 from experiments.stages.concept_methods import decomposition

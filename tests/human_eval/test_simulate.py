@@ -26,15 +26,7 @@ from human_eval.design import (
     save_study,
 )
 from human_eval.render import RenderOptions, render_study
-from human_eval.simulate import (
-    OBSERVERS,
-    PERFECT,
-    Embedding,
-    Sided,
-    Skilled,
-    one_participant,
-    simulate,
-)
+from human_eval.simulate import OBSERVERS, PERFECT, Embedding, Sided, Skilled, one_participant, simulate
 from human_eval.simulate.observers import FAST
 
 SETS = Alignability(patches=1, sets=(("base_model", 12), ("random", 6)))

@@ -8,8 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import CheckpointPattern, RunFolder, checkpoint_name, load_file
-from evoscope.models.weights_files import read_state
+from evoscope.models.checkpoints import CheckpointPattern, RunFolder, checkpoint_name, load_file, read_state
 
 PRETRAINED = Path(os.environ.get("EVOSCOPE_DATA", "../shared/data")) / "pretrained"
 

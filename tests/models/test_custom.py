@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.families.custom import find_function
-from evoscope.models.zoo import ModelSpec, build
+from evoscope.models.zoo import ModelSpec, build, find_function
 
 SOURCE = """
     from torch import nn

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.families.subset import imagenet_classes
+from evoscope.models.torchvision_models import imagenet_classes
 from evoscope.models.zoo import ModelSpec, build
 from evoscope.torchvision_compat import torchvision
 
@@ -34,7 +34,7 @@ def test_it_is_a_factory(tmp_path):
     _, path = saved("squeezenet1_0", tmp_path)
     kwargs = {"name": "squeezenet1_0", "weights": path, "classes": CLASSES}
     spec = ModelSpec(
-        "any", pixels=64, factory="evoscope.models.families.subset:imagenet_classes", kwargs=kwargs
+        "any", pixels=64, factory="evoscope.models.torchvision_models:imagenet_classes", kwargs=kwargs
     )
     network = build(spec, n_classes=3, seed=0)
     assert network.module(torch.zeros(1, 3, 64, 64)).shape == (1, 3)

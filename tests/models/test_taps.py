@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.taps import as_map, capture, tap_point
+from evoscope.models.layers import as_map, capture, tap_point
 from evoscope.models.zoo import ModelSpec, build
 
 

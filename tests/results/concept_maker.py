@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from evoscope.exhibits import ConceptBoards
+from evoscope.figure_data import ConceptBoards
 
 LAYERS = {"vgg16": "features.42", "inception_v3": "Mixed_7b", "convnext": "features.7.1.block.0"}
 CLASSES = (

@@ -10,7 +10,14 @@ from matplotlib.text import Text
 from PIL import Image, ImageDraw
 
 from evoscope.activations.stimuli import Status
-from evoscope.exhibits import Alignment, Evolution, ImportantEvolutions, NeuronMap, SceneSheet, TrainingCurves
+from evoscope.figure_data import (
+    Alignment,
+    Evolution,
+    ImportantEvolutions,
+    NeuronMap,
+    SceneSheet,
+    TrainingCurves,
+)
 from results import manifest
 from results.about import About
 from tests.results.concept_maker import CLASSES, ConceptMaker

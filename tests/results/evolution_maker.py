@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from evoscope.exhibits import ConceptEvolution
+from evoscope.figure_data import ConceptEvolution
 from tests.results.concept_maker import CLASSES, CONCEPTS, LAYERS, ConceptMaker
 
 NEVER = -2

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evoscope.discovery.outliers import CONCEPT_SCORES, RIVALS, SCORES
-from evoscope.exhibits import OutlierBoards
+from evoscope.figure_data import OutlierBoards
 
 METRICS = ("auroc", "average_precision", "precision_at_k")
 CASES = (("stamp", 0.0), ("stamp", 0.1), ("stamp", 0.5), ("stamp", 1.0), ("mislabelled", 0.05))

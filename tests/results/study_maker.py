@@ -5,7 +5,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from evoscope.exhibits import StudySheet
+from evoscope.figure_data import StudySheet
 
 SCALE = "1 - nothing in common\n2\n3\n4\n5 - the same thing"
 YES = "Yes\nNo\nI cannot tell"

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from evoscope.exhibits import TabularConcepts
+from evoscope.figure_data import TabularConcepts
 
 COLUMNS = (
     "age",

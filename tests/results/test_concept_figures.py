@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from evoscope.viz import use_style
-from evoscope.viz.boards import GAP, TILE, glow_over, mosaic, show_concept
+from evoscope.viz.pictures import GAP, TILE, glow_over, mosaic, show_concept
 from results import fig_clusters, fig_concept_relevance, fig_concept_spectrum, fig_concept_truth, fig_concepts
 from results.reference.cdisco import published_bands, published_clusters, published_means
 from tests.results.concept_maker import CLASSES, ConceptMaker

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from evoscope.exhibits import NeuronMap
+from evoscope.figure_data import NeuronMap
 from evoscope.viz import Sheet, heat_over, interval_bars, level_band, move, reference_marks, use_style
-from evoscope.viz.curves import epochs_name
+from evoscope.viz.charts import epochs_name
 from results import fig_important, fig_reversal, table_importance, table_reversal
 from results.reference import BINS, PAIRS, published_reversal
 

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from evoscope.activations.stimuli import Status
-from evoscope.exhibits import Evolution, NeuronMap, TrainingCurves
+from evoscope.figure_data import Evolution, NeuronMap, TrainingCurves
 from evoscope.viz import Sheet, use_style
 from results import (
     fig_alignment,

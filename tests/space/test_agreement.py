@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from evoscope.errors import EvoscopeError
-from evoscope.space.agreement import _moments, _weighted, jaccard, stimulus_agreement
+from evoscope.space.purity import _moments, _weighted, jaccard, stimulus_agreement
 
 
 def random_images(rng, neurons=30, pool=40, k=6):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from evoscope.activations.stimuli import Status
-from evoscope.space.build import build_space
-from evoscope.space.projection import project
+from evoscope.space.build import build_space, project
 from evoscope.space.protocol import as_released, corrected, v1
 
 PROTOCOLS = {

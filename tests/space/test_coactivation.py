@@ -5,8 +5,8 @@ import pytest
 
 from evoscope.activations.stimuli import Status
 from evoscope.errors import EvoscopeError
-from evoscope.space.coactivation import coactivation, counted_stimuli, group
 from evoscope.space.protocol import as_released, corrected
+from evoscope.space.skipgram import coactivation, counted_stimuli, group
 
 
 def slow_coactivation(images):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from evoscope.activations.neuron_concepts import NeuronConcepts
-from evoscope.space.followed import choose_followed, concept_changes, steps_taken
+from evoscope.activations.stimuli import NeuronConcepts
+from evoscope.space.metrics import choose_followed, concept_changes, steps_taken
 
 
 def concepts(auc: np.ndarray, label: list[int]) -> NeuronConcepts:

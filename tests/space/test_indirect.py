@@ -5,7 +5,7 @@ import pytest
 
 from evoscope.activations.stimuli import NeuronIndex
 from evoscope.errors import EvoscopeError
-from evoscope.space.indirect import embed_indirectly, images_by_character, images_by_neuron
+from evoscope.space.image_embedding import embed_indirectly, images_by_character, images_by_neuron
 from evoscope.space.kernels import train_pairs_in_turn
 from evoscope.space.protocol import as_released, corrected, v1
 

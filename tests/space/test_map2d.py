@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evoscope.errors import EvoscopeError
-from evoscope.space.map2d import embed_2d
+from evoscope.space.build import embed_2d
 
 
 def clusters(seed, per=30, dim=8):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from evoscope.directions import unit_rows
+from evoscope.arrays import unit_rows
 from evoscope.errors import EvoscopeError
 from evoscope.space.metrics import as_frame, coverage, self_projection
-from evoscope.space.semantic import Projection, SemanticSpace
+from evoscope.space.protocol import Projection, SemanticSpace
 
 
 def space_of(base, covered):

@@ -5,9 +5,8 @@ import pytest
 
 from evoscope.activations.stimuli import Status
 from evoscope.errors import EvoscopeError
-from evoscope.space.projection import project
-from evoscope.space.protocol import as_released, corrected
-from evoscope.space.semantic import SemanticSpace
+from evoscope.space.build import project
+from evoscope.space.protocol import SemanticSpace, as_released, corrected
 
 
 def random_space(stimuli, seed, covered=0.3, indirect=0.5, dim=6):

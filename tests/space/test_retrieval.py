@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from evoscope.errors import EvoscopeError
-from evoscope.space.retrieval import ranks, same_neuron_retrieval
-from evoscope.space.semantic import Projection
+from evoscope.space.metrics import ranks, same_neuron_retrieval
+from evoscope.space.protocol import Projection
 
 
 def projection_of(vectors):

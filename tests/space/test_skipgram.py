@@ -9,10 +9,17 @@ import torch
 
 from benchmarks.skipgram import numpy_loop, released_loop
 from evoscope.errors import EvoscopeError
-from evoscope.space.coactivation import coactivation, group
 from evoscope.space.kernels import below, draw_pairs, random_state, train_pairs
 from evoscope.space.protocol import as_released, corrected
-from evoscope.space.skipgram import CHECK_EVERY, PATIENCE, embed_neurons, hold_out, pair_likelihood
+from evoscope.space.skipgram import (
+    CHECK_EVERY,
+    PATIENCE,
+    coactivation,
+    embed_neurons,
+    group,
+    hold_out,
+    pair_likelihood,
+)
 
 NO_LIMIT = np.iinfo(np.int64).max
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from evoscope.errors import EvoscopeError
-from evoscope.stats.correlation import correlated, correlations
+from evoscope.stats import correlated, correlations
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from evoscope.stats import exceedance, permutation_null, shuffle_within
-from evoscope.stats.nulls import shuffled
+from evoscope.stats import exceedance, permutation_null, shuffle_within, shuffled
 
 
 def test_null_has_the_mean_and_range_of_all_permutations():

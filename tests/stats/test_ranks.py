@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evoscope.stats.ranks import wins
+from evoscope.stats import wins
 
 
 @pytest.mark.parametrize("shape", [((30,), (30,)), ((30, 3), (30, 4)), ((30,), (30, 2))])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evoscope.store.canonical import canonical, canonical_digest, plain, pretty
+from evoscope.store.hashing import canonical, canonical_digest, plain, pretty
 
 
 class Colour(enum.Enum):

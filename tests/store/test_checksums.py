@@ -3,8 +3,8 @@ import os
 import random
 import time
 
-from evoscope.store import checksums
-from evoscope.store.checksums import digest_file, files_under, size_under
+from evoscope.store import hashing as checksums
+from evoscope.store.hashing import digest_file, files_under, size_under
 
 
 def test_digest_is_sha256(tmp_path):

@@ -1,6 +1,6 @@
 import threading
 
-from evoscope.store.locks import locked, locked_if_free
+from evoscope.store.disk import locked, locked_if_free
 
 
 def test_one_at_a_time_and_waiting_is_told_once(tmp_path):

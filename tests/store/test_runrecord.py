@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evoscope.store import runrecord
-from evoscope.store.runrecord import git_commit, library_versions, peak_memory_bytes, read_run, write_run
+from evoscope.store import manifest as runrecord
+from evoscope.store.manifest import git_commit, library_versions, peak_memory_bytes, read_run, write_run
 
 
 def test_the_record_says_when_what_and_with_which_libraries(tmp_path):
@@ -67,7 +67,7 @@ def test_here_the_commit_is_a_hash_or_nothing():
 
 def test_peak_memory_grows_with_what_is_held():
     """In a process of its own: the peak of this one is whatever other tests have held."""
-    lines = ["from evoscope.store.runrecord import peak_memory_bytes as peak", "before = peak()"]
+    lines = ["from evoscope.store.manifest import peak_memory_bytes as peak", "before = peak()"]
     code = "\n".join([*lines, "held = b'x' * 10**8", "print(before, peak())"])
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     told = subprocess.run(

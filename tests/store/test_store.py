@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from evoscope.errors import EvoscopeError
-from evoscope.store import Store, checksums
+from evoscope.store import Store
+from evoscope.store import hashing as checksums
 
 
 def payload(folder):

@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from evoscope.training.behaviour import behaviour
+from evoscope.training.recipe import behaviour
 
 
 def run(test, train=None):

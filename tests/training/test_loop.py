@@ -20,8 +20,7 @@ from evoscope.models.network import Network, Preprocessing
 from evoscope.seeds import derive
 from evoscope.training import loop
 from evoscope.training.epochs import scored_images, seeded
-from evoscope.training.loop import disk_bytes, read_metrics, train
-from evoscope.training.state import STATE_FILE
+from evoscope.training.loop import STATE_FILE, disk_bytes, read_metrics, train
 
 SCRIPT = Path(__file__).with_name("tiny_run.py")
 spec = importlib.util.spec_from_file_location("tiny_run", SCRIPT)

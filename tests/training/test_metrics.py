@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from evoscope.data.loader import Batch
-from evoscope.training.metrics import EpochMetrics, Scores, evaluate, ranks, row, table
+from evoscope.training.epochs import EpochMetrics, Scores, evaluate, ranks, row, table
 
 
 def slow_rank(logits, label):

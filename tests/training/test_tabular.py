@@ -3,12 +3,11 @@ import pytest
 import torch
 
 from evoscope.data.loader import Batch
+from evoscope.discovery.gradients import QUANTITIES
 from evoscope.discovery.latent import scan_latents
-from evoscope.discovery.reading import QUANTITIES
-from evoscope.discovery.relevance.ablation import ablate
+from evoscope.discovery.relevance import ablate
 from evoscope.errors import EvoscopeError
-from evoscope.models.mlp import mlp
-from evoscope.training.tabular import train_rows
+from evoscope.training.tabular import mlp, train_rows
 
 OPTIONS = {"epochs": 30, "lr": 0.01, "batch_size": 16, "seed": 0}
 

@@ -34,9 +34,8 @@ from evoscope.viz import (
     save_figure,
     use_style,
 )
-from evoscope.viz.curves import epoch_axis, mean_over_seeds
-from evoscope.viz.palette import LOOKS, SPARE
-from evoscope.viz.text import elide, plain, width_of, wrap
+from evoscope.viz.charts import epoch_axis, mean_over_seeds
+from evoscope.viz.style import LOOKS, SPARE, elide, plain, width_of, wrap
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evoscope.data.decode import SUFFIXES
-from evoscope.data.files import Check, Entry, Fingerprint, OnError, Reading, file_set, is_utf8
+from evoscope.data.files import SUFFIXES, Check, Entry, Fingerprint, OnError, Reading, file_set, is_utf8
 from evoscope.data.images import ImageSet
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent

@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from evoscope.arrays import Ints
+from evoscope.data.files import in_threads
 from evoscope.data.images import Fit, ImageSet
-from evoscope.data.threads import in_threads
 from evoscope.errors import EvoscopeError
 from evoscope.models.network import Preprocessing
 from evoscope.progress import Progress, silent

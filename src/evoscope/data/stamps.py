@@ -11,7 +11,7 @@ import numpy as np
 from evoscope.arrays import Bools, Bytes
 from evoscope.data import scenes
 from evoscope.data.images import SQUASH, Fit, ImageSet, digest
-from evoscope.data.scenes.palette import stamp_rgb
+from evoscope.data.scenes.painting import stamp_rgb
 from evoscope.data.scenes.vocabulary import HUES, STAMPS
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator

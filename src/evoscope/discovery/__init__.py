@@ -6,12 +6,10 @@
 directions by other methods; ``relevance``, ``truth`` and ``outliers`` test them. ``protocol`` names the choices.
 """
 
-from evoscope.discovery.basis import ConceptBasis, svd_basis
-from evoscope.discovery.discover import Discovery, class_concepts, discover
-from evoscope.discovery.gram import Moments
+from evoscope.discovery.basis import ConceptBasis, Moments, svd_basis
 from evoscope.discovery.latent import Latents, LayerLatents, Outcomes, latent_pass, scan_latents
 from evoscope.discovery.protocol import DiscoveryProtocol, RefineRule, as_released, corrected
-from evoscope.discovery.ranking import ClassRanking, rank_layer
+from evoscope.discovery.ranking import ClassRanking, Discovery, class_concepts, discover, rank_layer
 from evoscope.discovery.refine import UniqueConcepts, refine
 
 __all__ = [

@@ -13,8 +13,8 @@ import torch
 from evoscope.arrays import Array, Doubles, Floats, Ints
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Batch, Loader
-from evoscope.discovery.gram import Moments
-from evoscope.discovery.reading import Quantity, Reader, Reading
+from evoscope.discovery.basis import Moments
+from evoscope.discovery.gradients import Quantity, Reader, Reading
 from evoscope.errors import EvoscopeError
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
@@ -48,7 +48,7 @@ class LayerLatents:
     """One layer over all images.
 
     ``moments``: Gram matrix and class sums; ``features``: float32 [images, d], phi; ``loss``, ``logit``,
-    ``slope``: float32 [images, d], see `evoscope.discovery.reading.Quantity`; None where not asked for, or
+    ``slope``: float32 [images, d], see `evoscope.discovery.gradients.Quantity`; None where not asked for, or
     beyond the memory budget.
     """
 

@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from evoscope.arrays import Array, Doubles, Ints
 from evoscope.data.loader import Batch
-from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.gram import blocks
+from evoscope.discovery.basis import ConceptBasis, blocks, svd_basis
+from evoscope.discovery.gradients import Quantity, Reader
 from evoscope.discovery.latent import LayerLatents, Outcomes
-from evoscope.discovery.protocol import Candidates
-from evoscope.discovery.reading import Quantity, Reader
+from evoscope.discovery.protocol import Candidates, DiscoveryProtocol
+from evoscope.discovery.refine import UniqueConcepts, refine
 from evoscope.models.network import Network
 
 FLAT = 1e-12
@@ -178,3 +179,73 @@ def rank_layer(
 
 def _or_nan(counts: Ints) -> Array:
     return np.where(counts > 0, counts, np.nan)[:, None]
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The directions of a layer, and how they rank for each class."""
+
+    basis: ConceptBasis
+    ranking: ClassRanking
+
+
+def discover(layer: LayerLatents, outcomes: Outcomes, protocol: DiscoveryProtocol) -> Discovery:
+    """Decompose a layer and rank its directions; the pass must have kept the protocol's evidence.
+
+    Raises
+    ------
+    EvoscopeError : the evidence was not kept.
+    """
+    basis = svd_basis(layer.moments, centred=protocol.centred, signs=protocol.signs, side=protocol.side)
+    return Discovery(basis, rank_layer(layer, outcomes, basis, protocol.evidence, protocol.candidates))
+
+
+def class_concepts(
+    layer: LayerLatents, found: Discovery, protocol: DiscoveryProtocol, places: int = 1, seed: int = 0
+) -> UniqueConcepts:
+    """Refine the first candidates of every class; each candidate once, whatever the number of its classes.
+
+    Which classes a candidate is of is told by `ClassRanking.best`. The features must have been kept.
+    """
+    which, sides = candidates(found.ranking, places)
+    return refine(
+        layer.rows("features"),
+        found.basis.directions,
+        protocol.refine,
+        which=which,
+        sides=sides,
+        layer=found.basis.layer,
+        method=found.basis.method,
+        seed=seed,
+    )
+
+
+def candidates(ranking: ClassRanking, places: int = 1) -> tuple[Ints, Ints]:
+    """Directions and sides that are among the first ``places`` of any class, in order, int64 each."""
+    best, side = ranking.best(places)
+    pairs = np.stack([best[best >= 0], side[best >= 0]], axis=1)
+    different = np.unique(pairs, axis=0)
+    return different[:, 0], different[:, 1]
+
+
+PLACES = 3
+
+
+def popularity(ranking: ClassRanking, places: int = PLACES) -> pd.DataFrame:
+    """Count the classes of which each direction is the first, second, ... candidate.
+
+    Returns
+    -------
+    One row per place and candidate that is any class's, most classes first: ``place`` (from 1), ``direction``,
+    ``side`` (+1, -1), ``classes`` (how many), ``labels`` (their numbers, joined by spaces).
+    """
+    best, side = ranking.best(places)
+    rows = []
+    for place in range(best.shape[1]):
+        candidates = np.stack([best[:, place], side[:, place]], axis=1)
+        for candidate in np.unique(candidates[best[:, place] >= 0], axis=0):
+            labels = np.flatnonzero((candidates == candidate).all(axis=1))
+            rows.append((place + 1, *map(int, candidate), len(labels), " ".join(map(str, labels))))
+    frame = pd.DataFrame(rows, columns=["place", "direction", "side", "classes", "labels"])
+    order = ["place", "classes", "direction", "side"]
+    return frame.sort_values(order, ascending=[True, False, True, False], ignore_index=True)

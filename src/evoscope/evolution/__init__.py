@@ -1,11 +1,15 @@
 """Evolutions that matter for a class: importance, reversal, and how both compare with the truth."""
 
-from evoscope.evolution.bins import BinRule, bins_of_layer
-from evoscope.evolution.conditions import Conditions
-from evoscope.evolution.importance import EvolutionImportance, importance, sample_of_class, significance
+from evoscope.evolution.importance import (
+    EvolutionImportance,
+    importance,
+    sample_of_class,
+    sensitivities,
+    sensitivity_maps,
+    significance,
+)
 from evoscope.evolution.pair import Pair, make_pair
-from evoscope.evolution.reversal import Reverser, reversal
-from evoscope.evolution.sensitivity import sensitivities, sensitivity_maps
+from evoscope.evolution.reversal import BinRule, Conditions, Reverser, bins_of_layer, reversal
 
 __all__ = [
     "BinRule",

@@ -7,19 +7,21 @@ follows it.
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from evoscope.arrays import Array, Bools, Doubles, SmallInts
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Batch
 from evoscope.errors import EvoscopeError
-from evoscope.evolution.conditions import RELEASED_BATCH, Condition, Conditions
-from evoscope.evolution.memory import images_within, reversal_bytes
-from evoscope.evolution.pair import Pair, blank, loader_of, refuse_non_finite
+from evoscope.evolution.pair import Pair, blank, images_within, loader_of, refuse_non_finite, reversal_bytes
 from evoscope.evolution.suffix import (
     INPUT,
     Recorder,
@@ -29,8 +31,153 @@ from evoscope.evolution.suffix import (
     repeated,
     run_suffix,
 )
-from evoscope.models.taps import channel_axis
+from evoscope.models.layers import channel_axis
 from evoscope.progress import Progress, silent
+from evoscope.seeds import generator
+
+BINS = 4
+Ties = Literal["sensitivity", "channel"]
+Cut = Literal["all", "quarter"]
+
+
+@dataclass(frozen=True)
+class BinRule:
+    """How neurons are ordered and cut.
+
+    ``ties``: equal scores are ordered by mean ``sensitivity`` and then channel, or by ``channel`` alone (as
+    released); ``cut``: ``all`` channels fall in a bin, sizes differing by one at most, or each bin holds
+    int(n / 4) and the last channels fall in none (``quarter``, as released).
+    """
+
+    ties: Ties = "sensitivity"
+    cut: Cut = "all"
+
+    def size(self, channels: int) -> int:
+        """Channels of the first bin; what a random set has too."""
+        return channels // BINS if self.cut == "quarter" else _bounds(channels)[1]
+
+
+CORRECTED = BinRule()
+RELEASED = BinRule("channel", "quarter")
+
+
+def ranking(score: Array, mean: Doubles, ties: Ties = "sensitivity") -> Array:
+    """Channels of one layer, most important first: int64 [channels].
+
+    Parameters
+    ----------
+    score : [channels], share of images that the evolution helps.
+    mean : float64 [channels], mean sensitivity.
+    ties : see `BinRule`.
+    """
+    if ties == "channel":
+        return np.argsort(-score, kind="stable")
+    return np.lexsort((np.arange(len(score)), -mean, -score))
+
+
+def bins_of_layer(score: Array, mean: Doubles, rule: BinRule = CORRECTED) -> SmallInts:
+    """Bin of each channel of one layer, int32 [channels]: 0 the most important, 3 the least, -1 none.
+
+    Parameters
+    ----------
+    score, mean : as for `ranking`.
+    rule : how ties are broken and where the cuts lie.
+    """
+    order = ranking(score, mean, rule.ties)
+    cuts = _bounds(len(order)) if rule.cut == "all" else [rule.size(len(order)) * b for b in range(BINS + 1)]
+    bins = np.full(len(order), -1, dtype=np.int32)
+    for number, (start, stop) in enumerate(pairwise(cuts)):
+        bins[order[start:stop]] = number
+    return bins
+
+
+def bins_of_all(layer: Array, score: Array, mean: Doubles, rule: BinRule = CORRECTED) -> SmallInts:
+    """Bin of every neuron within its own layer, int32 [neurons].
+
+    Parameters
+    ----------
+    layer : [neurons], number of each neuron's layer.
+    score, mean : [neurons].
+    rule : as for `bins_of_layer`.
+    """
+    bins = np.full(len(score), -1, dtype=np.int32)
+    for number in np.unique(layer):
+        own = np.flatnonzero(layer == number)
+        bins[own] = bins_of_layer(score[own], mean[own], rule)
+    return bins
+
+
+def _bounds(channels: int) -> list[int]:
+    """Where the bins of all channels begin and end: at the quarters, rounded up."""
+    return [-(-channels * number // BINS) for number in range(BINS + 1)]
+
+
+Draws = Literal["fixed", "per_batch"]
+RELEASED_BATCH = 50
+"""Images for which the released code keeps one random draw."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is reverted: ``bin1`` (most important) to ``bin4`` (least), ``random`` or ``all``.
+
+    ``number``: the sample of images the bins come from, or the draw of a random set.
+    """
+
+    kind: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All sets of channels of a network's layers.
+
+    ``bins``: int32 [samples, neurons], the bin of every neuron by each sample's importance, -1 for none;
+    ``layer``: int32 [neurons]; ``layers``: names; ``rule``: of the bins, whose first one a random set equals
+    in size; ``draws``: random sets; ``random``: ``fixed`` sets for all images, or redrawn for each
+    ``per_batch`` of 50 images, layer and split (as released); ``seed``: of the random sets;
+    ``everything``: whether all channels together are a condition too.
+    """
+
+    bins: SmallInts
+    layer: SmallInts
+    layers: tuple[str, ...]
+    rule: BinRule
+    draws: int
+    random: Draws
+    seed: int
+    everything: bool = True
+
+    @property
+    def listed(self) -> tuple[Condition, ...]:
+        """Every condition, in the order of `masks`."""
+        bins = [Condition(f"bin{b + 1}", s) for s in range(len(self.bins)) for b in range(BINS)]
+        random = [Condition("random", draw) for draw in range(self.draws)]
+        return (*bins, *random, *([Condition("all", 0)] if self.everything else []))
+
+    def masks(self, layer: str, split: str, first: int) -> Bools:
+        """Channels that each condition reverts, bool [conditions, channels].
+
+        Parameters
+        ----------
+        layer : name of the layer.
+        split : ``train`` or ``test``.
+        first : position of the batch's first image, which decides sets redrawn per batch.
+        """
+        own = self.bins[:, self.layer == self.layers.index(layer)]
+        by_bin = own[:, None, :] == np.arange(BINS)[None, :, None]
+        channels = own.shape[1]
+        random = [self._random(layer, split, first, draw, channels) for draw in range(self.draws)]
+        rows = [*by_bin.reshape(-1, channels), *random]
+        return np.stack([*rows, np.ones(channels, dtype=bool)] if self.everything else rows)
+
+    def _random(self, layer: str, split: str, first: int, draw: int, channels: int) -> Bools:
+        where = (split, first // RELEASED_BATCH) if self.random == "per_batch" else ()
+        stream = generator(self.seed, "random channels", layer, draw, *where)
+        mask = np.zeros(channels, dtype=bool)
+        mask[stream.permutation(channels)[: self.rule.size(channels)]] = True
+        return mask
+
 
 NONE = Condition("none", 0)
 EVERY_LAYER = "*"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.taps import tap_point
+from evoscope.models.layers import tap_point
 
 INPUT = -1
 """Stands for the images themselves among the calls."""

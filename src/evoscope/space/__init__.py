@@ -1,10 +1,7 @@
 """The unified semantic space: pairs, skip-gram, image embedding, projection, 2-D map, alignment metrics."""
 
-from evoscope.space.build import build_space
-from evoscope.space.map2d import embed_2d
-from evoscope.space.projection import project
-from evoscope.space.protocol import SpaceProtocol, as_released, corrected, v1
-from evoscope.space.semantic import Projection, SemanticSpace
+from evoscope.space.build import build_space, embed_2d, project
+from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol, as_released, corrected, v1
 
 __all__ = [
     "Projection",

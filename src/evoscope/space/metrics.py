@@ -2,17 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
-from evoscope.arrays import Array, Bools, Doubles, Floats
-from evoscope.directions import unit_rows
+from evoscope.activations.stimuli import NeuronConcepts
+from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, SmallInts, unit_rows
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
-from evoscope.space.semantic import Projection, SemanticSpace
-from evoscope.stats.intervals import Interval, bootstrap_interval, mean_of_rows
-from evoscope.stats.nulls import permutation_null, summary
+from evoscope.space.protocol import Projection, SemanticSpace
+from evoscope.stats import (
+    Interval,
+    bootstrap_interval,
+    mean_of_rows,
+    permutation_null,
+    shuffle_within,
+    summary,
+)
 
 # Resamples behind an interval, and shuffles behind a null.
 RESAMPLES = 1000
@@ -142,3 +150,137 @@ def _cosine_null(own: Doubles, projected: Doubles, seed: int) -> Interval:
         return float((left * stream.permutation(right)).sum(axis=1).mean())
 
     return permutation_null(draw, derive(seed, "cosine null"), SHUFFLES)
+
+
+# Cosines that agree to so many decimals are tied: a collapsed model's neurons all are.
+TIE_DECIMALS = 9
+# Cosines held in memory at once (8 bytes each, a few times over).
+_CHUNK = 4_000_000
+
+
+def same_neuron_retrieval(
+    before: Projection,
+    after: Projection,
+    *,
+    model: str,
+    epoch: int,
+    seed: int,
+    layer: SmallInts | None = None,
+) -> Measure:
+    """Mean reciprocal rank of a neuron's later self among all neurons placed at the later epoch, by cosine.
+
+    Neuron n at t is the query; the neurons placed at t' are ranked by their cosine to it (tied ones share
+    their mean rank), and 1 / rank of n at t' is averaged over the neurons placed at both. The null hands
+    every query the rank of another neuron.
+
+    Parameters
+    ----------
+    before, after : projections of one model at t and t', same neurons.
+    model, epoch : for the record; the epoch is t'.
+    layer : int [neurons]; if given, the null shuffles within layers, which is stricter: it keeps what neurons
+        share with their layer.
+    seed : of the bootstrap and of the null.
+
+    Raises
+    ------
+    EvoscopeError
+        Different numbers of neurons, or none placed at both epochs.
+    """
+    queries, candidates, both = _placed_at_both(before.vectors, after.vectors)
+    reciprocal = 1.0 / ranks(queries, candidates)
+    own = np.arange(len(queries))
+    found = bootstrap_interval(reciprocal[own, own], derive(seed, "retrieval"), RESAMPLES)
+    groups = np.zeros(len(queries), dtype=np.int64) if layer is None else layer[both]
+
+    def draw(stream: np.random.Generator) -> float:
+        return float(reciprocal[own, shuffle_within(groups, stream)].mean())
+
+    null = permutation_null(draw, derive(seed, "retrieval null"), SHUFFLES)
+    return measure("same_neuron_mrr", model, epoch, found, null)
+
+
+def ranks(queries: Doubles, candidates: Doubles) -> Floats:
+    """Rank (1: nearest) of every candidate for every query by cosine, float32 [q, c], ties averaged.
+
+    Parameters
+    ----------
+    queries : [q, dim]; candidates : [c, dim].
+    """
+    left, right = unit_rows(queries), unit_rows(candidates)
+    size = max(1, _CHUNK // len(right))
+    parts = [_rank_rows(left[start : start + size] @ right.T) for start in range(0, len(left), size)]
+    return np.concatenate(parts)
+
+
+def _rank_rows(cosines: Doubles) -> Floats:
+    return rankdata(-np.round(cosines, TIE_DECIMALS), axis=1).astype(np.float32)
+
+
+def _placed_at_both(before: Floats, after: Floats) -> tuple[Doubles, Doubles, Ints]:
+    """Return queries, candidates (the queries' later selves first, in order) and the queries' rows."""
+    if before.shape != after.shape:
+        raise EvoscopeError(
+            f"retrieval got {len(before)} and {len(after)} neurons", "give two epochs of the same model"
+        )
+    there = placed_rows(after)
+    both = placed_rows(before) & there
+    if not both.any():
+        raise EvoscopeError(
+            "no neuron is placed at both epochs", "check the health of the model at both epochs"
+        )
+    only_after = after[there & ~both]
+    candidates = np.concatenate([after[both], only_after]).astype(np.float64)
+    return before[both].astype(np.float64), candidates, np.flatnonzero(both)
+
+
+def steps_taken(vectors: Sequence[Floats]) -> Doubles:
+    """How far each neuron moved in the space since the epoch before: float64 [epochs, neurons].
+
+    ``vectors``: float32 [neurons, dim] per epoch; a step from or to an unplaced neuron is NaN, and so is the
+    first.
+    """
+    first = np.full(len(vectors[0]), np.nan)
+    later = [np.linalg.norm(b.astype(float) - a, axis=1) for a, b in pairwise(vectors)]
+    return np.stack([first, *later])
+
+
+def concept_changes(concepts: Sequence[NeuronConcepts]) -> tuple[Ints, Doubles]:
+    """The concept that each neuron's change is measured by, and how well it tells it at each epoch.
+
+    Returns int64 [neurons] and the held-out AUC, float64 [epochs, neurons]. The concept is the neuron's label at the
+    last epoch, else at the first; -1 and NaN where it has neither.
+    """
+    first, last = concepts[0].label, concepts[-1].label
+    concept = np.where(last >= 0, last, first).astype(np.int64)
+    rows = np.arange(len(concept))
+    aucs = (
+        [np.where(concept >= 0, c.auc_held_out[rows, concept], np.nan) for c in concepts]
+        if concepts[0].names
+        else []
+    )
+    return concept, np.stack(aucs).astype(float) if aucs else np.full((len(concepts), len(concept)), np.nan)
+
+
+def choose_followed(
+    vectors: Sequence[Floats], concepts: Sequence[NeuronConcepts], layers: Ints, count: int
+) -> Ints:
+    """The ``count`` neurons whose evolution is largest: int64 rows.
+
+    Where concepts are known the size is the change of the held-out AUC between the first and the last epoch;
+    elsewhere the length of the path in the space. At most one neuron per concept (or, without concepts, per
+    layer) is taken while there are enough; neurons unplaced at the last epoch come after all others.
+    """
+    concept, aucs = concept_changes(concepts)
+    known = bool(np.isfinite(aucs).any())
+    change = np.abs(aucs[-1] - aucs[0]) if known else np.nansum(steps_taken(vectors), axis=0)
+    change = np.nan_to_num(change, nan=-1.0) - 10.0 * np.isnan(vectors[-1]).any(axis=1)
+    order = np.argsort(-change, kind="stable")
+    return _varied(order, concept if known else layers, count)
+
+
+def _varied(order: Ints, groups: Ints, count: int) -> Ints:
+    """The first of each group in ``order``, then the rest, cut to ``count``."""
+    _, firsts = np.unique(groups[order], return_index=True)
+    ahead = np.sort(firsts)
+    rest = np.setdiff1d(np.arange(len(order)), ahead)
+    return np.asarray(order[np.concatenate([ahead, rest])[:count]], dtype=np.int64)

@@ -1,11 +1,10 @@
 """Content-addressed artefacts: computed once, checked before use, resumable, shared between processes."""
 
-from evoscope.store.canonical import JSON, canonical
-from evoscope.store.events import Event
-from evoscope.store.node import Build, Estimate, Node, Stage, in_order
+from evoscope.store.hashing import JSON, canonical
+from evoscope.store.node import Build, Estimate, Event, Node, Stage, in_order
+from evoscope.store.source import check_versions, read_lock, source_digest, write_lock
 from evoscope.store.store import PlanRow, Store
 from evoscope.store.upkeep import Entry, Finding, Removal, entries, prune, verify
-from evoscope.store.versions import check_versions, read_lock, source_digest, write_lock
 
 __all__ = [
     "JSON",

@@ -1,14 +1,15 @@
 """What the store computes: a stage with its configuration, inputs and seed, and the key that these decide."""
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from evoscope.progress import Progress
-from evoscope.store.canonical import JSON, canonical_digest, plain
+from evoscope.store.hashing import JSON, canonical_digest, plain
 
 FORMAT = 1
 Build: TypeAlias = Callable[[Path, Mapping[str, Path], Progress], None]
@@ -20,7 +21,7 @@ class Stage:
 
     ``name``: names its folder in the store; ``version``: raised whenever its results change for the same
     configuration; ``modules``: dotted modules and packages whose source decides the result, see
-    `evoscope.store.versions`.
+    `evoscope.store.source`.
     """
 
     name: str
@@ -102,3 +103,28 @@ def in_order(targets: Iterable[Node]) -> list[Node]:
     for target in targets:
         visit(target)
     return list(ordered.values())
+
+
+EventKind: TypeAlias = Literal["cached", "waiting", "started", "finished", "damaged", "failed"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a node.
+
+    ``kind``: ``cached`` (found in the store; told once per store object), ``waiting`` (another process
+    computes it), ``started``, ``finished``, ``damaged`` (found but not trusted; it is computed again),
+    ``failed``; ``detail``: what else there is to say, in words; ``seconds``: of computing, for ``finished``
+    and ``failed``.
+    """
+
+    kind: EventKind
+    node: Node
+    detail: str = ""
+    seconds: float = 0.0
+
+
+def warn_of_damage(event: Event) -> None:
+    """Listen for a store that was given nobody else: damage is never silent."""
+    if event.kind == "damaged":
+        warnings.warn(f"{event.node.label}: {event.detail}", stacklevel=2)

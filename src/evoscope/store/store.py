@@ -14,12 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evoscope.progress import Progress, silent
-from evoscope.store.disk import disk_trouble, explained, is_full, publish, remove_folder
-from evoscope.store.events import Event, EventKind, warn_of_damage
-from evoscope.store.locks import locked
-from evoscope.store.manifest import RESERVED, inspect, seal
-from evoscope.store.node import Node, Stage, in_order
-from evoscope.store.runrecord import write_run
+from evoscope.store.disk import disk_trouble, explained, is_full, locked, publish, remove_folder
+from evoscope.store.manifest import RESERVED, inspect, seal, write_run
+from evoscope.store.node import Event, EventKind, Node, Stage, in_order, warn_of_damage
 from evoscope.store.upkeep import Entry, Finding, Removal, entries, prune, verify
 
 

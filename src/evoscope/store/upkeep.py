@@ -9,13 +9,10 @@ from typing import Literal, TypeAlias
 
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
-from evoscope.store.canonical import JSON, canonical
-from evoscope.store.checksums import size_under
-from evoscope.store.disk import disk_trouble, remove_folder
-from evoscope.store.locks import locked_if_free
-from evoscope.store.manifest import RUN, Manifest, inspect, read_manifest
+from evoscope.store.disk import disk_trouble, locked_if_free, remove_folder
+from evoscope.store.hashing import JSON, canonical, size_under
+from evoscope.store.manifest import RUN, Manifest, inspect, read_manifest, read_run
 from evoscope.store.node import Node, Stage, in_order
-from evoscope.store.runrecord import read_run
 
 Condition: TypeAlias = Literal["ok", "damaged", "unreadable", "foreign", "partial", "set aside", "unknown"]
 _LEFTOVERS: dict[str, Condition] = {".partial-": "partial", ".damaged-": "set aside"}

@@ -1,23 +1,119 @@
 """The training loop: a checkpoint per epoch, resumable with identical bytes."""
 
 import json
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
-from torch import nn
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from evoscope.data.images import ImageSet, digest
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT, RunFolder, checkpoint_name
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
-from evoscope.training.epochs import Trainer, lay_out, prepare
-from evoscope.training.files import remove_partial, save_module, save_table, write_atomically
-from evoscope.training.metrics import EpochMetrics, table
+from evoscope.training.epochs import EpochMetrics, Trainer, lay_out, prepare, table
 from evoscope.training.recipe import TrainingRecipe
-from evoscope.training.state import STATE_FILE, load_state, save_state
+
+PARTIAL = ".partial"
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then put it in place in one step."""
+    partial = path.with_name(path.name + PARTIAL)
+    write(partial)
+    with partial.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete what a killed run left half-written."""
+    for path in folder.glob(f"*{PARTIAL}"):
+        path.unlink()
+
+
+def save_module(module: nn.Module, path: Path) -> None:
+    """Write a module's state dict as safetensors; equal states give equal bytes."""
+    save_tensors(module.state_dict(), path)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors as safetensors, each with its own memory in the usual layout."""
+    own = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    write_atomically(path, lambda partial: save_file(own, partial, metadata))
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as parquet."""
+    write_atomically(path, lambda partial: table.to_parquet(partial, index=False))
+
+
+STATE_FILE = "resume.safetensors"
+MODULE, OPTIMIZER = "module.", "optimizer."
+
+
+def save_state(
+    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, rows: Sequence[EpochMetrics]
+) -> None:
+    """Write everything that the next epoch depends on, as one file, in one step."""
+    tensors = {MODULE + name: value for name, value in module.state_dict().items()}
+    tensors.update(_optimizer_tensors(optimizer))
+    record = json.dumps([asdict(row) for row in rows])
+    save_tensors(tensors, folder / STATE_FILE, {"rows": record})
+
+
+def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> list[EpochMetrics]:
+    """Put module and optimizer where the run was, and return its metrics so far.
+
+    A file that is absent or damaged counts for nothing: the list is empty and nothing is changed.
+    """
+    try:
+        with safe_open(folder / STATE_FILE, framework="pt") as stored:
+            rows = [EpochMetrics(**row) for row in json.loads(stored.metadata()["rows"])]
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+    except (OSError, SafetensorError):
+        return []
+    module.load_state_dict(_under(MODULE, tensors))
+    _load_optimizer(optimizer, _under(OPTIMIZER, tensors))
+    return rows
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Tensors of the optimizer's state, named ``optimizer.<parameter number>.<what>``."""
+    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
+    return {
+        f"{OPTIMIZER}{number}.{what}": value
+        for number, values in state.items()
+        for what, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    groups = optimizer.state_dict()["param_groups"]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        number, what = name.split(".", 1)
+        state.setdefault(int(number), {})[what] = _laid_out_like(parameters[int(number)], value)
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Copy with the parameter's memory layout: another layout could round differently."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
 
 METRICS_FILE = "metrics.parquet"
 IDENTITY_FILE = "identity.json"

@@ -9,19 +9,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from evoscope.data.images import ImageSet
-from evoscope.data.limits import pool
+from evoscope.data.images import ImageSet, pool
 from evoscope.data.loader import Batch, Loader
 from evoscope.models.checkpoints import INIT, checkpoint_name
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive
-from evoscope.training.epochs import Trainer, lay_out, prepare
-from evoscope.training.files import remove_partial, save_module, save_table
-from evoscope.training.loop import METRICS_FILE, finished
-from evoscope.training.metrics import EpochMetrics, table
+from evoscope.training.epochs import EpochMetrics, Trainer, lay_out, prepare, table
+from evoscope.training.loop import (
+    METRICS_FILE,
+    STATE_FILE,
+    finished,
+    load_state,
+    remove_partial,
+    save_module,
+    save_state,
+    save_table,
+)
 from evoscope.training.recipe import TrainingRecipe
-from evoscope.training.state import STATE_FILE, load_state, save_state
 
 PATIENCE = 5
 HELD_OUT = 0.2

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -85,3 +86,57 @@ def cpu_has_bf16() -> bool:
 def _check(name: str, fine: bool, value: object, wanted: str) -> None:
     if not fine:
         raise EvoscopeError(f"training.{name}={value!r} is impossible", f"give {wanted}")
+
+
+GOOD = 0.8  # test top-1 at the end
+GRADUAL = 0.5  # test top-1 after the first epoch
+COLLAPSE_PEAK = 2.0  # times chance
+COLLAPSE_KEPT = 0.5  # of the peak
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """A training run in a few numbers, all from test top-1 unless said; the untrained network does not count.
+
+    ``chance``: 1 / classes; ``first``: after the first epoch; ``peak``: the best after any epoch; ``final``: after
+    the last; ``gap``: training minus test top-1 after the last.
+    """
+
+    chance: float
+    first: float
+    peak: float
+    final: float
+    gap: float
+
+    @property
+    def kept(self) -> float:
+        """Share of the peak that is left after the last epoch; NaN where nothing was ever right."""
+        return self.final / self.peak if self.peak > 0 else float("nan")
+
+    @property
+    def good(self) -> bool:
+        """Whether it ended well trained."""
+        return self.final >= GOOD
+
+    @property
+    def gradual(self) -> bool:
+        """Whether the first epoch left most to learn: concepts form over several epochs."""
+        return self.first <= GRADUAL
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether it reached twice chance after some epoch and ended with at most half of its peak."""
+        return self.peak >= COLLAPSE_PEAK * self.chance and self.kept <= COLLAPSE_KEPT
+
+
+def behaviour(metrics: pd.DataFrame, classes: int) -> Behaviour:
+    """Summarise the metrics of one finished run (`evoscope.training.loop.read_metrics`), epochs in any order."""
+    trained = metrics[metrics["epoch"] >= 0].sort_values("epoch")
+    test = trained["test_top1"]
+    return Behaviour(
+        chance=1 / classes,
+        first=float(test.iloc[0]),
+        peak=float(test.max()),
+        final=float(test.iloc[-1]),
+        gap=float(trained["train_top1"].iloc[-1] - test.iloc[-1]),
+    )

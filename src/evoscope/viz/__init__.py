@@ -1,14 +1,19 @@
 """Pictures: functions that take axes and return axes, one style, one palette, one way of saving."""
 
-from evoscope.viz.bars import interval_bars, interval_curve, interval_rows, level_band, reference_marks
-from evoscope.viz.curves import accuracy_curves, level_line, mark_points
-from evoscope.viz.heat import heat_over
-from evoscope.viz.layout import Sheet
-from evoscope.viz.palette import base_colour, colour_of, family_of, label_of
-from evoscope.viz.patches import message, patch_grid, remark
-from evoscope.viz.saving import save_figure
-from evoscope.viz.scatter import Limits, background, circles, map_frame, map_limits, move, path, points
-from evoscope.viz.style import use_style
+from evoscope.viz.charts import (
+    accuracy_curves,
+    interval_bars,
+    interval_curve,
+    interval_rows,
+    level_band,
+    level_line,
+    mark_points,
+    reference_marks,
+)
+from evoscope.viz.maps import Limits, background, circles, map_frame, map_limits, move, path, points
+from evoscope.viz.pictures import heat_over, message, patch_grid, remark
+from evoscope.viz.sheet import Sheet, save_figure
+from evoscope.viz.style import base_colour, colour_of, family_of, label_of, use_style
 
 __all__ = [
     "Limits",

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 from matplotlib import style
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 
 STYLE = Path(__file__).with_name("evoscope.mplstyle")
 
@@ -25,3 +30,125 @@ def use_style() -> Iterator[None]:
     """
     with style.context(str(STYLE), after_reset=True):
         yield
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a run appears: its colour and label, the family of networks it belongs to, what sets it apart there."""
+
+    colour: str
+    label: str
+    family: str
+    variant: str
+
+
+LOOKS = {
+    "vgg19": Look("#d95f02", "VGG19", "VGG19", "default recipe"),
+    "vgg16": Look("#7570b3", "VGG16", "VGG16", "well trained"),
+    "vgg16_large_lr": Look("#e6ab02", "VGG16, large lr", "VGG16", "too large learning rate"),
+    "vgg16_no_dropout": Look("#666666", "VGG16, no dropout", "VGG16", "no dropout"),
+    "inception_v3": Look("#1b9e77", "InceptionV3", "InceptionV3", "well trained"),
+    "inception_v3_large_lr": Look(
+        "#a6761d", "InceptionV3, large lr", "InceptionV3", "too large learning rate"
+    ),
+    "convnext": Look("#e7298a", "ConvNeXt", "ConvNeXt", "default recipe"),
+    # Not a run: what is measured over all models together.
+    "all": Look(INK, "all models", "all models", ""),
+}
+# Blue and green tones that none of the known runs has.
+SPARE = (
+    "#0072b2",
+    "#66a61e",
+    "#56b4e9",
+    "#332288",
+    "#117733",
+    "#0b5c6b",
+    "#8aa6d8",
+    "#44aa99",
+    "#1f3fd1",
+    "#9bbf3b",
+)
+
+
+def look_of(run: str) -> Look:
+    """Look of any run; an unknown one is called by its own name and keeps its colour from figure to figure."""
+    if run in LOOKS:
+        return LOOKS[run]
+    spare = int.from_bytes(sha256(run.encode()).digest()[:4], "big") % len(SPARE)
+    return Look(SPARE[spare], run, run, "own recipe")
+
+
+def colour_of(run: str) -> str:
+    """Colour of a run, ``#rrggbb``."""
+    return look_of(run).colour
+
+
+def label_of(run: str) -> str:
+    """Readable name of a run."""
+    return look_of(run).label
+
+
+def family_of(run: str) -> str:
+    """Architecture that a run shares with its variants."""
+    return look_of(run).family
+
+
+def base_colour() -> str:
+    """Grey of the base model's neurons behind those of another model."""
+    return FAINT
+
+
+DOTS = "…"
+_RULER = TextToPath()
+
+
+@lru_cache(maxsize=8192)
+def width_of(text: str, size: float, bold: bool = False) -> float:
+    """Width in inches of one line of ``text`` set in ``size`` points."""
+    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
+    width, _, _ = _RULER.get_text_width_height_descent(text, font, ismath=False)
+    return float(width) / 72
+
+
+def plain(text: str) -> str:
+    """``text`` with nothing that matplotlib would read as mathematics."""
+    return text.replace("$", r"\$")
+
+
+def elide(text: str, room: float, size: float, bold: bool = False, where: str = "end") -> str:
+    """Cut ``text`` to ``room`` inches at its ``end``, or in its ``middle`` where both ends tell more (layers)."""
+    if width_of(text, size, bold) <= room:
+        return text
+    for kept in range(len(text) - 1, 0, -1):
+        short = _cut(text, kept, where)
+        if width_of(short, size, bold) <= room:
+            return short
+    return DOTS
+
+
+def _cut(text: str, kept: int, where: str) -> str:
+    if where == "end":
+        return text[:kept].rstrip() + DOTS
+    tail = (2 * kept + 2) // 3
+    return text[: kept - tail] + DOTS + text[len(text) - tail :]
+
+
+def wrap(text: str, room: float, size: float, lines: int) -> str:
+    """Break ``text`` at spaces into at most ``lines`` lines of ``room`` inches, cutting what does not fit."""
+    rows: list[str] = []
+    words = text.split(" ")
+    while words and len(rows) < lines - 1:
+        taken = _fitting(words, room, size)
+        rows.append(elide(" ".join(words[:taken]), room, size))
+        words = words[taken:]
+    if words:
+        rows.append(elide(" ".join(words), room, size))
+    return "\n".join(rows)
+
+
+def _fitting(words: list[str], room: float, size: float) -> int:
+    """How many of the first words fit on one line (at least one)."""
+    for taken in range(len(words), 1, -1):
+        if width_of(" ".join(words[:taken]), size) <= room:
+            return taken
+    return 1

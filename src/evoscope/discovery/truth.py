@@ -1,0 +1,316 @@
+"""Where in an image a concept is: projections of feature maps, and segments of them (CDISCO, step 5)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from evoscope.activations.stimuli import concept_auc
+from evoscope.arrays import Array, Bools, Doubles, Ints, unit_rows
+from evoscope.data.images import ConceptTable, ImageSet
+from evoscope.data.loader import Batch, Loader
+from evoscope.data.scenes import scene_source
+from evoscope.discovery.gradients import frozen
+from evoscope.discovery.refine import most_activating
+from evoscope.models.layers import capture
+from evoscope.models.network import Network
+from evoscope.progress import Progress, silent
+from evoscope.stats import Interval, bootstrap_interval, correlations
+
+OVERLAY = 85.0
+SEGMENT = 80.0
+BOARD = 4
+"""Published percentiles of an overlay and of a segment, and images on a board."""
+
+
+@dataclass(frozen=True)
+class MapBatch:
+    """Concept maps of some images.
+
+    ``rows``: int64 [b], positions in the set; ``maps``: float [b, r, h, w].
+    """
+
+    rows: Ints
+    maps: Array
+
+
+def concept_maps(maps: Tensor, directions: Array, pixels: int | None = None) -> Tensor:
+    """Project feature maps [b, d, h, w] on directions [r, d]: M = v . A, [b, r, h, w].
+
+    Parameters
+    ----------
+    pixels : side that the maps are upsampled to, bilinearly; None leaves the layer's grid.
+    """
+    vectors = torch.from_numpy(np.ascontiguousarray(directions)).to(maps)
+    found = torch.einsum("bdhw,rd->brhw", maps, vectors)
+    if pixels is None:
+        return found
+    return interpolate(found, size=(pixels, pixels), mode="bilinear", align_corners=False)
+
+
+def map_batches(
+    network: Network,
+    batches: Iterable[Batch],
+    layer: str,
+    directions: Doubles,
+    pixels: int | None = None,
+) -> Iterator[MapBatch]:
+    """Concept maps of images, batch by batch; feature maps die with their batch.
+
+    Parameters
+    ----------
+    network : on the device of the batches; in eval mode while batches are read.
+    layer : dotted name.
+    directions, pixels : as for `concept_maps`.
+    """
+    reduce = partial(_projection, directions, pixels)
+    with frozen(network.module):
+        for batch in batches:
+            with torch.no_grad(), capture(network.module, (layer,), reduce) as found:
+                network.module(batch.pixels)
+            yield MapBatch(batch.rows.cpu().numpy(), found[layer].cpu().numpy())
+
+
+def segments(maps: Array, percentile: float = SEGMENT) -> Bools:
+    """Pixels above a percentile of their own map [..., h, w]; none of a constant map."""
+    bar = np.percentile(maps, percentile, axis=(-2, -1), keepdims=True)
+    return np.asarray(maps > bar)
+
+
+def peaks(maps: Array) -> Ints:
+    """Row and column of the largest pixel (the first of equals) of maps [..., h, w], int64 [..., 2]."""
+    flat = maps.reshape(*maps.shape[:-2], -1).argmax(axis=-1)
+    return np.stack(np.divmod(flat, maps.shape[-1]), axis=-1).astype(np.int64)
+
+
+def board(scores: Array, count: int = BOARD, among: Bools | None = None) -> Ints:
+    """Images of each concept's board, int64 [concepts, count]: the most activating, -1 beyond.
+
+    Parameters
+    ----------
+    scores : [images, concepts], <phi, v>.
+    among : bool [images], which images may be shown; all unless given.
+    """
+    allowed = np.arange(len(scores)) if among is None else np.flatnonzero(among)
+    shown = np.full((scores.shape[1], count), -1, dtype=np.int64)
+    for concept, column in enumerate(scores[allowed].T):
+        best = allowed[most_activating(column, count)]
+        shown[concept, : len(best)] = best
+    return shown
+
+
+def predicted_board(predictions: Ints, label: int, count: int = 10) -> Ints:
+    """First images predicted as a class, in the order of the data (the released boards), int64 [up to count]."""
+    return np.flatnonzero(predictions == label)[:count]
+
+
+def _projection(directions: Doubles, pixels: int | None, name: str, maps: Tensor) -> Tensor:
+    return concept_maps(maps, directions, pixels)
+
+
+COLUMNS = ("image", "concept", "hit", "share", "iou", "iou_chance")
+
+
+def localise(
+    network: Network,
+    images: ImageSet,
+    layer: str,
+    directions: Doubles,
+    concepts: Ints,
+    *,
+    percentile: float = SEGMENT,
+    batch_size: int = 64,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Compare concept maps with true masks, on the images that show the concept.
+
+    Parameters
+    ----------
+    network : on its device; its input size is that of the masks.
+    images : of concept_scenes.
+    layer : dotted name.
+    directions : float64 [concepts, d], one per concept, on the side that detects it.
+    concepts : int64 [concepts], columns of the concept table.
+    percentile : of the segment.
+    batch_size, progress : of the pass.
+
+    Returns
+    -------
+    One row per image and concept shown in it: ``image`` (position), ``concept`` (column), ``hit`` (the largest
+    pixel lies in the mask), ``share`` (of the image that the mask covers: the chance of a hit), ``iou`` (of the
+    segment and the mask), ``iou_chance`` (of a segment of that size anywhere).
+
+    Raises
+    ------
+    EvoscopeError : the images are no scenes.
+    """
+    source, pixels = scene_source(images), network.preprocessing.pixels
+    device = next(network.module.parameters()).device
+    loader = Loader(images, network.preprocessing, batch_size=batch_size, device=device)
+    assert images.concepts is not None
+    shown = images.concepts.present[:, concepts]
+    names = [images.concepts.names[concept] for concept in concepts]
+    rows = []
+    for batch in map_batches(network, loader.ordered(progress), layer, directions, pixels):
+        parts, places = segments(batch.maps, percentile), peaks(batch.maps)
+        for number, image in enumerate(batch.rows):
+            masks = source.masks(int(images.rows[image]), pixels)
+            for concept, mask in _masks(masks, names, shown[image]):
+                scores = compare(parts[number, concept], places[number, concept], mask)
+                rows.append((int(image), int(concepts[concept]), *scores))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def compare(segment: Bools, peak: Ints, mask: Bools) -> tuple[bool, float, float, float]:
+    """Hit, share, IoU and its chance, of one map [h, w] with one mask that is not empty."""
+    share, size = float(mask.mean()), float(segment.mean())
+    both, either = int((segment & mask).sum()), int((segment | mask).sum())
+    chance = share * size / (share + size - share * size)
+    return bool(mask[peak[0], peak[1]]), share, both / either, chance
+
+
+def localisation_by_concept(found: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Mean of each score per concept with bootstrap intervals over images.
+
+    Returns
+    -------
+    One row per concept: ``concept``, ``images``, and per score ``x``, ``x_low``, ``x_high`` for ``hit`` and
+    ``iou``, with their chances ``share`` and ``iou_chance``.
+    """
+    rows = []
+    for concept, part in found.groupby("concept"):
+        row: dict[str, object] = {"concept": concept, "images": len(part)}
+        for score, chance in (("hit", "share"), ("iou", "iou_chance")):
+            found_here = bootstrap_interval(part[score].astype(float).to_numpy(), seed)
+            row |= {score: found_here.value, f"{score}_low": found_here.low, f"{score}_high": found_here.high}
+            row[chance] = float(part[chance].mean())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _masks(masks: dict[str, Bools], names: Sequence[str], shown: Bools) -> Iterator[tuple[int, Bools]]:
+    """Number and mask of each concept that an image shows, but for masks without a pixel."""
+    for number in np.flatnonzero(shown):
+        mask = masks[names[int(number)]]
+        if mask.any():
+            yield int(number), mask
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How well each true concept is recovered, on held-out images.
+
+    ``names``: concepts that some but not all images show, on both sets; ``columns``: int64 [concepts], their place
+    in the concept table; ``direction``, ``side``: int64 [concepts], the best detector and its sign (+1, -1);
+    ``auc``: float64 [concepts], area under its ROC curve; ``partner``: int64 [concepts], the direction given to
+    the concept by the one-to-one match (-1: none left); ``correlation``: float64 [concepts], of its projection with the
+    concept's presence, positive where both sets agree in sign (0: none left).
+    """
+
+    names: tuple[str, ...]
+    columns: Ints
+    direction: Ints
+    side: Ints
+    auc: Doubles
+    partner: Ints
+    correlation: Doubles
+
+    def mean_auc(self, seed: int) -> Interval:
+        """Mean over concepts, with a bootstrap interval over them."""
+        return bootstrap_interval(self.auc, seed)
+
+    def mean_correlation(self, seed: int) -> Interval:
+        """Mean over concepts of the matched correlation, with a bootstrap interval over them."""
+        return bootstrap_interval(self.correlation, seed)
+
+
+def recovery(chosen_on: Array, shown: ConceptTable, judged_on: Array, held_out: ConceptTable) -> Recovery:
+    """Look for the true concepts among directions.
+
+    Parameters
+    ----------
+    chosen_on, judged_on : [images, r], projections of two sets of images on the same directions.
+    shown, held_out : what they show.
+    """
+    columns = np.flatnonzero(_told_apart(shown.present) & _told_apart(held_out.present))
+    first, second = shown.present[:, columns], held_out.present[:, columns]
+    direction, side = _best_detectors(chosen_on, first)
+    areas = np.asarray(concept_auc(judged_on, second), dtype=np.float64)
+    own = np.arange(len(columns))
+    auc = np.where(side > 0, areas[direction, own], 1 - areas[direction, own])
+    partner, correlation = _matched(correlations(chosen_on, first), correlations(judged_on, second))
+    names = tuple(shown.names[column] for column in columns)
+    return Recovery(names, columns, direction, side, auc, partner, correlation)
+
+
+def _told_apart(present: Bools) -> Bools:
+    return np.asarray(present.any(axis=0) & ~present.all(axis=0))
+
+
+def _best_detectors(scores: Array, present: Bools) -> tuple[Ints, Ints]:
+    """Give each concept's direction with the AUC farthest from a half, and the side that detects it."""
+    lean = np.nan_to_num(concept_auc(scores, present) - 0.5)
+    direction = np.abs(lean).argmax(axis=0)
+    side = np.where(lean[direction, np.arange(present.shape[1])] < 0, -1, 1)
+    return direction.astype(np.int64), side.astype(np.int64)
+
+
+def _matched(chosen: Doubles, judged: Doubles) -> tuple[Ints, Doubles]:
+    """Match on |correlation| in one set, and give the correlation in the other with the sign of the first."""
+    rows, concepts = linear_sum_assignment(-np.abs(chosen))
+    partner = np.full(chosen.shape[1], -1, dtype=np.int64)
+    found = np.zeros(chosen.shape[1])
+    partner[concepts] = rows
+    found[concepts] = judged[rows, concepts] * np.where(chosen[rows, concepts] < 0, -1.0, 1.0)
+    return partner, found
+
+
+@dataclass(frozen=True)
+class Distinctness:
+    """How distinct directions are.
+
+    ``selectivity``: float64 [r], how much better a direction tells its best concept than its second best, as a
+    difference of AUC on either side; ``overlap``: float64 [r], largest |cosine| with another direction;
+    ``own_share``: different directions among the best detectors of all concepts, per concept (1: each concept
+    has a direction of its own).
+    """
+
+    selectivity: Doubles
+    overlap: Doubles
+    own_share: float
+
+
+def distinctness(scores: Array, present: Bools, directions: Doubles, found: Recovery) -> Distinctness:
+    """Measure how distinct directions are.
+
+    Parameters
+    ----------
+    scores : [images, r], projections.
+    present : bool [images, concepts], of the concept table.
+    directions : float64 [r, d].
+    found : their `Recovery`, whose concepts count.
+    """
+    own = len(np.unique(found.direction)) / max(1, len(found.direction))
+    return Distinctness(selectivity(scores, present[:, found.columns]), overlap(directions), own)
+
+
+def selectivity(scores: Array, present: Bools) -> Doubles:
+    """Gap between the best and the second best concept of each direction, float64 [r]; 0 with a single concept."""
+    reach = np.nan_to_num(np.abs(np.asarray(concept_auc(scores, present), dtype=np.float64) - 0.5))
+    if present.shape[1] < 2:
+        return np.zeros(scores.shape[1])
+    best = np.sort(reach, axis=1)
+    return np.asarray(best[:, -1] - best[:, -2], dtype=np.float64)
+
+
+def overlap(directions: Doubles) -> Doubles:
+    """Largest |cosine| of each row [r, d] with another row, float64 [r]; 0 for a single row."""
+    cosines = np.abs(unit_rows(directions) @ unit_rows(directions).T)
+    np.fill_diagonal(cosines, 0)
+    return np.asarray(cosines.max(axis=1), dtype=np.float64)

@@ -1,1 +1,0 @@
-"""One module per architecture family: torchvision's own classes, at any width."""

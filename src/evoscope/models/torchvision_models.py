@@ -1,0 +1,199 @@
+"""Any torchvision classifier by name, by torchvision's own constructor."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import nn
+
+from evoscope.errors import EvoscopeError
+from evoscope.models.checkpoints import load_file
+from evoscope.models.network import ModelSpec, closest
+from evoscope.torchvision_compat import torchvision
+
+# The protocol ignores the auxiliary head; and the default start warns about its own slowness.
+WITH_AUXILIARY_HEAD = ("inception_v3", "googlenet")
+TRANSFORMERS = ("vit_", "swin_")
+WIDTH_PER_GROUP = ("resnet50", "resnet101", "resnet152")
+WIDTH_MULTIPLIER = ("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")
+
+
+def known_models() -> list[str]:
+    """Names of torchvision's classifiers."""
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that torchvision does not know."""
+    if name not in known_models():
+        raise EvoscopeError(
+            f"there is no model {name!r}",
+            f"the closest are {closest(name, known_models())}; your own: model.factory=module:function",
+        )
+
+
+def minimum_pixels(name: str) -> int:
+    """Find the smallest input side of a torchvision classifier, as its published weights state it.
+
+    Transformers state the size they were trained at, though they take others.
+    """
+    if name.startswith(TRANSFORMERS):
+        return 1
+    weights = torchvision.models.get_model_weights(name)
+    return max(next(iter(weights)).meta["min_size"]) if len(weights) else 1
+
+
+def build_any(spec: ModelSpec, n_classes: int) -> nn.Module:
+    """Torchvision's classifier ``spec.name`` for ``n_classes`` classes.
+
+    Raises
+    ------
+    EvoscopeError : when the architecture has no such width, dropout or other argument.
+    """
+    return construct(spec.name, {"num_classes": n_classes, **_start(spec), **options(spec)})
+
+
+def construct(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """Call torchvision's constructor, turning arguments it does not know into a clear error."""
+    try:
+        module: nn.Module = torchvision.models.get_model(name, **arguments)
+    except TypeError as error:
+        raise EvoscopeError(
+            f"torchvision's {name!r} refuses its arguments ({error})",
+            "leave that option out, or choose a model that has it",
+        ) from error
+    return module
+
+
+def options(spec: ModelSpec) -> dict[str, Any]:
+    """Arguments of torchvision's constructor that ``spec`` asks for, besides the classes."""
+    chosen = {"dropout": spec.dropout, "layer_scale": spec.layer_scale}
+    given = {key: value for key, value in chosen.items() if value is not None}
+    head = {"aux_logits": False} if spec.name in WITH_AUXILIARY_HEAD else {}
+    return {**head, **_width(spec), **given, **spec.kwargs}
+
+
+def _start(spec: ModelSpec) -> dict[str, Any]:
+    """Choose what only a network without published weights is asked for."""
+    if spec.name in WITH_AUXILIARY_HEAD:
+        return {"init_weights": True}
+    return {"image_size": spec.pixels} if spec.name.startswith("vit_") else {}
+
+
+def _width(spec: ModelSpec) -> dict[str, Any]:
+    if spec.width == 1:
+        return {}
+    if spec.name in WIDTH_PER_GROUP:
+        return {"width_per_group": max(1, round(64 * spec.width))}
+    if spec.name in WIDTH_MULTIPLIER:
+        return {"width_mult": spec.width}
+    raise EvoscopeError(
+        f"torchvision's {spec.name!r} has only one width",
+        "set model.width=1, or choose a VGG, InceptionV3 or ConvNeXt",
+    )
+
+
+def build_pretrained(spec: ModelSpec) -> nn.Module:
+    """Torchvision's model with its published weights, unchanged: its width, its classes.
+
+    Raises
+    ------
+    EvoscopeError : when there are no such weights, they are asked for at another width, or cannot be fetched.
+    """
+    weights = find_weights(spec)
+    try:
+        return construct(spec.name, {"weights": weights, "progress": False, **options(spec)})
+    except (URLError, OSError) as error:
+        folder = f"{torch.hub.get_dir()}/checkpoints"
+        raise EvoscopeError(
+            f"the weights {weights} could not be fetched ({error})",
+            f"download {weights.url} and put it into {folder}",
+        ) from error
+
+
+def find_weights(spec: ModelSpec) -> Any:
+    """Look up the member of torchvision's weights enumeration that ``spec.weights`` names."""
+    if spec.width != 1 or spec.depths is not None:
+        raise EvoscopeError(
+            f"published weights fit only the published {spec.name!r}", "set model.width=1 and no model.depths"
+        )
+    known = torchvision.models.get_model_weights(spec.name)
+    if spec.weights not in known.__members__:
+        raise EvoscopeError(
+            f"{spec.name!r} has no weights {spec.weights!r}, and no such file exists",
+            f"the closest are {closest(spec.weights or '', known.__members__)}",
+        )
+    return known[spec.weights]
+
+
+IMAGENET_CLASSES = 1000
+
+
+def imagenet_classes(name: str, weights: str, classes: Sequence[int]) -> nn.Module:
+    """Torchvision's classifier with ImageNet's weights, whose last layer keeps the rows of some classes.
+
+    Its logits are those of the whole network; its layers have the same names.
+
+    Parameters
+    ----------
+    name : of torchvision's classifier (``squeezenet1_0``).
+    weights : file of its state dict with 1,000 classes.
+    classes : ImageNet's numbers, in the order of the data set's classes.
+
+    Raises
+    ------
+    EvoscopeError : an unknown name, a file that is missing or does not fit, numbers that are no classes.
+    """
+    check_name(name)
+    _check_classes(classes)
+    if not Path(weights).is_file():
+        raise EvoscopeError(f"there are no weights at {weights}", "give their file in model.kwargs.weights")
+    head = {"aux_logits": False} if name in WITH_AUXILIARY_HEAD else {}
+    module = construct(name, {"weights": None, **head})
+    load_file(module, Path(weights))
+    place, last = _last_layer(module, name)
+    parent, _, key = place.rpartition(".")
+    setattr(module.get_submodule(parent), key, _rows_of(last, list(classes)))
+    return module
+
+
+def _check_classes(classes: Sequence[int]) -> None:
+    wrong = [number for number in classes if not 0 <= number < IMAGENET_CLASSES]
+    if wrong or not classes or len(set(classes)) < len(classes):
+        raise EvoscopeError(
+            f"model.kwargs.classes={list(classes)} are not classes of ImageNet",
+            f"give different numbers from 0 to {IMAGENET_CLASSES - 1}, one per class of the data set",
+        )
+
+
+def _last_layer(module: nn.Module, name: str) -> tuple[str, nn.Linear | nn.Conv2d]:
+    heads = [
+        (place, part)
+        for place, part in module.named_modules()
+        if isinstance(part, nn.Linear | nn.Conv2d) and len(part.weight) == IMAGENET_CLASSES
+    ]
+    if not heads:
+        raise EvoscopeError(f"{name!r} has no layer of {IMAGENET_CLASSES} classes", "choose another network")
+    return heads[-1]
+
+
+def _rows_of(layer: nn.Linear | nn.Conv2d, classes: list[int]) -> nn.Linear | nn.Conv2d:
+    """The layer with only the outputs of ``classes``."""
+    smaller: nn.Linear | nn.Conv2d
+    if isinstance(layer, nn.Linear):
+        smaller = nn.Linear(layer.in_features, len(classes), bias=layer.bias is not None)
+    else:
+        smaller = nn.Conv2d(
+            layer.in_channels,
+            len(classes),
+            (layer.kernel_size[0], layer.kernel_size[1]),
+            stride=(layer.stride[0], layer.stride[1]),
+            bias=layer.bias is not None,
+        )
+    with torch.no_grad():
+        smaller.weight.copy_(layer.weight[classes])
+        if layer.bias is not None and smaller.bias is not None:
+            smaller.bias.copy_(layer.bias[classes])
+    return smaller

@@ -1,0 +1,134 @@
+"""A sheet of paper measured in inches from its top left corner, so that nothing overlaps by accident."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from evoscope.viz.style import INK, NORMAL, elide, plain, use_style
+
+Dashes = Literal["-", "dashed", "dotted"]
+PAGE = 7.2  # width of a full-width figure in inches
+ASCENT, SPACING = 0.8, 1.2  # of a line of text, in units of its size
+
+
+class Sheet:
+    """A figure whose axes and texts are placed in inches, ``top`` counted downwards.
+
+    Parameters
+    ----------
+    width, height : size of the paper in inches.
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        self.width = width
+        self.height = height
+        self.figure = Figure(figsize=(width, height))
+        FigureCanvasAgg(self.figure)
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes whose frame (not its tick labels) covers the given rectangle."""
+        bottom = self.height - top - height
+        return self.figure.add_axes(
+            (left / self.width, bottom / self.height, width / self.width, height / self.height)
+        )
+
+    def text(
+        self,
+        left: float,
+        top: float,
+        text: str,
+        *,
+        room: float | None = None,
+        size: float = NORMAL,
+        bold: bool = False,
+        across: Literal["left", "center", "right"] = "left",
+        cut: str = "end",
+        color: str | None = None,
+    ) -> None:
+        """Lines of text, the first below ``top``, cut to ``room`` inches (see `evoscope.viz.style.elide`)."""
+        for number, line in enumerate(text.split("\n")):
+            shown = line if room is None else elide(line, room, size, bold, cut)
+            # On the baseline, so that words with and without tall letters stand level.
+            baseline = top + (ASCENT + number * SPACING) * size / 72
+            place = (left / self.width, 1 - baseline / self.height)
+            weight = "bold" if bold else "normal"
+            self.figure.text(*place, plain(shown), size=size, weight=weight, ha=across, color=color or INK)
+
+    def swatch(
+        self, left: float, top: float, colour: str, dashes: Dashes = "-", marker: str = "", wide: float = 0.2
+    ) -> Line2D:
+        """Short line (or marker) of a legend, ``top`` at the upper edge of the text that follows it."""
+        left += 0.04 if marker else 0.0
+        line = Line2D(
+            [left / self.width, (left + wide) / self.width],
+            [1 - (top + 0.05) / self.height] * 2,
+            color=colour,
+            lw=1.4,
+            linestyle="none" if marker else dashes,
+            marker=marker,
+            markersize=4.5,
+            markevery=[0],
+            mec="white" if marker == "X" else None,
+            mew=0.5,
+        )
+        self.figure.add_artist(line)
+        return line
+
+
+# Photographs inside an SVG are kept at this resolution, the PNG at the style's 200 dpi.
+SVG_DPI = 110
+
+
+def save_figure(
+    fig: Figure, folder: Path, stem: str, caption: str, metadata: Mapping[str, str]
+) -> list[Path]:
+    """Write ``stem.png``, ``stem.svg`` and ``stem.md`` (the caption) into ``folder``.
+
+    Parameters
+    ----------
+    fig : drawn under `evoscope.viz.use_style`.
+    folder : made if missing.
+    stem : file name without ending.
+    caption : Markdown; also stored inside both pictures.
+    metadata : origin of the figure (commit, key, scale, data...), kept as text chunks of the PNG and Dublin Core
+        terms of the SVG.
+
+    Returns
+    -------
+    The three paths.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = " ".join(caption.split())
+    files = {
+        "png": _bytes(fig, "png", 200, png_metadata(stem, plain, metadata)),
+        "svg": _bytes(fig, "svg", SVG_DPI, svg_metadata(stem, plain, metadata)),
+        "md": (caption.strip() + "\n").encode(),
+    }
+    paths = [folder / f"{stem}.{ending}" for ending in files]
+    for path, content in zip(paths, files.values(), strict=True):
+        path.write_bytes(content)
+    return paths
+
+
+def png_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str, str | None]:
+    """Text chunks of a PNG; matplotlib's own version stamp is taken out."""
+    return {"Software": None, "Title": stem, "Description": caption, **dict(sorted(origin.items()))}
+
+
+def svg_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str, object]:
+    """Dublin Core terms of an SVG; no date."""
+    source = "; ".join(f"{name}={value}" for name, value in sorted(origin.items()))
+    return {"Date": None, "Creator": "Evoscope", "Title": stem, "Description": caption, "Source": source}
+
+
+def _bytes(fig: Figure, kind: str, dpi: int, metadata: Mapping[str, object]) -> bytes:
+    buffer = BytesIO()
+    with use_style():
+        fig.savefig(buffer, format=kind, dpi=dpi, metadata=dict(metadata))
+    return buffer.getvalue()
