@@ -142,7 +142,8 @@ class ProtocolConfig:
 
     ``listing``: which layers count (``once``, ``released``, ``v1``); ``patch_centre``: where example patches are cut
     (``centre`` or ``corner`` of the arg-max cell); ``bin_ties``, ``bin_cut``: see
-    `evoscope.evolution.reversal.BinRule`; ``random_sets``: ``fixed`` or redrawn ``per_batch``; from ``centred`` on: CDISCO's steps, ``refine_`` those of
+    `evoscope.evolution.reversal.BinRule`; ``random_sets``: ``fixed`` or redrawn ``per_batch``; from
+    ``centred`` on: CDISCO's steps, ``refine_`` those of
     `evoscope.discovery.RefineRule`.
     """
 
