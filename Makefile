@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test worker: two processes with two threads each starve one another.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: install paper test test-all lint format bench lock clean
+.PHONY: install paper test test-all lint format bench golden golden-check lock clean
 
 install: $(READY)
 
@@ -35,6 +35,13 @@ format: $(READY)
 
 bench: $(READY)
 	for script in $(basename $(notdir $(filter-out %/__init__.py %/timing.py,$(wildcard benchmarks/*.py)))); do $(BIN)/python -m benchmarks.$$script || exit 1; done
+
+# Digests of everything that the smoke jobs draw, from the code of commit REV; and whether the code at hand gives the same.
+golden: $(READY)
+	$(BIN)/python -m tests.golden record $(REV)
+
+golden-check: $(READY)
+	$(BIN)/python -m tests.golden check
 
 # Record the sources of all stages; refuses when a source changed and its stage's version was not raised.
 # `make lock SAME=stimuli,map` vouches that the named stages give the same results as before.
