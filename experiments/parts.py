@@ -20,8 +20,7 @@ from experiments.reporting import say
 from experiments.runs import PAPER, own
 from experiments.schema import Config
 from experiments.status import Status
-from results.report import write_report
-from results.report.write import PAGE
+from results.report import PAGE, write_report
 
 # Composed of others, or without anything that the others do not draw.
 LEFT_OUT = ("results", "paper", "quickstart", "train", "store")
