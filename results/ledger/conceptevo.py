@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evoscope.evolution.summary import BIN_NAMES, NEAR_ZERO
+from evoscope.evolution.summary import NEAR_ZERO
+from evoscope.figure_data import BIN_NAMES
 from evoscope.training.recipe import COLLAPSE_KEPT, GOOD, GRADUAL
 from evoscope.viz import label_of
 from results.fig_reversal import CELL
