@@ -50,7 +50,6 @@ LEAD = (
 )
 # Tags in the texts are shown, not obeyed; only the line breaks of our own tables are.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-Section = tuple[str, str, str]  # anchor, title, HTML
 WIDEST = 1200  # pixels: 7 inches at some 170 dpi
 COLOURS = 256
 QUALITY = 75
@@ -227,13 +226,13 @@ def page(
 
 def _shown(item: Item, anchor: str) -> str:
     """Heading, picture or table, caption and command of one result."""
-    command = f'<p class="words"><code>{escape(item.command)}</code></p>'
+    again = f'<p class="words"><code>{escape(item.command)}</code></p>'
     heading = f'<h3 id="{anchor}">{escape(item.title)}</h3>'
     words = rendered(item.text())
     if item.picture is None:
-        return f'{heading}\n<div class="words">{words}</div>\n{command}'
+        return f'{heading}\n<div class="words">{words}</div>\n{again}'
     image = f'<img src="{data_uri(item.picture)}" alt="{escape(item.title)}" loading="lazy">'
-    return f"{heading}\n<figure>{image}\n<figcaption>{words}</figcaption></figure>\n{command}"
+    return f"{heading}\n<figure>{image}\n<figcaption>{words}</figcaption></figure>\n{again}"
 
 
 def _counts(verdicts: Mapping[str, int]) -> str:
