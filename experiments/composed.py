@@ -25,8 +25,7 @@ from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
 from experiments.unified_space import compared_looks, looks_of
 from results import manifest
-from results.report import write_report
-from results.report.write import PAGE
+from results.report import PAGE, write_report
 
 # Composed of others, or without anything that the others do not draw.
 LEFT_OUT = ("results", "paper", "quickstart", "train", "store")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from results.reference.human_study import published_study
+from results.reference import published_study
 
 COLUMNS = [
     *("condition", "items", "participants", "chance", "accuracy", "source"),
