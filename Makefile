@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test worker: two processes with two threads each starve one another.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: install paper test test-all lint format bench golden golden-check lock clean
+.PHONY: install paper test test-all lint format bench golden golden-check clean
 
 install: $(READY)
 
@@ -42,11 +42,6 @@ golden: $(READY)
 
 golden-check: $(READY)
 	$(BIN)/python -m tests.golden check
-
-# Record the sources of all stages; refuses when a source changed and its stage's version was not raised.
-# `make lock SAME=stimuli,map` vouches that the named stages give the same results as before.
-lock: $(READY)
-	$(BIN)/python -m experiments.stages.lock "$(SAME)"
 
 clean:
 	rm -rf $(VENV) outputs build *.egg-info .pytest_cache .mypy_cache .ruff_cache

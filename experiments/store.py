@@ -4,10 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 from evoscope.errors import EvoscopeError
-from evoscope.store import STAGES, entries, prune, verify
+from evoscope.store import entries, prune, verify
 from experiments.context import Context
 from experiments.reporting import duration, say, size, table
 from experiments.schema import Action
+from experiments.stages import all_stages
 
 
 def run(context: Context) -> None:
