@@ -22,7 +22,7 @@ def test_maxima_and_cells_of_any_layout(special, layout, kind, turned):
     maps = maps.contiguous(memory_format=layout)
     maps = maps.transpose(2, 3) if turned else maps
     planes = maps.double().numpy()
-    reading = MapReader(4, means=False)("layer", maps)
+    reading = MapReader(4)("layer", maps)
     assert reading.maxima.dtype == torch.float32
     np.testing.assert_array_equal(reading.maxima.double().numpy(), planes.max((2, 3)))  # propagates NaN
     for image, channel in np.ndindex(4, 12):
@@ -44,7 +44,7 @@ def test_the_k_best_of_a_batch_may_enter_and_then_what_exceeds_the_bar():
 
 def test_cells_are_right_where_they_are_needed_after_the_bar_was_raised():
     maps = torch.from_numpy(np.random.default_rng(2).normal(size=(9, 5, 4, 4)).astype(np.float32))
-    reader = MapReader(3, means=False)
+    reader = MapReader(3)
     bar = torch.full((5,), 1.7)
     reader.raise_bars({"layer": bar})
     reading = reader("layer", maps)
@@ -54,9 +54,6 @@ def test_cells_are_right_where_they_are_needed_after_the_bar_was_raised():
         assert reading.cells[image, channel] == first_cell(maps[image, channel])
 
 
-def test_reading_carries_means_and_grid():
+def test_reading_carries_the_grid():
     maps = torch.from_numpy(np.random.default_rng(1).normal(size=(3, 4, 5, 6)))
-    reading = MapReader(1, means=True)("layer", maps)
-    np.testing.assert_allclose(reading.means.numpy(), maps.numpy().mean((2, 3)), rtol=1e-5, atol=1e-6)
-    assert reading.grid == (5, 6)
-    assert MapReader(1, means=False)("layer", maps).means is None
+    assert MapReader(1)("layer", maps).grid == (5, 6)
