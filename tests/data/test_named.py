@@ -132,15 +132,12 @@ def test_options_reach_the_files(tmp_path):
     with pytest.raises(EvoscopeError, match="1 of 21"):
         open_imagewoof(tmp_path, "train")
     assert len(open_imagewoof(tmp_path, "train", on_error="skip")) == 20
-    assert len(open_imagewoof(tmp_path, "train", check=False, fingerprint="sizes")) == 21
 
 
 @pytest.mark.realdata
 @needs_imagenette
 def test_real_imagenette_is_complete():
-    sizes = {
-        split: open_imagenette(REAL, split, check=False, fingerprint="sizes") for split in ("train", "test")
-    }
+    sizes = {split: open_imagenette(REAL, split) for split in ("train", "test")}
     assert {split: len(images) for split, images in sizes.items()} == {"train": 9469, "test": 3925}
     assert sizes["test"].class_names == tuple(IMAGENETTE.values())
 
@@ -148,7 +145,7 @@ def test_real_imagenette_is_complete():
 @pytest.mark.realdata
 @needs_imagenette
 def test_real_imagenette_reads_as_pillow_does():
-    images = open_imagenette(REAL, "test", check=False, fingerprint="sizes")
+    images = open_imagenette(REAL, "test")
     for index in np.random.default_rng(0).integers(0, len(images), 20):
         whole = Image.open(REAL / "imagenette2-160" / images.ids[index]).convert("RGB")
         assert np.array_equal(images.read(index, 160), np.asarray(whole))
