@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,10 +29,6 @@ class Interval:
     def excludes(self, point: float) -> bool:
         """Whether ``point`` lies outside; never so without bounds."""
         return bool(point < self.low or point > self.high)
-
-    def disjoint(self, other: "Interval") -> bool:
-        """Whether the two intervals share no value; never so without bounds."""
-        return bool(self.high < other.low or other.high < self.low)
 
 
 def mean_of_rows(samples: Doubles) -> Doubles:
@@ -89,35 +84,6 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     return Interval(mean, mean - reach, mean + reach, count)
 
 
-def paired_difference(
-    a: ArrayLike,
-    b: ArrayLike,
-    seed: int = 0,
-    n: int = 1000,
-    level: float = 0.95,
-    method: Literal["t", "bootstrap"] = "t",
-) -> Interval:
-    """Interval of mean(a - b) over pairs [m].
-
-    ``method="t"`` suits the three to ten seeds of a training experiment, for which a percentile bootstrap
-    covers far less than it claims (with three pairs it excludes 0 in a quarter of the cases where nothing
-    differs); ``method="bootstrap"`` suits many pairs.
-
-    Raises
-    ------
-    EvoscopeError
-        Lengths that differ, no pairs, or a value that is not finite.
-    """
-    first, second = _checked(a), _checked(b)
-    if first.shape != second.shape:
-        raise EvoscopeError(
-            f"a paired difference got {len(first)} and {len(second)} values", "give one pair per row"
-        )
-    if method == "t":
-        return t_interval(first - second, level)
-    return bootstrap_interval(first - second, seed, n, level)
-
-
 def _checked(values: ArrayLike) -> Doubles:
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim == 0 or len(sample) == 0:
@@ -144,23 +110,20 @@ def _rows(
     return stream.integers(count, size=(samples, count))
 
 
-def permutation_null(
-    draw: Callable[[np.random.Generator], float], seed: int, n: int = 200, level: float = 0.95
-) -> Interval:
+def permutation_null(draw: Callable[[np.random.Generator], float], seed: int, n: int = 200) -> Interval:
     """Distribution of a statistic under shuffling.
 
     Parameters
     ----------
     draw : shuffles with the generator it gets, and returns the statistic.
     seed, n : of the stream, and how many shuffles.
-    level : share of the shuffles between the bounds.
 
     Returns
     -------
     Interval
-        The mean over the shuffles between its percentiles; its ``n`` is the number of shuffles.
+        The mean over the shuffles between the percentiles that hold 95 % of them; its ``n`` is the number of shuffles.
     """
-    return summary(shuffled(draw, seed, n), level)
+    return summary(shuffled(draw, seed, n))
 
 
 def shuffled(draw: Callable[[np.random.Generator], float], seed: int, n: int) -> Doubles:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from evoscope.discovery.truth import board, concept_maps, map_batches, peaks, predicted_board, segments
+from evoscope.discovery.truth import BOARD, board, concept_maps, map_batches, peaks, predicted_board, segments
 from tests.discovery.small import batches_of, maps_of, noise, small
 
 
@@ -44,13 +44,11 @@ def test_peaks_are_where_the_map_is_largest(rng):
 
 
 def test_boards_show_the_most_activating_images_in_order(rng):
-    scores, among = rng.normal(size=(30, 4)), rng.random(30) < 0.5
-    shown = board(scores, 5)
-    for concept in range(4):
-        assert shown[concept].tolist() == sorted(range(30), key=lambda i, c=concept: -scores[i, c])[:5]
-    restricted = board(scores, 5, among)
-    assert among[restricted].all()
-    assert board(scores[:3], 5)[:, 3:].tolist() == [[-1, -1]] * 4
+    scores = rng.normal(size=(30, 5))
+    shown = board(scores)
+    for concept in range(5):
+        assert shown[concept].tolist() == sorted(range(30), key=lambda i, c=concept: -scores[i, c])[:BOARD]
+    assert board(scores[:2])[:, 2:].tolist() == [[-1, -1]] * 5
 
 
 def test_released_boards_follow_the_data():

@@ -34,7 +34,7 @@ def test_self_projection_equals_the_definition():
     assert cosine.value == pytest.approx(np.mean(cosines), rel=1e-6)
     assert rmse.n == cosine.n == 38
     assert rmse.low < rmse.value < rmse.high < rmse.null_low
-    assert cosine.above_null
+    assert cosine.low > cosine.null_high
     assert abs(cosine.null) < 0.1
 
 

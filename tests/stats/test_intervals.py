@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from scipy import stats
 
 from evoscope.errors import EvoscopeError
-from evoscope.stats import Interval, bootstrap_interval, paired_difference, t_interval
+from evoscope.stats import Interval, bootstrap_interval, t_interval
 
 
 def test_bootstrap_equals_the_slow_resampling_loop_in_distribution():
@@ -74,30 +73,3 @@ def test_nothing_and_non_finite_values_are_refused(values):
         bootstrap_interval(values, 0)
     with pytest.raises(EvoscopeError, match=r"no values|not finite"):
         t_interval(values)
-
-
-def test_paired_difference_is_students_one_sample_interval():
-    a, b = np.random.default_rng(6).normal(0, 1, (2, 3))
-    found = paired_difference(a, b)
-    expected = stats.ttest_rel(a, b).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert found.value == pytest.approx(np.mean(a - b))
-
-
-def test_pairing_helps_where_pairs_vary_together():
-    rng = np.random.default_rng(7)
-    shared = rng.normal(0, 10, 200)
-    a, b = shared + rng.normal(0.5, 0.5, 200), shared + rng.normal(0, 0.5, 200)
-    assert paired_difference(a, b, method="bootstrap").excludes(0)
-    assert paired_difference(a, b).excludes(0)
-    assert not bootstrap_interval(a, 0).disjoint(bootstrap_interval(b, 0))
-    with pytest.raises(EvoscopeError, match="200 and 3"):
-        paired_difference(a, b[:3])
-
-
-def test_disjoint_is_symmetric_and_never_without_bounds():
-    left, right, unknown = Interval(0, -1, 1, 5), Interval(3, 2, 4, 5), Interval(9, np.nan, np.nan, 1)
-    assert left.disjoint(right)
-    assert right.disjoint(left)
-    assert not left.disjoint(Interval(1, 1, 2, 5))
-    assert not left.disjoint(unknown)

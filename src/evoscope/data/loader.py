@@ -101,7 +101,7 @@ class Loader:
         """uint8 [b, 3, s, s] of each batch; decodes the whole set now when it fits."""
         if _size(self.images, self.prep) > self.memory:
             return _streamed(self.images, self.prep, rows, self.workers)
-        kept = _cache.get(self.images, self.prep, self.memory, self.workers, progress)
+        kept = DECODED.get(self.images, self.prep, self.memory, self.workers, progress)
         return (kept[torch.from_numpy(each)] for each in rows)
 
     def _batch(self, rows: Ints, piece: torch.Tensor) -> Batch:
@@ -141,17 +141,7 @@ class _Cache:
             self._kept.clear()
 
 
-_cache = _Cache()
-
-
-def clear_cache() -> None:
-    """Give back the memory of all decoded sets."""
-    _cache.clear()
-
-
-def cached_bytes() -> int:
-    """Memory that decoded sets take in this process."""
-    return _cache.bytes()
+DECODED = _Cache()
 
 
 class _Rows(Dataset[torch.Tensor | EvoscopeError]):

@@ -228,11 +228,6 @@ class NeuronAlignment:
     neuron: Ints
     component: Doubles
 
-    @property
-    def aligned(self) -> float:
-        """Share of the directions whose largest component reaches the published line."""
-        return float((np.abs(self.component) >= ALIGNED).mean())
-
 
 def neuron_alignment(directions: Doubles) -> NeuronAlignment:
     """Find the largest component by size (the first of equals) of unit rows [r, d]."""

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from evoscope.arrays import Array, Doubles, canonical, unit_rows
 from evoscope.data.images import ConceptTable
 from evoscope.discovery.basis import ConceptBasis, Moments, blocks, check_finite, svd_basis
-from evoscope.discovery.protocol import Side, Signs
+from evoscope.discovery.protocol import Signs
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
 
@@ -210,18 +210,18 @@ class NonNegative:
 
 
 PROBE_ITERATIONS = 1000
+PROBE_STRENGTH = 0.1
+"""Inverse of the penalty, on standardised features."""
 
 
 @dataclass(frozen=True)
 class LinearProbes:
     """Normals of logistic regressions, one per concept that some but not all images show.
 
-    ``truth``: which concepts the images to be fitted show; ``strength``: inverse of the penalty, on
-    standardised features.
+    ``truth``: which concepts the images to be fitted show.
     """
 
     truth: ConceptTable
-    strength: float = 0.1
     name: str = "probes"
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
@@ -240,7 +240,7 @@ class LinearProbes:
         )
 
     def _normal(self, standard: Doubles, present: Array) -> Doubles:
-        model = LogisticRegression(C=self.strength, class_weight="balanced", max_iter=PROBE_ITERATIONS)
+        model = LogisticRegression(C=PROBE_STRENGTH, class_weight="balanced", max_iter=PROBE_ITERATIONS)
         return np.asarray(model.fit(standard, present).coef_[0], dtype=np.float64)
 
 
@@ -248,19 +248,16 @@ class LinearProbes:
 class Singular:
     """Right singular vectors of the features as they are (CDISCO, step 2).
 
-    ``components``: how many, all d unless given; ``signs``, ``side``: see `DiscoveryProtocol`.
+    ``components``: how many, all d unless given; ``signs``: see `DiscoveryProtocol`.
     """
 
     components: int | None = None
     signs: Signs = "canonical"
-    side: Side = "rows"
     name: str = "svd"
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Decompose the Gram matrix of the features."""
-        return svd_basis(
-            _moments(features, layer), signs=self.signs, side=self.side, rank=_rank(self.components, features)
-        )
+        return svd_basis(_moments(features, layer), signs=self.signs, rank=_rank(self.components, features))
 
 
 @dataclass(frozen=True)

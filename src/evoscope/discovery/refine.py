@@ -239,13 +239,12 @@ def bands(width: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(edges))
 
 
-def by_band(surviving: Ints, edges: tuple[int, ...] = ()) -> pd.DataFrame:
-    """Concepts by band of singular values.
+def by_band(surviving: Ints) -> pd.DataFrame:
+    """Concepts by band of singular values, see `bands`.
 
     Parameters
     ----------
     surviving : int64 [r], in the order of falling singular values.
-    edges : first index of each band, and the end; `bands` unless given.
 
     Returns
     -------
@@ -253,7 +252,7 @@ def by_band(surviving: Ints, edges: tuple[int, ...] = ()) -> pd.DataFrame:
     ``directions_with_zero``.
     """
     rows = []
-    for start, stop in pairwise(edges or bands(len(surviving))):
+    for start, stop in pairwise(bands(len(surviving))):
         part = surviving[start:stop]
         rows.append((start, stop - 1, len(part), float(part.mean()), int((part == 0).sum())))
     columns = ["first_index", "last_index", "directions", "mean_clusters", "directions_with_zero"]

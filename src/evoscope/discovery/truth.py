@@ -23,10 +23,9 @@ from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
 from evoscope.stats import Interval, bootstrap_interval, correlations
 
-OVERLAY = 85.0
 SEGMENT = 80.0
 BOARD = 4
-"""Published percentiles of an overlay and of a segment, and images on a board."""
+"""Published percentile of a segment, and images on a board."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +88,11 @@ def peaks(maps: Array) -> Ints:
     return np.stack(np.divmod(flat, maps.shape[-1]), axis=-1).astype(np.int64)
 
 
-def board(scores: Array, count: int = BOARD, among: Bools | None = None) -> Ints:
-    """Images of each concept's board, int64 [concepts, count]: the most activating, -1 beyond.
-
-    Parameters
-    ----------
-    scores : [images, concepts], <phi, v>.
-    among : bool [images], which images may be shown; all unless given.
-    """
-    allowed = np.arange(len(scores)) if among is None else np.flatnonzero(among)
-    shown = np.full((scores.shape[1], count), -1, dtype=np.int64)
-    for concept, column in enumerate(scores[allowed].T):
-        best = allowed[most_activating(column, count)]
+def board(scores: Array) -> Ints:
+    """Images of each concept's board, int64 [concepts, 4]: the largest of scores [images, concepts], -1 beyond."""
+    shown = np.full((scores.shape[1], BOARD), -1, dtype=np.int64)
+    for concept, column in enumerate(scores.T):
+        best = most_activating(column, BOARD)
         shown[concept, : len(best)] = best
     return shown
 
@@ -124,7 +116,6 @@ def localise(
     directions: Doubles,
     concepts: Ints,
     *,
-    percentile: float = SEGMENT,
     batch_size: int = 64,
     progress: Progress = silent,
 ) -> pd.DataFrame:
@@ -137,7 +128,6 @@ def localise(
     layer : dotted name.
     directions : float64 [concepts, d], one per concept, on the side that detects it.
     concepts : int64 [concepts], columns of the concept table.
-    percentile : of the segment.
     batch_size, progress : of the pass.
 
     Returns
@@ -158,7 +148,7 @@ def localise(
     names = [images.concepts.names[concept] for concept in concepts]
     rows = []
     for batch in map_batches(network, loader.ordered(progress), layer, directions, pixels):
-        parts, places = segments(batch.maps, percentile), peaks(batch.maps)
+        parts, places = segments(batch.maps, SEGMENT), peaks(batch.maps)
         for number, image in enumerate(batch.rows):
             masks = source.masks(int(images.rows[image]), pixels)
             for concept, mask in _masks(masks, names, shown[image]):

@@ -46,11 +46,6 @@ class Measure:
     null_high: float
     n: int
 
-    @property
-    def above_null(self) -> bool:
-        """Whether the interval lies wholly above the null's."""
-        return self.low > self.null_high
-
 
 def measure(metric: str, model: str, epoch: int, found: Interval, null: Interval) -> Measure:
     """Put an interval and its null side by side."""

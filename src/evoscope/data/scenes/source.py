@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from evoscope.arrays import Array, Bools, Bytes, Floats, Ints
+from evoscope.arrays import Array, Bools, Bytes, Floats
 from evoscope.data.images import SQUASH, ConceptTable, Fit, ImageSet, digest
 from evoscope.data.scenes.objects import BEHIND, SHAPE_TABLE, box, paint_part, paint_prop, reach
 from evoscope.data.scenes.painting import (
@@ -270,18 +270,6 @@ def stamp_disagrees(images: ImageSet) -> Bools:
     source = scene_source(images)
     stamps = (source.scene(int(row)).stamp for row in images.rows)
     return np.array([stamp is not None and stamp.disagrees for stamp in stamps], bool)
-
-
-def rule_concepts(images: ImageSet) -> Ints:
-    """Pair each class with the concepts that define it, int64 [pairs, 2] of (label, column of the table)."""
-    assert images.concepts is not None
-    names = images.concepts.names
-    pairs = [
-        (label, names.index(concept))
-        for label, rule in enumerate(rules(len(images.class_names)))
-        for concept in sorted(rule.concepts)
-    ]
-    return np.array(pairs, np.int64)
 
 
 HISTOGRAM_BINS = 8
