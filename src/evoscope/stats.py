@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats as distributions
-from scipy.stats import rankdata
 
 from evoscope.arrays import Array, Bools, Doubles, Ints
 from evoscope.errors import EvoscopeError
@@ -75,6 +73,8 @@ def percentile_interval(value: float, draws: ArrayLike, level: float, n: int) ->
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """Student's interval of the mean of a few values [m], such as one per training seed."""
+    from scipy import stats as distributions
+
     sample = _checked(values)
     count, mean = len(sample), float(sample.mean())
     if count == 1:
@@ -173,6 +173,8 @@ def wins(values: Array, chosen: Bools) -> Doubles:
     -------
     float64 [m, k], without the axes that were not given; exact below 2^53 / n pairs, since ranks are halves.
     """
+    from scipy.stats import rankdata
+
     ranks, hits = rankdata(values, axis=0), chosen.sum(axis=0).astype(np.float64)
     return np.asarray(ranks.T @ chosen.astype(np.float64) - hits * (hits + 1) / 2, dtype=np.float64)
 

@@ -122,7 +122,7 @@ def write_official(root, monkeypatch, per_batch=3):
     """Small files of the official form, whose md5 sums torchvision is told to expect."""
     folder = root / "cifar-10-batches-py"
     folder.mkdir(parents=True)
-    official = torchvision.datasets.CIFAR10
+    official = torchvision().datasets.CIFAR10
     rng = np.random.default_rng(2)
     truth = {}
 
@@ -189,16 +189,16 @@ def test_downloaded_archive_is_unpacked_and_opened(tmp_path, served, monkeypatch
     archive = folder / "cifar-10-python.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder / "cifar-10-batches-py", "cifar-10-batches-py")
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", f"{address}/{archive.name}")
+    monkeypatch.setattr(torchvision().datasets.CIFAR10, "url", f"{address}/{archive.name}")
     monkeypatch.setattr(
-        torchvision.datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest()
+        torchvision().datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest()
     )
     images = open_cifar10(tmp_path / "new", "test", download=True)
     assert images.labels.tolist() == truth["test"][1]
 
 
 def test_failed_download_is_clear(tmp_path, monkeypatch):
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", "file:///absent/cifar.tar.gz")
+    monkeypatch.setattr(torchvision().datasets.CIFAR10, "url", "file:///absent/cifar.tar.gz")
     with pytest.raises(EvoscopeError, match="incomplete or damaged"):
         open_cifar10(tmp_path, "train", download=True)
 

@@ -47,7 +47,7 @@ def test_largest_version_comes_first(tmp_path):
 
 
 def test_imagenette_names_are_torchvisions():
-    official = torchvision.datasets.Imagenette._WNID_TO_CLASS
+    official = torchvision().datasets.Imagenette._WNID_TO_CLASS
     assert {wnid: names[0] for wnid, names in official.items()} == IMAGENETTE
 
 
@@ -67,7 +67,7 @@ def test_missing_set_says_what_to_fetch_and_where_it_goes(tmp_path, opened, name
 
 def test_download_goes_through_torchvision_and_its_failure_is_clear(tmp_path, monkeypatch):
     monkeypatch.setitem(
-        torchvision.datasets.Imagenette._ARCHIVES, "160px", ("file:///absent/imagenette2-160.tgz", "0")
+        torchvision().datasets.Imagenette._ARCHIVES, "160px", ("file:///absent/imagenette2-160.tgz", "0")
     )
     with pytest.raises(EvoscopeError, match="could not be downloaded"):
         open_imagenette(tmp_path, "train", download=True)
@@ -81,7 +81,7 @@ def test_downloaded_archive_is_unpacked_and_opened(tmp_path, served, monkeypatch
         tar.add(folder / "imagenette2-160", "imagenette2-160")
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
     monkeypatch.setitem(
-        torchvision.datasets.Imagenette._ARCHIVES, "160px", (f"{address}/{archive.name}", md5)
+        torchvision().datasets.Imagenette._ARCHIVES, "160px", (f"{address}/{archive.name}", md5)
     )
     assert len(open_imagenette(tmp_path / "new/root", "train", download=True)) == 20
 

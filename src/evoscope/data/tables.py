@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.datasets import load_breast_cancer, load_wine
-from sklearn.model_selection import train_test_split
 
 from evoscope.arrays import Array, Doubles, Floats, Ints
 from evoscope.data.images import digest
@@ -71,6 +69,8 @@ class Table:
 
 def split(values: Doubles, labels: Ints, seed: int) -> tuple[Part, Part]:
     """Draw a fifth of the rows of each class for the test."""
+    from sklearn.model_selection import train_test_split
+
     rows = np.arange(len(labels))
     train, test = train_test_split(
         rows, test_size=TEST_SHARE, stratify=labels, random_state=derive(seed, "table") % 2**32
@@ -235,7 +235,7 @@ def _check(frame: pd.DataFrame, columns: tuple[str, ...], source: str) -> None:
 
 
 NAMES = ("auto", "compas", "breast_cancer", "wine")
-_EMBEDDED = {"breast_cancer": load_breast_cancer, "wine": load_wine}
+_EMBEDDED = ("breast_cancer", "wine")
 
 
 def open_table(
@@ -300,7 +300,9 @@ def open_csv(path: Path, target: str, seed: int) -> Table:
 
 
 def _embedded(name: str, seed: int) -> Table:
-    found = _EMBEDDED[name]()
+    from sklearn import datasets
+
+    found = {"breast_cancer": datasets.load_breast_cancer, "wine": datasets.load_wine}[name]()
     labels = np.asarray(found.target, dtype=np.int64)
     train, test = split(np.asarray(found.data, dtype=np.float64), labels, seed)
     columns, names = (tuple(map(str, texts)) for texts in (found.feature_names, found.target_names))

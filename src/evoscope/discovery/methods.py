@@ -5,11 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.decomposition import NMF, FastICA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from evoscope.arrays import Array, Doubles, canonical, unit_rows
 from evoscope.data.images import ConceptTable
@@ -145,6 +140,9 @@ class KMeansCentres:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Cluster the images."""
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+
         count = max(2, components_within(features, self.components, layer, self.name))
         model = KMeans(count, n_init=STARTS, random_state=derive(seed, "kmeans") % 2**32)
         with warnings.catch_warnings():
@@ -168,6 +166,9 @@ class Independent:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Whiten, then rotate."""
+        from sklearn.decomposition import FastICA
+        from sklearn.exceptions import ConvergenceWarning
+
         count = components_within(features, self.components, layer, self.name)
         state = derive(seed, "ica") % 2**32
         model = FastICA(count, whiten="unit-variance", random_state=state, max_iter=ITERATIONS)
@@ -195,6 +196,9 @@ class NonNegative:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Factorise by coordinate descent."""
+        from sklearn.decomposition import NMF
+        from sklearn.exceptions import ConvergenceWarning
+
         count = components_within(features, self.components, layer, self.name)
         exact = np.asarray(features, dtype=np.float64)
         signed = bool((exact < 0).any())
@@ -226,6 +230,8 @@ class LinearProbes:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Fit one concept after another; nothing is random."""
+        from sklearn.preprocessing import StandardScaler
+
         components_within(features, None, layer, self.name)
         shown = self.truth.present.mean(axis=0)
         usable = np.flatnonzero((shown > 0) & (shown < 1))
@@ -240,6 +246,8 @@ class LinearProbes:
         )
 
     def _normal(self, standard: Doubles, present: Array) -> Doubles:
+        from sklearn.linear_model import LogisticRegression
+
         model = LogisticRegression(C=PROBE_STRENGTH, class_weight="balanced", max_iter=PROBE_ITERATIONS)
         return np.asarray(model.fit(standard, present).coef_[0], dtype=np.float64)
 

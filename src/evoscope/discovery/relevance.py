@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import brentq, linear_sum_assignment
 from torch import Tensor
 
 from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, unit_rows
@@ -192,6 +191,8 @@ def equal_energy_directions(matrix: Doubles, target: float, count: int, seed: in
 
 
 def _weighed(gaussian: Doubles, values: Doubles, target: float) -> Doubles:
+    from scipy.optimize import brentq
+
     logs = np.log(np.maximum(values / max(values.max(), _FLOOR), _FLOOR))
 
     def at(power: float) -> Doubles:
@@ -272,6 +273,8 @@ class Match:
 
 def matched(first: Doubles, second: Doubles) -> Match:
     """Match rows [r, d] with rows [s, d], whatever their signs and lengths."""
+    from scipy.optimize import linear_sum_assignment
+
     cosines = np.abs(unit_rows(first) @ unit_rows(second).T)
     own, other = linear_sum_assignment(-cosines)
     partner = np.full(len(first), -1, dtype=np.int64)

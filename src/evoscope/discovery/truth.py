@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -253,6 +252,8 @@ def _best_detectors(scores: Array, present: Bools) -> tuple[Ints, Ints]:
 
 def _matched(chosen: Doubles, judged: Doubles) -> tuple[Ints, Doubles]:
     """Match on |correlation| in one set, and give the correlation in the other with the sign of the first."""
+    from scipy.optimize import linear_sum_assignment
+
     rows, concepts = linear_sum_assignment(-np.abs(chosen))
     partner = np.full(chosen.shape[1], -1, dtype=np.int64)
     found = np.zeros(chosen.shape[1])

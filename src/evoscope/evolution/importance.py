@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from scipy import stats as distributions
 from torch import Tensor, nn
 
 from evoscope.activations.stimuli import NeuronIndex
@@ -239,6 +238,8 @@ def significance(found: EvolutionImportance) -> tuple[Doubles, Doubles]:
     -------
     p and q (Benjamini-Hochberg), float64 [neurons] each.
     """
+    from scipy import stats as distributions
+
     moved = found.positive + found.negative
     p = np.asarray(distributions.binom.sf(found.positive - 1, moved, 0.5), dtype=np.float64)
     return p, np.asarray(distributions.false_discovery_control(p), dtype=np.float64)

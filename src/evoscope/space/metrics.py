@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from evoscope.activations.stimuli import NeuronConcepts
 from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, SmallInts, unit_rows
@@ -208,6 +207,8 @@ def ranks(queries: Doubles, candidates: Doubles) -> Floats:
 
 
 def _rank_rows(cosines: Doubles) -> Floats:
+    from scipy.stats import rankdata
+
     return rankdata(-np.round(cosines, TIE_DECIMALS), axis=1).astype(np.float32)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, SmallInts, unit_rows
 from evoscope.errors import EvoscopeError
@@ -249,6 +248,8 @@ def jaccard(images: SmallInts, first: Ints, second: Ints) -> Doubles:
 
 
 def _sample(images: SmallInts, pairs: int, stream: np.random.Generator) -> _Pairs:
+    from scipy.stats import rankdata
+
     if len(images) < 3:
         raise EvoscopeError(
             f"only {len(images)} neurons are placed, too few to correlate", "check the health of the model"
@@ -278,6 +279,8 @@ def _any_two(neurons: int, pairs: int, stream: np.random.Generator) -> Ints:
 
 
 def _cosine_ranks(unit: Doubles, sample: _Pairs) -> Doubles:
+    from scipy.stats import rankdata
+
     cosines = np.einsum("pd,pd->p", unit[sample.first], unit[sample.second])
     return np.asarray(rankdata(np.round(cosines, 9)), dtype=np.float64)
 

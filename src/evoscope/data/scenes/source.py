@@ -3,9 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from evoscope.arrays import Array, Bools, Bytes, Floats
 from evoscope.data.images import SQUASH, ConceptTable, Fit, ImageSet, digest
@@ -321,6 +318,10 @@ def _stack(images: ImageSet, pixels: int) -> Bytes:
 
 def _accuracy(features: list[Array], train: ImageSet, test: ImageSet, seed: int) -> float:
     """Best over a few strengths of regularisation, so that the baseline is not weak by neglect."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     scores = []
     for strength in _STRENGTHS:
         solver = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE, random_state=seed)
