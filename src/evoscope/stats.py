@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evoscope.arrays import Array, Bools, Doubles, Ints
+from evoscope.arrays import IN_MEMORY, Array, Bools, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 
+LEVEL = 0.95
+"""Confidence of an interval unless said otherwise."""
 Statistic = Callable[[Doubles], Doubles]
-# Resampled values held in memory at once (8 bytes each).
-_CHUNK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def mean_of_rows(samples: Doubles) -> Doubles:
 
 
 def bootstrap_interval(
-    values: ArrayLike, seed: int, n: int = 1000, level: float = 0.95, statistic: Statistic = mean_of_rows
+    values: ArrayLike, seed: int, n: int = 1000, level: float = LEVEL, statistic: Statistic = mean_of_rows
 ) -> Interval:
     """Percentile bootstrap interval of a statistic of independent values.
 
@@ -71,7 +71,7 @@ def percentile_interval(value: float, draws: ArrayLike, level: float, n: int) ->
     return Interval(value, float(low), float(high), n)
 
 
-def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """Student's interval of the mean of a few values [m], such as one per training seed."""
     from scipy import stats as distributions
 
@@ -99,7 +99,7 @@ def _checked(values: ArrayLike) -> Doubles:
 
 def _resampled(sample: Doubles, seed: int, n: int, statistic: Statistic) -> Doubles:
     stream = generator(seed, "bootstrap")
-    size = max(1, _CHUNK // sample.size)
+    size = max(1, IN_MEMORY // sample.size)
     parts = [min(size, n - start) for start in range(0, n, size)]
     return np.concatenate([statistic(sample[_rows(stream, part, len(sample))]) for part in parts])
 
@@ -132,7 +132,7 @@ def shuffled(draw: Callable[[np.random.Generator], float], seed: int, n: int) ->
     return np.array([draw(stream) for _ in range(n)], dtype=np.float64)
 
 
-def summary(draws: ArrayLike, level: float = 0.95) -> Interval:
+def summary(draws: ArrayLike, level: float = LEVEL) -> Interval:
     """Mean of the draws [n] between their percentiles."""
     values = np.asarray(draws, dtype=np.float64)
     return percentile_interval(float(values.mean()), values, level, len(values))
@@ -179,7 +179,6 @@ def wins(values: Array, chosen: Bools) -> Doubles:
     return np.asarray(ranks.T @ chosen.astype(np.float64) - hits * (hits + 1) / 2, dtype=np.float64)
 
 
-LEVEL = 0.95
 LEAST = 3
 
 

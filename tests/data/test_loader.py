@@ -273,7 +273,7 @@ def test_subsets_are_decoded_on_their_own():
 
 
 def test_chunks_cover_the_set():
-    assert loader._CHUNK > 1
-    n = 3 * loader._CHUNK + 1
+    assert loader._TOGETHER > 1
+    n = 3 * loader._TOGETHER + 1
     images = noise_set(n)
     assert check_pass(Loader(images, PREP, batch_size=n).ordered(), images, PREP, n) == list(range(n))

@@ -21,7 +21,7 @@ from evoscope.evolution.reversal import (
     reversal,
     top_ranks,
 )
-from evoscope.models.layers import tap_point
+from evoscope.models.layers import hook_point
 from tests.evolution.small import CLASSES, double_pair, image_set, noise, pixels_of, toy
 
 
@@ -36,7 +36,7 @@ def conditions(pair, rule=CORRECTED, samples=1, draws=1, **options):
 
 
 def place_of(module, layer):
-    return tap_point(module, layer)
+    return hook_point(module, layer)
 
 
 def maps_before(pair, pixels):

@@ -54,7 +54,7 @@ def test_same_seed_same_interval_also_in_chunks(monkeypatch):
     whole = bootstrap_interval(values, 7)
     assert bootstrap_interval(values, 7) == whole
     assert bootstrap_interval(values, 8) != whole
-    monkeypatch.setattr("evoscope.stats._CHUNK", 1000)
+    monkeypatch.setattr("evoscope.stats.IN_MEMORY", 1000)
     assert bootstrap_interval(values, 7) == whole
 
 

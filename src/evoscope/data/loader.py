@@ -18,7 +18,7 @@ from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
 
 Key = tuple[str, int, Fit]
-_CHUNK = 32
+_TOGETHER = 32  # images that are decoded as one piece of work
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _raised(piece: torch.Tensor | EvoscopeError) -> torch.Tensor:
 
 def _decoded(images: ImageSet, prep: Preprocessing, workers: int, progress: Progress) -> torch.Tensor:
     """All images as uint8 [images, 3, s, s], by threads where the source allows it, else streamed."""
-    chunks = np.array_split(np.arange(len(images)), -(-len(images) // _CHUNK))
+    chunks = np.array_split(np.arange(len(images)), -(-len(images) // _TOGETHER))
     if getattr(images.source, "thread_safe", False):
         pieces: Iterator[torch.Tensor] = map(_raised, in_threads(_Rows(images, prep).__getitem__, chunks))
     else:
@@ -190,7 +190,7 @@ def _decoded(images: ImageSet, prep: Preprocessing, workers: int, progress: Prog
     what = f"decoding {images.name} {images.split} at {prep.pixels} px"
     out = torch.empty((len(images), 3, prep.pixels, prep.pixels), dtype=torch.uint8)
     start = 0
-    for piece in progress(pieces, total=len(images), what=what, unit="image", size=_CHUNK):
+    for piece in progress(pieces, total=len(images), what=what, unit="image", size=_TOGETHER):
         out[start : start + len(piece)] = piece
         start += len(piece)
     return out

@@ -180,9 +180,6 @@ class Independent:
         return as_basis(self.name, layer, canonical(model.components_), features, centred=True)
 
 
-ITERATIONS = 400
-
-
 @dataclass(frozen=True)
 class NonNegative:
     """Rows of H in Phi = W H. ``components``: how many, as many as the features allow unless given.

@@ -11,11 +11,10 @@ from evoscope.arrays import Array, Bools, Doubles, Ints
 from evoscope.discovery.outliers import CONCEPT_SCORES, RIVALS
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
-from evoscope.stats import Interval, percentile_interval, t_interval, wins
+from evoscope.stats import LEVEL, Interval, percentile_interval, t_interval, wins
 
 Metric = Callable[[Bools, Doubles], float]
 RESAMPLES = 300
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)

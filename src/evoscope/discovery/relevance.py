@@ -18,7 +18,7 @@ from evoscope.evolution.suffix import Recorder, Suffix, find_suffixes, run_suffi
 from evoscope.models.layers import channel_axis
 from evoscope.models.network import Network
 from evoscope.seeds import derive, generator
-from evoscope.stats import Interval, bootstrap_interval, percentile_interval
+from evoscope.stats import LEVEL, Interval, bootstrap_interval, percentile_interval
 
 TOGETHER = 8
 
@@ -207,9 +207,6 @@ def _weighed(gaussian: Doubles, values: Doubles, target: float) -> Doubles:
     if excess(_STEEPEST) <= 0:
         return at(_STEEPEST)
     return at(float(brentq(excess, -_STEEPEST, _STEEPEST, xtol=1e-14, rtol=1e-14)))
-
-
-LEVEL = 0.95
 
 
 def cut(values: Doubles, reference: Doubles) -> tuple[Bools, float]:

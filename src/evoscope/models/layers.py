@@ -61,13 +61,13 @@ def capture(
     keep = reduce or _whole_map
     with ExitStack() as stack:
         for name in layers:
-            place = tap_point(module, name)
+            place = hook_point(module, name)
             hook = partial(_read, kept, keep, name)
             stack.callback(place.register_forward_hook(hook).remove)
         yield kept
 
 
-def tap_point(module: nn.Module, name: str) -> nn.Module:
+def hook_point(module: nn.Module, name: str) -> nn.Module:
     """Find the module after which the tensor that layer ``name`` returns has its final value."""
     layer = module.get_submodule(name)
     place, _, key = name.rpartition(".")

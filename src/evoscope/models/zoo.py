@@ -93,7 +93,7 @@ def _import(place: str, asked: str) -> ModuleType:
         ) from error
     except Exception as error:
         raise EvoscopeError(
-            f"importing {place!r} failed ({type(error).__name__}: {error})", "mend that module first"
+            f"importing {place!r} failed ({type(error).__name__}: {error})", "fix that module first"
         ) from error
 
 
@@ -142,7 +142,7 @@ def validate(spec: ModelSpec) -> None:
 
     Raises
     ------
-    EvoscopeError : the first thing that is wrong, and how to mend it.
+    EvoscopeError : the first thing that is wrong, and how to fix it.
     """
     if not 0 < spec.width <= 8:
         raise EvoscopeError(f"a network cannot have width {spec.width}", "choose model.width between 0 and 8")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evoscope.activations.stimuli import NeuronConcepts
-from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, SmallInts, unit_rows
+from evoscope.arrays import IN_MEMORY, Array, Bools, Doubles, Floats, Ints, SmallInts, unit_rows
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
 from evoscope.space.protocol import Projection, SemanticSpace
@@ -148,8 +148,6 @@ def _cosine_null(own: Doubles, projected: Doubles, seed: int) -> Interval:
 
 # Cosines that agree to so many decimals are tied: a collapsed model's neurons all are.
 TIE_DECIMALS = 9
-# Cosines held in memory at once (8 bytes each, a few times over).
-_CHUNK = 4_000_000
 
 
 def same_neuron_retrieval(
@@ -201,7 +199,7 @@ def ranks(queries: Doubles, candidates: Doubles) -> Floats:
     queries : [q, dim]; candidates : [c, dim].
     """
     left, right = unit_rows(queries), unit_rows(candidates)
-    size = max(1, _CHUNK // len(right))
+    size = max(1, IN_MEMORY // len(right))
     parts = [_rank_rows(left[start : start + size] @ right.T) for start in range(0, len(left), size)]
     return np.concatenate(parts)
 

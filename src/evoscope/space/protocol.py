@@ -88,7 +88,7 @@ def _positive(name: str, value: float) -> None:
 
 
 def corrected() -> SpaceProtocol:
-    """Return the protocol with the released code's defects mended (the default everywhere)."""
+    """Return the protocol with the released code's defects fixed (the default everywhere)."""
     return SpaceProtocol()
 
 

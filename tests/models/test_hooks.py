@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.layers import as_map, capture, tap_point
+from evoscope.models.layers import as_map, capture, hook_point
 from evoscope.models.zoo import ModelSpec, build
 
 
@@ -76,12 +76,12 @@ def test_a_convolution_before_an_in_place_relu_is_one_tensor_with_it(stack, redu
     assert bool((maps["0"] >= 0).all())
 
 
-def test_the_tap_point_moves_only_past_in_place_steps(stack):
-    assert tap_point(stack, "0") is stack[1]
-    assert tap_point(stack, "1") is stack[1]
-    assert tap_point(stack, "2") is stack[2]
+def test_the_hook_point_moves_only_past_in_place_steps(stack):
+    assert hook_point(stack, "0") is stack[1]
+    assert hook_point(stack, "1") is stack[1]
+    assert hook_point(stack, "2") is stack[2]
     plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
-    assert tap_point(plain, "0") is plain[0]
+    assert hook_point(plain, "0") is plain[0]
 
 
 def test_hooks_are_gone_afterwards_also_after_an_error(stack):
