@@ -1,4 +1,4 @@
-"""Intervals around a statistic of independent values."""
+"""Intervals, shuffled nulls, ranks and correlations of independent values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Well-known sets of real images: Imagenette, ImageWoof and ImageNet, each with readable class names."""
+"""Well-known sets of real images: Imagenette, ImageWoof, ImageNet and CIFAR-10, with readable class names."""
 
 import hashlib
 import json

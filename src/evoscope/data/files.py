@@ -1,4 +1,4 @@
-"""Any image file that Pillow reads, turned into a square of RGB bytes, or refused with a reason."""
+"""Image files: decoded to squares of RGB bytes, inspected together, and refused or left out with a reason."""
 
 import hashlib
 import io

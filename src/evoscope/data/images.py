@@ -1,4 +1,4 @@
-"""A set of labelled images with stable ids, whatever they are read from."""
+"""A set of labelled images with stable ids, whatever they are read from, and smaller sets of it."""
 
 import hashlib
 import math

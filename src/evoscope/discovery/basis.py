@@ -1,4 +1,4 @@
-"""Concept directions of a layer, and those that the singular value decomposition gives (CDISCO, step 2)."""
+"""Sums over a layer, and its concept directions by the singular value decomposition (CDISCO, step 2)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Directions that owe nothing to the images: single neurons, and a random rotation of them."""
+"""Concept directions by other methods: neurons, rotations, k-means, ICA, NMF, linear probes, SVD and PCA."""
 
 import warnings
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Outlier scores without concepts: uncertainty, Mahalanobis distance and nearest neighbours."""
+"""Outlier scores of samples, from concepts and without them (uncertainty, distances to other samples)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the network loses when a direction is projected out of a layer's map."""
+"""Relevance of directions to the network: ablation, derivatives, energy, gaps and stability over resamples."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where in an image a concept is: projections of feature maps, and segments of them (CDISCO, step 5)."""
+"""Concept maps and segments, and how well concepts recover and locate known truth (CDISCO, step 5)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From counts of correct predictions to the drops of the reversal experiment, and whether their order holds."""
+"""Drops of the reversal experiment from counts of correct predictions, their order, and ranks against the truth."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""VGG at any width and image size, built from torchvision's own class."""
+"""VGG, Inception and ConvNeXt at any width and image size, built from torchvision's own classes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which layers of a module hold its neurons, by dotted name.
+"""Layers that hold the neurons of a module, by dotted name, and the hooks that read them.
 
 A neuron is a channel of one of these layers. Where an in-place ReLU follows a convolution both are one
 tensor, so ``once`` lists the ReLU alone (ConceptEvo's released code listed both).

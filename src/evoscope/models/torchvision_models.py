@@ -1,4 +1,4 @@
-"""Any torchvision classifier by name, by torchvision's own constructor."""
+"""Any torchvision classifier by name, with published weights or without, by torchvision's own constructor."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From a specification to a network that is ready to be looked into."""
+"""Networks from specifications: torchvision's, the families at other sizes, or a user's own function."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""How well neurons are aligned: the form of a measure, and the measures of a single projection."""
+"""Alignment measures with intervals and nulls: coverage, self-projection, retrieval and changes over epochs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

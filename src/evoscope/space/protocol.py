@@ -1,4 +1,4 @@
-"""The choices behind a semantic space, and the three sets of them that have names."""
+"""The semantic space as an artefact, and the choices behind it with their three named sets."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Concept purity across models: do neurons that respond to the same concept lie together."""
+"""Concept purity across models, and agreement of the space with shared stimuli."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

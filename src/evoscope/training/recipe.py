@@ -1,4 +1,4 @@
-"""How a network is trained, as plain values."""
+"""How a network is trained, as plain values, and how its training went."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The generated data set: an ImageSet whose images are drawn when read, with its ground truth."""
+"""The generated data set: images that are drawn when read, their ground truth, and baselines on their pixels."""
 
 from dataclasses import dataclass, replace
 
