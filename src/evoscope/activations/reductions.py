@@ -1,8 +1,8 @@
-"""Reductions of maps while images stream by: each neuron's k best images, moments, responsive neurons (ConceptEvo, 1.1).
+"""Reductions of maps while images stream by: each neuron's k best images, moments and responsive neurons.
 
-An entry of the top k is one int64 key: the activation in the high half, in an order-preserving integer form, and the
-image's position in the low half, reversed. Keys are unique and compare as the definition asks (larger
-activation first, the earlier image first among equals), so any way of batching or ordering the images keeps
+An entry of the top k (ConceptEvo, step 1.1) is one int64 key: the activation in the high half, in an order-preserving
+integer form, and the image's position in the low half, reversed. Keys are unique and compare as the definition asks
+(larger activation first, the earlier image first among equals), so any way of batching or ordering the images keeps
 the same entries.
 """
 

@@ -1,6 +1,7 @@
 """Tables: COMPAS as OpenXAI prepares it, two of scikit-learn's, or any CSV file of numbers.
 
-COMPAS tells what a commercial score says of people who were arrested (ProPublica). Of the people in ``compas-scores-two-years.csv`` those stay that were scored within 30 days of the arrest, whose
+COMPAS tells what a commercial score says of people who were arrested (ProPublica). Of the
+people in ``compas-scores-two-years.csv`` those stay that were scored within 30 days of the arrest, whose
 later record is known, who were charged with a felony or a misdemeanour, and who have a score: 6,172. The class is
 the score: high (0), or medium and low (1).
 Sources: Angwin et al., Machine Bias, ProPublica 2016; Agarwal et al., OpenXAI, NeurIPS 2022.

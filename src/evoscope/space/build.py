@@ -1,4 +1,4 @@
-"""The semantic space: from the base model's stimuli to vectors, projections and a map (ConceptEvo, steps 1.2 to 2.1)."""
+"""The semantic space: from the base model's stimuli to vectors, projections, a map (ConceptEvo, steps 1.2 to 2.1)."""
 
 import warnings
 from collections.abc import Sequence
