@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from benchmarks.timing import SPECS, alternate, network_options
 from evoscope.evolution.importance import counted
 from evoscope.evolution.pair import Pair, make_pair
-from evoscope.models.layers import as_map, capture, tap_point
+from evoscope.models.layers import as_map, capture, hook_point
 from evoscope.models.zoo import build
 
 LABEL = 3
@@ -27,7 +27,7 @@ LABEL = 3
 
 def bare_work(pair: Pair, batches: Sequence[Tensor]) -> None:
     """Run the three passes and nothing else."""
-    first = tap_point(pair.before.module, pair.layers[0])
+    first = hook_point(pair.before.module, pair.layers[0])
     for pixels in batches:
         with torch.no_grad():
             pair.after.module(pixels)
@@ -65,14 +65,14 @@ def released_sensitivities(pair: Pair, pixels: Tensor, label: int) -> dict[str, 
     with torch.no_grad(), capture(pair.after.module, pair.layers, lambda _, found: found.clone()) as later:
         pair.after.module(pixels)
     hooks = [
-        tap_point(pair.before.module, layer).register_forward_hook(partial(_noted, outputs, layer))
+        hook_point(pair.before.module, layer).register_forward_hook(partial(_noted, outputs, layer))
         for layer in pair.layers
     ]
     logits = pair.before.module(pixels.clone().requires_grad_())
     for hook in hooks:
         hook.remove()
     for layer in pair.layers:
-        place = tap_point(pair.before.module, layer)
+        place = hook_point(pair.before.module, layer)
         earlier = as_map(place, outputs[layer].detach(), layer)
         changed[layer] = [
             _by_channel(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import SPECS, alternate, network_options
-from evoscope.activations.scan import Scan, scan_shard
+from evoscope.activations.scan import Scan, scan_batches
 from evoscope.models.layers import capture
 from evoscope.models.network import Network
 from evoscope.models.zoo import build
@@ -30,7 +30,7 @@ def bare_forward(network: Network, batches: Sequence[Tensor]) -> None:
 
 def full_pass(network: Network, batches: Sequence[Tensor], scan: Scan) -> None:
     """Run the pass that the library offers."""
-    scan_shard(network, batches, sum(map(len, batches)), scan)
+    scan_batches(network, batches, tuple(map(str, range(sum(map(len, batches))))), scan)
 
 
 def released_stimuli(network: Network, batches: Sequence[Tensor], k: int) -> dict[str, list[list[Entry]]]:
@@ -71,9 +71,7 @@ def measure(name: str, options: argparse.Namespace) -> str:
     pixels = torch.randn(options.images, 3, *[plain.preprocessing.pixels] * 2)
     batches = torch.split(pixels, options.batch_size)
     turned = [batch.contiguous(memory_format=torch.channels_last) for batch in batches]
-    scan = Scan(
-        k=options.k, responsive=options.responsive, keep_maxima=options.maxima, keep_means=options.means
-    )
+    scan = Scan(k=options.k, responsive=options.responsive, keep_maxima=options.maxima)
     calls: list[Callable[[], object]] = [
         lambda: bare_forward(plain, batches),
         lambda: bare_forward(quick, turned),
@@ -94,7 +92,6 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("-k", type=int, default=20, help="stimuli per neuron")
     out.add_argument("--responsive", type=int, default=20, help="responsive neurons per image")
     out.add_argument("--maxima", action="store_true", help="keep all maxima too")
-    out.add_argument("--means", action="store_true", help="keep all spatial means too")
     out.add_argument("--released", action="store_true", help="time the released way too")
     return out
 

@@ -13,6 +13,9 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Array = NDArray[Any]
 
+IN_MEMORY = 4_000_000
+"""Numbers of 8 bytes that work done in pieces holds at once, a few times over."""
+
 
 def unit_rows(vectors: Array) -> Doubles:
     """Rows [n, d] scaled to length 1 in float64; a zero row stays zero."""

@@ -1,8 +1,8 @@
-"""The one exception that users see: what is wrong, where, and how to mend it."""
+"""The one exception that users see: what is wrong, where, and how to fix it."""
 
 
 class EvoscopeError(Exception):
-    """A problem the user can mend; its message is one sentence or a short list, never a traceback.
+    """A problem the user can fix; its message is one sentence or a short list, never a traceback.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How long work reports on itself without the library printing anything."""
+"""Progress of long work, reported without the library printing anything."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar

@@ -1,4 +1,4 @@
-"""Independent random streams from one seed and the name of what they are for."""
+"""Independent random streams, each from one seed and the name of its purpose."""
 
 import hashlib
 

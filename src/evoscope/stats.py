@@ -1,21 +1,18 @@
-"""Intervals around a statistic of independent values."""
+"""Intervals, shuffled nulls, ranks and correlations of independent values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats as distributions
-from scipy.stats import rankdata
 
-from evoscope.arrays import Array, Bools, Doubles, Ints
+from evoscope.arrays import IN_MEMORY, Array, Bools, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 
+LEVEL = 0.95
+"""Confidence of an interval unless said otherwise."""
 Statistic = Callable[[Doubles], Doubles]
-# Resampled values held in memory at once (8 bytes each).
-_CHUNK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -31,10 +28,6 @@ class Interval:
         """Whether ``point`` lies outside; never so without bounds."""
         return bool(point < self.low or point > self.high)
 
-    def disjoint(self, other: "Interval") -> bool:
-        """Whether the two intervals share no value; never so without bounds."""
-        return bool(self.high < other.low or other.high < self.low)
-
 
 def mean_of_rows(samples: Doubles) -> Doubles:
     """Mean over the last axis."""
@@ -42,7 +35,7 @@ def mean_of_rows(samples: Doubles) -> Doubles:
 
 
 def bootstrap_interval(
-    values: ArrayLike, seed: int, n: int = 1000, level: float = 0.95, statistic: Statistic = mean_of_rows
+    values: ArrayLike, seed: int, n: int = 1000, level: float = LEVEL, statistic: Statistic = mean_of_rows
 ) -> Interval:
     """Percentile bootstrap interval of a statistic of independent values.
 
@@ -78,8 +71,10 @@ def percentile_interval(value: float, draws: ArrayLike, level: float, n: int) ->
     return Interval(value, float(low), float(high), n)
 
 
-def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """Student's interval of the mean of a few values [m], such as one per training seed."""
+    from scipy import stats as distributions
+
     sample = _checked(values)
     count, mean = len(sample), float(sample.mean())
     if count == 1:
@@ -87,35 +82,6 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     error = float(sample.std(ddof=1)) / count**0.5
     reach = error * float(distributions.t.ppf((1 + level) / 2, count - 1))
     return Interval(mean, mean - reach, mean + reach, count)
-
-
-def paired_difference(
-    a: ArrayLike,
-    b: ArrayLike,
-    seed: int = 0,
-    n: int = 1000,
-    level: float = 0.95,
-    method: Literal["t", "bootstrap"] = "t",
-) -> Interval:
-    """Interval of mean(a - b) over pairs [m].
-
-    ``method="t"`` suits the three to ten seeds of a training experiment, for which a percentile bootstrap
-    covers far less than it claims (with three pairs it excludes 0 in a quarter of the cases where nothing
-    differs); ``method="bootstrap"`` suits many pairs.
-
-    Raises
-    ------
-    EvoscopeError
-        Lengths that differ, no pairs, or a value that is not finite.
-    """
-    first, second = _checked(a), _checked(b)
-    if first.shape != second.shape:
-        raise EvoscopeError(
-            f"a paired difference got {len(first)} and {len(second)} values", "give one pair per row"
-        )
-    if method == "t":
-        return t_interval(first - second, level)
-    return bootstrap_interval(first - second, seed, n, level)
 
 
 def _checked(values: ArrayLike) -> Doubles:
@@ -133,7 +99,7 @@ def _checked(values: ArrayLike) -> Doubles:
 
 def _resampled(sample: Doubles, seed: int, n: int, statistic: Statistic) -> Doubles:
     stream = generator(seed, "bootstrap")
-    size = max(1, _CHUNK // sample.size)
+    size = max(1, IN_MEMORY // sample.size)
     parts = [min(size, n - start) for start in range(0, n, size)]
     return np.concatenate([statistic(sample[_rows(stream, part, len(sample))]) for part in parts])
 
@@ -144,23 +110,20 @@ def _rows(
     return stream.integers(count, size=(samples, count))
 
 
-def permutation_null(
-    draw: Callable[[np.random.Generator], float], seed: int, n: int = 200, level: float = 0.95
-) -> Interval:
+def permutation_null(draw: Callable[[np.random.Generator], float], seed: int, n: int = 200) -> Interval:
     """Distribution of a statistic under shuffling.
 
     Parameters
     ----------
     draw : shuffles with the generator it gets, and returns the statistic.
     seed, n : of the stream, and how many shuffles.
-    level : share of the shuffles between the bounds.
 
     Returns
     -------
     Interval
-        The mean over the shuffles between its percentiles; its ``n`` is the number of shuffles.
+        The mean over the shuffles between the percentiles that hold 95 % of them; its ``n`` is the number of shuffles.
     """
-    return summary(shuffled(draw, seed, n), level)
+    return summary(shuffled(draw, seed, n))
 
 
 def shuffled(draw: Callable[[np.random.Generator], float], seed: int, n: int) -> Doubles:
@@ -169,7 +132,7 @@ def shuffled(draw: Callable[[np.random.Generator], float], seed: int, n: int) ->
     return np.array([draw(stream) for _ in range(n)], dtype=np.float64)
 
 
-def summary(draws: ArrayLike, level: float = 0.95) -> Interval:
+def summary(draws: ArrayLike, level: float = LEVEL) -> Interval:
     """Mean of the draws [n] between their percentiles."""
     values = np.asarray(draws, dtype=np.float64)
     return percentile_interval(float(values.mean()), values, level, len(values))
@@ -210,11 +173,12 @@ def wins(values: Array, chosen: Bools) -> Doubles:
     -------
     float64 [m, k], without the axes that were not given; exact below 2^53 / n pairs, since ranks are halves.
     """
+    from scipy.stats import rankdata
+
     ranks, hits = rankdata(values, axis=0), chosen.sum(axis=0).astype(np.float64)
     return np.asarray(ranks.T @ chosen.astype(np.float64) - hits * (hits + 1) / 2, dtype=np.float64)
 
 
-LEVEL = 0.95
 LEAST = 3
 
 

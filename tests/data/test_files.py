@@ -1,7 +1,9 @@
-"""Inspection and fingerprints of image files: every offender at once, or dropped with a note."""
+"""Inspection and fingerprints of image files, and the threads that read them."""
 
 import os
 import sys
+import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 from evoscope.data import files
-from evoscope.data.files import Entry, FileSource, Reading, file_set
+from evoscope.data.files import Entry, FileSource, Reading, file_set, in_threads
 from evoscope.errors import EvoscopeError
 
 CLASSES = ("cat", "dog")
@@ -79,8 +81,16 @@ def test_skipped_files_are_dropped_counted_and_named(tmp_path, good):
     images = open_set(tmp_path, spoil(tmp_path, good), on_error="skip")
     assert images.ids == open_set(tmp_path, good).ids
     assert images.fingerprint == open_set(tmp_path, good).fingerprint
-    assert images.notes[0].startswith("1 of 4 files dropped")
-    assert "cat/bad-03.png (not an image)" in images.notes[0]
+    assert images.notes == ("1 of 4 files left out, undecodable: cat/bad-03.png",)
+
+
+def test_a_note_names_three_files_and_counts_the_others(tmp_path, good):
+    entries = good
+    for _ in range(5):
+        entries = spoil(tmp_path, entries)
+    (note,) = open_set(tmp_path, entries, on_error="skip").notes
+    names = "cat/bad-03.png, cat/bad-04.png, cat/bad-05.png"
+    assert note == f"5 of 8 files left out, undecodable: {names} and 2 more"
 
 
 def test_truncated_image_is_an_offender(tmp_path, good):
@@ -97,7 +107,7 @@ def test_pipes_and_dangling_links_are_offenders(tmp_path, good):
     (tmp_path / "cat/link.png").symlink_to(tmp_path / "absent.png")
     odd = [Entry(f"cat/{name}.png", "cat", f"cat/{name}.png") for name in ("pipe", "link")]
     with pytest.raises(EvoscopeError, match="2 of 5") as caught:
-        open_set(tmp_path, [*good, *odd], check=False)
+        open_set(tmp_path, [*good, *odd])
     assert str(caught.value).count("neither a file nor a link to one") == 2
 
 
@@ -109,10 +119,11 @@ def test_nothing_left_is_an_error(tmp_path, good):
         open_set(tmp_path, [])
 
 
-def test_unchecked_files_fail_when_read(tmp_path, good):
-    images = open_set(tmp_path, spoil(tmp_path, good), check=False)
+def test_unchecked_files_fail_when_read(tmp_path, good, monkeypatch):
+    monkeypatch.setattr(files, "_CHECKED_AT_MOST", 3)
+    images = open_set(tmp_path, spoil(tmp_path, good))
     assert len(images) == 4
-    assert "not decoded beforehand" in images.notes[0]
+    assert images.notes == ("the 4 files were not decoded beforehand",)
     with pytest.raises(EvoscopeError, match=r"bad-03\.png cannot be decoded"):
         images.read(images.ids.index("cat/bad-03.png"), 4)
 
@@ -122,8 +133,9 @@ def test_automatic_check_spares_huge_sets(tmp_path, good, monkeypatch):
     entries = spoil(tmp_path, good)
     assert len(open_set(tmp_path, entries)) == 4
     assert len(open_set(tmp_path, entries, on_error="skip")) == 3
+    monkeypatch.setattr(files, "_CHECKED_AT_MOST", 4)
     with pytest.raises(EvoscopeError, match="1 of 4"):
-        open_set(tmp_path, entries, check=True)
+        open_set(tmp_path, entries)
 
 
 def changed_byte(path):
@@ -132,21 +144,22 @@ def changed_byte(path):
     path.write_bytes(bytes(content))
 
 
-def test_content_fingerprint_sees_every_byte_and_sizes_do_not(tmp_path, good):
-    before = {kind: open_set(tmp_path, good, fingerprint=kind).fingerprint for kind in ("content", "sizes")}
+def test_fingerprints_of_small_sets_see_every_byte_and_those_of_large_ones_sizes(tmp_path, good, monkeypatch):
+    monkeypatch.setattr(files, "_CHECKED_AT_MOST", 0)
+
+    def prints():
+        content = open_set(tmp_path, good).fingerprint
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "_HASHED_BELOW", 10)
+            return content, open_set(tmp_path, good).fingerprint
+
+    content, sizes = prints()
+    assert content != sizes
     changed_byte(tmp_path / good[0].path)
-    after = {kind: open_set(tmp_path, good, fingerprint=kind, check=False).fingerprint for kind in before}
-    assert after["content"] != before["content"]
-    assert after["sizes"] == before["sizes"]
+    assert prints()[0] != content
+    assert prints()[1] == sizes
     Image.new("RGB", (30, 30)).save(tmp_path / good[0].path)
-    assert open_set(tmp_path, good, fingerprint="sizes").fingerprint != before["sizes"]
-
-
-def test_automatic_fingerprint_is_content_unless_large(tmp_path, good, monkeypatch):
-    kinds = {kind: open_set(tmp_path, good, fingerprint=kind).fingerprint for kind in ("content", "sizes")}
-    assert open_set(tmp_path, good).fingerprint == kinds["content"]
-    monkeypatch.setattr(files, "_HASHED_BELOW", 10)
-    assert open_set(tmp_path, good).fingerprint == kinds["sizes"]
+    assert prints()[1] != sizes
 
 
 def test_fingerprint_sees_names_labels_and_classes(tmp_path, good):
@@ -171,7 +184,46 @@ def test_source_travels_to_worker_processes(tmp_path, good):
     assert there.tolist() == [[[2, 0, 0]] * 2] * 2
 
 
-@pytest.mark.parametrize("options", [{"on_error": "ignore"}, {"fingerprint": "md5"}, {"check": "yes"}])
-def test_unknown_options_are_refused(tmp_path, good, options):
+def test_an_unknown_option_is_refused(tmp_path, good):
     with pytest.raises(EvoscopeError, match="is unknown"):
-        open_set(tmp_path, good, **options)
+        open_set(tmp_path, good, on_error="ignore")
+
+
+def test_results_keep_the_order_of_the_items():
+    def slow_when_early(i):
+        time.sleep(0.02 if i < 2 else 0)
+        return i * i
+
+    assert list(in_threads(slow_when_early, range(20))) == [i * i for i in range(20)]
+
+
+def test_work_happens_in_several_threads():
+    barrier = threading.Barrier(2, timeout=5)
+    assert list(in_threads(lambda _: barrier.wait() >= 0, range(2))) == [True, True]
+
+
+def test_first_error_is_raised_and_the_rest_is_cancelled():
+    done = []
+
+    def fails_at_once(i):
+        if i == 0:
+            raise ValueError("first")
+        time.sleep(0.005)
+        done.append(i)
+
+    with pytest.raises(ValueError, match="first"):
+        list(in_threads(fails_at_once, range(2000)))
+    assert len(done) < 1000
+
+
+def test_leaving_early_cancels_the_rest():
+    done = []
+
+    def record(i):
+        time.sleep(0.005)
+        done.append(i)
+
+    results = in_threads(record, range(2000))
+    next(results)
+    results.close()
+    assert len(done) < 1000

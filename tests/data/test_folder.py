@@ -46,7 +46,7 @@ def test_first_test_folder_with_classes_counts(tmp_path):
     add(tmp_path, "test/cat/4.png")
     both = open_folder(tmp_path, "test")
     assert both.ids == ("test/cat/4.png",)
-    assert "not used: val/" in both.notes
+    assert "folders that were not read: val/" in both.notes
 
 
 def test_tree_without_split_folders_is_divided_by_class(animals):
@@ -103,8 +103,8 @@ def test_other_files_are_counted_and_hidden_ones_are_not(tmp_path):
         (tmp_path / name).write_text("text")
     images = open_folder(tmp_path, "train")
     assert images.ids == ("cat/1.png",)
-    assert "3 files without an image suffix ignored (no suffix 1, .txt 2)" in images.notes
-    assert "1 images outside class folders ignored" in images.notes
+    assert "3 files without an image suffix left out (no suffix 1, .txt 2)" in images.notes
+    assert "1 image outside class folders left out" in images.notes
 
 
 def test_result_does_not_depend_on_the_order_of_the_directory(animals, monkeypatch):

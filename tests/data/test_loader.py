@@ -8,7 +8,7 @@ import torch
 
 from evoscope.data import loader
 from evoscope.data.images import Fit, ImageSet, digest
-from evoscope.data.loader import Loader, cached_bytes, clear_cache
+from evoscope.data.loader import DECODED, Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.network import Preprocessing
 
@@ -41,9 +41,9 @@ def noise_set(n=23, thread_safe=True, broken=(), name="noise"):
 
 @pytest.fixture(autouse=True)
 def _empty_cache():
-    clear_cache()
+    DECODED.clear()
     yield
-    clear_cache()
+    DECODED.clear()
 
 
 def expected(images, prep, row):
@@ -105,7 +105,7 @@ def flat(batches):
 def test_all_ways_give_the_same_bytes(way):
     options, thread_safe = WAYS[way]
     kept = flat(Loader(noise_set(70), PREP, batch_size=9).shuffled(3))
-    clear_cache()
+    DECODED.clear()
     other = flat(Loader(noise_set(70, thread_safe), PREP, batch_size=9, **options).shuffled(3))
     assert all(torch.equal(left, right) for left, right in zip(kept, other, strict=True))
 
@@ -125,9 +125,9 @@ def test_normalisation_is_bit_for_bit_torchvisions():
     images = noise_set(4)
     batch = next(Loader(images, PREP, batch_size=4).ordered())
     for row in range(4):
-        tensor = torchvision.transforms.functional.to_tensor(images.read(row, 6))
+        tensor = torchvision().transforms.functional.to_tensor(images.read(row, 6))
         assert torch.equal(
-            batch.pixels[row], torchvision.transforms.functional.normalize(tensor, PREP.mean, PREP.std)
+            batch.pixels[row], torchvision().transforms.functional.normalize(tensor, PREP.mean, PREP.std)
         )
 
 
@@ -157,16 +157,16 @@ def test_streaming_decodes_on_every_pass_and_keeps_nothing():
     for _ in range(2):
         list(loaded.ordered())
     assert images.source.reads == 2 * len(images)
-    assert cached_bytes() == 0
+    assert DECODED.bytes() == 0
 
 
 def test_sets_that_do_not_fit_are_streamed():
     images, prep = noise_set(22), replace(PREP, pixels=128)
     assert 22 * 3 * 128**2 > 2**20
     list(Loader(images, prep, batch_size=4, memory_mb=1).ordered())
-    assert cached_bytes() == 0
+    assert DECODED.bytes() == 0
     list(Loader(images.subset(range(21)), prep, batch_size=4, memory_mb=1).ordered())
-    assert cached_bytes() == 21 * 3 * 128**2
+    assert DECODED.bytes() == 21 * 3 * 128**2
 
 
 def test_least_recently_used_sets_give_way():
@@ -174,7 +174,7 @@ def test_least_recently_used_sets_give_way():
     sets = {name: noise_set(10, name=name) for name in "abc"}
     for name in "abac":
         list(Loader(sets[name], prep, batch_size=10, memory_mb=1).ordered())
-        assert cached_bytes() <= 2**20
+        assert DECODED.bytes() <= 2**20
     for name, reads in (("a", 10), ("c", 10), ("b", 20)):
         list(Loader(sets[name], prep, batch_size=10, memory_mb=1).ordered())
         assert sets[name].source.reads == reads
@@ -214,7 +214,7 @@ def test_unreadable_image_is_an_error_of_ours(way):
     loaded = Loader(noise_set(thread_safe=thread_safe, broken=(9,)), PREP, batch_size=4, **options)
     with pytest.raises(EvoscopeError, match="image 9 is broken: mend it"):
         list(loaded.ordered())
-    assert cached_bytes() == 0
+    assert DECODED.bytes() == 0
 
 
 def test_progress_counts_images_of_decoding_and_of_batches():
@@ -273,7 +273,7 @@ def test_subsets_are_decoded_on_their_own():
 
 
 def test_chunks_cover_the_set():
-    assert loader._CHUNK > 1
-    n = 3 * loader._CHUNK + 1
+    assert loader._TOGETHER > 1
+    n = 3 * loader._TOGETHER + 1
     images = noise_set(n)
     assert check_pass(Loader(images, PREP, batch_size=n).ordered(), images, PREP, n) == list(range(n))

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from evoscope.data.loader import clear_cache
+from evoscope.data.loader import DECODED
 
 
 @pytest.fixture(autouse=True)
 def forget():
-    clear_cache()
+    DECODED.clear()
 
 
 @pytest.fixture(params=range(3))

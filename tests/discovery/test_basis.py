@@ -1,10 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
 
 from evoscope import artefacts
 from evoscope.arrays import canonical, unit_rows
-from evoscope.discovery.basis import ConceptBasis, Moments, svd_basis
+from evoscope.discovery.basis import ClassSums, ConceptBasis, Moments, svd_basis
 from evoscope.discovery.protocol import RefineRule, as_released, corrected
 from evoscope.errors import EvoscopeError
 
@@ -123,3 +125,78 @@ def test_protocols_differ_where_the_released_code_is_wrong():
 def test_thresholds_without_meaning_are_refused(name):
     with pytest.raises(EvoscopeError, match=f"{name}=0"):
         RefineRule(**{name: 0})
+
+
+CLASSES = 5
+
+
+@pytest.fixture
+def layer_rows(rng):
+    labels, predictions = rng.integers(0, CLASSES - 1, (2, 40))
+    return rng.normal(3, 2, (40, 6)), labels, predictions
+
+
+def moments_of(layer_rows, rows=slice(None)):
+    return Moments.of("layer", *(each[rows] for each in layer_rows), CLASSES)
+
+
+def assert_same(found, expected):
+    assert found.count == expected.count
+    np.testing.assert_allclose(found.gram, expected.gram, rtol=1e-12, atol=1e-12)
+    for name in ("by_label", "by_prediction"):
+        one, other = getattr(found, name), getattr(expected, name)
+        np.testing.assert_array_equal(one.counts, other.counts)
+        np.testing.assert_allclose(one.sums, other.sums, rtol=1e-12, atol=1e-12)
+
+
+def test_moments_follow_the_definition(layer_rows):
+    features, labels, predictions = layer_rows
+    found = moments_of(layer_rows)
+    np.testing.assert_allclose(found.gram, sum(np.outer(row, row) for row in features), rtol=1e-12)
+    np.testing.assert_allclose(found.mean, features.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.covariance, np.cov(features.T, ddof=0), rtol=1e-9, atol=1e-12)
+    for groups, sums in ((labels, found.by_label), (predictions, found.by_prediction)):
+        for label in range(CLASSES - 1):
+            np.testing.assert_allclose(sums.means[label], features[groups == label].mean(axis=0), rtol=1e-12)
+        assert sums.counts[CLASSES - 1] == 0
+        assert np.isnan(sums.means[CLASSES - 1]).all()
+
+
+@pytest.mark.parametrize("cuts", [(10,), (1, 2, 39), (20, 30)])
+def test_shards_merge_in_any_grouping(layer_rows, cuts):
+    edges = [0, *cuts, 40]
+    parts = [moments_of(layer_rows, slice(*edge)) for edge in itertools.pairwise(edges)]
+    left = parts[0]
+    for part in parts[1:]:
+        left = left.merge(part)
+    right = parts[-1]
+    for part in parts[-2::-1]:
+        right = part.merge(right)
+    assert_same(left, moments_of(layer_rows))
+    assert_same(right, left)
+    assert_same(parts[1].merge(parts[0]), parts[0].merge(parts[1]))
+
+
+def test_more_rows_than_a_block(rng):
+    features, zeros = rng.normal(size=(9000, 3)), np.zeros(9000, dtype=int)
+    found = Moments.of("layer", features.astype(np.float32), zeros, zeros, 1)
+    exact = features.astype(np.float32).astype(float)
+    np.testing.assert_allclose(found.gram, exact.T @ exact, rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_diverged_features_are_refused(layer_rows, value):
+    layer_rows[0][3, 2] = value
+    with pytest.raises(EvoscopeError, match="1 channels of layer 'layer' are NaN"):
+        moments_of(layer_rows)
+
+
+def test_moments_can_be_kept(layer_rows, tmp_path):
+    artefacts.save(moments_of(layer_rows), tmp_path)
+    assert_same(artefacts.load(Moments, tmp_path), moments_of(layer_rows))
+
+
+def test_sums_of_no_rows():
+    found = ClassSums.of(np.zeros((0, 3)), np.zeros(0, dtype=int), 2)
+    assert found.counts.tolist() == [0, 0]
+    assert not found.sums.any()

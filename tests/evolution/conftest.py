@@ -1,13 +1,13 @@
 import pytest
 
-from evoscope.data.loader import clear_cache
+from evoscope.data.loader import DECODED
 from evoscope.evolution.pair import make_pair
 from tests.evolution.small import SPECS, double_pair, toy
 
 
 @pytest.fixture(autouse=True)
 def forget():
-    clear_cache()
+    DECODED.clear()
 
 
 # The released listing of VGG16 has all layers of the other.

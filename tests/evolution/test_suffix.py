@@ -5,14 +5,14 @@ from torch import nn
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import blank, make_pair
 from evoscope.evolution.suffix import INPUT, Recorder, find_suffixes, map_tensors, repeated, run_suffix
-from evoscope.models.layers import tap_point
+from evoscope.models.layers import hook_point
 from evoscope.models.network import Network, Preprocessing
 from tests.evolution.small import CLASSES, double_pair, noise
 
 
 def replaced(module, layer, value, pixels):
     """Logits of a whole forward pass in which the layer's map is ``value``."""
-    hook = tap_point(module, layer).register_forward_hook(lambda *_: value.clone())
+    hook = hook_point(module, layer).register_forward_hook(lambda *_: value.clone())
     with torch.no_grad():
         logits = module(pixels)
     hook.remove()

@@ -1,11 +1,13 @@
 import math
+import sys
+import textwrap
 
 import pytest
 import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.zoo import ModelSpec, build, build_module, validate
+from evoscope.models.zoo import ModelSpec, build, build_module, find_function, validate
 from evoscope.torchvision_compat import torchvision
 
 LAPTOP = [
@@ -30,8 +32,8 @@ def same_state(left: nn.Module, right: nn.Module) -> bool:
 @pytest.mark.parametrize("spec", LAPTOP, ids=lambda spec: spec.name)
 def test_every_width_is_torchvisions_own_class_and_classifies(spec):
     network = build(spec, n_classes=7, seed=3)
-    full = {"vgg": torchvision.models.VGG, "inc": torchvision.models.Inception3}
-    full |= {"con": torchvision.models.ConvNeXt, "res": torchvision.models.ResNet}
+    full = {"vgg": torchvision().models.VGG, "inc": torchvision().models.Inception3}
+    full |= {"con": torchvision().models.ConvNeXt, "res": torchvision().models.ResNet}
     assert type(network.module) is full[spec.name[:3]]
     assert not network.module.training
     logits = network.module(torch.randn(2, 3, spec.pixels, spec.pixels))
@@ -54,7 +56,7 @@ def test_every_width_is_torchvisions_own_class_and_classifies(spec):
 def test_at_full_width_names_and_shapes_are_those_of_torchvision(name, extra):
     ours = in_meta(ModelSpec(name, pixels=299)).state_dict()
     with torch.device("meta"):
-        theirs = torchvision.models.get_model(name, num_classes=1000, **extra).state_dict()
+        theirs = torchvision().models.get_model(name, num_classes=1000, **extra).state_dict()
     assert {key: value.shape for key, value in ours.items()} == {k: v.shape for k, v in theirs.items()}
 
 
@@ -65,7 +67,7 @@ def test_at_full_width_a_seed_gives_torchvisions_own_network(name):
     ours = build_module(ModelSpec(name, pixels=64), 5, seed=11).eval()
     with torch.random.fork_rng():
         torch.manual_seed(derive(11, "start"))
-        theirs = torchvision.models.get_model(name, num_classes=5).eval()
+        theirs = torchvision().models.get_model(name, num_classes=5).eval()
     images = torch.randn(2, 3, 64, 64)
     assert same_state(ours, theirs)
     assert torch.equal(ours(images), theirs(images))
@@ -180,7 +182,7 @@ def test_what_an_architecture_lacks_is_an_error(spec, words):
 def test_weights_may_be_a_file_and_auxiliary_heads_in_it_are_ignored(tmp_path):
     spec = ModelSpec("inception_v3", pixels=75, width=1.0)
     with torch.device("meta"):
-        donor = torchvision.models.inception_v3(weights=None, init_weights=True, num_classes=3)
+        donor = torchvision().models.inception_v3(weights=None, init_weights=True, num_classes=3)
     state = {name: torch.zeros_like(value, device="cpu") for name, value in donor.state_dict().items()}
     state["fc.bias"] = torch.tensor([1.0, 2.0, 3.0])
     assert any(name.startswith("AuxLogits.") for name in state)
@@ -192,8 +194,8 @@ def test_weights_may_be_a_file_and_auxiliary_heads_in_it_are_ignored(tmp_path):
 
 def test_published_weights_load_into_the_unchanged_model(monkeypatch):
     """The download is replaced by torchvision's own random network; the rest is the real path."""
-    weights = torchvision.models.get_model_weights("squeezenet1_1").IMAGENET1K_V1
-    donor = torchvision.models.squeezenet1_1()
+    weights = torchvision().models.get_model_weights("squeezenet1_1").IMAGENET1K_V1
+    donor = torchvision().models.squeezenet1_1()
     monkeypatch.setattr(type(weights), "get_state_dict", lambda self, **options: donor.state_dict())
     network = build(ModelSpec("squeezenet1_1", weights="IMAGENET1K_V1"), n_classes=5, seed=0)
     assert same_state(network.module, donor)
@@ -201,7 +203,7 @@ def test_published_weights_load_into_the_unchanged_model(monkeypatch):
 
 
 def test_weights_that_cannot_be_fetched_say_where_to_put_them(monkeypatch):
-    weights = torchvision.models.get_model_weights("squeezenet1_1").IMAGENET1K_V1
+    weights = torchvision().models.get_model_weights("squeezenet1_1").IMAGENET1K_V1
 
     def offline(self, **options):
         raise OSError("no network")
@@ -227,5 +229,90 @@ def test_full_vgg16_equals_torchvisions_under_the_same_seed():
     ours = build_module(ModelSpec("vgg16"), 1000, seed=2).eval()
     with torch.random.fork_rng():
         torch.manual_seed(derive(2, "start"))
-        theirs = torchvision.models.vgg16().eval()
+        theirs = torchvision().models.vgg16().eval()
     assert same_state(ours, theirs)
+
+
+SOURCE = """
+    from torch import nn
+
+    def build(n_classes, channels=4):
+        head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_classes))
+        return nn.Sequential(nn.Conv2d(3, channels, 3), nn.ReLU(), *head)
+
+    def torch_style(num_classes=10):
+        return build(num_classes)
+
+    def fixed():
+        return build(2)
+
+    def nothing():
+        return 3
+
+    def breaks():
+        raise ValueError("inside the user's own code")
+"""
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    (tmp_path / "their_models.py").write_text(textwrap.dedent(SOURCE))
+    (tmp_path / "their_typo.py").write_text("import not_installed_anywhere\n")
+    (tmp_path / "their_bug.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "their_models"
+    for name in ("their_models", "their_typo", "their_bug"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("function", "kwargs", "classes", "channels"),
+    [("build", {}, 6, 4), ("build", {"channels": 7}, 6, 7), ("torch_style", {}, 6, 4), ("fixed", {}, 2, 4)],
+)
+def test_a_users_function_gives_a_network(library, function, kwargs, classes, channels):
+    spec = ModelSpec("mine", pixels=20, factory=f"{library}:{function}", kwargs=kwargs)
+    network = build(spec, n_classes=6, seed=0)
+    assert network.layers == ("1",)
+    assert network.module[0].out_channels == channels
+    assert network.module(torch.zeros(2, 3, 20, 20)).shape == (2, classes)
+
+
+def test_a_users_function_draws_from_the_seed(library):
+    spec = ModelSpec("mine", pixels=20, factory=f"{library}:build")
+    first, same, other = (build(spec, 6, seed).module[0].weight for seed in (0, 0, 1))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("factory", "kwargs", "words"),
+    [
+        ("their_models", {}, "package.module:function"),
+        (":build", {}, "package.module:function"),
+        ("their_models:biuld", {}, "closest names are 'build'"),
+        ("nowhere_at_all:build", {}, "'nowhere_at_all'.*PYTHONPATH"),
+        ("their_typo:build", {}, "'not_installed_anywhere'"),
+        ("their_bug:build", {}, "ZeroDivisionError"),
+        ("their_models:build", {"depth": 3}, "refuses its arguments.*depth"),
+        ("their_models:nothing", {}, "returned a int"),
+    ],
+)
+def test_mistakes_are_named(library, factory, kwargs, words):
+    with pytest.raises(EvoscopeError, match=words):
+        build(ModelSpec("mine", pixels=20, factory=factory, kwargs=kwargs), 6, 0)
+
+
+def test_errors_inside_the_users_function_stay_theirs(library):
+    with pytest.raises(ValueError, match="inside the user's own code"):
+        build(ModelSpec("mine", factory=f"{library}:breaks"), 6, 0)
+
+
+def test_find_function_returns_the_very_function(library):
+    import importlib
+
+    assert find_function(f"{library}:build") is importlib.import_module(library).build
+
+
+def test_an_image_size_the_module_cannot_take_is_named(library):
+    with pytest.raises(EvoscopeError, match="2 x 2 pixels"):
+        build(ModelSpec("mine", pixels=2, factory=f"{library}:build"), 6, 0)

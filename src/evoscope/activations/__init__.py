@@ -1,6 +1,6 @@
 """One streaming pass over an image pool: what excites each neuron, and how healthy and selective it is.
 
-`streaming.activation_pass` is the way in; ``scan`` says what to take, ``reading`` what happens inside the
-hooks, ``topk``, ``statistics`` and ``responsive`` what is kept from batch to batch, ``shards`` what merges
-over machines, ``concepts`` what scores neurons against known concepts, and ``stimuli`` the artefact.
+``scan`` runs the pass (`evoscope.activations.scan.activation_pass`); ``reductions`` holds what the hooks and the
+batches reduce maps to; ``stimuli`` is the artefact of the pass, with the scores of neurons against known concepts;
+``patches`` cuts example pictures.
 """

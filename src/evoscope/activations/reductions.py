@@ -1,9 +1,9 @@
-"""The k images that excite each neuron most, kept while images stream by (ConceptEvo, step 1.1).
+"""Reductions of maps while images stream by: each neuron's k best images, moments and responsive neurons.
 
-An entry is one int64 key: the activation in the high half, in an order-preserving integer form, and the
-image's position in the low half, reversed. Keys are unique and compare as the definition asks (larger
-activation first, the earlier image first among equals), so any way of batching, sharding or ordering the
-images keeps the same entries.
+An entry of the top k (ConceptEvo, step 1.1) is one int64 key: the activation in the high half, in an order-preserving
+integer form, and the image's position in the low half, reversed. Keys are unique and compare as the definition asks
+(larger activation first, the earlier image first among equals), so any way of batching or ordering the images keeps
+the same entries.
 """
 
 from collections.abc import Mapping, Sequence
@@ -123,13 +123,12 @@ class Reading:
     """One layer on one batch.
 
     ``maxima``: float32 [b, channels]; ``cells``: int64 [b, channels], where each map has its maximum, counted row by
-    row; right only for maxima that `may_enter` the top k, and never for a map with NaN;
-    ``means``: float32 [b, channels] or None; ``grid``: height and width of the map.
+    row; right only for maxima that `may_enter` the top k, and never for a map with NaN; ``grid``: height and width of
+    the map.
     """
 
     maxima: Tensor
     cells: Tensor
-    means: Tensor | None
     grid: tuple[int, int]
 
 
@@ -150,12 +149,10 @@ class MapReader:
     Parameters
     ----------
     k : stimuli per neuron.
-    means : whether spatial means are wanted.
     """
 
-    def __init__(self, k: int, means: bool) -> None:
+    def __init__(self, k: int) -> None:
         self._k = k
-        self._means = means
         self._bars: Mapping[str, Tensor] = {}
 
     def raise_bars(self, bars: Mapping[str, Tensor]) -> None:
@@ -167,8 +164,7 @@ class MapReader:
         # On a CPU ``amax`` of channels-last maps is slow, while pooling them is quick and finds the cells as well.
         pooled = maps.device.type == "cpu" and not maps.is_contiguous()
         maxima, cells = _pooled(maps) if pooled else self._reduced(layer, maps)
-        means = maps.mean((2, 3), dtype=torch.float32) if self._means else None
-        return Reading(maxima, cells, means, (maps.shape[2], maps.shape[3]))
+        return Reading(maxima, cells, (maps.shape[2], maps.shape[3]))
 
     def _reduced(self, layer: str, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Reduce to maxima, and look for cells, which takes many times longer, only where they may be needed."""

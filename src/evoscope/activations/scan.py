@@ -32,15 +32,13 @@ from evoscope.activations.reductions import (
     strongest_standardised,
 )
 from evoscope.activations.stimuli import NeuronIndex, Stimuli
-from evoscope.arrays import Array, Floats, SmallInts
+from evoscope.arrays import Floats, SmallInts
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import capture
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -56,27 +54,21 @@ class Scan:
     responsive: int = 0
     responsive_rule: ResponsiveRule = "raw"
     keep_maxima: bool = False
-    keep_means: bool = False
     memory_mb: int = 2048
     device: str = "cpu"
-    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         require(self.k >= 1, f"k is {self.k}", "ask for at least one stimulus per neuron")
         require(self.responsive >= 0, f"responsive is {self.responsive}", "give 0 (none) or more per image")
         rules = ("raw", "standardised")
-        require(self.responsive_rule in rules, f"no responsive rule {self.responsive_rule!r}", _choose(rules))
-        require(self.precision in PRECISIONS, f"no precision {self.precision!r}", _choose(tuple(PRECISIONS)))
+        known = "choose " + " or ".join(map(repr, rules))
+        require(self.responsive_rule in rules, f"no responsive rule {self.responsive_rule!r}", known)
 
     @property
     def layout(self) -> torch.memory_format:
-        """Memory format of images and weights: channels last, but for fp32 on an accelerator.
-
-        On a CPU convolutions run up to twice as fast on it.
-        """
-        on_accelerator = torch.device(self.device).type != "cpu"
-        slow = on_accelerator and self.precision == "fp32"
-        return torch.contiguous_format if slow else torch.channels_last
+        """Memory format of images and weights: channels last on a CPU, where convolutions run up to twice as fast."""
+        on_cpu = torch.device(self.device).type == "cpu"
+        return torch.channels_last if on_cpu else torch.contiguous_format
 
     @property
     def standardises(self) -> bool:
@@ -100,85 +92,17 @@ def require(condition: bool, problem: str, mend: str) -> None:
         raise EvoscopeError(problem, mend)
 
 
-def _choose(names: tuple[str, ...]) -> str:
-    return "choose " + " or ".join(map(repr, names))
-
-
 @dataclass(frozen=True)
 class PassResult:
-    """What one pass over the pool leaves.
+    """Results of one pass over the pool.
 
-    ``stimuli``; ``logits``: float32 [images, classes]; ``maxima``, ``means``: float32 [images, neurons],
-    spatial maximum and mean of every neuron's map, None unless asked for (``maxima`` may live in a file that
-    vanishes with the array).
+    ``stimuli``; ``logits``: float32 [images, classes]; ``maxima``: float32 [images, neurons], spatial maximum of
+    every neuron's map, None unless asked for (may live in a file that vanishes with the array).
     """
 
     stimuli: Stimuli
     logits: Floats
     maxima: Floats | None
-    means: Floats | None
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What is kept per image, for the images from ``first`` on; fields as in `PassResult`."""
-
-    first: int
-    logits: Floats
-    responsive: SmallInts | None
-    maxima: Floats | None
-    means: Floats | None
-
-
-@dataclass(frozen=True)
-class Shard:
-    """The pass over a part of the pool: what is kept per neuron, and per image in a block per merged part."""
-
-    neurons: NeuronIndex
-    top: TopK
-    statistics: Statistics
-    rows: tuple[Rows, ...]
-
-    def merge(self, other: "Shard") -> "Shard":
-        """Return the pass over both parts.
-
-        Associative and commutative: stimuli, status and what is kept per image do not depend on how the pool
-        was cut, the mean and deviation only in the rounding of float64 sums.
-        """
-        return Shard(
-            self.neurons,
-            self.top.merge(other.top),
-            self.statistics.merge(other.statistics),
-            self.rows + other.rows,
-        )
-
-
-def finish(shard: Shard, image_ids: tuple[str, ...], scan: Scan) -> PassResult:
-    """Turn a shard that covers the whole pool into a `PassResult`.
-
-    Parameters
-    ----------
-    shard : the merged pass over every image of the pool.
-    image_ids : the pool.
-    scan : as its parts were scanned.
-
-    Raises
-    ------
-    ValueError
-        The shards leave out or repeat images of the pool.
-    """
-    blocks = _in_order(shard.rows, len(image_ids))
-    maxima = _joined([block.maxima for block in blocks])
-    listed = _joined([block.responsive for block in blocks])
-    stimuli = _stimuli(shard, image_ids, listed)
-    if scan.standardises and maxima is not None:
-        listed = strongest_standardised(
-            maxima, stimuli.mean, stimuli.deviation, stimuli.status, scan.responsive
-        )
-        stimuli = replace(stimuli, responsive=listed)
-    logits = np.concatenate([block.logits for block in blocks])
-    means = _joined([block.means for block in blocks])
-    return PassResult(stimuli, logits, maxima if scan.keep_maxima else None, means)
 
 
 def scratch(rows: int, columns: int, memory_mb: int) -> Floats:
@@ -187,37 +111,6 @@ def scratch(rows: int, columns: int, memory_mb: int) -> Floats:
         return np.empty((rows, columns), np.float32)
     with tempfile.TemporaryFile() as file:  # the mapping outlives the file object, and the file the mapping
         return np.memmap(file, dtype=np.float32, mode="w+", shape=(rows, columns))
-
-
-def _stimuli(shard: Shard, image_ids: tuple[str, ...], listed: SmallInts | None) -> Stimuli:
-    images, values, cells = _entries(shard.top, shard.neurons)
-    mean, deviation = shard.statistics.moments()
-    return Stimuli(
-        image_ids=image_ids,
-        neurons=shard.neurons,
-        images=images,
-        values=values,
-        cells=cells,
-        status=shard.statistics.status(),
-        mean=mean,
-        deviation=deviation,
-        responsive=np.empty((len(image_ids), 0), np.int32) if listed is None else listed,
-    )
-
-
-def _in_order(rows: tuple[Rows, ...], images: int) -> list[Rows]:
-    blocks = sorted(rows, key=lambda block: block.first)
-    ends = np.cumsum([len(block.logits) for block in blocks]).tolist()
-    if [block.first for block in blocks] != [0, *ends[:-1]] or ends[-1] != images:
-        raise ValueError(f"shards from {[block.first for block in blocks]} do not cover {images} images once")
-    return blocks
-
-
-def _joined(parts: list[Array | None]) -> Array | None:
-    present = [part for part in parts if part is not None]
-    if len(present) == 1:
-        return present[0]
-    return np.concatenate(present) if present else None
 
 
 def _entries(top: TopK, neurons: NeuronIndex) -> tuple[SmallInts, Floats, SmallInts]:
@@ -242,12 +135,10 @@ def activation_pass(
     responsive: int = 0,
     responsive_rule: ResponsiveRule = "raw",
     keep_maxima: bool = False,
-    keep_means: bool = False,
     batch_size: int = 64,
     memory_mb: int = 2048,
     workers: int = 0,
     device: str = "cpu",
-    precision: str = "fp32",
     progress: Progress = silent,
 ) -> PassResult:
     """Find what excites every neuron of a network in a pool of images, by one forward pass per image.
@@ -260,13 +151,12 @@ def activation_pass(
     responsive : neurons listed per image, over all layers; 0 for none.
     responsive_rule : compare raw maxima, as released, or maxima standardised per neuron over the pool (which
         keeps all maxima until the end of the pass).
-    keep_maxima, keep_means : whether to return the spatial maxima and means of all images.
+    keep_maxima : whether to return the spatial maxima of all images.
     batch_size : images per forward.
     memory_mb : MiB for the decoded images, and again for each kept matrix, which goes to a temporary file
         beyond.
     workers : processes that decode images that do not fit.
-    device, precision : where and in which arithmetic (``"fp32"``, or ``"bf16"`` by autocast) the network
-        runs.
+    device : where the network runs, in float32.
     progress : counts images.
 
     Notes
@@ -278,7 +168,7 @@ def activation_pass(
     ------
     EvoscopeError : the pool is empty, a setting is out of range, or a layer gives no maps.
     """
-    scan = Scan(k, responsive, responsive_rule, keep_maxima, keep_means, memory_mb, device, precision)
+    scan = Scan(k, responsive, responsive_rule, keep_maxima, memory_mb, device)
     loader = Loader(
         images,
         network.preprocessing,
@@ -287,75 +177,73 @@ def activation_pass(
         workers=workers,
         device=device,
     )
-    shard = scan_shard(network, (batch.pixels for batch in loader.ordered(progress)), len(images), scan)
-    return finish(shard, images.ids, scan)
+    return scan_batches(network, (batch.pixels for batch in loader.ordered(progress)), images.ids, scan)
 
 
-def scan_shard(network: Network, batches: Iterable[Tensor], images: int, scan: Scan, first: int = 0) -> Shard:
-    """Run the pass over a part of the pool.
+def scan_batches(
+    network: Network, batches: Iterable[Tensor], image_ids: tuple[str, ...], scan: Scan
+) -> PassResult:
+    """Run the pass over batches that are at hand.
 
     Parameters
     ----------
     network : its module is moved to ``scan.device``.
-    batches : normalised pixels [b, 3, s, s] of the part's images, in pool order, on ``scan.device``.
-    images : how many images the batches hold in all.
+    batches : normalised pixels [b, 3, s, s] of the pool's images, in order, on ``scan.device``.
+    image_ids : of the pool.
     scan : what to take.
-    first : position of the part's first image in the pool.
+
+    Raises
+    ------
+    EvoscopeError : there is no batch, or a layer gives no maps.
     """
     module = network.module.to(scan.device)
-    reader = MapReader(scan.k, scan.keep_means)
-    part: _Part | None = None
+    reader = MapReader(scan.k)
+    state: _Pass | None = None
     with ExitStack() as stack:
         for context in (_laid_out(module, scan.layout), _evaluating(module), torch.inference_mode()):
             stack.enter_context(context)
         readings = stack.enter_context(capture(module, network.layers, reader))
         for pixels in batches:
-            logits = _logits(module, pixels.contiguous(memory_format=scan.layout), scan)
+            logits = _checked_logits(module(pixels.contiguous(memory_format=scan.layout)))
             layers = {layer: _taken(readings, layer) for layer in network.layers}
-            part = part or _Part(layers, images, logits.shape[1], first, scan)
-            part.add(list(layers.values()), logits)
-            if (bars := part.bars()) is not None:
+            state = state or _Pass(layers, len(image_ids), logits.shape[1], scan)
+            state.add(list(layers.values()), logits)
+            if (bars := state.bars()) is not None:
                 reader.raise_bars(bars)
-    if part is None:
+    if state is None:
         raise EvoscopeError("the image pool is empty", "give at least one image")
-    return part.shard()
+    return state.result(image_ids)
 
 
-class _Part:
+class _Pass:
     """The state of a pass while batches stream by, laid out by the shapes of the first.
 
     Parameters
     ----------
     readings : of the first batch, by layer.
-    images : of the part.
+    images : of the pool.
     classes : logits per image.
-    first, scan : as in `scan_shard`.
+    scan : as in `scan_batches`.
     """
 
-    def __init__(
-        self, readings: Mapping[str, Reading], images: int, classes: int, first: int, scan: Scan
-    ) -> None:
+    def __init__(self, readings: Mapping[str, Reading], images: int, classes: int, scan: Scan) -> None:
+        self._scan = scan
         self._neurons = _index(readings)
         self._channels = [reading.maxima.shape[1] for reading in readings.values()]
-        self._listed = scan.listed_at_once
         self._seen = 0
         neurons, device = len(self._neurons), next(iter(readings.values())).maxima.device
         self._top = TopK.empty(scan.k, neurons, device)
         self._bar: Tensor | None = None
         self._waiting: list[Entries] = []
         self._statistics: Statistics | None = None
-        self._rows = Rows(
-            first=first,
-            logits=np.empty((images, classes), np.float32),
-            responsive=np.empty((images, self._listed), np.int32) if self._listed else None,
-            maxima=scratch(images, neurons, scan.memory_mb) if scan.all_maxima else None,
-            means=scratch(images, neurons, scan.memory_mb) if scan.keep_means else None,
-        )
+        self._logits = np.empty((images, classes), np.float32)
+        self._listed = np.empty((images, scan.listed_at_once), np.int32)
+        self._maxima = scratch(images, neurons, scan.memory_mb) if scan.all_maxima else None
 
     def add(self, readings: Sequence[Reading], logits: Tensor) -> None:
         """Advance by one batch."""
         maxima = torch.cat([reading.maxima for reading in readings], dim=1)
-        self._keep_rows(maxima, readings, logits)
+        self._keep_rows(maxima, logits)
         self._waiting.append(self._entries(maxima, readings))
         statistics = Statistics.of(maxima)
         self._statistics = self._statistics.merge(statistics) if self._statistics else statistics
@@ -370,11 +258,29 @@ class _Part:
         self._bar = self._top.bar()
         return dict(zip(self._neurons.layers, torch.split(self._bar, self._channels), strict=True))
 
-    def shard(self) -> Shard:
-        """Return the state after the last batch."""
+    def result(self, image_ids: tuple[str, ...]) -> PassResult:
+        """Sum up after the last batch."""
         assert self._statistics is not None
         self._settle()
-        return Shard(self._neurons, self._top, self._statistics, (self._rows,))
+        images, values, cells = _entries(self._top, self._neurons)
+        mean, deviation = self._statistics.moments()
+        stimuli = Stimuli(
+            image_ids=image_ids,
+            neurons=self._neurons,
+            images=images,
+            values=values,
+            cells=cells,
+            status=self._statistics.status(),
+            mean=mean,
+            deviation=deviation,
+            responsive=self._listed,
+        )
+        if self._scan.standardises and self._maxima is not None:
+            listed = strongest_standardised(
+                self._maxima, mean, deviation, stimuli.status, self._scan.responsive
+            )
+            stimuli = replace(stimuli, responsive=listed)
+        return PassResult(stimuli, self._logits, self._maxima if self._scan.keep_maxima else None)
 
     def _settle(self) -> None:
         """Let what waits into the top k."""
@@ -387,22 +293,15 @@ class _Part:
         value = maxima[row, neuron]
         cells = torch.cat([reading.cells for reading in readings], dim=1)[row, neuron]
         cell = cells.masked_fill_(value.isnan(), 0).to(torch.int32)
-        return Entries(neuron, row + self._rows.first + self._seen, value, cell)
+        return Entries(neuron, row + self._seen, value, cell)
 
-    def _keep_rows(self, maxima: Tensor, readings: Sequence[Reading], logits: Tensor) -> None:
+    def _keep_rows(self, maxima: Tensor, logits: Tensor) -> None:
         rows = slice(self._seen, self._seen + len(maxima))
-        _store(self._rows.logits, rows, logits.float())
-        if self._rows.responsive is not None:
-            _store(self._rows.responsive, rows, strongest(maxima, self._listed))
-        if self._rows.maxima is not None:
-            _store(self._rows.maxima, rows, maxima)
-        if self._rows.means is not None:
-            means = [reading.means for reading in readings if reading.means is not None]
-            _store(self._rows.means, rows, torch.cat(means, dim=1))
-
-
-def _store(matrix: Array, rows: slice, values: Tensor) -> None:
-    matrix[rows] = values.cpu().numpy()
+        self._logits[rows] = logits.float().cpu().numpy()
+        if self._scan.listed_at_once:
+            self._listed[rows] = strongest(maxima, self._scan.listed_at_once).cpu().numpy()
+        if self._maxima is not None:
+            self._maxima[rows] = maxima.cpu().numpy()
 
 
 def _index(readings: Mapping[str, Reading]) -> NeuronIndex:
@@ -413,12 +312,6 @@ def _index(readings: Mapping[str, Reading]) -> NeuronIndex:
         channel=np.concatenate([np.arange(count, dtype=np.int32) for count in channels]),
         grid=np.array([reading.grid for reading in readings.values()], dtype=np.int32),
     )
-
-
-def _logits(module: nn.Module, pixels: Tensor, scan: Scan) -> Tensor:
-    kind, precision = torch.device(scan.device).type, PRECISIONS[scan.precision]
-    with torch.autocast(kind, precision, enabled=precision != torch.float32):
-        return _checked_logits(module(pixels))
 
 
 def _taken(readings: dict[str, Reading], layer: str) -> Reading:

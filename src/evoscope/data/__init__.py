@@ -1,8 +1,7 @@
 """Labelled images with stable ids, from wherever they come to the batches that a network sees.
 
-``images`` holds the set itself; ``scenes`` draws one whose concepts are known; ``folder`` opens class-folder
-trees (``files`` inspects and reads their images), ``named`` the well-known ones (Imagenette, ImageWoof,
-ImageNet) and ``cifar10`` CIFAR-10; ``decode`` turns files into RGB squares or says why it cannot; ``limits``
-chooses smaller sets; ``loader`` decodes once, keeps bytes in memory, and gives normalised batches;
-``threads`` spreads such work.
+``images`` holds the set itself and chooses smaller ones; ``scenes`` draws a set whose concepts are known; ``files``
+decodes and inspects image files, ``folder`` opens class-folder trees, ``datasets`` the well-known sets (Imagenette,
+ImageWoof, ImageNet, CIFAR-10); ``stamps`` draws confounders on any set; ``loader`` decodes once, keeps bytes in memory
+and gives normalised batches; ``tables`` opens tabular data.
 """

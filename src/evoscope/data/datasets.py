@@ -1,4 +1,4 @@
-"""Well-known sets of real images: Imagenette, ImageWoof and ImageNet, each with readable class names."""
+"""Well-known sets of real images: Imagenette, ImageWoof, ImageNet and CIFAR-10, with readable class names."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from evoscope.arrays import Array, Bytes, Ints
-from evoscope.data.files import Check, Fingerprint, OnError, Reading, UndecodableError, decode, square
+from evoscope.data.files import OnError, Reading, UndecodableError, decode, square
 from evoscope.data.folder import Layout, find_layout, open_layout
 from evoscope.data.images import SQUASH, Fit, ImageSet, ImageSource, digest
 from evoscope.errors import EvoscopeError
@@ -52,8 +52,6 @@ def open_imagenette(
     split: str,
     download: bool = False,
     on_error: OnError = "raise",
-    fingerprint: Fingerprint = "auto",
-    check: Check = "auto",
     progress: Progress = silent,
 ) -> ImageSet:
     """Imagenette: ten easy classes of ImageNet.
@@ -69,7 +67,7 @@ def open_imagenette(
     """
     if download and _version(root, "imagenette2") is None:
         _download_imagenette(root)
-    reading = Reading(on_error, fingerprint, check, progress)
+    reading = Reading(on_error, progress)
     return _open_version(root, split, "imagenette", IMAGENETTE, reading, ", or set download=true")
 
 
@@ -77,14 +75,10 @@ def open_imagewoof(
     root: Path,
     split: str,
     on_error: OnError = "raise",
-    fingerprint: Fingerprint = "auto",
-    check: Check = "auto",
     progress: Progress = silent,
 ) -> ImageSet:
     """ImageWoof: ten breeds of dog, from ``root/imagewoof2``, ``-320`` or ``-160``; see `open_imagenette`."""
-    return _open_version(
-        root, split, "imagewoof", IMAGEWOOF, Reading(on_error, fingerprint, check, progress), ""
-    )
+    return _open_version(root, split, "imagewoof", IMAGEWOOF, Reading(on_error, progress), "")
 
 
 def open_imagenet(
@@ -92,8 +86,6 @@ def open_imagenet(
     split: str,
     unpack: bool = False,
     on_error: OnError = "raise",
-    fingerprint: Fingerprint = "auto",
-    check: Check = "auto",
     progress: Progress = silent,
 ) -> ImageSet:
     """ILSVRC-2012 in torchvision's layout: ``root/train/<wnid>`` and, as the test split, ``root/val/<wnid>``.
@@ -117,7 +109,7 @@ def open_imagenet(
             f"image-net.org, put them in {root} and set data.download=true",
         )
     layout = Layout(_existing(root / "train"), _existing(root / "val"))
-    images = open_layout(root, layout, split, Reading(on_error, fingerprint, check, progress))
+    images = open_layout(root, layout, split, Reading(on_error, progress))
     return _named(images, "imagenet", _read_class_index(root / CLASS_INDEX))
 
 
@@ -174,7 +166,7 @@ def _download_imagenette(root: Path) -> None:
 
     try:
         root.mkdir(parents=True, exist_ok=True)
-        torchvision.datasets.Imagenette(root, size="160px", download=True)
+        torchvision().datasets.Imagenette(root, size="160px", download=True)
     except (OSError, RuntimeError) as error:
         raise EvoscopeError(
             f"Imagenette could not be downloaded into {root} ({error})",
@@ -186,7 +178,7 @@ def _unpack_imagenet(root: Path, split: str) -> None:
     from evoscope.torchvision_compat import torchvision
 
     try:
-        torchvision.datasets.ImageNet(root, split=split)
+        torchvision().datasets.ImageNet(root, split=split)
     except (OSError, RuntimeError) as error:
         raise EvoscopeError(
             f"ImageNet's archives in {root} could not be unpacked ({error})",
@@ -196,7 +188,7 @@ def _unpack_imagenet(root: Path, split: str) -> None:
 
 OFFICIAL = "cifar-10-batches-py"
 JPEG_COPY = "cifar10_jpeg.npz"
-COPY_NOTE = "pixels are JPEG copies of CIFAR-10, not the originals"
+COPY_NOTE = "the images are JPEG copies of CIFAR-10, not the original pixels"
 
 
 def open_cifar10(root: Path, split: str, download: bool = False) -> ImageSet:
@@ -264,7 +256,7 @@ def _open_official(folder: Path, split: str, download: bool) -> ImageSet:
     # These files are pickles. torchvision compares the md5 of every one with the published values before it
     # unpickles any, so only the authors' own bytes are ever unpickled.
     try:
-        data: Any = torchvision.datasets.CIFAR10(folder, train=split == "train", download=download)
+        data: Any = torchvision().datasets.CIFAR10(folder, train=split == "train", download=download)
     except (OSError, RuntimeError) as error:
         raise EvoscopeError(
             f"CIFAR-10 in {folder} is incomplete or damaged ({error})",

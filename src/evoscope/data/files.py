@@ -1,4 +1,4 @@
-"""Any image file that Pillow reads, turned into a square of RGB bytes, or refused with a reason."""
+"""Image files: decoded to squares of RGB bytes, inspected together, and refused or left out with a reason."""
 
 import hashlib
 import io
@@ -59,7 +59,7 @@ def decode_file(path: Path, pixels: int, fit: Fit = SQUASH) -> Bytes:
     except (UndecodableError, OSError) as error:
         raise EvoscopeError(
             f"{path} cannot be decoded ({reason(error)})",
-            "mend or remove the file, or open the data with check=True and on_error='skip'",
+            "fix or remove the file, or leave it out with data.on_error=skip",
         ) from error
 
 
@@ -173,11 +173,10 @@ def _cores() -> int:
 
 
 OnError = Literal["raise", "skip"]
-Fingerprint = Literal["auto", "content", "sizes"]
-Check = Literal["auto"] | bool
 
 _CHECKED_AT_MOST = 20_000
 _HASHED_BELOW = 2**30
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -194,14 +193,13 @@ class Reading:
     """How files are opened.
 
     ``on_error``: ``raise`` one error that lists every undecodable file, or ``skip`` them with a note.
-    ``fingerprint``: of ``content``, or of names and ``sizes``; ``auto`` is content below 1 GiB in all.
-    ``check``: decode every file at once; ``auto`` does so up to 20,000 files and whenever files are to be
-    skipped. A file that was not checked and turns out bad raises when it is read.
+
+    The fingerprint covers the files' content below 1 GiB in all, else their names and sizes. Every file is decoded
+    at once up to 20,000 files and whenever files are to be skipped; a file that was not and turns out bad raises
+    when it is read.
     """
 
     on_error: OnError = "raise"
-    fingerprint: Fingerprint = "auto"
-    check: Check = "auto"
     progress: Progress = silent
 
 
@@ -231,7 +229,7 @@ def file_set(
     EvoscopeError
         An option is unknown, files cannot be decoded and are not to be skipped, or none is left.
     """
-    _check_options(reading)
+    _check_option(reading.on_error)
     ordered = sorted(entries, key=lambda entry: entry.id)
     found = _inspect(root, split, ordered, reading)
     kept = [entry for entry, seen in zip(ordered, found, strict=True) if seen.fault is None]
@@ -261,7 +259,7 @@ class _Inspection:
 
 
 def _inspect(root: Path, split: str, entries: Sequence[Entry], reading: Reading) -> list[_Inspection]:
-    hashes = _hashes([root / entry.path for entry in entries], reading)
+    hashes = _hashes([root / entry.path for entry in entries])
     inspect = partial(_inspection, root=root, hashes=hashes, checks=_checks(len(entries), reading))
     what = f"checking {root.resolve().name} {split}"
     return list(reading.progress(in_threads(inspect, entries), total=len(entries), what=what, unit="file"))
@@ -290,15 +288,11 @@ def is_utf8(name: str) -> bool:
     return True
 
 
-def _hashes(paths: Sequence[Path], reading: Reading) -> bool:
-    if reading.fingerprint != "auto":
-        return reading.fingerprint == "content"
+def _hashes(paths: Sequence[Path]) -> bool:
     return sum(path.stat().st_size for path in paths if path.is_file()) < _HASHED_BELOW
 
 
 def _checks(count: int, reading: Reading) -> bool:
-    if reading.check != "auto":
-        return reading.check
     return count <= _CHECKED_AT_MOST or reading.on_error == "skip"
 
 
@@ -313,7 +307,7 @@ def _refuse(root: Path, split: str, faults: dict[str, str], kept: int, reading: 
     if faults and reading.on_error == "raise":
         raise EvoscopeError(
             f"{len(faults)} of {len(faults) + kept} {split} images in {root} cannot be decoded",
-            f"mend or remove them, or open the data with on_error='skip'\n{offenders(faults)}",
+            f"fix or remove them, or leave them out with data.on_error=skip\n{offenders(faults)}",
         )
     if not kept:
         why = f"\n{offenders(faults)}" if faults else ""
@@ -323,20 +317,19 @@ def _refuse(root: Path, split: str, faults: dict[str, str], kept: int, reading: 
 
 
 def _notes(faults: dict[str, str], total: int, checked: bool) -> tuple[str, ...]:
-    notes = [] if checked else [f"the {total} files were not decoded beforehand"]
+    notes = [] if checked else [f"the {total:,} files were not decoded beforehand"]
     if faults:
-        notes.append(f"{len(faults)} of {total} files dropped, undecodable:\n{offenders(faults)}")
+        names = [name if name.isprintable() else ascii(name) for name in faults]
+        notes.append(f"{len(faults)} of {total} files left out, undecodable: {listed(names, _NAMED)}")
     return tuple(notes)
 
 
-def _check_options(reading: Reading) -> None:
-    options = (
-        ("on_error", reading.on_error, ("raise", "skip")),
-        ("fingerprint", reading.fingerprint, ("auto", "content", "sizes")),
-        ("check", reading.check, ("auto", True, False)),
-    )
-    for name, value, allowed in options:
-        if value not in allowed:
-            raise EvoscopeError(
-                f"{name}={value!r} is unknown", f"choose one of {', '.join(map(repr, allowed))}"
-            )
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Write the first ``most`` names, then how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _check_option(on_error: str) -> None:
+    if on_error not in ("raise", "skip"):
+        raise EvoscopeError(f"on_error={on_error!r} is unknown", "choose 'raise' or 'skip'")

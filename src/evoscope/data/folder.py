@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evoscope.data.files import SUFFIXES, Check, Entry, Fingerprint, OnError, Reading, file_set, is_utf8
+from evoscope.data.files import SUFFIXES, Entry, OnError, Reading, file_set, is_utf8, listed
 from evoscope.data.images import ImageSet
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
@@ -24,8 +24,6 @@ def open_folder(
     val_fraction: float = 0.2,
     seed: int = 0,
     on_error: OnError = "raise",
-    fingerprint: Fingerprint = "auto",
-    check: Check = "auto",
     progress: Progress = silent,
 ) -> ImageSet:
     """Images of ``root/{train,test|val|valid|validation}/<class>/**`` or of ``root/<class>/**``.
@@ -43,7 +41,7 @@ def open_folder(
     split : ``train`` or ``test``.
     val_fraction : share of each class in the test split, in [0, 1); unused where there is a test folder.
     seed : of the split.
-    on_error, fingerprint, check, progress : see `evoscope.data.files.Reading`.
+    on_error, progress : see `evoscope.data.files.Reading`.
 
     Raises
     ------
@@ -52,7 +50,7 @@ def open_folder(
         cannot be decoded (all are listed).
     """
     _check_arguments(root, split, val_fraction)
-    reading = Reading(on_error, fingerprint, check, progress)
+    reading = Reading(on_error, progress)
     return open_layout(root, find_layout(root), split, reading, val_fraction, seed)
 
 
@@ -72,7 +70,11 @@ def find_layout(root: Path) -> Layout:
     """Tell what the folders right below ``root`` mean."""
     names = _subfolders(root)
     tests = [name for name in TEST_FOLDERS if name in names and _subfolders(root / name)]
-    note = f"not used: {', '.join(f'{name}/' for name in tests[1:])}" if len(tests) > 1 else None
+    note = (
+        f"folders that were not read: {', '.join(f'{name}/' for name in tests[1:])}"
+        if len(tests) > 1
+        else None
+    )
     if tests and "train" in names:
         return Layout(root / "train", root / tests[0], note)
     if tests and set(names) <= set(TEST_FOLDERS):
@@ -113,10 +115,12 @@ class _Scan:
     def notes(self) -> list[str]:
         notes = []
         if self.ignored:
+            files = "1 file" if self.ignored.total() == 1 else f"{self.ignored.total()} files"
             kinds = ", ".join(f"{suffix or 'no suffix'} {n}" for suffix, n in sorted(self.ignored.items()))
-            notes.append(f"{self.ignored.total()} files without an image suffix ignored ({kinds})")
+            notes.append(f"{files} without an image suffix left out ({kinds})")
         if self.outside:
-            notes.append(f"{self.outside} images outside class folders ignored")
+            images = "1 image" if self.outside == 1 else f"{self.outside} images"
+            notes.append(f"{images} outside class folders left out")
         return notes
 
 
@@ -173,7 +177,7 @@ def _class_names(tree: Path, scan: _Scan, layout: Layout) -> tuple[str, ...]:
     unknown = sorted(present - known)
     if unknown:
         raise EvoscopeError(
-            f"{tree} has classes that {layout.train} lacks ({_some(unknown)})",
+            f"{tree} has classes that {layout.train} lacks ({listed(unknown)})",
             "rename or remove these folders, or add them to the train split",
         )
     return tuple(sorted(known))
@@ -195,7 +199,7 @@ def _share(entries: Sequence[Entry], split: str, val_fraction: float, seed: int)
 def _refuse_empty(tree: Path, empty: Sequence[str]) -> None:
     if empty:
         raise EvoscopeError(
-            f"{len(empty)} class folders of {tree} have no usable images for training ({_some(empty)})",
+            f"{len(empty)} class folders of {tree} have no usable images for training ({listed(empty)})",
             "add images to them or remove them",
         )
 
@@ -204,7 +208,7 @@ def _refuse_odd_names(tree: Path, classes: Sequence[str]) -> None:
     odd = [ascii(name) for name in classes if not is_utf8(name)]
     if odd:
         raise EvoscopeError(
-            f"{tree} has class folders whose names are not UTF-8 ({_some(odd)})", "rename them"
+            f"{tree} has class folders whose names are not UTF-8 ({listed(odd)})", "rename them"
         )
 
 
@@ -212,13 +216,9 @@ def _refuse_duplicates(tree: Path, entries: Sequence[Entry]) -> None:
     twice = sorted(name for name, n in Counter(entry.id for entry in entries).items() if n > 1)
     if twice:
         raise EvoscopeError(
-            f"{tree} has files whose names differ only in Unicode spelling ({_some(twice)})",
+            f"{tree} has files whose names differ only in Unicode spelling ({listed(twice)})",
             "rename one of each",
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f", and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _check_arguments(root: Path, split: str, val_fraction: float) -> None:

@@ -1,4 +1,4 @@
-"""A set of labelled images with stable ids, whatever they are read from."""
+"""A set of labelled images with stable ids, whatever they are read from, and smaller sets of it."""
 
 import hashlib
 import math
@@ -55,7 +55,8 @@ class ImageSet:
     ``ids``: unique and stable under any directory order; ``labels``: int64 [images];
     ``rows``: int64 [images], position of each image in ``source``; ``fingerprint``: hex digest of what decides
     the pixels, the ids and the labels; ``concepts``: the ground truth, where it is known;
-    ``notes``: what was skipped or converted while opening the set, for the report.
+    ``notes``: one sentence each on what was left out or converted while the set was opened; sets made from this
+    one carry them on.
     """
 
     name: str

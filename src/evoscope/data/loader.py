@@ -18,7 +18,7 @@ from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
 
 Key = tuple[str, int, Fit]
-_CHUNK = 32
+_TOGETHER = 32  # images that are decoded as one piece of work
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Loader:
         """uint8 [b, 3, s, s] of each batch; decodes the whole set now when it fits."""
         if _size(self.images, self.prep) > self.memory:
             return _streamed(self.images, self.prep, rows, self.workers)
-        kept = _cache.get(self.images, self.prep, self.memory, self.workers, progress)
+        kept = DECODED.get(self.images, self.prep, self.memory, self.workers, progress)
         return (kept[torch.from_numpy(each)] for each in rows)
 
     def _batch(self, rows: Ints, piece: torch.Tensor) -> Batch:
@@ -141,17 +141,7 @@ class _Cache:
             self._kept.clear()
 
 
-_cache = _Cache()
-
-
-def clear_cache() -> None:
-    """Give back the memory of all decoded sets."""
-    _cache.clear()
-
-
-def cached_bytes() -> int:
-    """Memory that decoded sets take in this process."""
-    return _cache.bytes()
+DECODED = _Cache()
 
 
 class _Rows(Dataset[torch.Tensor | EvoscopeError]):
@@ -192,7 +182,7 @@ def _raised(piece: torch.Tensor | EvoscopeError) -> torch.Tensor:
 
 def _decoded(images: ImageSet, prep: Preprocessing, workers: int, progress: Progress) -> torch.Tensor:
     """All images as uint8 [images, 3, s, s], by threads where the source allows it, else streamed."""
-    chunks = np.array_split(np.arange(len(images)), -(-len(images) // _CHUNK))
+    chunks = np.array_split(np.arange(len(images)), -(-len(images) // _TOGETHER))
     if getattr(images.source, "thread_safe", False):
         pieces: Iterator[torch.Tensor] = map(_raised, in_threads(_Rows(images, prep).__getitem__, chunks))
     else:
@@ -200,7 +190,7 @@ def _decoded(images: ImageSet, prep: Preprocessing, workers: int, progress: Prog
     what = f"decoding {images.name} {images.split} at {prep.pixels} px"
     out = torch.empty((len(images), 3, prep.pixels, prep.pixels), dtype=torch.uint8)
     start = 0
-    for piece in progress(pieces, total=len(images), what=what, unit="image", size=_CHUNK):
+    for piece in progress(pieces, total=len(images), what=what, unit="image", size=_TOGETHER):
         out[start : start + len(piece)] = piece
         start += len(piece)
     return out

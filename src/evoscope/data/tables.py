@@ -1,6 +1,7 @@
-"""COMPAS: what a commercial score says of people who were arrested (ProPublica), as OpenXAI prepares it.
+"""Tables: COMPAS as OpenXAI prepares it, two of scikit-learn's, or any CSV file of numbers.
 
-Of the people in ``compas-scores-two-years.csv`` those stay that were scored within 30 days of the arrest, whose
+COMPAS tells what a commercial score says of people who were arrested (ProPublica). Of the
+people in ``compas-scores-two-years.csv`` those stay that were scored within 30 days of the arrest, whose
 later record is known, who were charged with a felony or a misdemeanour, and who have a score: 6,172. The class is
 the score: high (0), or medium and low (1).
 Sources: Angwin et al., Machine Bias, ProPublica 2016; Agarwal et al., OpenXAI, NeurIPS 2022.
@@ -12,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.datasets import load_breast_cancer, load_wine
-from sklearn.model_selection import train_test_split
 
 from evoscope.arrays import Array, Doubles, Floats, Ints
 from evoscope.data.images import digest
@@ -71,6 +70,8 @@ class Table:
 
 def split(values: Doubles, labels: Ints, seed: int) -> tuple[Part, Part]:
     """Draw a fifth of the rows of each class for the test."""
+    from sklearn.model_selection import train_test_split
+
     rows = np.arange(len(labels))
     train, test = train_test_split(
         rows, test_size=TEST_SHARE, stratify=labels, random_state=derive(seed, "table") % 2**32
@@ -235,7 +236,7 @@ def _check(frame: pd.DataFrame, columns: tuple[str, ...], source: str) -> None:
 
 
 NAMES = ("auto", "compas", "breast_cancer", "wine")
-_EMBEDDED = {"breast_cancer": load_breast_cancer, "wine": load_wine}
+_EMBEDDED = ("breast_cancer", "wine")
 
 
 def open_table(
@@ -300,7 +301,9 @@ def open_csv(path: Path, target: str, seed: int) -> Table:
 
 
 def _embedded(name: str, seed: int) -> Table:
-    found = _EMBEDDED[name]()
+    from sklearn import datasets
+
+    found = {"breast_cancer": datasets.load_breast_cancer, "wine": datasets.load_wine}[name]()
     labels = np.asarray(found.target, dtype=np.int64)
     train, test = split(np.asarray(found.data, dtype=np.float64), labels, seed)
     columns, names = (tuple(map(str, texts)) for texts in (found.feature_names, found.target_names))

@@ -1,9 +1,9 @@
 """Concepts in a layer's latent space, and whether they are what they claim to be (CDISCO).
 
-``latent`` passes over images and ``discover`` leads from there to the concepts of every class. ``gram`` sums up,
-``basis`` decomposes, ``ranking`` finds the directions of a class, ``refine`` splits them into unique concepts,
-``maps`` shows where they are. ``uniqueness``, ``popularity`` and ``alignment`` describe them; ``baselines`` finds
-directions by other methods; ``relevance``, ``truth`` and ``outliers`` test them. ``protocol`` names the choices.
+``latent`` passes over the images, with ``gradients``; ``basis`` sums up and decomposes a layer; ``ranking`` leads to
+the directions of every class; ``refine`` splits them into unique concepts. ``methods`` finds directions in other ways;
+``relevance``, ``truth`` and ``outliers`` with ``outlier_judging`` test them; ``following`` and ``virtual_neurons``
+follow them over training. ``protocol`` names the choices.
 """
 
 from evoscope.discovery.basis import ConceptBasis, Moments, svd_basis

@@ -1,4 +1,4 @@
-"""Concept directions of a layer, and those that the singular value decomposition gives (CDISCO, step 2)."""
+"""Sums over a layer, and its concept directions by the singular value decomposition (CDISCO, step 2)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -227,11 +227,6 @@ class NeuronAlignment:
 
     neuron: Ints
     component: Doubles
-
-    @property
-    def aligned(self) -> float:
-        """Share of the directions whose largest component reaches the published line."""
-        return float((np.abs(self.component) >= ALIGNED).mean())
 
 
 def neuron_alignment(directions: Doubles) -> NeuronAlignment:

@@ -1,4 +1,4 @@
-"""The directions of a run's last epoch, sought at every epoch that is looked at."""
+"""Directions of the last epoch, followed back through the earlier epochs of a run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

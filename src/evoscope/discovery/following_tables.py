@@ -1,4 +1,4 @@
-"""What was followed as tables: one row per direction, side and epoch, shares per epoch, and what is worth a picture."""
+"""Tables of the followed directions: one row per direction, side and epoch, and shares per epoch."""
 
 from collections.abc import Mapping, Sequence
 

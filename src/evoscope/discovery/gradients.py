@@ -19,7 +19,7 @@ from evoscope.arrays import Array, Doubles, Ints
 from evoscope.data.loader import Batch
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import overwritten_layers
-from evoscope.models.layers import as_map, capture, check_names, tap_point
+from evoscope.models.layers import as_map, capture, check_names, hook_point
 from evoscope.models.network import Network
 
 Reduced = Mapping[str, Tensor]
@@ -42,7 +42,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 
 @dataclass
-class GradientTaps:
+class GradientHooks:
     """Hooks that keep the maps of layers and reduce their gradients.
 
     ``overwritten``: layers whose map a later step changes in place; ``maps``: of the last forward pass, without
@@ -60,7 +60,7 @@ class GradientTaps:
         """Watch the layers; afterwards nothing of the batch is kept."""
         with ExitStack() as stack:
             for name in layers:
-                place = tap_point(module, name)
+                place = hook_point(module, name)
                 stack.callback(place.register_forward_hook(partial(self._tap, name)).remove)
             yield
         # The leaves' hooks know this object: a circle that would keep the maps until the garbage is collected.
@@ -195,13 +195,13 @@ class Reader:
             return dict(pooled), logits, {}
 
     def _with_gradients(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor, dict[tuple[str, str], Array]]:
-        taps = GradientTaps(self._overwritten)
-        with torch.enable_grad(), taps.attached(self.network.module, self.network.layers):
+        hooks = GradientHooks(self._overwritten)
+        with torch.enable_grad(), hooks.attached(self.network.module, self.network.layers):
             logits = _checked(self.network.module(batch.pixels), batch.labels)
-            pooled = {name: _pooled(name, kept) for name, kept in taps.maps.items()}
+            pooled = {name: _pooled(name, kept) for name, kept in hooks.maps.items()}
             extra: dict[tuple[str, str], Array] = {}
             for value, names, again in self._values(logits, batch.labels):
-                for layer, reduced in taps.backward(value, _reduced, again=again).items():
+                for layer, reduced in hooks.backward(value, _reduced, again=again).items():
                     extra.update({(layer, name): reduced[_KEY[name]].cpu().numpy() for name in names})
         return pooled, logits.detach(), extra
 

@@ -1,20 +1,15 @@
-"""Directions that owe nothing to the images: single neurons, and a random rotation of them."""
+"""Concept directions by other methods: neurons, rotations, k-means, ICA, NMF, linear probes, SVD and PCA."""
 
 import warnings
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.decomposition import NMF, FastICA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from evoscope.arrays import Array, Doubles, canonical, unit_rows
 from evoscope.data.images import ConceptTable
 from evoscope.discovery.basis import ConceptBasis, Moments, blocks, check_finite, svd_basis
-from evoscope.discovery.protocol import Side, Signs
+from evoscope.discovery.protocol import Signs
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
 
@@ -145,6 +140,9 @@ class KMeansCentres:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Cluster the images."""
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+
         count = max(2, components_within(features, self.components, layer, self.name))
         model = KMeans(count, n_init=STARTS, random_state=derive(seed, "kmeans") % 2**32)
         with warnings.catch_warnings():
@@ -168,6 +166,9 @@ class Independent:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Whiten, then rotate."""
+        from sklearn.decomposition import FastICA
+        from sklearn.exceptions import ConvergenceWarning
+
         count = components_within(features, self.components, layer, self.name)
         state = derive(seed, "ica") % 2**32
         model = FastICA(count, whiten="unit-variance", random_state=state, max_iter=ITERATIONS)
@@ -177,9 +178,6 @@ class Independent:
             warnings.simplefilter("ignore", RuntimeWarning)
             model.fit(features.astype("float64"))
         return as_basis(self.name, layer, canonical(model.components_), features, centred=True)
-
-
-ITERATIONS = 400
 
 
 @dataclass(frozen=True)
@@ -195,6 +193,9 @@ class NonNegative:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Factorise by coordinate descent."""
+        from sklearn.decomposition import NMF
+        from sklearn.exceptions import ConvergenceWarning
+
         count = components_within(features, self.components, layer, self.name)
         exact = np.asarray(features, dtype=np.float64)
         signed = bool((exact < 0).any())
@@ -210,22 +211,24 @@ class NonNegative:
 
 
 PROBE_ITERATIONS = 1000
+PROBE_STRENGTH = 0.1
+"""Inverse of the penalty, on standardised features."""
 
 
 @dataclass(frozen=True)
 class LinearProbes:
     """Normals of logistic regressions, one per concept that some but not all images show.
 
-    ``truth``: which concepts the images to be fitted show; ``strength``: inverse of the penalty, on
-    standardised features.
+    ``truth``: which concepts the images to be fitted show.
     """
 
     truth: ConceptTable
-    strength: float = 0.1
     name: str = "probes"
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Fit one concept after another; nothing is random."""
+        from sklearn.preprocessing import StandardScaler
+
         components_within(features, None, layer, self.name)
         shown = self.truth.present.mean(axis=0)
         usable = np.flatnonzero((shown > 0) & (shown < 1))
@@ -240,7 +243,9 @@ class LinearProbes:
         )
 
     def _normal(self, standard: Doubles, present: Array) -> Doubles:
-        model = LogisticRegression(C=self.strength, class_weight="balanced", max_iter=PROBE_ITERATIONS)
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(C=PROBE_STRENGTH, class_weight="balanced", max_iter=PROBE_ITERATIONS)
         return np.asarray(model.fit(standard, present).coef_[0], dtype=np.float64)
 
 
@@ -248,19 +253,16 @@ class LinearProbes:
 class Singular:
     """Right singular vectors of the features as they are (CDISCO, step 2).
 
-    ``components``: how many, all d unless given; ``signs``, ``side``: see `DiscoveryProtocol`.
+    ``components``: how many, all d unless given; ``signs``: see `DiscoveryProtocol`.
     """
 
     components: int | None = None
     signs: Signs = "canonical"
-    side: Side = "rows"
     name: str = "svd"
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Decompose the Gram matrix of the features."""
-        return svd_basis(
-            _moments(features, layer), signs=self.signs, side=self.side, rank=_rank(self.components, features)
-        )
+        return svd_basis(_moments(features, layer), signs=self.signs, rank=_rank(self.components, features))
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ from evoscope.arrays import Array, Bools, Doubles, Ints
 from evoscope.discovery.outliers import CONCEPT_SCORES, RIVALS
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
-from evoscope.stats import Interval, percentile_interval, t_interval, wins
+from evoscope.stats import LEVEL, Interval, percentile_interval, t_interval, wins
 
 Metric = Callable[[Bools, Doubles], float]
 RESAMPLES = 300
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Detection:
     k: int
 
 
-def detection(score: Array, outlier: Bools, seed: int, k: int | None = None) -> Detection:
+def detection(score: Array, outlier: Bools, seed: int) -> Detection:
     """Judge a score, larger meaning more of an outlier.
 
     Parameters
@@ -42,7 +41,6 @@ def detection(score: Array, outlier: Bools, seed: int, k: int | None = None) -> 
     score : [samples]; samples with NaN are left out, and counted.
     outlier : bool [samples].
     seed : of the bootstrap, which draws outliers and others separately so that their numbers stay.
-    k : of precision@k; the number of outliers unless given.
 
     Raises
     ------
@@ -51,7 +49,7 @@ def detection(score: Array, outlier: Bools, seed: int, k: int | None = None) -> 
     known = ~np.isnan(score)
     truth, values = np.asarray(outlier)[known], np.asarray(score, dtype=np.float64)[known]
     _check(truth)
-    size = k or int(truth.sum())
+    size = int(truth.sum())
     rows = _resamples(truth, seed)
 
     def judged(metric: Metric) -> Interval:
@@ -62,7 +60,7 @@ def detection(score: Array, outlier: Bools, seed: int, k: int | None = None) -> 
         auroc=judged(auroc),
         average_precision=judged(average_precision),
         precision_at_k=judged(partial(precision_at, k=size)),
-        outliers=int(truth.sum()),
+        outliers=size,
         samples=len(truth),
         left_out=int((~known).sum()),
         k=size,

@@ -1,12 +1,10 @@
-"""Outlier scores without concepts: uncertainty, Mahalanobis distance and nearest neighbours."""
+"""Outlier scores of samples, from concepts and without them (uncertainty, distances to other samples)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.covariance import LedoitWolf
-from sklearn.neighbors import NearestNeighbors
 
 from evoscope.arrays import Array, Doubles, Ints
 from evoscope.discovery.basis import ConceptBasis, svd_basis
@@ -31,6 +29,8 @@ def mahalanobis(features: Array, labels: Ints) -> Doubles:
     All classes share one covariance, shrunk as Ledoit and Wolf (2004) do, so that more dimensions than samples
     are allowed.
     """
+    from sklearn.covariance import LedoitWolf
+
     exact = np.asarray(features, dtype=np.float64)
     residuals = np.empty_like(exact)
     for label in np.unique(labels):
@@ -48,6 +48,8 @@ def knn_distance(features: Array, labels: Ints, neighbours: int = NEIGHBOURS) ->
 
     All others where there are fewer than ``neighbours``; NaN for the only sample of a class.
     """
+    from sklearn.neighbors import NearestNeighbors
+
     exact = np.asarray(features, dtype=np.float64)
     found = np.full(len(labels), np.nan)
     for label in np.unique(labels):

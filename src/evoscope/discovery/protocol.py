@@ -71,7 +71,7 @@ class DiscoveryProtocol:
 
 
 def corrected() -> DiscoveryProtocol:
-    """Return the protocol with the released code's defects mended (the default everywhere)."""
+    """Return the protocol with the released code's defects fixed (the default everywhere)."""
     return DiscoveryProtocol()
 
 

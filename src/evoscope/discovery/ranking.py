@@ -1,4 +1,4 @@
-"""Which directions matter for a class: how the evidence along them differs from the rest (CDISCO, step 3).
+"""The directions that matter for a class: those along which its evidence differs from the rest (CDISCO, step 3).
 
 z_k[j] = (mean_{S_k} p[j] - mean_{rest} p[j]) / std_{rest} p[j], where p(x)[j] = <g(x), v_j>, g(x) is the spatial
 mean of ReLU(G) * A, and S_k are the images *predicted* k. Sums and squares per class suffice, so scores of any

@@ -7,10 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import pdist
-from sklearn.cluster import AgglomerativeClustering, KMeans
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from evoscope.arrays import Array, Doubles, Ints, unit_rows
 from evoscope.discovery.basis import blocks, check_finite
@@ -92,6 +88,8 @@ def refine(
     ------
     EvoscopeError : features are NaN or infinite, or there are none.
     """
+    from threadpoolctl import threadpool_limits
+
     check_finite(features, layer)
     asked = np.arange(len(basis_directions)) if which is None else np.asarray(which, dtype=np.int64)
     turned = np.ones(len(asked), np.int64) if sides is None else np.asarray(sides, dtype=np.int64)
@@ -135,6 +133,8 @@ def top_images(features: Array, directions: Doubles, count: int) -> Iterator[Int
 
 def typical_distance(features: Array, seed: int) -> float:
     """Median distance between two images of a layer, over at most `SAMPLE` images drawn from ``features``."""
+    from scipy.spatial.distance import pdist
+
     if len(features) < 2:
         raise EvoscopeError("one image has no distances", "give at least two images")
     drawn = generator(seed, "typical distance").permutation(len(features))[:SAMPLE]
@@ -150,6 +150,9 @@ def cluster(points: Array, rule: RefineRule, scale: float = 1.0, seed: int = REL
     rule : thresholds, in units of ``scale``.
     seed : of k-means.
     """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     places = _compact(points)
     number = _ward_number(places, max(rule.ward * scale, _LEAST))
     means = KMeans(number, n_init=rule.starts, max_iter=rule.iterations, random_state=seed)
@@ -164,6 +167,8 @@ def cluster(points: Array, rule: RefineRule, scale: float = 1.0, seed: int = REL
 
 
 def _ward_number(places: Doubles, threshold: float) -> int:
+    from sklearn.cluster import AgglomerativeClustering
+
     if len(places) < 2:
         return 1
     ward = AgglomerativeClustering(n_clusters=None, distance_threshold=threshold, linkage="ward")
@@ -239,13 +244,12 @@ def bands(width: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(edges))
 
 
-def by_band(surviving: Ints, edges: tuple[int, ...] = ()) -> pd.DataFrame:
-    """Concepts by band of singular values.
+def by_band(surviving: Ints) -> pd.DataFrame:
+    """Concepts by band of singular values, see `bands`.
 
     Parameters
     ----------
     surviving : int64 [r], in the order of falling singular values.
-    edges : first index of each band, and the end; `bands` unless given.
 
     Returns
     -------
@@ -253,7 +257,7 @@ def by_band(surviving: Ints, edges: tuple[int, ...] = ()) -> pd.DataFrame:
     ``directions_with_zero``.
     """
     rows = []
-    for start, stop in pairwise(edges or bands(len(surviving))):
+    for start, stop in pairwise(bands(len(surviving))):
         part = surviving[start:stop]
         rows.append((start, stop - 1, len(part), float(part.mean()), int((part == 0).sum())))
     columns = ["first_index", "last_index", "directions", "mean_clusters", "directions_with_zero"]

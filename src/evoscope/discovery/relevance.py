@@ -1,11 +1,10 @@
-"""What the network loses when a direction is projected out of a layer's map."""
+"""Relevance of directions to the network: ablation, derivatives, energy, gaps and stability over resamples."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import brentq, linear_sum_assignment
 from torch import Tensor
 
 from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, unit_rows
@@ -19,7 +18,7 @@ from evoscope.evolution.suffix import Recorder, Suffix, find_suffixes, run_suffi
 from evoscope.models.layers import channel_axis
 from evoscope.models.network import Network
 from evoscope.seeds import derive, generator
-from evoscope.stats import Interval, bootstrap_interval, percentile_interval
+from evoscope.stats import LEVEL, Interval, bootstrap_interval, percentile_interval
 
 TOGETHER = 8
 
@@ -192,6 +191,8 @@ def equal_energy_directions(matrix: Doubles, target: float, count: int, seed: in
 
 
 def _weighed(gaussian: Doubles, values: Doubles, target: float) -> Doubles:
+    from scipy.optimize import brentq
+
     logs = np.log(np.maximum(values / max(values.max(), _FLOOR), _FLOOR))
 
     def at(power: float) -> Doubles:
@@ -206,9 +207,6 @@ def _weighed(gaussian: Doubles, values: Doubles, target: float) -> Doubles:
     if excess(_STEEPEST) <= 0:
         return at(_STEEPEST)
     return at(float(brentq(excess, -_STEEPEST, _STEEPEST, xtol=1e-14, rtol=1e-14)))
-
-
-LEVEL = 0.95
 
 
 def cut(values: Doubles, reference: Doubles) -> tuple[Bools, float]:
@@ -272,6 +270,8 @@ class Match:
 
 def matched(first: Doubles, second: Doubles) -> Match:
     """Match rows [r, d] with rows [s, d], whatever their signs and lengths."""
+    from scipy.optimize import linear_sum_assignment
+
     cosines = np.abs(unit_rows(first) @ unit_rows(second).T)
     own, other = linear_sum_assignment(-cosines)
     partner = np.full(len(first), -1, dtype=np.int64)

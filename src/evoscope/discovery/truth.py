@@ -1,4 +1,4 @@
-"""Where in an image a concept is: projections of feature maps, and segments of them (CDISCO, step 5)."""
+"""Concept maps and segments, and how well concepts recover and locate known truth (CDISCO, step 5)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -23,10 +22,9 @@ from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
 from evoscope.stats import Interval, bootstrap_interval, correlations
 
-OVERLAY = 85.0
 SEGMENT = 80.0
 BOARD = 4
-"""Published percentiles of an overlay and of a segment, and images on a board."""
+"""Published percentile of a segment, and images on a board."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +87,11 @@ def peaks(maps: Array) -> Ints:
     return np.stack(np.divmod(flat, maps.shape[-1]), axis=-1).astype(np.int64)
 
 
-def board(scores: Array, count: int = BOARD, among: Bools | None = None) -> Ints:
-    """Images of each concept's board, int64 [concepts, count]: the most activating, -1 beyond.
-
-    Parameters
-    ----------
-    scores : [images, concepts], <phi, v>.
-    among : bool [images], which images may be shown; all unless given.
-    """
-    allowed = np.arange(len(scores)) if among is None else np.flatnonzero(among)
-    shown = np.full((scores.shape[1], count), -1, dtype=np.int64)
-    for concept, column in enumerate(scores[allowed].T):
-        best = allowed[most_activating(column, count)]
+def board(scores: Array) -> Ints:
+    """Images of each concept's board, int64 [concepts, 4]: the largest of scores [images, concepts], -1 beyond."""
+    shown = np.full((scores.shape[1], BOARD), -1, dtype=np.int64)
+    for concept, column in enumerate(scores.T):
+        best = most_activating(column, BOARD)
         shown[concept, : len(best)] = best
     return shown
 
@@ -124,7 +115,6 @@ def localise(
     directions: Doubles,
     concepts: Ints,
     *,
-    percentile: float = SEGMENT,
     batch_size: int = 64,
     progress: Progress = silent,
 ) -> pd.DataFrame:
@@ -137,7 +127,6 @@ def localise(
     layer : dotted name.
     directions : float64 [concepts, d], one per concept, on the side that detects it.
     concepts : int64 [concepts], columns of the concept table.
-    percentile : of the segment.
     batch_size, progress : of the pass.
 
     Returns
@@ -158,7 +147,7 @@ def localise(
     names = [images.concepts.names[concept] for concept in concepts]
     rows = []
     for batch in map_batches(network, loader.ordered(progress), layer, directions, pixels):
-        parts, places = segments(batch.maps, percentile), peaks(batch.maps)
+        parts, places = segments(batch.maps, SEGMENT), peaks(batch.maps)
         for number, image in enumerate(batch.rows):
             masks = source.masks(int(images.rows[image]), pixels)
             for concept, mask in _masks(masks, names, shown[image]):
@@ -263,6 +252,8 @@ def _best_detectors(scores: Array, present: Bools) -> tuple[Ints, Ints]:
 
 def _matched(chosen: Doubles, judged: Doubles) -> tuple[Ints, Doubles]:
     """Match on |correlation| in one set, and give the correlation in the other with the sign of the first."""
+    from scipy.optimize import linear_sum_assignment
+
     rows, concepts = linear_sum_assignment(-np.abs(chosen))
     partner = np.full(chosen.shape[1], -1, dtype=np.int64)
     found = np.zeros(chosen.shape[1])

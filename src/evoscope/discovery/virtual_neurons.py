@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from sklearn.neighbors import NearestNeighbors
 
 from evoscope.activations.stimuli import NeuronIndex, Status, Stimuli
 from evoscope.arrays import Array, Doubles, Ints, SmallInts, unit_rows
@@ -126,6 +124,8 @@ def on_the_map(vectors: Doubles, anchors: Array, places: Array, neighbours: int 
     -------
     float64 [rows, 2], NaN for unplaced rows, and everywhere without anchors. A vector that is an anchor gets its place.
     """
+    from sklearn.neighbors import NearestNeighbors
+
     found = np.full((len(vectors), 2), np.nan)
     known = np.isfinite(anchors).all(axis=1) & np.isfinite(places).all(axis=1)
     rows = np.isfinite(vectors).all(axis=1)
@@ -153,6 +153,8 @@ def match(rows: Doubles, others: Doubles) -> Match:
 
     Unplaced vectors (NaN) have no partner, and where one side has more vectors some of it have none.
     """
+    from scipy.optimize import linear_sum_assignment
+
     partner = np.full(len(rows), -1, dtype=np.int64)
     similarity = np.full(len(rows), np.nan)
     left, right = np.flatnonzero(placed_rows(rows)), np.flatnonzero(placed_rows(others))

@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from scipy import stats as distributions
 from torch import Tensor, nn
 
 from evoscope.activations.stimuli import NeuronIndex
@@ -15,7 +14,7 @@ from evoscope.arrays import Doubles, Ints
 from evoscope.data.images import ImageSet
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import Pair, images_within, importance_bytes, loader_of, refuse_non_finite
-from evoscope.models.layers import as_map, capture, tap_point
+from evoscope.models.layers import as_map, capture, hook_point
 from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
 
@@ -60,14 +59,14 @@ def _sensitivities(
     wanted = layers or pair.layers
     with torch.no_grad(), capture(pair.after.module, wanted, partial(_kept, pair)) as later:
         pair.after.module(pixels)
-    taps = _Taps(later, reduce, pair.overwritten)
-    with torch.enable_grad(), taps.attached(pair.before.module, wanted):
+    hooks = _Hooks(later, reduce, pair.overwritten)
+    with torch.enable_grad(), hooks.attached(pair.before.module, wanted):
         logits = pair.before.module(pixels)
         if logits.requires_grad:
-            torch.autograd.backward(logits[:, label].sum(), inputs=taps.leaves)
-    # Their hooks know the taps: a circle that would keep this batch's maps until the garbage is collected.
-    taps.leaves.clear()
-    return {name: taps.result(name) for name in wanted}
+            torch.autograd.backward(logits[:, label].sum(), inputs=hooks.leaves)
+    # Their hooks know the hooks: a circle that would keep this batch's maps until the garbage is collected.
+    hooks.leaves.clear()
+    return {name: hooks.result(name) for name in wanted}
 
 
 def _kept(pair: Pair, name: str, activation: Tensor) -> Tensor:
@@ -84,7 +83,7 @@ def _terms(gradient: Tensor, change: Tensor) -> Tensor:
 
 
 @dataclass
-class _Taps:
+class _Hooks:
     """Hooks on the earlier network: each reduces a layer's gradient when the backward pass reaches it.
 
     ``later``: maps of the later network; each gives way to its change as soon as the earlier map is known.
@@ -101,7 +100,7 @@ class _Taps:
     def attached(self, module: nn.Module, layers: tuple[str, ...]) -> Iterator[None]:
         with ExitStack() as stack:
             for name in layers:
-                place = tap_point(module, name)
+                place = hook_point(module, name)
                 stack.callback(place.register_forward_hook(partial(self._tap, name)).remove)
             yield
 
@@ -239,6 +238,8 @@ def significance(found: EvolutionImportance) -> tuple[Doubles, Doubles]:
     -------
     p and q (Benjamini-Hochberg), float64 [neurons] each.
     """
+    from scipy import stats as distributions
+
     moved = found.positive + found.negative
     p = np.asarray(distributions.binom.sf(found.positive - 1, moved, 0.5), dtype=np.float64)
     return p, np.asarray(distributions.false_discovery_control(p), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Two states of one network, and whether they can be compared."""
+"""Two states of one network, whether they can be compared, and the memory that comparing them takes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

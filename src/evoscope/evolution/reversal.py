@@ -1,4 +1,4 @@
-"""What a class's accuracy loses when evolutions are taken back (ConceptEvo, reversal experiment).
+"""Accuracy that a class loses when evolutions are reverted (ConceptEvo, reversal experiment).
 
 For one layer and one set of its channels, the later network runs with those channels' maps as the earlier
 network had them. Both networks run once per batch; each layer's conditions then run together through what

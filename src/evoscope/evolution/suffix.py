@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.layers import tap_point
+from evoscope.models.layers import hook_point
 
 INPUT = -1
 """Stands for the images themselves among the calls."""
@@ -165,7 +165,7 @@ def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
 
 
 def _suffix(module: nn.Module, layer: str, recorder: Recorder, pixels: Tensor) -> Suffix:
-    place = _name_of(module, tap_point(module, layer))
+    place = _name_of(module, hook_point(module, layer))
     ends = {call.number: call for call in recorder.calls}
     at = next((call for call in recorder.calls if call.name == place), None)
     if at is None:

@@ -1,4 +1,4 @@
-"""From counts of correct predictions to the drops of the reversal experiment, and whether their order holds."""
+"""Drops of the reversal experiment from counts of correct predictions, their order, and ranks against the truth."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -200,7 +200,7 @@ class Ranked:
     of: int
 
 
-def ranked(score: Doubles, chosen: Bools, layer: Array, seed: int, shuffles: int = SHUFFLES) -> Ranked:
+def ranked(score: Doubles, chosen: Bools, layer: Array, seed: int) -> Ranked:
     """Compare a score of neurons with a choice of them, layer by layer, and with chance.
 
     Parameters
@@ -208,7 +208,7 @@ def ranked(score: Doubles, chosen: Bools, layer: Array, seed: int, shuffles: int
     score : float64 [neurons].
     chosen : bool [neurons], the neurons that should rank.
     layer : integers [neurons]; scores are compared within a layer only, since bins are cut within layers.
-    seed, shuffles : of the null.
+    seed : of the null.
     """
     observed = auc_within(score, chosen, layer)
     count = int(chosen.sum())
@@ -218,7 +218,7 @@ def ranked(score: Doubles, chosen: Bools, layer: Array, seed: int, shuffles: int
     draws = shuffled(
         lambda stream: auc_within(score, chosen[shuffle_within(layer, stream)], layer),
         derive(seed, "important neurons"),
-        shuffles,
+        SHUFFLES,
     )
     null = summary(draws)
     p = exceedance(observed, draws)

@@ -1,4 +1,4 @@
-"""Which layers of a module hold its neurons, by dotted name.
+"""Layers that hold the neurons of a module, by dotted name, and the hooks that read them.
 
 A neuron is a channel of one of these layers. Where an in-place ReLU follows a convolution both are one
 tensor, so ``once`` lists the ReLU alone (ConceptEvo's released code listed both).
@@ -61,13 +61,13 @@ def capture(
     keep = reduce or _whole_map
     with ExitStack() as stack:
         for name in layers:
-            place = tap_point(module, name)
+            place = hook_point(module, name)
             hook = partial(_read, kept, keep, name)
             stack.callback(place.register_forward_hook(hook).remove)
         yield kept
 
 
-def tap_point(module: nn.Module, name: str) -> nn.Module:
+def hook_point(module: nn.Module, name: str) -> nn.Module:
     """Find the module after which the tensor that layer ``name`` returns has its final value."""
     layer = module.get_submodule(name)
     place, _, key = name.rpartition(".")
@@ -142,7 +142,7 @@ def default_layers(module: nn.Module, listing: Listing = "once") -> tuple[str, .
     ------
     EvoscopeError : when the module has neither known blocks nor convolutions.
     """
-    models = torchvision.models
+    models = torchvision().models
     if isinstance(module, models.VGG):
         return _vgg(module, listing)
     if isinstance(module, models.Inception3):

@@ -75,8 +75,8 @@ class ModelSpec:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def closest(name: str, known: Iterable[str], n: int = 4) -> str:
-    """List the ``n`` known names most like ``name``, as text: ``'vgg16', 'vgg16_bn'``."""
+def closest(name: str, known: Iterable[str]) -> str:
+    """List the four known names most like ``name``, as text: ``'vgg16', 'vgg16_bn'``."""
     choices = list(known)
-    alike = difflib.get_close_matches(name, choices, n=n, cutoff=0.4) or choices[:n]
+    alike = difflib.get_close_matches(name, choices, n=4, cutoff=0.4) or choices[:4]
     return ", ".join(repr(choice) for choice in alike)

@@ -1,4 +1,4 @@
-"""From a specification to a network that is ready to be looked into."""
+"""Networks from specifications: torchvision's, the families at other sizes, or a user's own function."""
 
 import importlib
 import inspect
@@ -32,6 +32,7 @@ from evoscope.models.torchvision_models import (
     minimum_pixels,
 )
 from evoscope.seeds import derive
+from evoscope.torchvision_compat import torchvision
 
 CLASS_ARGUMENTS = ("n_classes", "num_classes")
 
@@ -83,6 +84,7 @@ def find_function(factory: str, key: str = "model.factory") -> Callable[..., Any
 
 def _import(place: str, asked: str) -> ModuleType:
     try:
+        torchvision()  # most such modules import it, which works on every pair of torch and torchvision only after this
         return importlib.import_module(place)
     except ModuleNotFoundError as error:
         raise EvoscopeError(
@@ -91,7 +93,7 @@ def _import(place: str, asked: str) -> ModuleType:
         ) from error
     except Exception as error:
         raise EvoscopeError(
-            f"importing {place!r} failed ({type(error).__name__}: {error})", "mend that module first"
+            f"importing {place!r} failed ({type(error).__name__}: {error})", "fix that module first"
         ) from error
 
 
@@ -140,7 +142,7 @@ def validate(spec: ModelSpec) -> None:
 
     Raises
     ------
-    EvoscopeError : the first thing that is wrong, and how to mend it.
+    EvoscopeError : the first thing that is wrong, and how to fix it.
     """
     if not 0 < spec.width <= 8:
         raise EvoscopeError(f"a network cannot have width {spec.width}", "choose model.width between 0 and 8")

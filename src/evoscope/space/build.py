@@ -1,17 +1,15 @@
-"""From the base model's stimuli to a semantic space (ConceptEvo, steps 1.2 to 2.1)."""
+"""The semantic space: from the base model's stimuli to vectors, projections, a map (ConceptEvo, steps 1.2 to 2.1)."""
 
 import warnings
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from evoscope.activations.stimuli import Stimuli
 from evoscope.arrays import Array, Bools, Doubles, Floats, SmallInts, canonical
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
-from evoscope.space.image_embedding import embed_images, embed_indirectly
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
 from evoscope.space.skipgram import Groups, NeuronVectors, coactivation, counted_stimuli, embed_neurons
 
@@ -37,6 +35,8 @@ def build_space(
     EvoscopeError
         The stimuli do not fit the protocol, nothing is co-activated, or a step diverges.
     """
+    from evoscope.space.image_embedding import embed_images, embed_indirectly
+
     images = counted_stimuli(base, protocol)
     groups = coactivation(images)
     trained = _taking_part(groups, len(images), protocol)
@@ -222,6 +222,7 @@ class _Umap:
 
     def __init__(self, points: Floats, seed: int) -> None:
         import umap  # takes seconds to import
+        from sklearn.neighbors import NearestNeighbors
 
         self._nearest = NearestNeighbors().fit(points)
         self._model = umap.UMAP(n_components=2, random_state=seed % 2**32, init="pca", n_jobs=1)

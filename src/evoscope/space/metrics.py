@@ -1,4 +1,4 @@
-"""How well neurons are aligned: the form of a measure, and the measures of a single projection."""
+"""Alignment measures with intervals and nulls: coverage, self-projection, retrieval and changes over epochs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -6,10 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from evoscope.activations.stimuli import NeuronConcepts
-from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, SmallInts, unit_rows
+from evoscope.arrays import IN_MEMORY, Array, Bools, Doubles, Floats, Ints, SmallInts, unit_rows
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
 from evoscope.space.protocol import Projection, SemanticSpace
@@ -45,11 +44,6 @@ class Measure:
     null_low: float
     null_high: float
     n: int
-
-    @property
-    def above_null(self) -> bool:
-        """Whether the interval lies wholly above the null's."""
-        return self.low > self.null_high
 
 
 def measure(metric: str, model: str, epoch: int, found: Interval, null: Interval) -> Measure:
@@ -154,8 +148,6 @@ def _cosine_null(own: Doubles, projected: Doubles, seed: int) -> Interval:
 
 # Cosines that agree to so many decimals are tied: a collapsed model's neurons all are.
 TIE_DECIMALS = 9
-# Cosines held in memory at once (8 bytes each, a few times over).
-_CHUNK = 4_000_000
 
 
 def same_neuron_retrieval(
@@ -207,12 +199,14 @@ def ranks(queries: Doubles, candidates: Doubles) -> Floats:
     queries : [q, dim]; candidates : [c, dim].
     """
     left, right = unit_rows(queries), unit_rows(candidates)
-    size = max(1, _CHUNK // len(right))
+    size = max(1, IN_MEMORY // len(right))
     parts = [_rank_rows(left[start : start + size] @ right.T) for start in range(0, len(left), size)]
     return np.concatenate(parts)
 
 
 def _rank_rows(cosines: Doubles) -> Floats:
+    from scipy.stats import rankdata
+
     return rankdata(-np.round(cosines, TIE_DECIMALS), axis=1).astype(np.float32)
 
 

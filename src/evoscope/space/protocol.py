@@ -1,4 +1,4 @@
-"""The choices behind a semantic space, and the three sets of them that have names."""
+"""The semantic space as an artefact, and the choices behind it with their three named sets."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -88,7 +88,7 @@ def _positive(name: str, value: float) -> None:
 
 
 def corrected() -> SpaceProtocol:
-    """Return the protocol with the released code's defects mended (the default everywhere)."""
+    """Return the protocol with the released code's defects fixed (the default everywhere)."""
     return SpaceProtocol()
 
 

@@ -1,12 +1,11 @@
-"""Concept purity across models: do neurons that respond to the same concept lie together."""
+"""Concept purity across models, and agreement of the space with shared stimuli."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
-from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, SmallInts, unit_rows
+from evoscope.arrays import IN_MEMORY, Array, Bools, Doubles, Floats, Ints, SmallInts, unit_rows
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
 from evoscope.space.metrics import RESAMPLES, SHUFFLES, Measure, measure, placed_rows
@@ -19,9 +18,6 @@ from evoscope.stats import (
     shuffle_within,
     summary,
 )
-
-# Cosines held in memory at once (8 bytes each, a few times over).
-_CHUNK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -104,7 +100,7 @@ def nearest_of_others(unit: Doubles, model: Ints, neighbours: int) -> Ints:
     found = np.full((len(unit), neighbours), -1, dtype=np.int64)
     for own in np.unique(model):
         mine, others = np.flatnonzero(model == own), np.flatnonzero(model != own)
-        size = max(1, _CHUNK // len(others))
+        size = max(1, IN_MEMORY // len(others))
         for start in range(0, len(mine), size):
             rows = mine[start : start + size]
             best = _top(unit[rows] @ unit[others].T, neighbours)
@@ -173,10 +169,6 @@ def _unlabelled(models: Sequence[LabelledNeurons]) -> Doubles:
 
 def _unplaced(models: Sequence[LabelledNeurons]) -> Doubles:
     return np.array([(~placed_rows(m.vectors)).mean() for m in models])
-
-
-# Weights held in memory at once (8 bytes each) while bootstrapping.
-_CHUNK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -249,6 +241,8 @@ def jaccard(images: SmallInts, first: Ints, second: Ints) -> Doubles:
 
 
 def _sample(images: SmallInts, pairs: int, stream: np.random.Generator) -> _Pairs:
+    from scipy.stats import rankdata
+
     if len(images) < 3:
         raise EvoscopeError(
             f"only {len(images)} neurons are placed, too few to correlate", "check the health of the model"
@@ -278,6 +272,8 @@ def _any_two(neurons: int, pairs: int, stream: np.random.Generator) -> Ints:
 
 
 def _cosine_ranks(unit: Doubles, sample: _Pairs) -> Doubles:
+    from scipy.stats import rankdata
+
     cosines = np.einsum("pd,pd->p", unit[sample.first], unit[sample.second])
     return np.asarray(rankdata(np.round(cosines, 9)), dtype=np.float64)
 
@@ -294,7 +290,7 @@ def _interval(unit: Doubles, sample: _Pairs, seed: int) -> Interval:
     value = _correlation(x, sample.overlap)
     moments = _moments(x, sample.overlap)
     stream = generator(seed, "neurons")
-    size = max(1, _CHUNK // len(x))
+    size = max(1, IN_MEMORY // len(x))
     parts = [
         _weighted(moments, _weights(sample, len(unit), min(size, RESAMPLES - start), stream))
         for start in range(0, RESAMPLES, size)

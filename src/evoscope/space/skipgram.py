@@ -10,7 +10,6 @@ from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, SmallInts
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive, generator
-from evoscope.space.kernels import draw_pairs, random_state, train_pairs
 from evoscope.space.protocol import SpaceProtocol
 
 
@@ -200,6 +199,8 @@ class _Training:
     """Vectors under training, and the stream that draws their pairs."""
 
     def __init__(self, groups: Groups, neurons: int, protocol: SpaceProtocol, seed: int) -> None:
+        from evoscope.space.kernels import random_state
+
         self.vectors = generator(seed, "neuron start").uniform(-0.5, 0.5, (neurons, protocol.dim))
         self.gradients: list[float] = []
         self._protocol = protocol
@@ -207,6 +208,8 @@ class _Training:
         self._state = random_state(derive(seed, "skip-gram pairs"))
 
     def epoch(self, number: int) -> float:
+        from evoscope.space.kernels import train_pairs
+
         pairs, negatives = self._draw()
         gradient = float(train_pairs(self.vectors, pairs, negatives, self._protocol.skipgram_lr))
         if not np.isfinite(gradient):
@@ -235,6 +238,8 @@ class _Judge:
             self._pairs, self._negatives = self._hold_out(groups, neurons, seed)
 
     def _hold_out(self, groups: Groups, neurons: int, seed: int) -> tuple[SmallInts, SmallInts]:
+        from evoscope.space.kernels import random_state
+
         held = hold_out(groups, neurons, HELD_OUT, seed)
         if not held.any():  # a handful of images: watch the pairs that are trained on
             held[:] = True
@@ -267,6 +272,8 @@ class _Judge:
 def _draw(
     offsets: Array, members: SmallInts, neurons: int, protocol: SpaceProtocol, state: Array
 ) -> tuple[SmallInts, SmallInts]:
+    from evoscope.space.kernels import draw_pairs
+
     pairs, negatives = draw_pairs(offsets, members, _NO_LIMIT, neurons, protocol.negatives, state)
     return pairs, negatives
 

@@ -1,4 +1,4 @@
-"""One epoch of training and its scores."""
+"""One epoch of training, and the scores of a module."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Training that ends when held-out images no longer gain by it, with the last weights kept (CDISCO's stamps)."""
+"""Training that ends when held-out images no longer gain by it (CDISCO's stamped images)."""
 
 import math
 from collections.abc import Iterator, Sequence

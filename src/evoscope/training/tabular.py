@@ -1,4 +1,4 @@
-"""Training on the rows of a table: Adam on the cross-entropy, all rows in memory."""
+"""Multilayer perceptrons for the rows of a table: Adam on the cross-entropy, all rows in memory."""
 
 from collections import OrderedDict
 from collections.abc import Sequence

@@ -13,14 +13,13 @@ from evoscope.viz.charts import (
 from evoscope.viz.maps import Limits, background, circles, map_frame, map_limits, move, path, points
 from evoscope.viz.pictures import heat_over, message, patch_grid, remark
 from evoscope.viz.sheet import Sheet, save_figure
-from evoscope.viz.style import base_colour, colour_of, family_of, label_of, use_style
+from evoscope.viz.style import colour_of, family_of, label_of, use_style
 
 __all__ = [
     "Limits",
     "Sheet",
     "accuracy_curves",
     "background",
-    "base_colour",
     "circles",
     "colour_of",
     "family_of",

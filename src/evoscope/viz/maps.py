@@ -21,13 +21,16 @@ class Limits:
     half: float
 
 
-def map_limits(x: Doubles, y: Doubles, margin: float = 0.04) -> Limits:
+MARGIN = 0.04
+"""Room on each side of a map, as a share of it."""
+
+
+def map_limits(x: Doubles, y: Doubles) -> Limits:
     """Smallest square around all placed neurons, with a margin; the unit square where none is placed.
 
     Parameters
     ----------
     x, y : [neurons], map units; not finite: unplaced.
-    margin : room on each side as a share of the square.
     """
     placed = np.isfinite(x) & np.isfinite(y)
     if not placed.any():
@@ -36,7 +39,7 @@ def map_limits(x: Doubles, y: Doubles, margin: float = 0.04) -> Limits:
     high = np.array([x[placed].max(), y[placed].max()])
     centre = (low + high) / 2
     half = float((high - low).max()) / 2 or 0.5
-    return Limits(float(centre[0]), float(centre[1]), half / (1 - 2 * margin))
+    return Limits(float(centre[0]), float(centre[1]), half / (1 - 2 * MARGIN))
 
 
 def map_frame(axes: Axes, limits: Limits) -> Axes:

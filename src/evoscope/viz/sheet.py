@@ -60,13 +60,11 @@ class Sheet:
             weight = "bold" if bold else "normal"
             self.figure.text(*place, plain(shown), size=size, weight=weight, ha=across, color=color or INK)
 
-    def swatch(
-        self, left: float, top: float, colour: str, dashes: Dashes = "-", marker: str = "", wide: float = 0.2
-    ) -> Line2D:
+    def swatch(self, left: float, top: float, colour: str, dashes: Dashes = "-", marker: str = "") -> Line2D:
         """Short line (or marker) of a legend, ``top`` at the upper edge of the text that follows it."""
         left += 0.04 if marker else 0.0
         line = Line2D(
-            [left / self.width, (left + wide) / self.width],
+            [left / self.width, (left + 0.2) / self.width],
             [1 - (top + 0.05) / self.height] * 2,
             color=colour,
             lw=1.4,

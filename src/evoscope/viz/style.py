@@ -93,11 +93,6 @@ def family_of(run: str) -> str:
     return look_of(run).family
 
 
-def base_colour() -> str:
-    """Grey of the base model's neurons behind those of another model."""
-    return FAINT
-
-
 DOTS = "…"
 _RULER = TextToPath()
 

@@ -7,7 +7,6 @@ from evoscope.data.scenes.source import (
     Confounder,
     SceneSource,
     concept_scenes,
-    rule_concepts,
     scene_source,
     stamp_disagrees,
 )
@@ -36,7 +35,6 @@ __all__ = [
     "concept_scenes",
     "irrelevant_concepts",
     "relevant_concepts",
-    "rule_concepts",
     "rules",
     "scene_source",
     "stamp_disagrees",

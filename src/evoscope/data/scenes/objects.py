@@ -1,4 +1,4 @@
-"""Outlines of the main objects as signed distances, and where parts are attached to them.
+"""Main objects, their parts and the props of a scene: outlines as signed distances, and how they are painted.
 
 Own units: a body fits the square from -1 to 1, v points down. Distances are negative inside and exact enough
 outside for soft shadows: symmetry folds a polygon onto one edge, whose distance is elementary.

@@ -1,4 +1,4 @@
-"""Painting anti-aliased layers into the part of an image they touch."""
+"""The canvas of a scene: anti-aliased layers, colours, backgrounds and textures."""
 
 from collections.abc import Callable
 from colorsys import hsv_to_rgb

@@ -1,4 +1,4 @@
-"""Drawing scenes at random, each of exactly one class."""
+"""Scenes drawn at random, each of exactly one class, and what is visible in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

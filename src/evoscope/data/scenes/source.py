@@ -1,13 +1,10 @@
-"""The generated data set: an ImageSet whose images are drawn when read, with its ground truth."""
+"""The generated data set: images that are drawn when read, their ground truth, and baselines on their pixels."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from evoscope.arrays import Array, Bools, Bytes, Floats, Ints
+from evoscope.arrays import Array, Bools, Bytes, Floats
 from evoscope.data.images import SQUASH, ConceptTable, Fit, ImageSet, digest
 from evoscope.data.scenes.objects import BEHIND, SHAPE_TABLE, box, paint_part, paint_prop, reach
 from evoscope.data.scenes.painting import (
@@ -272,18 +269,6 @@ def stamp_disagrees(images: ImageSet) -> Bools:
     return np.array([stamp is not None and stamp.disagrees for stamp in stamps], bool)
 
 
-def rule_concepts(images: ImageSet) -> Ints:
-    """Pair each class with the concepts that define it, int64 [pairs, 2] of (label, column of the table)."""
-    assert images.concepts is not None
-    names = images.concepts.names
-    pairs = [
-        (label, names.index(concept))
-        for label, rule in enumerate(rules(len(images.class_names)))
-        for concept in sorted(rule.concepts)
-    ]
-    return np.array(pairs, np.int64)
-
-
 HISTOGRAM_BINS = 8
 _ITERATIONS = 300
 _TOLERANCE = 1e-3
@@ -333,6 +318,10 @@ def _stack(images: ImageSet, pixels: int) -> Bytes:
 
 def _accuracy(features: list[Array], train: ImageSet, test: ImageSet, seed: int) -> float:
     """Best over a few strengths of regularisation, so that the baseline is not weak by neglect."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     scores = []
     for strength in _STRENGTHS:
         solver = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE, random_state=seed)

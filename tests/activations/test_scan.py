@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.stimuli_pass import released_stimuli
-from evoscope.activations.scan import Scan, activation_pass, finish, scan_shard, scratch
+from evoscope.activations.scan import Scan, activation_pass, scan_batches, scratch
 from evoscope.activations.stimuli import Status
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
@@ -64,7 +64,7 @@ def integer_pixels(images, seed=0):
 
 def whole_pass(network, pixels, scan, batch_size=64):
     ids = tuple(f"image-{i}" for i in range(len(pixels)))
-    return finish(scan_shard(network, torch.split(pixels, batch_size), len(pixels), scan), ids, scan)
+    return scan_batches(network, torch.split(pixels, batch_size), ids, scan)
 
 
 def maps_in_float64(network, pixels):
@@ -80,12 +80,11 @@ class Expected:
     values: np.ndarray
     cells: np.ndarray
     maxima: np.ndarray
-    means: np.ndarray
 
 
 def by_definition(network, pixels, k):
     """Stimuli from the definition: one neuron and one image at a time."""
-    maxima, means, images, values, cells = [], [], [], [], []
+    maxima, images, values, cells = [], [], [], []
     for maps in maps_in_float64(network, pixels).values():
         for channel in range(maps.shape[1]):
             column = [float(image[channel].max()) for image in maps]
@@ -96,8 +95,7 @@ def by_definition(network, pixels, k):
             values.append([rank[i] for i in order] + [-math.inf] * missing)
             cells.append([first_peak(maps[i, channel], rank[i]) for i in order] + [(-1, -1)] * missing)
             maxima.append(column)
-            means.append(maps[:, channel].mean((1, 2)))
-    return Expected(*map(np.array, (images, values, cells)), np.array(maxima).T, np.array(means).T)
+    return Expected(*map(np.array, (images, values, cells)), np.array(maxima).T)
 
 
 def first_peak(plane, value):
@@ -116,13 +114,12 @@ def assert_same(stimuli, other, exact=FIELDS):
 @pytest.mark.parametrize(("images", "k"), [(50, 4), (50, 20), (5, 8), (1, 1)])
 def test_pass_matches_the_definition(seed, images, k):
     network, pixels = toy(seed), integer_pixels(images, seed)
-    result = whole_pass(network, pixels, Scan(k=k, keep_maxima=True, keep_means=True), batch_size=16)
+    result = whole_pass(network, pixels, Scan(k=k, keep_maxima=True), batch_size=16)
     expected = by_definition(network, pixels, k)
     np.testing.assert_array_equal(result.stimuli.images, expected.images)
     np.testing.assert_array_equal(result.stimuli.values, expected.values)
     np.testing.assert_array_equal(result.stimuli.cells, expected.cells)
     np.testing.assert_array_equal(result.maxima, expected.maxima)
-    np.testing.assert_allclose(result.means, expected.means, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(result.stimuli.mean, expected.maxima.mean(0), rtol=1e-6)
     np.testing.assert_allclose(result.stimuli.deviation, expected.maxima.std(0), rtol=1e-5, atol=1e-7)
     with torch.no_grad():
@@ -139,7 +136,6 @@ def test_neurons_are_indexed_by_layer_and_channel():
     assert index.channel.tolist() == [*range(6), *range(6), *range(5)]
     assert index.grid.tolist() == [[6, 7], [6, 7], [3, 3]]
     assert result.maxima is None
-    assert result.means is None
     assert stimuli.responsive.shape == (50, 0)
 
 
@@ -168,29 +164,6 @@ def test_result_does_not_depend_on_batch_size(make, rule):
         np.testing.assert_array_equal(result.logits, reference.logits)
 
 
-@pytest.mark.parametrize("make", [toy, unhealthy])
-@pytest.mark.parametrize("rule", ["raw", "standardised"])
-def test_merged_shards_equal_the_single_pass(make, rule):
-    network, pixels = make(), integer_pixels(60, 4)
-    scan = Scan(k=9, responsive=5, responsive_rule=rule, keep_maxima=True, keep_means=True)
-    single = whole_pass(network, pixels, scan)
-    cuts = [0, 4, 31, 60]
-    a, b, c = (
-        scan_shard(network, torch.split(pixels[i:j], 8), j - i, scan, first=i)
-        for i, j in itertools.pairwise(cuts)
-    )
-    ids = single.stimuli.image_ids
-    for shard in (a.merge(b).merge(c), a.merge(b.merge(c)), c.merge(a).merge(b)):
-        merged = finish(shard, ids, scan)
-        assert_same(merged.stimuli, single.stimuli)
-        for field in ("logits", "maxima", "means"):
-            np.testing.assert_array_equal(getattr(merged, field), getattr(single, field))
-    with pytest.raises(ValueError, match="do not cover 60 images once"):
-        finish(a.merge(c), ids, scan)
-    with pytest.raises(ValueError, match="do not cover 60 images once"):
-        finish(a.merge(b).merge(b), ids, scan)
-
-
 def test_dead_constant_and_non_finite_neurons_are_told():
     network, pixels = unhealthy(), integer_pixels(40, 5)
     result = whole_pass(network, pixels, Scan(k=3, responsive=17), batch_size=8)
@@ -214,7 +187,7 @@ def test_a_network_of_nan_passes_without_a_crash():
         for parameter in network.module.parameters():
             parameter.fill_(torch.nan)
     for rule in ("raw", "standardised"):
-        scan = Scan(k=4, responsive=3, responsive_rule=rule, keep_means=True)
+        scan = Scan(k=4, responsive=3, responsive_rule=rule)
         result = whole_pass(network, pixels, scan, batch_size=6)
         assert (result.stimuli.status == Status.NON_FINITE).all()
         assert result.stimuli.images.tolist() == [[0, 1, 2, 3]] * 17
@@ -233,15 +206,14 @@ class ContiguousScan(Scan):
 @pytest.mark.parametrize("make", [toy, unhealthy])
 def test_memory_formats_give_the_same(make):
     network, pixels = make(), integer_pixels(40)
-    wanted = {"k": 6, "responsive": 4, "keep_means": True}
+    wanted = {"k": 6, "responsive": 4}
     reference = whole_pass(network, pixels, ContiguousScan(**wanted), 16)
     result = whole_pass(network, pixels, Scan(**wanted), 16)
     network.module.to(memory_format=torch.channels_last)
     third = whole_pass(network, pixels.contiguous(memory_format=torch.channels_last), Scan(**wanted), 16)
     assert_same(result.stimuli, reference.stimuli)
     assert_same(third.stimuli, reference.stimuli)
-    np.testing.assert_allclose(result.means, reference.means, rtol=1e-6, atol=1e-6)
-    assert Scan().layout == Scan(device="cuda", precision="bf16").layout == torch.channels_last
+    assert Scan().layout == torch.channels_last
     assert Scan(device="cuda").layout == torch.contiguous_format
 
 
@@ -257,9 +229,7 @@ def test_pass_equals_the_released_way_on_real_architectures(spec):
     network = build(spec, 5, seed=0)
     pixels = torch.randn(36, 3, spec.pixels, spec.pixels, generator=torch.Generator().manual_seed(1))
     batches = torch.split(pixels, 12)
-    stimuli = finish(
-        scan_shard(network, batches, 36, Scan(k=6)), tuple(map(str, range(36))), Scan(k=6)
-    ).stimuli
+    stimuli = scan_batches(network, batches, tuple(map(str, range(36))), Scan(k=6)).stimuli
     network.module.to(memory_format=torch.channels_last)  # as the pass does: the last bits depend on it
     batches = [batch.contiguous(memory_format=torch.channels_last) for batch in batches]
     lists = [entries for layer in released_stimuli(network, batches, 6).values() for entries in layer]
@@ -280,7 +250,7 @@ def test_no_map_outlives_its_batch():
 
     seen = []
     hook = network.module.first.register_forward_hook(watch)
-    whole_pass(network, integer_pixels(40), Scan(k=3, keep_means=True), batch_size=8)
+    whole_pass(network, integer_pixels(40), Scan(k=3), batch_size=8)
     hook.remove()
     assert alive == [0] * 5
 
@@ -336,28 +306,18 @@ def test_activation_pass_reads_the_pool_in_order():
 
 def test_maxima_beyond_memory_live_in_a_file_and_are_the_same():
     network, images = toy(), noise_images(25)
-    scans = {"responsive": 4, "responsive_rule": "standardised", "keep_maxima": True, "keep_means": True}
+    scans = {"responsive": 4, "responsive_rule": "standardised", "keep_maxima": True}
     inside = activation_pass(network, images, k=3, **scans)
     outside = activation_pass(network, images, k=3, memory_mb=0, **scans)
     assert isinstance(outside.maxima, np.memmap)
     assert not isinstance(inside.maxima, np.memmap)
     np.testing.assert_array_equal(outside.maxima, inside.maxima)
-    np.testing.assert_array_equal(outside.means, inside.means)
     assert_same(outside.stimuli, inside.stimuli)
 
 
 def test_scratch_stays_in_memory_up_to_the_limit():
     assert not isinstance(scratch(1024, 256, 1), np.memmap)
     assert isinstance(scratch(1024, 257, 1), np.memmap)
-
-
-def test_bf16_is_close_to_fp32_and_differs():
-    network, images = toy(), noise_images(20)
-    exact = activation_pass(network, images, k=3, keep_maxima=True)
-    rough = activation_pass(network, images, k=3, keep_maxima=True, precision="bf16")
-    assert rough.maxima.dtype == rough.logits.dtype == np.float32
-    np.testing.assert_allclose(rough.maxima, exact.maxima, rtol=0.1, atol=0.5)
-    assert not np.array_equal(rough.maxima, exact.maxima)
 
 
 class Tangled(nn.Module):
@@ -377,7 +337,6 @@ class Tangled(nn.Module):
         ({"k": 0}, "k is 0"),
         ({"responsive": -1}, "responsive is -1"),
         ({"responsive_rule": "loud"}, "'loud'.*'raw' or 'standardised'"),
-        ({"precision": "fp8"}, "'fp8'.*'fp32' or 'bf16'"),
     ],
 )
 def test_wrong_settings_are_refused(change, message):
@@ -387,11 +346,11 @@ def test_wrong_settings_are_refused(change, message):
 
 def test_wrong_networks_and_empty_pools_are_named():
     with pytest.raises(EvoscopeError, match="pool is empty"):
-        scan_shard(toy(), [], 0, Scan())
+        scan_batches(toy(), [], (), Scan())
     tangled = Network("tangled", Tangled(), ("used",), Preprocessing(6))
     with pytest.raises(EvoscopeError, match="returns dict, not logits"):
-        scan_shard(tangled, [integer_pixels(2)], 2, Scan())
+        scan_batches(tangled, [integer_pixels(2)], ("a", "b"), Scan())
     tangled.module.forward = lambda pixels: tangled.module.used(pixels).mean((2, 3))
     idle = Network("idle", tangled.module, ("used", "idle"), Preprocessing(6))
     with pytest.raises(EvoscopeError, match="'idle' does not run"):
-        scan_shard(idle, [integer_pixels(2)], 2, Scan())
+        scan_batches(idle, [integer_pixels(2)], ("a", "b"), Scan())

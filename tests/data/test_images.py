@@ -1,11 +1,13 @@
 """Limits are balanced, nested, and independent of the order of the images."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from evoscope.data.images import ImageSet, at_most, digest, limit, pool
+from evoscope.data.images import ImageSet, at_most, digest, limit, mislabelled, pool
+from evoscope.data.stamps import Stamps, only_classes, stamped
 from evoscope.errors import EvoscopeError
 
 
@@ -83,6 +85,13 @@ def test_order_labels_and_rows_go_along():
     assert np.array_equal(chosen.labels, images.labels[where])
     assert np.array_equal(chosen.rows, images.rows[where])
     assert chosen.fingerprint != images.fingerprint
+
+
+def test_notes_go_along():
+    images = replace(image_set([10, 10]), notes=("1 of 21 files left out, undecodable: 0/x.jpg",))
+    derived = [limit(images, total=6), pool(images, 0.5), images.subset([3]), mislabelled(images, 0.2, 0)[0]]
+    derived += [only_classes(images, (1, 0)), stamped(images, Stamps(0.5))]
+    assert [each.notes for each in derived] == [images.notes] * 6
 
 
 def test_a_limit_that_leaves_nothing_out_is_the_set_itself():
