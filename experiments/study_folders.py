@@ -10,8 +10,7 @@ from experiments.reporting import complain, say
 from human_eval.design import Study, load_study
 from human_eval.design.files import KEY, PICTURES, PUBLIC
 from human_eval.design.positions import opaque
-from human_eval.export import PLATFORMS
-from human_eval.export.prolific import RETURN
+from human_eval.export import PLATFORMS, PROLIFIC_RETURN
 from human_eval.render import RenderOptions, is_rendered, render_study
 from human_eval.render.folder import TEXTS
 from human_eval.render.notes import licence_warning, study_notes
@@ -54,7 +53,7 @@ def _one(context: Context, designed: Path, texts: Mapping[str, str]) -> Study:
         shutil.copyfile(designed / name, folder / name)
     code = opaque(study.seed, "completion", study.kind).upper()
     wanted = context.config.study.export
-    completion = (code, RETURN + code) if "prolific" in wanted else ("", "")
+    completion = (code, PROLIFIC_RETURN + code) if "prolific" in wanted else ("", "")
     options = RenderOptions(
         consent=texts["consent"], instructions=texts["instructions"], completion=completion
     )

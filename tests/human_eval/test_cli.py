@@ -64,7 +64,7 @@ def test_power_and_export(designed, tmp_path, capsys):
         ("design", "alignability", "out", "--pool", "nothing"),
         ("design", "image_intruder", "out", "--blocks", "0"),
         ("design", "pairwise_coherence", "out", "--count", "100000"),
-        ("export", "mturk", "nothing", "out"),
+        ("export", "qualtrics", "nothing", "out"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_a_status(arguments, tmp_path, monkeypatch, capsys):
