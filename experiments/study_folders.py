@@ -9,11 +9,9 @@ from experiments.context import Context
 from experiments.reporting import complain, say
 from human_eval.design import Study, load_study
 from human_eval.design.files import KEY, PICTURES, PUBLIC
-from human_eval.design.positions import opaque
+from human_eval.design.trial import opaque
 from human_eval.export import PLATFORMS, PROLIFIC_RETURN
-from human_eval.render import RenderOptions, is_rendered, render_study
-from human_eval.render.folder import TEXTS
-from human_eval.render.notes import licence_warning, study_notes
+from human_eval.render import PAGE, RenderOptions, is_rendered, licence_warning, render_study, study_notes
 
 EDITABLE = ("consent", "instructions")
 
@@ -40,7 +38,7 @@ def hand_out(context: Context, studies: Mapping[str, Node]) -> list[Path]:
 def _text(folder: Path, name: str) -> str:
     path = folder / f"{name}.md"
     if not path.exists():
-        path.write_bytes((TEXTS / path.name).read_bytes())
+        path.write_bytes((PAGE / path.name).read_bytes())
     return path.read_text(encoding="utf-8")
 
 

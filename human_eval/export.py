@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as xml
 
-from human_eval.design.positions import opaque
 from human_eval.design.trial import Form, Study, Trial
-from human_eval.render.folder import Encoded
+from human_eval.render import picture_files, write_pictures
 
 # From a study, a folder, the address where pictures or pages are hosted, and a completion code, to the files written.
 Exporter = Callable[[Study, Path, str, str], list[Path]]
@@ -48,25 +47,8 @@ def questions_of(study: Study, host: str) -> dict[str, list[Question]]:
 
 
 def _question(study: Study, trial: Trial, host: str) -> Question:
-    panels = tuple(
-        tuple(f"{host}/{_picture(study, trial, panel, place)}" for place in range(len(rows)))
-        for panel, rows in enumerate(trial.panels)
-    )
+    panels = tuple(tuple(f"{host}/{file}" for file in files) for files in picture_files(study, trial))
     return Question(trial.id, trial.form, panels)
-
-
-def _picture(study: Study, trial: Trial, panel: int, place: int) -> str:
-    return f"pictures/{opaque(study.seed, 'picture', trial.id, panel, place)}.png"
-
-
-def write_pictures(study: Study, folder: Path) -> None:
-    """Write all pictures of a study below ``folder``, to be hosted."""
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    album = Encoded(study)
-    for trial in study.trials:
-        for panel, rows in enumerate(trial.panels):
-            for place, row in enumerate(rows):
-                (folder / _picture(study, trial, panel, place)).write_bytes(album.png(row))
 
 
 def flat(text: str) -> str:
@@ -234,7 +216,7 @@ def _json(document: object) -> str:
 
 
 def labelstudio_tasks(questions: list[Question]) -> str:
-    """Label Studio's tasks as JSON, one per trial."""
+    """Tasks for Label Studio as JSON, one per trial."""
     return _json(
         [
             {"data": {"trial": question.trial, "shown": fragment(question), **_form_data(question.form)}}
@@ -244,7 +226,7 @@ def labelstudio_tasks(questions: list[Question]) -> str:
 
 
 def labelstudio_config(question: Question) -> str:
-    """Label Studio's labelling configuration as XML; all trials of a study share it, but for their question."""
+    """Labelling configuration for Label Studio as XML; the trials of a study share it, but for their question."""
     view = xml.Element("View")
     xml.SubElement(view, "HyperText", name="shown", value="$shown")
     if question.form.choose:
@@ -275,7 +257,7 @@ def _prolific(study: Study, folder: Path, host: str, code: str) -> list[Path]:
 
 def _with_pictures(make: Callable[[Study, dict[str, list[Question]]], dict[str, str]]) -> Exporter:
     def export(study: Study, folder: Path, host: str, code: str) -> list[Path]:
-        write_pictures(study, folder)
+        write_pictures(study, study.trials, folder)
         return _write(folder, make(study, questions_of(study, host)))
 
     return export

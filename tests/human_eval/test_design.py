@@ -15,15 +15,15 @@ from human_eval.design import (
     Options,
     concurrences,
     design,
-    drawn_concepts,
-    drawn_neurons,
     incomplete_blocks,
     load_study,
     save_study,
+    synthetic_concepts,
+    synthetic_neurons,
 )
 
 SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
-NEURONS, CONCEPTS = drawn_neurons(0, side=8), drawn_concepts(0, side=8)
+NEURONS, CONCEPTS = synthetic_neurons(0, side=8), synthetic_concepts(0, side=8)
 
 
 def pool_of(kind):
@@ -296,8 +296,8 @@ def test_pairs_share_blocks_more_equally_than_by_chance():
     [
         ("alignability", CONCEPTS, "neuron pool"),
         ("image_intruder", NEURONS, "concept pool"),
-        ("evolution_label", drawn_neurons(0, epochs=2, side=4), "three epochs"),
-        ("alignability", drawn_neurons(0, epochs=1, side=4), "epochs"),
+        ("evolution_label", synthetic_neurons(0, epochs=2, side=4), "three epochs"),
+        ("alignability", synthetic_neurons(0, epochs=1, side=4), "epochs"),
     ],
 )
 def test_an_unfit_pool_is_refused_in_a_sentence(kind, pool, words):

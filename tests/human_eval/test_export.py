@@ -9,7 +9,15 @@ from xml.etree import ElementTree as xml
 import pytest
 
 from human_eval import export
-from human_eval.design import KINDS, Alignability, Blocking, Options, design, drawn_concepts, drawn_neurons
+from human_eval.design import (
+    KINDS,
+    Alignability,
+    Blocking,
+    Options,
+    design,
+    synthetic_concepts,
+    synthetic_neurons,
+)
 from human_eval.export import PLATFORMS, questions_of
 
 HOST = "https://example.org/a b"
@@ -17,7 +25,7 @@ HOSTILE = "=cmd()|<script>alert(1)</script>\"'&amp; 😀 שלום [[Block:x]] ${
 SIZES = Options(
     Alignability(sets=(("base_model", 5),), patches=2), count=2, pictures=2, blocking=Blocking(2, 3, 1, 1, 1)
 )
-NEURONS, CONCEPTS = drawn_neurons(0, side=4), drawn_concepts(0, side=4)
+NEURONS, CONCEPTS = synthetic_neurons(0, side=4), synthetic_concepts(0, side=4)
 
 
 def study_of(kind):

@@ -2,11 +2,10 @@ import dataclasses
 
 import pytest
 
-from human_eval.design import Effect, Options, design, drawn_neurons, participants_needed, simulated_power
-from human_eval.render import RenderOptions, is_rendered, render_study
-from human_eval.render.notes import licence_warning, study_notes
+from human_eval.design import Effect, Options, design, participants_needed, simulated_power, synthetic_neurons
+from human_eval.render import RenderOptions, is_rendered, licence_warning, render_study, study_notes
 
-NEURONS = drawn_neurons(0, side=4)
+NEURONS = synthetic_neurons(0, side=4)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ import pytest
 from PIL import Image
 
 from evoscope.errors import EvoscopeError
-from human_eval.design import Blocking, Options, design, drawn_concepts
-from human_eval.render import RenderOptions, render_block, render_study
-from human_eval.render.markdown import to_html
+from human_eval.design import Blocking, Options, design, synthetic_concepts
+from human_eval.render import RenderOptions, render_block, render_study, to_html
 
 HOSTILE = "<script>alert(1)</script> \"'&> 😀 שלום =cmd() </script><!--"
-CONCEPTS = drawn_concepts(0, side=8)
+CONCEPTS = synthetic_concepts(0, side=8)
 STUDY = design("image_intruder", CONCEPTS, 0, "corrected", Options(blocking=Blocking(blocks=2, size=10)))
 
 
@@ -99,7 +98,7 @@ def test_what_users_write_is_text_everywhere(tmp_path):
     ("text", "wanted"),
     [
         ("a *b* **c**", "<p>a <em>b</em> <strong>c</strong></p>"),
-        ("# Title\ntext", "<h2>Title</h2><p>text</p>"),
+        ("# Title\ntext", "<h2>Title</h2>\n<p>text</p>"),
         ("- a\n- b", "<ul><li>a</li><li>b</li></ul>"),
         ("1. a\n2. b", "<ol><li>a</li><li>b</li></ol>"),
         ("[x](https://a.b/c?d=1&e)", '<p><a href="https://a.b/c?d=1&amp;e" rel="noreferrer">x</a></p>'),
