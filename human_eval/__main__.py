@@ -34,8 +34,6 @@ from human_eval.render import RenderOptions, render_study
 from human_eval.simulate import OBSERVERS, Skilled, simulate
 
 TOKEN = "HUMAN_EVAL_TOKEN"  # environment variable of the admin password
-
-
 Command = Callable[[argparse.Namespace], str]
 
 

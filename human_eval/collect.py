@@ -1,4 +1,4 @@
-"""The rendered blocks that a server offers, and what an answer to one of them may be."""
+"""A small server for a lab: assigns blocks, keeps every answer before it is acknowledged, shows nobody's to others."""
 
 import base64
 import binascii
@@ -20,9 +20,12 @@ from evoscope.errors import EvoscopeError
 from human_eval.answers import Answers
 from human_eval.design.files import read_json
 
-TEXT_LIMIT = 200
+BODY_LIMIT, TEXT_LIMIT = 16_384, 200  # bytes of an answer, letters of a text in it
 DAY_MS = 86_400_000
 FIELDS = {"participant", "block", "trial", "place", "choice", "texts", "option", "ms", "resumed"}
+SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="human_eval"', **SAFE}
+STATUS = {"stored": 201, "known": 200, "other": 409, "stranger": 404}
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,6 @@ def _is_text(value: Any) -> bool:
     if not isinstance(value, str) or len(value) > TEXT_LIMIT:
         return False
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-BODY_LIMIT = 16_384
-SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-STATUS = {"stored": 201, "known": 200, "other": 409, "stranger": 404}
-CHALLENGE = {"WWW-Authenticate": 'Basic realm="human_eval"', **SAFE}
 
 
 def application(

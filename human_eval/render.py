@@ -175,17 +175,9 @@ def to_html(text: str) -> str:
 TERMS = (
     "The images of {name} are ImageNet's, whose terms allow research and teaching only, and no public hosting"
 )
-
-
 UNKNOWN = "Nothing is known here about the licence of the images of {name}"
-
-
 IMAGENET = ("imagenet", "imagenette", "imagewoof")
-
-
 SYNTHETIC = ("concept_scenes",)
-
-
 INTRODUCTION = (
     "Before you begin: edit `consent.md` and `instructions.md`, have the consent approved by your ethics board, and",
     "run the same command again; the pages then have your texts. Change nothing else once there are answers.",

@@ -1,4 +1,4 @@
-"""Simulated participants by how they go about a question."""
+"""Observers that answer a study without being people, to try the whole chain; never to be called human."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,10 @@ from human_eval.answers import answer_table
 from human_eval.design.build import WORD
 from human_eval.design.trial import NO, YES, Block, Study, Trial
 
+OBSERVERS = ("skilled", "perfect", "random", "sided", "fast", "embedding")
 WORDS = ("dots", "stripes", "fur", "windows", "leaves", "wheels", "faces", "water")
 CAREFUL_MS, CARELESS_MS = 4000.0, 250.0  # medians of the response times
+BINS, CELLS = 4, 4  # of picture features: colours per channel, cells of the layout per side
 SPREAD = 0.4  # SD of the logarithm of the response times
 
 
@@ -53,7 +55,7 @@ class Skilled:
         """Look, and mostly see it."""
         chance = self._chance(trial, ability)
         texts = tuple(
-            _named(trial, place, stream.random() < chance, stream) for place in range(_fields(trial))
+            _named(trial, place, stream.random() < chance, stream) for place in range(len(trial.form.texts))
         )
         return Answer(_closed(trial, stream.random() < chance, stream), texts, _time(CAREFUL_MS, stream))
 
@@ -74,7 +76,7 @@ class Guesser:
 
     def answer(self, trial: Trial, ability: float, stream: np.random.Generator) -> Answer:
         """Guess."""
-        texts = tuple(str(stream.choice(WORDS)) for _ in range(_fields(trial)))
+        texts = tuple(str(stream.choice(WORDS)) for _ in range(len(trial.form.texts)))
         return Answer(_any(trial, stream), texts, _time(self.median_ms, stream))
 
 
@@ -89,7 +91,7 @@ class Sided:
         """Take the usual place."""
         usual = trial.alternatives and stream.random() < self.bias
         given = min(self.position, trial.alternatives - 1) if usual else _any(trial, stream)
-        texts = tuple(WORDS[0] for _ in range(_fields(trial)))
+        texts = tuple(WORDS[0] for _ in range(len(trial.form.texts)))
         return Answer(given, texts, _time(CAREFUL_MS, stream))
 
 
@@ -99,10 +101,6 @@ PERFECT, FAST = Skilled(otherwise=1.0, careful=1.0), Guesser(CARELESS_MS)
 def instructed(trial: Trial) -> bool:
     """Whether the question itself says what to answer, so that anybody who reads it knows."""
     return trial.role == "catch" and not trial.form.choose
-
-
-def _fields(trial: Trial) -> int:
-    return len(trial.form.texts)
 
 
 def _any(trial: Trial, stream: np.random.Generator) -> int | None:
@@ -126,9 +124,6 @@ def _named(trial: Trial, place: int, seen: bool, stream: np.random.Generator) ->
 
 def _time(median: float, stream: np.random.Generator) -> int:
     return round(median * float(np.exp(SPREAD * stream.standard_normal())))
-
-
-BINS, CELLS = 4, 4  # colours per channel; cells of the layout per side
 
 
 def picture_features(pictures: Bytes) -> Doubles:
@@ -205,9 +200,6 @@ def _likeness(panels: Doubles) -> Doubles:
     """Cosines between panels [p, d]; [p, p]."""
     unit = panels / np.maximum(np.linalg.norm(panels, axis=1, keepdims=True), 1e-12)
     return np.asarray(unit @ unit.T)
-
-
-OBSERVERS = ("skilled", "perfect", "random", "sided", "fast", "embedding")
 
 
 def simulate(

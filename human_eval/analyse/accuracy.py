@@ -1,4 +1,4 @@
-"""Accuracies against chance, and how long answers took."""
+"""Accuracies against chance and against the published ones, agreement of raters, and the mixed model."""
 
 from typing import Literal
 
@@ -13,20 +13,36 @@ from evoscope.arrays import Doubles
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from evoscope.stats import Interval, t_interval
+from human_eval.analyse.answers import decidable
 from results.reference.human_study import published_study
+
+Level = Literal["nominal", "ordinal", "interval"]
+LEAST = 20  # answers that a mixed model is fitted to
+PUBLISHED_COLUMNS = [
+    *("condition", "items", "participants", "chance", "accuracy", "source"),
+    *("ours", "ours_low", "ours_high", "our_participants"),
+]
+MEASURED = {
+    "by_participant": "ours", "clustered_low": "ours_low", "clustered_high": "ours_high",
+    "participants": "our_participants",
+}  # fmt: skip
+# What stands in for hand-picked sets where nobody has picked any.
+INSTEAD = {"hand_picked": "tightest"}
 
 
 def wilson(right: int, count: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval of a share (Wilson 1927), which stays inside [0, 1] for small counts."""
+    """Wilson's score interval of a share (Wilson 1927), which stays inside [0, 1] for small counts.
+
+    Raises
+    ------
+    EvoscopeError : there are no answers, or more right ones than answers.
+    """
     if not 0 <= right <= count or count == 0:
         raise EvoscopeError(
             f"{right} of {count} is no share", "count answers, of which there is at least one"
         )
-    z = float(stats.norm.ppf((1 + level) / 2))
-    share, weight = right / count, 1 + z**2 / count
-    centre = (share + z**2 / (2 * count)) / weight
-    reach = z * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5 / weight
-    return Interval(share, max(0.0, centre - reach), min(1.0, centre + reach), count)
+    bounds = stats.binomtest(right, count).proportion_ci(level, "wilson")
+    return Interval(right / count, float(bounds.low), float(bounds.high), count)
 
 
 def clustered(answers: pd.DataFrame, level: float = 0.95) -> Interval:
@@ -44,8 +60,7 @@ def accuracy(answers: pd.DataFrame) -> pd.DataFrame:
         ``by_participant`` with ``clustered_low`` and ``clustered_high`` (NaN for one participant), ``chance``, and
         ``p``, one-sided exact binomial against chance (all answers as if independent).
     """
-    known = answers[(answers["role"] == "main") & answers["right"].notna() & (answers["alternatives"] > 0)]
-    rows = [_condition(str(name), part) for name, part in known.groupby("condition", sort=True)]
+    rows = [_condition(str(name), part) for name, part in decidable(answers).groupby("condition", sort=True)]
     columns = "condition answers participants accuracy low high by_participant clustered_low clustered_high chance p"
     return pd.DataFrame(rows, columns=columns.split())
 
@@ -65,9 +80,6 @@ def response_times(answers: pd.DataFrame) -> pd.DataFrame:
     grouped = seconds.groupby(answers["condition"])
     quartiles = {name: grouped.quantile(q) for name, q in (("lower", 0.25), ("median", 0.5), ("upper", 0.75))}
     return pd.DataFrame({**quartiles, "answers": grouped.size()}).rename_axis("condition").reset_index()
-
-
-Level = Literal["nominal", "ordinal", "interval"]
 
 
 def fleiss_kappa(counts: ArrayLike) -> float:
@@ -122,7 +134,7 @@ def krippendorff_alpha(ratings: ArrayLike, level: Level = "nominal") -> float:
 
 
 def _coincidences(table: Doubles, values: Doubles) -> Doubles:
-    """How often two values meet in a unit, each unit weighing as much as it has ratings; [values, values]."""
+    """How often two values meet in a unit, which weighs as much as it has ratings; [values, values]."""
     counts = np.stack([(table == value).sum(axis=0) for value in values]) if len(values) else np.zeros((0, 1))
     ratings = counts.sum(axis=0)
     paired = counts[:, ratings >= 2].astype(np.float64)
@@ -136,9 +148,6 @@ def _distances(values: Doubles, totals: Doubles, level: Level) -> Doubles:
     # By rank, two values are as far apart as the ratings between their middles.
     place = values if level == "interval" else np.cumsum(totals) - totals / 2
     return np.asarray((place[:, None] - place[None, :]) ** 2)
-
-
-LEAST = 20
 
 
 def mixed_model(answers: pd.DataFrame, seed: int = 0, most: int = 500) -> pd.DataFrame:
@@ -204,18 +213,6 @@ def _row(name: str, mean: float, sd: float, scale: np.ufunc) -> list[object]:
     return [name, float(mean), float(sd), *bounds]
 
 
-COLUMNS = [
-    *("condition", "items", "participants", "chance", "accuracy", "source"),
-    *("ours", "ours_low", "ours_high", "our_participants"),
-]
-MEASURED = {
-    "by_participant": "ours", "clustered_low": "ours_low", "clustered_high": "ours_high",
-    "participants": "our_participants",
-}  # fmt: skip
-# What stands in for hand-picked sets where nobody has picked any.
-INSTEAD = {"hand_picked": "tightest"}
-
-
 def beside(kind: str, measured: pd.DataFrame) -> pd.DataFrame:
     """Published rows of a ``kind`` of study with our accuracy (mean of participants) in the same condition.
 
@@ -225,4 +222,4 @@ def beside(kind: str, measured: pd.DataFrame) -> pd.DataFrame:
     published = published_study(kind)
     ours = measured.set_index("condition")[list(MEASURED)].rename(columns=MEASURED)
     known = [name if name in ours.index else INSTEAD.get(str(name), name) for name in published["condition"]]
-    return pd.concat([published, ours.reindex(known).reset_index(drop=True)], axis=1)[COLUMNS]
+    return pd.concat([published, ours.reindex(known).reset_index(drop=True)], axis=1)[PUBLISHED_COLUMNS]

@@ -1,4 +1,4 @@
-"""One row per answer, with what was asked and whether it was right."""
+"""Answers and those who gave them: tidy tables, exclusions, and how far any two people agree."""
 
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ COLUMNS = (
     *("participant", "block", "trial", "item", "condition", "role"),
     *("given", "answer", "right", "alternatives", "ms", "texts"),
 )
+LEAST_CHOICES, LEAST_REPEATS = 10, 3  # below, a participant's share of them says nothing
 NEEDED = {"participant", "block", "trial", "choice", "option", "texts", "ms"}
 
 
@@ -55,7 +56,7 @@ def _downloaded(file: Path) -> list[dict[str, Any]]:
 
 
 def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
-    """Answers with their trials: first answer of each participant to each trial, unknown trials left out.
+    """Joins answers to their trials: the first of each participant to each trial, unknown trials left out.
 
     Returns
     -------
@@ -78,6 +79,11 @@ def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     return frame[list(COLUMNS)]
 
 
+def decidable(answers: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a tidy table that are closed answers to main trials with a right answer."""
+    return answers[(answers["role"] == "main") & answers["right"].notna() & (answers["alternatives"] > 0)]
+
+
 def _row(trial: Trial) -> dict[str, Any]:
     return {
         "trial": trial.id,
@@ -90,9 +96,6 @@ def _row(trial: Trial) -> dict[str, Any]:
     }
 
 
-LEAST_CHOICES, LEAST_REPEATS = 10, 3
-
-
 def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     """One row per participant of a tidy table: the measures, the rules broken (``reasons``) and ``excluded``."""
     people = answers.groupby("participant", sort=False)
@@ -103,7 +106,7 @@ def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
         "complete": counted / people["block"].first().map(sizes).astype("float64"),
         "catch": _mean(answers[answers["role"] == "catch"], "right"),
         "median_ms": main.astype({"ms": "float64"}).groupby("participant")["ms"].median(),
-        "same_position": _same_position(main) if study.trials[0].form.choose else _unknown(),
+        "same_position": _same_position(main) if study.trials[0].form.choose else pd.Series(dtype="float64"),
         "repeat": _repeated(study, answers),
     }
     frame = pd.DataFrame(measures, index=counted.index).rename_axis("participant").reset_index()
@@ -112,12 +115,8 @@ def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _unknown() -> "pd.Series[float]":
-    return pd.Series(dtype="float64")
-
-
 def _mean(answers: pd.DataFrame, column: str) -> "pd.Series[float]":
-    """Mean per participant; nobody has one who has no value."""
+    """Mean per participant; a participant without values has none."""
     return answers.astype({column: "Float64"}).groupby("participant")[column].mean().astype("float64")
 
 
@@ -148,7 +147,7 @@ def _repeated(study: Study, answers: pd.DataFrame) -> "pd.Series[float]":
 
 
 def _meant(trial: Trial, given: int) -> str:
-    """What a choice stands for, wherever it was shown."""
+    """Source or option that a choice stands for, wherever it was shown."""
     return trial.sources[given] if trial.form.choose else str(given)
 
 
@@ -165,9 +164,6 @@ def _reasons(rules: Exclusion, frame: pd.DataFrame) -> list[str]:
     return ["; ".join(why for why, mark in zip(broken, row, strict=True) if mark) for row in marks]
 
 
-MOST = 60
-
-
 def per_participant(answers: pd.DataFrame, excluded: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of each participant, the excluded ones too, on main trials that have a right answer.
 
@@ -176,7 +172,7 @@ def per_participant(answers: pd.DataFrame, excluded: pd.DataFrame) -> pd.DataFra
     DataFrame
         ``participant``, ``answers``, ``accuracy``, ``chance``, ``excluded``.
     """
-    known = answers[(answers["role"] == "main") & answers["right"].notna() & (answers["alternatives"] > 0)]
+    known = decidable(answers)
     chance = 1 / known["alternatives"].astype("float64")
     right = known["right"].astype("float64")
     of = known["participant"]
@@ -186,7 +182,7 @@ def per_participant(answers: pd.DataFrame, excluded: pd.DataFrame) -> pd.DataFra
     return frame.reset_index().assign(excluded=lambda rows: rows["participant"].map(gone).astype(bool))
 
 
-def agreement_matrix(answers: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
+def agreement_matrix(answers: pd.DataFrame, most: int = 60) -> pd.DataFrame:
     """How often any two of the first ``most`` participants gave the same answer to the main trials both saw.
 
     An answer is the panel or option; where the question is open only, the words of all its text fields.
@@ -199,15 +195,12 @@ def agreement_matrix(answers: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
     main = answers[answers["role"] == "main"]
     people = main["participant"].drop_duplicates().tolist()[:most]
     main = main[main["participant"].isin(people)]
-    codes = pd.Series(pd.factorize(pd.Series(_said(main), dtype="object"))[0], index=main.index)
+    pairs = zip(main["given"], main["texts"], strict=True)
+    said = [_words(texts) if pd.isna(given) else str(given) for given, texts in pairs]
+    codes = pd.Series(pd.factorize(pd.Series(said, dtype="object"))[0], index=main.index)
     table = main.assign(code=codes).pivot_table(index="participant", columns="trial", values="code")
     shares = _shares(table.reindex(people).to_numpy(dtype=np.float64))
     return pd.DataFrame(shares, columns=people).assign(participant=people)[["participant", *people]]
-
-
-def _said(main: pd.DataFrame) -> list[str]:
-    pairs = zip(main["given"], main["texts"], strict=True)
-    return [_words(texts) if pd.isna(given) else str(given) for given, texts in pairs]
 
 
 def _words(texts: tuple[str, ...]) -> str:

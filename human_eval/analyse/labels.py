@@ -1,4 +1,4 @@
-"""Whether people give the same names."""
+"""Names that people give: whether two are the same words, and how near their vectors are."""
 
 import re
 import unicodedata
@@ -20,6 +20,7 @@ IDLE = frozenset(
         *("of", "with", "and", "in", "on", "picture", "pictures", "image", "images"),
     )
 )
+CHARACTERS = "characters"  # the embedding that needs no file
 Words = frozenset[str]
 # Vectors [labels, dim] of labels; a row of zeros for one that is not known.
 Embed = Callable[[list[str]], Doubles]
@@ -48,7 +49,7 @@ def label_agreement(answers: pd.DataFrame, embed: Embed | None = None) -> pd.Dat
     Parameters
     ----------
     answers : a tidy table.
-    embed : vectors of labels, for the ``similarity``; see `human_eval.analyse.labels`.
+    embed : vectors of labels, for the ``similarity``; see `label_embedding`.
 
     Returns
     -------
@@ -113,9 +114,6 @@ def mean_cosine(vectors: Doubles) -> float:
     # The sum over all pairs is the squared length of the sum.
     together = float((unit.sum(axis=0) ** 2).sum())
     return (together - count) / (count * (count - 1)) if count > 1 else float("nan")
-
-
-CHARACTERS = "characters"
 
 
 def label_embedding(name: str, labels: Iterable[str]) -> Embed | None:

@@ -1,4 +1,4 @@
-"""Everything that is known of a study so far, as tables."""
+"""The report on a study: all tables of its answers so far, their figures, and a page that shows both."""
 
 import html
 from collections.abc import Callable
@@ -25,8 +25,39 @@ from human_eval.analyse.answers import agreement_matrix, exclusions, option_shar
 from human_eval.analyse.labels import label_agreement, label_embedding
 from human_eval.design.trial import Study
 
-PEOPLE, SIMULATED = "people", "simulated"
+PEOPLE, SIMULATED = "people", "simulated"  # what a table's column ``data`` says
+NOT_PEOPLE = "SIMULATED participants, not people"
 Tables = dict[str, pd.DataFrame]
+CAPTIONS = {
+    "accuracy": "Mean accuracy of the counted participants on main trials, with Student's 95 % interval over"
+    " participants (Wilson's where there is one); grey: chance; open diamonds: published, without interval.",
+    "times": "Response times of the counted participants' main trials.",
+    "participants": "Every participant's accuracy on the main trials of their block; dashed: chance.",
+    "agreement_matrix": "Share of the main trials that both saw which two participants answered alike.",
+    "options": "Options taken in main trials, as shares of each condition's answers.",
+}
+HEADINGS = {
+    "about": "The study",
+    "accuracy": "Accuracy against chance",
+    "published": "Published results beside",
+    "mixed_model": "Mixed-effects logistic model",
+    "agreement": "Agreement of closed answers",
+    "labels": "Agreement of names",
+    "options": "Options",
+    "times": "Response times (s)",
+    "exclusions": "Exclusions",
+}
+LONGEST = 100  # rows of a table on the page
+STYLE = (
+    "body{max-width:64rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;color:#1a1f24}"
+    "table{border-collapse:collapse;display:block;overflow-x:auto;font-size:.85rem}th,td{padding:.2rem .6rem;"
+    "border-bottom:1px solid #d9dee3;text-align:left}img{max-width:100%}figure{margin:1rem 0}"
+    ".simulated{padding:.6rem 1rem;background:#8c1d18;color:#fff;font-weight:600}"
+)
+BLUE, RED = "#0072b2", "#b2182b"
+# Inches.
+ROW, LABEL, PLOT, TOP, AXIS = 0.24, 1.9, 3.3, 0.42, 0.5
+PANEL = 2.6
 
 
 def analyse(study: Study, answers: pd.DataFrame, seed: int = 0, embedding: str = "") -> Tables:
@@ -110,29 +141,22 @@ def _agreed(study: Study, name: str, part: pd.DataFrame) -> list[object]:
     return [name, table.shape[1], table.shape[0], fleiss_kappa(counts), alpha, level]
 
 
-BLUE, RED = "#0072b2", "#b2182b"
-NOT_PEOPLE = "SIMULATED participants, not people"
-# Inches.
-ROW, LABEL, PLOT, TOP, AXIS = 0.24, 1.9, 3.3, 0.42, 0.5
-PANEL = 2.6
-
-
-def figures(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
-    """All figures for which there are data, by file name."""
-    wanted: dict[str, tuple[str, Callable[[dict[str, pd.DataFrame]], Figure]]] = {
-        "accuracy": ("accuracy", accuracy_figure),
-        "times": ("times", times_figure),
-        "participants": ("participants", participants_figure),
-        "agreement_matrix": ("agreement_matrix", matrix_figure),
-        "options": ("options", options_figure),
+def figures(tables: Tables) -> dict[str, Figure]:
+    """Figures for which there are data, by file name."""
+    drawings: dict[str, Callable[[Tables], Figure]] = {
+        "accuracy": accuracy_figure,
+        "times": times_figure,
+        "participants": participants_figure,
+        "agreement_matrix": matrix_figure,
+        "options": options_figure,
     }
     with use_style():
-        return {name: draw(tables) for name, (needed, draw) in wanted.items() if len(tables[needed])}
+        return {name: draw(tables) for name, draw in drawings.items() if len(tables[name])}
 
 
-def accuracy_figure(tables: dict[str, pd.DataFrame]) -> Figure:
+def accuracy_figure(tables: Tables) -> Figure:
     """Accuracy per condition with its interval, chance as a grey line, published values as open diamonds."""
-    rows, published = tables["accuracy"], _whole(tables["published"])
+    rows, published = tables["accuracy"], tables["published"].dropna(subset="accuracy")
     names = [*rows["condition"], *["published, same task"] * len(published)]
     sheet = _sheet(tables, "Accuracy by condition", len(names))
     axes = sheet.axes(LABEL, TOP, PLOT, ROW * len(names))
@@ -154,10 +178,6 @@ def accuracy_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     return sheet.figure
 
 
-def _whole(published: pd.DataFrame) -> pd.DataFrame:
-    return published[published["accuracy"].notna()]
-
-
 def _column(ours: pd.DataFrame, name: str, theirs: pd.DataFrame, other: str) -> Doubles:
     return np.concatenate([ours[name].to_numpy(dtype=np.float64), theirs[other].to_numpy(dtype=np.float64)])
 
@@ -168,7 +188,7 @@ def _bound(rows: pd.DataFrame, side: str) -> Doubles:
     return np.where(np.isfinite(clustered), np.clip(clustered, 0, 1), rows[side].to_numpy(dtype=np.float64))
 
 
-def times_figure(tables: dict[str, pd.DataFrame]) -> Figure:
+def times_figure(tables: Tables) -> Figure:
     """Median response time per condition, with quartiles."""
     rows = tables["times"]
     sheet = _sheet(tables, "Response times", len(rows))
@@ -182,7 +202,7 @@ def times_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     return sheet.figure
 
 
-def participants_figure(tables: dict[str, pd.DataFrame]) -> Figure:
+def participants_figure(tables: Tables) -> Figure:
     """Accuracy of every participant in order, excluded ones as red crosses."""
     rows = tables["participants"].sort_values(["accuracy", "participant"]).reset_index(drop=True)
     sheet = Sheet(PAGE, TOP + PANEL + AXIS)
@@ -208,7 +228,7 @@ def participants_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     return sheet.figure
 
 
-def matrix_figure(tables: dict[str, pd.DataFrame]) -> Figure:
+def matrix_figure(tables: Tables) -> Figure:
     """How often any two participants answered alike, the most agreeing first."""
     table = tables["agreement_matrix"].drop(columns="data").set_index("participant")
     shares = table.to_numpy(dtype=np.float64)
@@ -232,7 +252,7 @@ def matrix_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     return sheet.figure
 
 
-def options_figure(tables: dict[str, pd.DataFrame]) -> Figure:
+def options_figure(tables: Tables) -> Figure:
     """Shares of the options in every condition, as a table of shades."""
     table = tables["options"].drop(columns="data").set_index("condition")
     counts, shares = table.pop("answers"), table.to_numpy(dtype=np.float64)
@@ -252,15 +272,15 @@ def options_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     return sheet.figure
 
 
-def _sheet(tables: dict[str, pd.DataFrame], title: str, rows: int) -> Sheet:
+def _sheet(tables: Tables, title: str, rows: int) -> Sheet:
     sheet = Sheet(PAGE, TOP + ROW * rows + AXIS)
     _headed(sheet, tables, title)
     return sheet
 
 
-def _headed(sheet: Sheet, tables: dict[str, pd.DataFrame], title: str) -> None:
+def _headed(sheet: Sheet, tables: Tables, title: str) -> None:
     sheet.text(0.1, 0.08, title, size=LARGE, bold=True)
-    if (tables["about"]["data"] == "simulated").all():
+    if _sort(tables) == NOT_PEOPLE:
         sheet.text(PAGE - 0.1, 0.08, NOT_PEOPLE, size=LARGE, bold=True, across="right", color=RED)
 
 
@@ -271,34 +291,6 @@ def _named(sheet: Sheet, axes: Axes, names: list[str], notes: list[str], top: fl
     axes.spines["left"].set_visible(False)
     for place, note in enumerate(notes):
         sheet.text(LABEL + PLOT + 0.1, top + ROW * (place + 0.5) - 0.05, note, size=SMALL, color=QUIET)
-
-
-CAPTIONS = {
-    "accuracy": "Mean accuracy of the counted participants on main trials, with Student's 95 % interval over"
-    " participants (Wilson's where there is one); grey: chance; open diamonds: published, without interval.",
-    "times": "Response times of the counted participants' main trials.",
-    "participants": "Every participant's accuracy on the main trials of their block; dashed: chance.",
-    "agreement_matrix": "Share of the main trials that both saw which two participants answered alike.",
-    "options": "Options taken in main trials, as shares of each condition's answers.",
-}
-HEADINGS = {
-    "about": "The study",
-    "accuracy": "Accuracy against chance",
-    "published": "Published results beside",
-    "mixed_model": "Mixed-effects logistic model",
-    "agreement": "Agreement of closed answers",
-    "labels": "Agreement of names",
-    "options": "Options",
-    "times": "Response times (s)",
-    "exclusions": "Exclusions",
-}
-LONGEST = 100
-STYLE = (
-    "body{max-width:64rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;color:#1a1f24}"
-    "table{border-collapse:collapse;display:block;overflow-x:auto;font-size:.85rem}th,td{padding:.2rem .6rem;"
-    "border-bottom:1px solid #d9dee3;text-align:left}img{max-width:100%}figure{margin:1rem 0}"
-    ".simulated{padding:.6rem 1rem;background:#8c1d18;color:#fff;font-weight:600}"
-)
 
 
 def write_report(tables: Tables, folder: Path) -> list[Path]:

@@ -36,17 +36,10 @@ from human_eval.design.trial import (
 )
 
 NEURON_KINDS: tuple[Kind, ...] = ("alignability", "evolution_label", "pairwise_coherence")
-
-
+STAND_IN = "No sets were hand-picked: the tightest groups of the base model stand in for them."
 ATTENTION = "This question checks that you are reading."
-
-
 WORD = "blue"  # what a catch trial without options asks to write
-
-
 VIEWS = 2  # of every trial, where the number of blocks is free
-
-
 # From pool rows [m] to their pictures, uint8 [m, k, side, side, 3].
 Cut = Callable[[Ints], Bytes]
 
@@ -223,16 +216,11 @@ def assemble(frame: Frame, drafts: Sequence[Draft], source: Bytes, blocking: Blo
     if frame.protocol == "corrected":
         blocks, extras = _extended(frame, main, groups, blocking, album)
     named = tuple(Block(opaque(frame.seed, "block", n), tuple(ids)) for n, ids in enumerate(blocks))
-    remarks = _remarks(main)
+    tightest = any(trial.condition == "tightest" for trial in main)
     return Study(
         frame.name, frame.kind, frame.protocol, frame.seed, (*main, *extras), named, album.pictures(),
-        frame.exclusion, remarks,
+        frame.exclusion, (STAND_IN,) if tightest else (),
     )  # fmt: skip
-
-
-def _remarks(main: list[Trial]) -> tuple[str, ...]:
-    stand_in = "No sets were hand-picked: the tightest groups of the base model stand in for them."
-    return (stand_in,) if any(trial.condition == "tightest" for trial in main) else ()
 
 
 def _trial(frame: Frame, draft: Draft, album: Album, role: Role, place: int | str) -> Trial:
@@ -264,13 +252,9 @@ def _extended(
         early = group[: max(1, len(group) // 2)]
         picked = [main[early[n]] for n in range(min(blocking.repeats, len(early)))]
         repeats = [again.setdefault(trial.id, _repeat(frame, trial, stream)) for trial in picked]
-        shown = [main[place].id for place in group]
-        blocks.append(with_extras(shown, _ids(practice), _ids(catch), _ids(repeats), stream))
+        shown = with_extras([main[place] for place in group], practice, catch, repeats, stream)
+        blocks.append([trial.id for trial in shown])
     return blocks, [*practice, *catch, *again.values()]
-
-
-def _ids(trials: list[Trial]) -> list[str]:
-    return [trial.id for trial in trials]
 
 
 def _repeat(frame: Frame, trial: Trial, stream: np.random.Generator) -> Trial:

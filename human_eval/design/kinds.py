@@ -276,8 +276,7 @@ def _images(
         raise EvoscopeError(
             f"{shown} pictures are to be shown, and a concept has {pool.images.shape[1]}", "give more images"
         )
-    own = [(row, int(rank)) for rank in stream.permutation(shown - 1)]
-    pictures = [(source, picture) for source, picture in own]
+    pictures = [(row, int(rank)) for rank in stream.permutation(shown - 1)]
     other = _other(pool, row, protocol, stream)
     pictures.insert(place, (other, _foreign(pool, row, other, stream)))
     sources = tuple(pool.ids[source] for source, _ in pictures)

@@ -1,4 +1,4 @@
-"""What studies are designed from: neurons with their example patches, and concepts with their images."""
+"""What studies are designed from: neurons with example patches, concepts with images, and synthetic pools of both."""
 
 from dataclasses import dataclass
 
@@ -89,6 +89,7 @@ def depths(pool: NeuronPool) -> Doubles:
     return np.array([order[m][name] / max(1, len(order[m]) - 1) for m, name in pairs])
 
 
+# Synthetic pools show known concepts, to try the whole chain without any network.
 COLOURS = {
     "red": (206, 60, 54),
     "green": (62, 142, 84),
@@ -104,7 +105,7 @@ CONCEPTS = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 def synthetic_neurons(
     seed: int, models: int = 2, epochs: int = 3, per_concept: int = 2, side: int = 32
 ) -> NeuronPool:
-    """Neurons of drawn concepts: every model has, at every epoch, ``per_concept`` neurons of each, in two layers."""
+    """Neurons of known concepts: every model has, at every epoch, ``per_concept`` neurons of each, in two layers."""
     stream = generator(seed, "drawn neurons")
     axes = [
         (model, epoch, layer, copy, concept)
