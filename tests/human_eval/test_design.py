@@ -316,3 +316,13 @@ def test_pools_with_columns_of_different_length_are_refused():
             np.zeros(1, int),
             NEURONS.patches[:1],
         )
+
+
+def test_models_with_too_few_neurons_are_named():
+    vectors = NEURONS.vectors.copy()
+    lost = [row for row, model in enumerate(NEURONS.model) if model == "net1" and NEURONS.channel[row] > 3]
+    vectors[lost] = float("nan")
+    study = design(
+        "evolution_label", dataclasses.replace(NEURONS, vectors=vectors), 0, "corrected", Options(count=25)
+    )
+    assert study.remarks == ("Only 8 neurons of net1 have a place in the space at all stages, not 25.",)
