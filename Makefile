@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test worker: two processes with two threads each starve one another.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: install paper test test-all lint format bench lock clean
+.PHONY: install paper test test-all lint format bench golden golden-check clean
 
 install: $(READY)
 
@@ -36,10 +36,12 @@ format: $(READY)
 bench: $(READY)
 	for script in $(basename $(notdir $(filter-out %/__init__.py %/timing.py,$(wildcard benchmarks/*.py)))); do $(BIN)/python -m benchmarks.$$script || exit 1; done
 
-# Record the sources of all stages; refuses when a source changed and its stage's version was not raised.
-# `make lock SAME=stimuli,map` vouches that the named stages give the same results as before.
-lock: $(READY)
-	$(BIN)/python -m experiments.stages.lock "$(SAME)"
+# Digests of everything that the smoke jobs draw, from the code of commit REV; and whether the code at hand gives the same.
+golden: $(READY)
+	$(BIN)/python -m tests.golden record $(REV)
+
+golden-check: $(READY)
+	$(BIN)/python -m tests.golden check
 
 clean:
 	rm -rf $(VENV) outputs build *.egg-info .pytest_cache .mypy_cache .ruff_cache

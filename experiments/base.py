@@ -1,33 +1,93 @@
-"""The base: the run whose neurons, at its last epoch, span the semantic space."""
+"""What most experiments rest on: trainings, states of networks, their stimuli, and the space that the base spans."""
 
 from dataclasses import replace
 
-from evoscope.store import Node
+from evoscope.errors import EvoscopeError
+from evoscope.models.checkpoints import RunFolder
+from evoscope.space.protocol import SemanticSpace
+from evoscope.store import Artefact
 from experiments.context import Context
+from experiments.costs import pass_cost, training_cost
 from experiments.runs import Run
-from experiments.stages.looks import Look
-from experiments.stages.space import projection, space
-from experiments.stages.stimuli import stimuli
+from experiments.stages import networks, space
+from experiments.stages.stimuli import Look, Looked, Patches, Responsive, stimuli
+
+
+def training(context: Context, run: Run, seed: int | None = None) -> Artefact[RunFolder]:
+    """The run's training; ``seed`` replaces the job's own.
+
+    Raises
+    ------
+    EvoscopeError : the run has checkpoints of its own.
+    """
+    if run.recipe is None:
+        raise EvoscopeError(f"run {run.name} has checkpoints of its own", "there is nothing to train")
+    data, own = context.data, context.config.seed
+    seed = own if seed is None else seed
+    # Which layers are looked at later does not change the training.
+    spec = replace(run.spec, listing="once", layers=())
+    node = networks.training(spec, run.recipe, data.train, data.test, seed, context.machine, context.runtime)
+    label = f"training {run.name}" + (f", seed {seed}" if seed != own else "")
+    return node.called(label).costing(training_cost(context, run))
+
+
+def checkpoint(context: Context, run: Run, epoch: int) -> networks.Checkpoint:
+    """A run's network at an epoch."""
+    state = training(context, run) if run.checkpoints is None else networks.Files(run.checkpoints, epoch)
+    classes = len(context.data.train.class_names)
+    return networks.Checkpoint(run.spec, classes, epoch, state, context.config.seed, context.machine)
 
 
 def base_run(context: Context) -> Run:
-    """The first of the job's runs."""
+    """The first of the job's runs, whose neurons at its last epoch span the space."""
     return next(iter(context.runs.values()))
 
 
-def base_stimuli(context: Context) -> Node:
-    """Node of the stimuli that the space is made of."""
+def stimuli_of(context: Context, run: Run, epoch: int, *, base: bool = False) -> Artefact[Looked]:
+    """Stimuli of a run at an epoch; the base's also record the neurons that respond to each image."""
+    protocol, data = context.space_protocol, context.data
+    raw = protocol.responsive_rule == "raw"
+    wanted = base and protocol.responsive > 0
+    responsive = Responsive(protocol.responsive, "raw" if raw else "standardised") if wanted else None
+    node = stimuli(
+        checkpoint(context, run, epoch), data.pool, data.test, protocol.k, responsive, context.runtime
+    )
+    return node.called(f"stimuli of {run.name}, epoch {epoch}").costing(pass_cost(context, run))
+
+
+def base_stimuli(context: Context) -> Artefact[Looked]:
+    """The stimuli that the space is made of."""
     base = base_run(context)
-    return stimuli(context, base, base.last, base=True)
+    return stimuli_of(context, base, base.last, base=True)
 
 
-def base_space(context: Context) -> Node:
-    """Node of the semantic space."""
-    return space(context, base_stimuli(context))
+def base_space(context: Context) -> Artefact[SemanticSpace]:
+    """The semantic space that the base spans."""
+    node = space.space(base_stimuli(context), context.space_protocol, context.config.seed, context.runtime)
+    return node.called(f"semantic space ({context.config.protocol.name})")
 
 
-def base_look(context: Context, semantic: Node) -> Look:
-    """The base at its last epoch only, placed in the space."""
-    base, found = base_run(context), base_stimuli(context)
-    run = replace(base, epochs=(base.last,))
-    return Look(run, base.last, True, found, projection(context, semantic, found))
+def look_at(
+    context: Context,
+    semantic: Artefact[SemanticSpace],
+    run: Run,
+    epoch: int,
+    found: Artefact[Looked] | None = None,
+) -> Look:
+    """A run at an epoch, placed in the space; ``found``: its stimuli, where they are made already."""
+    found = found or stimuli_of(context, run, epoch)
+    placed = space.projection(semantic, found, context.space_protocol)
+    return Look(
+        run.name, run.spec, epoch, False, found, placed.called(f"projection of {run.name}, epoch {epoch}")
+    )
+
+
+def base_look(context: Context, semantic: Artefact[SemanticSpace]) -> Look:
+    """The base at its last epoch, placed in the space."""
+    base = base_run(context)
+    return replace(look_at(context, semantic, base, base.last, base_stimuli(context)), base=True)
+
+
+def patches(context: Context, count: int) -> Patches:
+    """``count`` patches a neuron, cut as the job's protocol wants them."""
+    return Patches(count, "corner" if context.config.protocol.patch_centre == "corner" else "centre")

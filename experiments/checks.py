@@ -11,9 +11,9 @@ from evoscope.evolution.reversal import BinRule, Cut, Draws, Ties
 from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
+from experiments.protocols import space_protocol
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
-from experiments.stages.space import space_protocol
 
 # Experiments that train or look at networks.
 WITH_NETWORKS = (

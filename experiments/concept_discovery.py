@@ -2,14 +2,13 @@
 
 from evoscope.errors import EvoscopeError
 from evoscope.store import Node
-from experiments.carry_out import carry_out
-from experiments.chosen import chosen_classes, judged_runs
 from experiments.concept_evolution import DRAWN as EVOLUTION
 from experiments.concept_evolution import evolution_exhibits
 from experiments.context import Context
 from experiments.discovery_protocol import compared_protocols
-from experiments.plan import Plan
+from experiments.runner import Plan
 from experiments.runs import Run
+from experiments.selection import chosen_classes, judged_runs
 from experiments.stages.concept_boards import concept_boards
 from experiments.stages.concept_methods import check_method, concept_methods
 from experiments.stages.concept_pool import concept_pool

@@ -1,4 +1,4 @@
-"""What every experiment of a job shares: configuration, data, store, folders, devices."""
+"""What every experiment of a job shares: configuration, image sets, runs, store, folder, and where networks run."""
 
 import copy
 import dataclasses
@@ -8,18 +8,17 @@ import subprocess
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import torch
 
-from evoscope.store import Event, Node, Store
+from evoscope.space.protocol import SpaceProtocol
+from evoscope.store import Event, Machine, Node, Runtime, Store
 from experiments.datasets import Data, open_data
+from experiments.protocols import space_protocol
 from experiments.reporting import complain, duration, progress, say
 from experiments.runs import Run, selected_runs
 from experiments.schema import Config
-
-if TYPE_CHECKING:
-    from experiments.asked import Asked
 
 # What may differ between two calls that produce the same results.
 _NOT_CONTENT = {
@@ -31,6 +30,7 @@ _NOT_CONTENT = {
     "workers",
     "memory_mb",
     "device",
+    "stale",
     "action",
     "older_than_days",
 }
@@ -43,17 +43,21 @@ class Context:
         self.config = config
         self.progress = progress(config.progress)
         self.computed: list[str] = []
-        self.asked: Asked | None = None  # in a job made of other experiments: what is wanted of them
+        self.outdated: dict[str, str] = {}
         self._opened: dict[str, Data] = {}
-        self.store = Store(Path(config.store), progress=self.progress, on_event=self._note)
+        self.store = Store(
+            Path(config.store), progress=self.progress, on_event=self._note, stale=config.stale.value
+        )
         self.folder = Path(config.outputs) / str(config.task) / content_key(config)
 
-    @cached_property
+    @property
     def data(self) -> Data:
-        """The image sets."""
+        """The image sets; what was left out or replaced in them is printed when they are opened."""
         key = repr((self.config.data, self.config.seed))
         if key not in self._opened:
             self._opened[key] = open_data(self.config.data, self.config.seed, self.progress)
+            for remark in self._opened[key].remarks:
+                complain(f"evoscope: {remark}")
         return self._opened[key]
 
     @cached_property
@@ -68,10 +72,33 @@ class Context:
             return self.config.device
         return "cuda" if torch.cuda.is_available() else "cpu"
 
+    @property
+    def machine(self) -> Machine:
+        """What decides the bits of a network's results: the device and, on a CPU, the number of threads."""
+        kind = self.device.partition(":")[0]
+        return Machine(
+            self.device if kind == "cpu" else kind, torch.get_num_threads() if kind == "cpu" else 0
+        )
+
+    @property
+    def runtime(self) -> Runtime:
+        """How stages are computed, without any influence on what."""
+        return Runtime(self.config.memory_mb, self.config.workers, self.progress)
+
+    @property
+    def map_method(self) -> Literal["umap", "pca"]:
+        """How the two-dimensional map is made."""
+        return "umap" if self.config.scale.map == "umap" else "pca"
+
+    @property
+    def space_protocol(self) -> SpaceProtocol:
+        """ConceptEvo's choices under the job's protocol."""
+        return space_protocol(self.config.protocol)
+
     def varied(self, config: Config) -> "Context":
         """The same surroundings, store and opened data sets included, under another configuration."""
         other = copy.copy(self)
-        for name in ("data", "runs"):
+        for name in ("runs", "device"):
             other.__dict__.pop(name, None)
         other.config = config
         return other
@@ -84,6 +111,9 @@ class Context:
         if event.kind == "finished":
             self.computed.append(event.node.label)
             say(f"{event.node.label}: {duration(event.seconds)}")
+        elif event.kind == "outdated":
+            self.outdated[event.node.key] = event.node.label
+            complain(f"evoscope: {event.node.label}: {event.detail}")
         elif event.kind in ("damaged", "waiting"):
             complain(f"evoscope: {event.node.label}: {event.detail}")
 

@@ -3,30 +3,24 @@
 import copy
 from itertools import product
 
-from evoscope.store import Node
-from experiments.carry_out import carry_out
+from evoscope.figure_data import Table
+from evoscope.store import Artefact
+from experiments.base import stimuli_of
 from experiments.context import Context
-from experiments.plan import Plan
-from experiments.stages.coverage import Sight, coverage, together
-from experiments.stages.stimuli import stimuli
-from experiments.status import Status
+from experiments.runner import Plan
+from experiments.stages.space_metrics import Sight, coverage_table, purity_cell
 from experiments.unified_space import COMPARED
 
 
-def run(context: Context, status: Status) -> None:
-    """Measure every cell of the sweep and draw."""
-    carry_out(context, plan(context), status)
-
-
 def plan(context: Context) -> Plan:
-    """One node per protocol, pool size and k."""
+    """One cell per protocol, pool size and k."""
     scale = context.config.scale
     sizes = sorted({_feasible(context, images) for images in scale.sweep_pools})
     cells = [
         _cell(context, name, pool, k)
         for name, pool, k in product(context.config.protocols, sizes, scale.sweep_ks)
     ]
-    return Plan({"coverage": together(cells)}, ("fig_coverage", "table_protocols"))
+    return Plan({"coverage": coverage_table(cells)}, ("fig_coverage", "table_protocols"))
 
 
 def _feasible(context: Context, images: int) -> int:
@@ -41,10 +35,14 @@ def _variant(context: Context, protocol: str, pool: int, k: int) -> Context:
     return context.varied(config)
 
 
-def _cell(context: Context, protocol: str, pool: int, k: int) -> Node:
+def _cell(context: Context, protocol: str, pool: int, k: int) -> Artefact[Table]:
     """One cell; its stimuli are those of the largest k, of which the first k count."""
     passes = _variant(context, protocol, pool, max(context.config.scale.sweep_ks))
     base = next(iter(passes.runs.values()))
     chosen = [base, *(passes.runs[name] for name in COMPARED if name in passes.runs)]
-    sights = [Sight(run, stimuli(passes, run, run.last, base=run is base)) for run in chosen]
-    return coverage(_variant(context, protocol, pool, k), sights)
+    sights = [
+        Sight(run.name, run.last, stimuli_of(passes, run, run.last, base=run is base)) for run in chosen
+    ]
+    cell = _variant(context, protocol, pool, k)
+    images = len(cell.data.pool)
+    return purity_cell(sights, cell.space_protocol, protocol, images, cell.config.seed, cell.runtime)

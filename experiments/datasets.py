@@ -21,6 +21,14 @@ class Data:
     test: ImageSet
     pool: ImageSet
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was left out of them or replaced in them, each sentence once."""
+        sets = (self.train, self.test, self.pool)
+        return tuple(
+            dict.fromkeys(f"{each.name} {each.split}: {note}" for each in sets for note in each.notes)
+        )
+
 
 def open_data(config: DataConfig, seed: int, progress: Progress) -> Data:
     """Open the data set of ``config`` with its limits applied.

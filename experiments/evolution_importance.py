@@ -11,13 +11,11 @@ from evoscope.evolution.reversal import RELEASED_BATCH, BinRule, Conditions, Rev
 from evoscope.models.zoo import build
 from evoscope.store import Node
 from experiments.base import base_look, base_space
-from experiments.carry_out import carry_out
-from experiments.chosen import chosen_classes, judged_runs, protocol_names
 from experiments.context import Context
-from experiments.pairs import pairs_of
-from experiments.plan import Plan
 from experiments.reporting import say, size
+from experiments.runner import Plan
 from experiments.runs import Run
+from experiments.selection import chosen_classes, judged_runs, pairs_of, protocol_names
 from experiments.stages.importance import Judged, judge
 from experiments.stages.important import Pictured, important
 from experiments.stages.looks import Look

@@ -6,11 +6,10 @@ from evoscope.errors import EvoscopeError
 from evoscope.models.network import closest
 from evoscope.store import Node
 from experiments.base import base_run, base_space
-from experiments.carry_out import carry_out
 from experiments.concept_discovery import study_concepts
 from experiments.context import Context
-from experiments.plan import Plan
 from experiments.reporting import complain
+from experiments.runner import Plan
 from experiments.runs import Run
 from experiments.stages.looks import Look
 from experiments.stages.neuron_pool import remembered

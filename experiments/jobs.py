@@ -1,22 +1,17 @@
 """One job: check the configuration, plan, compute, draw, and leave a status whatever happens."""
 
-import importlib
 import time
 import traceback
 from pathlib import Path
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from evoscope.errors import EvoscopeError
-from experiments import registry, sweeps
-from experiments.checks import check, check_files
-from experiments.context import Context
-from experiments.reporting import complain, duration, say
+from experiments import experiment_names, planner
+from experiments.reporting import Status, complain, duration, failed_jobs, forget_failed_jobs, say
 from experiments.schema import Config
-from experiments.status import Status
 
 _FAILED: list[str] = []
 
@@ -48,18 +43,34 @@ def run(config: DictConfig) -> None:
 def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     if status.task is None:
         raise EvoscopeError(
-            "no experiment was named", f"add experiment=NAME, one of {', '.join(registry.names())}"
+            "no experiment was named", f"add experiment=NAME, one of {', '.join(experiment_names())}"
         )
     typed = OmegaConf.to_object(config)
     if not isinstance(typed, Config):
         raise EvoscopeError("the configuration lost its schema", "keep `schema` first in conf/config.yaml")
+    # The libraries behind an experiment take seconds to import, which ``--help`` should not.
+    import torch
+
+    from experiments import store
+    from experiments.checks import check, check_files
+    from experiments.context import Context
+    from experiments.runner import carry_out
+
     check(typed)
     if typed.threads:
         torch.set_num_threads(typed.threads)
     context = Context(typed)
     folders.append(context.folder)
+    if status.task == "store":
+        store.run(context)
+        return
     check_files(context)
-    importlib.import_module(f"experiments.{status.task}").run(context, status)
+    if status.task in ("results", "paper"):
+        from experiments import composed
+
+        composed.run_parts(context, status)
+    else:
+        carry_out(context, planner(status.task)(context), status)
 
 
 def _unexpected(problem: Exception, folders: list[Path]) -> str:
@@ -92,8 +103,9 @@ def _sweep_folder() -> list[Path]:
 def forget_failures() -> None:
     """Begin anew (several commands in one process: notebooks, tests)."""
     _FAILED.clear()
+    forget_failed_jobs()
 
 
 def exit_status() -> int:
     """1 when a job of this process, or of the sweep it led, failed."""
-    return 1 if _FAILED or sweeps.failed_jobs() else 0
+    return 1 if _FAILED or failed_jobs() else 0

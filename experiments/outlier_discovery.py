@@ -1,11 +1,10 @@
 """Confounders and outliers (CDISCO): planted stamps and wrong labels, and which scores find them."""
 
 from evoscope.errors import EvoscopeError
-from experiments.carry_out import carry_out
 from experiments.context import Context
-from experiments.layers import PUBLISHED, chosen_layer
-from experiments.plan import Plan
+from experiments.runner import Plan
 from experiments.runs import PAPER, Run, own, single_run
+from experiments.selection import PUBLISHED, chosen_layer
 from experiments.stages.outlier_boards import Shown, outlier_boards
 from experiments.stages.outlier_boards import shown as boards_of
 from experiments.stages.outlier_data import Case, case_images, planted

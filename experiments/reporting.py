@@ -1,14 +1,20 @@
-"""What the user sees while and after a job runs: progress bars, messages, tables."""
+"""What the user sees while and after a job runs: progress bars, messages, tables, a job's status, a sweep's end."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
 
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
 from tqdm import tqdm
 
 from evoscope.progress import Progress, silent
 
 Item = TypeVar("Item")
+_FAILED: list[str] = []
 
 
 def say(text: str = "") -> None:
@@ -63,3 +69,73 @@ def duration(seconds: float) -> str:
 def size(number: float) -> str:
     """Bytes as ``12 MB`` or ``3.4 GB``."""
     return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
+
+
+@dataclass
+class Status:
+    """State of a job: ``running``, ``done`` or ``failed`` (then ``error`` says why in one sentence).
+
+    ``outdated``: artefacts that were used although other code made them.
+    """
+
+    task: str | None
+    overrides: list[str]
+    state: str = "running"
+    seconds: float = 0.0
+    computed: int = 0
+    cached: int = 0
+    error: str | None = None
+    outputs: list[str] = field(default_factory=list)
+    outdated: list[str] = field(default_factory=list)
+
+    def write(self, folders: Iterable[Path]) -> None:
+        """Leave the status in each folder."""
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "status.json").write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+class SweepReport(Callback):
+    """Hydra callback around a multirun; the jobs themselves may run elsewhere (joblib, a cluster)."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Forget the statuses of an earlier sweep in the same folder."""
+        for old in _statuses(config):
+            old.unlink()
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Print the closing table."""
+        statuses = [json.loads(path.read_text()) for path in _statuses(config)]
+        shared = set.intersection(*[set(status["overrides"]) for status in statuses]) if statuses else set()
+        rows = [_row(status, shared) for status in statuses]
+        say(table(rows, ["job", "state", "time", "computed", "cached", "error"]))
+        _FAILED.extend(
+            row[0] for row, status in zip(rows, statuses, strict=True) if status["state"] != "done"
+        )
+        say(f"{len(rows) - len(_FAILED)} of {len(rows)} jobs done")
+
+
+def failed_jobs() -> list[str]:
+    """Jobs of the sweep that this process led and that failed."""
+    return list(_FAILED)
+
+
+def forget_failed_jobs() -> None:
+    """Begin anew (several commands in one process: notebooks, tests)."""
+    _FAILED.clear()
+
+
+def _statuses(config: DictConfig) -> list[Path]:
+    return sorted(Path(config.hydra.sweep.dir).rglob("status.json"))
+
+
+def _row(status: dict[str, Any], shared: set[str]) -> list[str]:
+    own = [override for override in status["overrides"] if override not in shared]
+    return [
+        " ".join(own) or str(status["task"]),
+        status["state"],
+        duration(status["seconds"]),
+        str(status["computed"]),
+        str(status["cached"]),
+        (status["error"] or "")[:100],
+    ]

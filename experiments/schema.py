@@ -16,6 +16,14 @@ class Action(Enum):
     prune = "prune"
 
 
+class Stale(Enum):
+    """What happens to an artefact that other code than the present made."""
+
+    warn = "warn"
+    recompute = "recompute"
+    ignore = "ignore"
+
+
 # `raise` is a keyword, so this enumeration cannot be written as a class.
 OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 
@@ -275,6 +283,7 @@ class Config:
     store: str = "store"
     outputs: str = "outputs"
     dry_run: bool = False
+    stale: Stale = Stale.warn
     progress: bool = True
     base: str = "vgg19"
     epochs: list[int] | None = None

@@ -8,11 +8,10 @@ from evoscope.store import entries, prune, verify
 from experiments.context import Context
 from experiments.reporting import duration, say, size, table
 from experiments.schema import Action
-from experiments.stages.registry import STAGES
-from experiments.status import Status
+from experiments.stages import all_stages
 
 
-def run(context: Context, status: Status) -> None:
+def run(context: Context) -> None:
     """Do what ``action`` says."""
     root = Path(context.config.store)
     actions = {Action.list: _list, Action.verify: _verify, Action.prune: _prune}
@@ -46,7 +45,10 @@ def _verify(root: Path, context: Context) -> None:
 
 def _prune(root: Path, context: Context) -> None:
     removed = prune(
-        root, stages=STAGES, older_than=86400 * context.config.older_than_days, dry_run=context.config.dry_run
+        root,
+        stages=STAGES.values(),
+        older_than=86400 * context.config.older_than_days,
+        dry_run=context.config.dry_run,
     )
     for removal in removed:
         say(f"{removal.path}: {removal.reason}, {size(removal.size)}")

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from evoscope.data.tables import Table, open_table
-from experiments.carry_out import carry_out
 from experiments.context import Context, commit
-from experiments.plan import Plan
+from experiments.runner import Plan
 from experiments.schema import TabularConfig
 from experiments.stages.tabular import tabular
 from experiments.stages.tabular_training import train

@@ -1,72 +1,51 @@
 """ConceptEvo's first contribution: the neurons of several models and epochs side by side in one space."""
 
-from evoscope.store import Node
-from experiments.base import base_look, base_space
-from experiments.carry_out import carry_out
+from evoscope.space.protocol import SemanticSpace
+from evoscope.store import Artefact
+from experiments.base import base_look, base_space, look_at, patches, training
 from experiments.context import Context
-from experiments.plan import Plan
+from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
-from experiments.stages.alignment import alignment
-from experiments.stages.curves import curves
-from experiments.stages.evolution import evolution
-from experiments.stages.looks import Look
-from experiments.stages.metrics import metrics
-from experiments.stages.space import neuron_map, projection
-from experiments.stages.stimuli import stimuli
-from experiments.stages.training import training
-from experiments.status import Status
+from experiments.stages.networks import curves
+from experiments.stages.space import alignment, evolution, neuron_map
+from experiments.stages.space_metrics import metrics
+from experiments.stages.stimuli import Look
 
 # The rows of the alignment figure, besides the base, and the neurons followed in the evolution figure.
 COMPARED = ("inception_v3", "convnext")
 FOLLOWED = {"vgg16": 4, "vgg16_large_lr": 1, "vgg16_no_dropout": 1}
 
 
-def run(context: Context, status: Status) -> None:
-    """Train what is missing, build the space, measure it, and draw."""
-    carry_out(context, plan(context), status)
-
-
 def plan(context: Context) -> Plan:
-    """All exhibits of the experiment, as nodes."""
-    runs = context.runs
+    """All exhibits of the experiment."""
+    config, runs, pool = context.config, context.runs, context.data.pool
     semantic = base_space(context)
     looks = looks_of(context, semantic)
     compared = compared_looks(looks)
-    places = neuron_map(context, semantic, looks)
-    exhibits = {
+    places = neuron_map(semantic, looks, context.map_method, config.seed)
+    exhibits: Exhibits = {
         "map": places,
-        "alignment": alignment(context, places, compared),
-        "evolution": evolution(context, places, followed(runs), looks),
-        "metrics": metrics(context, semantic, looks, compared),
+        "alignment": alignment(places, compared, pool, patches(context, 3)),
+        "evolution": evolution(places, looks, followed(runs), pool, patches(context, 4)),
+        "metrics": metrics(semantic, looks, compared, context.space_protocol, config.seed, context.runtime),
     }
+    drawn = ["fig_alignment", "fig_discovery", "fig_evolution", "fig_metrics", "table_metrics"]
     trainings = {name: training(context, run) for name, run in runs.items() if run.recipe is not None}
     if trainings:
         exhibits["training"] = curves(trainings, len(context.data.train.class_names))
-    return Plan(exhibits, drawn(exhibits))
+        drawn += ["fig_training", "table_training"]
+    return Plan(exhibits, drawn)
 
 
-def drawn(exhibits: dict[str, Node]) -> tuple[str, ...]:
-    """Figures and tables of this experiment."""
-    always = ("fig_alignment", "fig_discovery", "fig_evolution", "fig_metrics", "table_metrics")
-    return (*always, "fig_training", "table_training") if "training" in exhibits else always
-
-
-def looks_of(context: Context, semantic: Node) -> list[Look]:
+def looks_of(context: Context, semantic: Artefact[SemanticSpace]) -> list[Look]:
     """Every run at its epochs; the base at its last only, and first."""
-    looks = [base_look(context, semantic)]
-    for run in list(context.runs.values())[1:]:
-        looks += [_look(context, semantic, run, epoch) for epoch in run.epochs]
-    return looks
-
-
-def _look(context: Context, semantic: Node, run: Run, epoch: int) -> Look:
-    found = stimuli(context, run, epoch)
-    return Look(run, epoch, False, found, projection(context, semantic, found))
+    others = [(run, epoch) for run in list(context.runs.values())[1:] for epoch in run.epochs]
+    return [base_look(context, semantic), *(look_at(context, semantic, run, epoch) for run, epoch in others)]
 
 
 def compared_looks(looks: list[Look]) -> list[Look]:
     """The base and, at their last epochs, the models it is compared with: the paper's, or else all others."""
-    last = {look.run.name: look for look in looks[1:]}
+    last = {look.run: look for look in looks[1:]}
     paper = [last[name] for name in COMPARED if name in last]
     return [looks[0], *(paper or last.values())]
 

@@ -31,6 +31,8 @@ JOBS = {
 }
 # What names a commit, a key or a folder in a text, and so differs between two commits with equal results.
 VARYING = (
+    (re.compile(r"Commit=[^;]*;"), "Commit;"),
+    (re.compile(r"Key=[^;]*;"), "Key;"),
     (re.compile(r"commit [0-9a-f]{7,40}\+?|commit unknown"), "commit"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "key"),
     (re.compile(r"-[0-9a-f]{8}(?=[\s/.`)\"',]|$)"), "-key"),
@@ -93,7 +95,21 @@ def digests_of(tree: Path, name: str, folder: Path) -> dict[str, str]:
     (job,) = (path for path in (outputs / JOBS[name][0].partition("=")[2]).iterdir() if path.is_dir())
     files = sorted(path for path in job.rglob("*") if path.suffix in (".csv", ".md", ".png", ".json"))
     kept = [path for path in files if path.name not in ("status.json", "drawn.json")]
-    return {path.relative_to(job).as_posix(): _digest(path) for path in kept}
+    return _grouped({path.relative_to(job).as_posix(): _digest(path) for path in kept})
+
+
+def _grouped(digests: dict[str, str]) -> dict[str, str]:
+    """The digests of the files beside one another as they are, and one digest of each folder (a study) whole."""
+    folders: dict[str, list[str]] = {}
+    for path, digest in digests.items():
+        folder, below, _ = path.partition("/")
+        folders.setdefault(folder + below, []).append(f"{path} {digest}" if below else digest)
+    return {
+        name: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+        if name.endswith("/")
+        else lines[0]
+        for name, lines in folders.items()
+    }
 
 
 def _digest(path: Path) -> str:

@@ -16,9 +16,8 @@ from evoscope.models.network import Network
 from evoscope.models.zoo import build
 from evoscope.store import Node
 from experiments.context import Context
-from experiments.layers import chosen_layer
-from experiments.pairs import check_epoch
 from experiments.runs import Run
+from experiments.selection import check_epoch, chosen_layer
 from experiments.stages.latents import LayerSpaces, latents, layer_spaces
 from experiments.stages.training import source
 

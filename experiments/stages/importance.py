@@ -18,8 +18,8 @@ from evoscope.progress import Progress
 from evoscope.store import Node, Stage
 from experiments.context import Context
 from experiments.costs import importance_cost
-from experiments.pairs import EpochPair
 from experiments.runs import Run
+from experiments.selection import EpochPair
 from experiments.stages.training import both_sources
 
 STAGE = Stage(

@@ -11,8 +11,8 @@ from evoscope.data.scenes import Confounder, concept_scenes
 from evoscope.data.stamps import Stamps, only_classes, stamp_disagrees, stamped
 from evoscope.errors import EvoscopeError
 from evoscope.training.patience import hold_out
-from experiments.chosen import chosen_classes
 from experiments.context import Context
+from experiments.selection import chosen_classes
 
 Setting = Literal["stamp", "mislabelled"]
 PUBLISHED = ("tench", "church")

@@ -1,49 +1,27 @@
-"""Stage ``scenes``: a contact sheet of concept_scenes, one scene with its concept masks, and simple baselines."""
-
-from collections.abc import Mapping
-from pathlib import Path
+"""What concept_scenes looks like, what is known about its images, and how hard it is for simple classifiers."""
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
 from evoscope.arrays import Bools, Bytes
-from evoscope.artefacts import save
 from evoscope.data.images import ImageSet
 from evoscope.data.scenes.source import SceneSource, histogram_baseline, pixel_baseline, scene_source
 from evoscope.figure_data import SceneSheet
-from evoscope.progress import Progress
-from evoscope.store import Node, Stage
-from experiments.context import Context
+from evoscope.store import stage
 
-STAGE = Stage("scenes", version=1, modules=("evoscope.data.scenes", "experiments.stages.scenes"))
 SIDE = 192
 MASKS = 6
 GREY = 0.25  # how much of the scene shows where a concept is not
 
 
-def scenes(context: Context) -> Node:
-    """Node of the scene sheet for the job's data set."""
-    data, pixels = context.data, context.config.scale.pixels
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        firsts = [
-            int(np.flatnonzero(data.train.labels == label)[0]) for label in range(len(data.train.class_names))
-        ]
-        images = np.stack([data.train.read(index, SIDE) for index in firsts])
-        shown, titles = _masks(scene_source(data.train), _richest(data.train))
-        difficulty = _difficulty(data.train, data.test, pixels, context.config.seed)
-        save(SceneSheet(images, data.train.class_names, shown, titles, difficulty), folder)
-
-    return Node(
-        STAGE,
-        config={"pixels": pixels, "side": SIDE},
-        inputs={},
-        build=compute,
-        seed=context.config.seed,
-        data={"train": data.train.fingerprint, "test": data.test.fingerprint},
-        label="sheet and difficulty of the scenes",
-    )
+@stage(version=1, label="sheet and difficulty of the scenes")
+def scenes(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> SceneSheet:
+    """A contact sheet of concept_scenes, one scene with its concept masks, and simple baselines."""
+    firsts = [int(np.flatnonzero(train.labels == label)[0]) for label in range(len(train.class_names))]
+    images = np.stack([train.read(index, SIDE) for index in firsts])
+    shown, titles = _masks(scene_source(train), _richest(train))
+    return SceneSheet(images, train.class_names, shown, titles, _difficulty(train, test, pixels, seed))
 
 
 def _richest(images: ImageSet, among: int = 200) -> int:

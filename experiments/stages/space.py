@@ -1,128 +1,151 @@
-"""Stages ``space``, ``projection`` and ``map``: from the base's stimuli to places for the neurons of every run."""
+"""The unified space: learned from the base, other checkpoints placed in it, its map, regions and followed neurons."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields
-from pathlib import Path
-from typing import Literal, cast
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from evoscope.arrays import Floats
-from evoscope.artefacts import load, save
-from evoscope.figure_data import NeuronMap
-from evoscope.progress import Progress
+from evoscope.arrays import Array, Floats
+from evoscope.data.images import ImageSet
+from evoscope.figure_data import Alignment, Evolution, NeuronMap
 from evoscope.space.build import build_space, embed_2d, project
+from evoscope.space.metrics import choose_followed, concept_changes, steps_taken
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
-from evoscope.store import Node, Stage
-from experiments.context import Context
-from experiments.schema import ProtocolConfig
-from experiments.stages.looks import Look, read_looks, roles
-from experiments.stages.stimuli import Looked, looked
+from evoscope.space.regions import find_regions
+from evoscope.store import Artefact, Runtime, stage
+from experiments.stages.stimuli import Look, Looked, Patches
 
-SPACE = Stage(
-    "space",
-    version=1,
-    modules=(
-        "evoscope.space.build",
-        "evoscope.space.skipgram",
-        "evoscope.space.kernels",
-        "evoscope.space.skipgram",
-        "evoscope.space.image_embedding",
-        "evoscope.space.image_embedding",
-        "evoscope.space.protocol",
-    ),
-)
-PROJECTION = Stage("projection", version=1, modules=("evoscope.space.build", "evoscope.space.protocol"))
-MAP = Stage("map", version=2, modules=("evoscope.space.build", "evoscope.arrays", "experiments.stages.space"))
+REGIONS, MEMBERS = 3, 2
+# Map units are arbitrary: a circle is drawn between these shares of the map's width.
+SMALLEST, LARGEST = 0.03, 0.08
 
 
-def space_protocol(config: ProtocolConfig) -> SpaceProtocol:
-    """The library's protocol with the values of the ``protocol`` group."""
-    return SpaceProtocol(**{field.name: getattr(config, field.name) for field in fields(SpaceProtocol)})
+@stage(version=1, label="semantic space")
+def space(base: Artefact[Looked], protocol: SpaceProtocol, seed: int, runtime: Runtime) -> SemanticSpace:
+    """The semantic space that the base's stimuli span."""
+    return build_space(base.load().stimuli, protocol, seed, progress=runtime.progress)
 
 
-def space(context: Context, base: Node) -> Node:
-    """Node of the semantic space that the base's stimuli span."""
-    protocol = space_protocol(context.config.protocol)
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        stimuli = looked(inputs["base"]).stimuli
-        save(build_space(stimuli, protocol, context.config.seed, progress=progress), folder)
-
-    return Node(
-        SPACE,
-        config=asdict(protocol),
-        inputs={"base": base},
-        build=compute,
-        seed=context.config.seed,
-        label=f"semantic space ({context.config.protocol.name})",
-    )
+@stage(version=1, label="projection")
+def projection(
+    space: Artefact[SemanticSpace], stimuli: Artefact[Looked], protocol: SpaceProtocol
+) -> Projection:
+    """One checkpoint's neurons placed in the space."""
+    return project(space.load(), stimuli.load().stimuli, protocol)
 
 
-def projection(context: Context, space: Node, stimuli: Node) -> Node:
-    """Node of one checkpoint's neurons placed in the space."""
-    protocol = space_protocol(context.config.protocol)
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        semantic = load(SemanticSpace, inputs["space"])
-        save(project(semantic, looked(inputs["stimuli"]).stimuli, protocol), folder)
-
-    return Node(
-        PROJECTION,
-        config={
-            "k": protocol.k,
-            "projection": protocol.projection,
-            "min_coverage": protocol.min_coverage,
-            "unplaced": protocol.unplaced,
-        },
-        inputs={"space": space, "stimuli": stimuli},
-        build=compute,
-        seed=0,
-        label=stimuli.label.replace("stimuli", "projection", 1),
-    )
+@stage(version=2, label="two-dimensional map")
+def neuron_map(
+    space: Artefact[SemanticSpace], looks: Sequence[Look], method: Literal["umap", "pca"], seed: int
+) -> NeuronMap:
+    """The two-dimensional map of all looks, fitted on the base's neurons only."""
+    vectors = [look.projection.load().vectors for look in looks]
+    places = embed_2d(space.load().base_vectors, vectors, method, seed)
+    frames = [_neuron_frame(look, places[row + 1]) for row, look in enumerate(looks)]
+    return NeuronMap(pd.concat(frames, ignore_index=True), method)
 
 
-def neuron_map(context: Context, space: Node, looks: list[Look]) -> Node:
-    """Node of the two-dimensional map of all ``looks``, fitted on the base's neurons only."""
-    method = cast(Literal["umap", "pca"], context.config.scale.map)
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        semantic = load(SemanticSpace, inputs["space"])
-        found = read_looks(looks, inputs)
-        places = embed_2d(
-            semantic.base_vectors, [item.projection.vectors for item in found], method, context.config.seed
-        )
-        frames = [
-            neuron_frame(look, item.looked, item.projection, places[row + 1])
-            for row, (look, item) in enumerate(zip(looks, found, strict=True))
-        ]
-        save(NeuronMap(pd.concat(frames, ignore_index=True), method), folder)
-
-    return Node(
-        MAP,
-        config={"method": method, "looks": [[look.run.name, look.epoch, look.base] for look in looks]},
-        inputs={"space": space, **roles(looks)},
-        build=compute,
-        seed=context.config.seed,
-        label=f"two-dimensional map of {len(looks)} checkpoints",
-    )
-
-
-def neuron_frame(look: Look, found: Looked, placed: Projection, places: Floats) -> pd.DataFrame:
-    """Rows of the map for the neurons of one checkpoint."""
-    index = found.stimuli.neurons
+def _neuron_frame(look: Look, places: Floats) -> pd.DataFrame:
+    found, index = look.stimuli.load(), look.stimuli.load().stimuli.neurons
     return pd.DataFrame(
         {
-            "run": look.run.name,
+            "run": look.run,
             "epoch": np.int64(look.epoch),
             "layer": np.array(index.layers, dtype=object)[index.layer],
             "channel": index.channel.astype(np.int64),
             "x": places[:, 0].astype(np.float32),
             "y": places[:, 1].astype(np.float32),
-            "coverage": placed.coverage,
+            "coverage": look.projection.load().coverage,
             "status": found.stimuli.status.astype(np.int64),
             "concept": found.concepts.all_names(),
             "base": look.base,
         }
     )
+
+
+@stage(version=2)
+def alignment(
+    places: Artefact[NeuronMap], looks: Sequence[Look], pool: ImageSet, patches: Patches
+) -> Alignment:
+    """Regions of the map where the models meet, with example patches; the base is the first of the looks."""
+    frames = [look.rows(places.load().neurons) for look in looks]
+    regions = find_regions([look.projection.load().vectors for look in looks], REGIONS, MEMBERS)
+    meeting = [(chr(ord("A") + number), region) for number, region in enumerate(regions)]
+    members = [
+        (look, rows, frame.iloc[rows].assign(region=name))
+        for name, region in meeting
+        for look, frame, rows in zip(looks, frames, region.members, strict=True)
+    ]
+    columns = ["region", "run", "epoch", "layer", "channel", "x", "y", "concept", "coverage"]
+    none = np.zeros((0, patches.count, patches.pixels, patches.pixels, 3), dtype=np.uint8)
+    table = (
+        pd.concat([frame for _, _, frame in members], ignore_index=True)[columns]
+        if members
+        else pd.DataFrame(columns=columns)
+    )
+    cut = [look.patches(pool, rows, patches) for look, rows, _ in members]
+    return Alignment(_circles(table, pd.concat(frames)), table, np.concatenate(cut) if cut else none)
+
+
+def _circles(members: pd.DataFrame, everything: pd.DataFrame) -> pd.DataFrame:
+    """Where each region lies on the map; its title is the concept that most of its neurons have."""
+    width = (
+        float(np.nanmax(everything["x"]) - np.nanmin(everything["x"]))
+        if everything["x"].notna().any()
+        else 1.0
+    )
+    rows = []
+    for name, group in members.groupby("region"):
+        places = group[["x", "y"]].to_numpy(dtype=float)
+        offsets = np.linalg.norm(places - np.median(places, axis=0), axis=1)
+        radius = float(np.clip(1.2 * np.quantile(offsets, 0.75), SMALLEST * width, LARGEST * width))
+        concept, count = Counter(group["concept"]).most_common(1)[0]
+        middle = {"x": float(group["x"].median()), "y": float(group["y"].median())}
+        rows.append(
+            {"region": name, "title": concept if 2 * count > len(group) else "", **middle, "radius": radius}
+        )
+    return pd.DataFrame(rows, columns=["region", "title", "x", "y", "radius"])
+
+
+@stage(version=1)
+def evolution(
+    places: Artefact[NeuronMap],
+    looks: Sequence[Look],
+    followed: Mapping[str, int],
+    pool: ImageSet,
+    patches: Patches,
+) -> Evolution:
+    """Chosen neurons of some runs followed over the epochs; ``followed``: how many of which run."""
+    neurons = places.load().neurons
+    parts = [
+        _follow([look for look in looks if look.run == run], neurons, count, pool, patches)
+        for run, count in followed.items()
+    ]
+    return Evolution(
+        pd.concat([part[0] for part in parts], ignore_index=True), np.concatenate([part[1] for part in parts])
+    )
+
+
+def _follow(
+    looks: Sequence[Look], places: pd.DataFrame, count: int, pool: ImageSet, patches: Patches
+) -> tuple[pd.DataFrame, Array]:
+    """Steps of one run's neurons, neuron by neuron and epoch by epoch, and the patches of each step."""
+    vectors = [look.projection.load().vectors for look in looks]
+    concepts = [look.stimuli.load().concepts for look in looks]
+    layer = looks[0].stimuli.load().stimuli.neurons.layer.astype(np.int64)
+    neurons = choose_followed(vectors, concepts, layer, count)
+    aucs, moved = concept_changes(concepts)[1], steps_taken(vectors)
+    frames = [
+        look.rows(places)
+        .iloc[neurons]
+        .assign(auc=aucs[row, neurons], moved=moved[row, neurons], neuron=neurons)
+        for row, look in enumerate(looks)
+    ]
+    steps = pd.concat(frames).assign(order=np.tile(np.arange(len(neurons)), len(looks)))
+    cut = np.stack([look.patches(pool, neurons, patches) for look in looks], axis=1)
+    steps = steps.sort_values(["order", "epoch"], kind="stable").drop(
+        columns=["order", "neuron", "base", "coverage"]
+    )
+    return steps.reset_index(drop=True), cut.reshape(-1, *cut.shape[2:])

@@ -1,36 +1,21 @@
-"""Stage ``stimuli``: one activation pass over the pool per checkpoint, and one over held-out images for the truth."""
+"""Stimuli of a network's neurons, and the looks that most figures are made of: a run at an epoch, in the space."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 
+from evoscope.activations.patches import example_patches
 from evoscope.activations.scan import PassResult, activation_pass
 from evoscope.activations.stimuli import NeuronConcepts, Stimuli, concept_auc, label_neurons
-from evoscope.arrays import Ints
-from evoscope.artefacts import load, save
+from evoscope.arrays import Bytes, Ints
 from evoscope.data.images import ImageSet
-from evoscope.models.network import Network
-from evoscope.models.zoo import build
-from evoscope.progress import Progress
-from evoscope.store import Node, Stage
-from experiments.context import Context
-from experiments.costs import pass_cost
-from experiments.runs import Run
-from experiments.stages.training import source
+from evoscope.models.network import ModelSpec
+from evoscope.space.protocol import Projection
+from evoscope.store import Artefact, Runtime, stage
+from experiments.stages.networks import Checkpoint
 
-STAGE = Stage(
-    "stimuli",
-    version=1,
-    modules=(
-        "evoscope.activations",
-        "evoscope.stats",
-        "evoscope.models",
-        "evoscope.data.loader",
-        "experiments.stages.stimuli",
-    ),
-)
 # A neuron has a concept only if it tells it apart this well on images it was not chosen on.
 LABEL_AUC = 0.7
 
@@ -45,68 +30,96 @@ class Looked:
     held_out_top1: float
 
 
-def stimuli(context: Context, run: Run, epoch: int, *, base: bool = False) -> Node:
-    """Node of one checkpoint's stimuli; the base's also record the neurons that respond to each image."""
-    checkpoints, data, protocol = source(context, run, epoch), context.data, context.config.protocol
-    responsive = protocol.responsive if base else 0
+@dataclass(frozen=True)
+class Responsive:
+    """How many neurons that respond to each image are recorded, and what a response is compared with."""
 
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        network = build(run.spec, len(data.train.class_names), context.config.seed)
-        checkpoints.open(run, inputs).load(network.module, epoch)
-        truth = data.pool.concepts is not None
-
-        def look(images: ImageSet, responsive: int, what: str) -> PassResult:
-            return activation_pass(
-                network,
-                images,
-                k=protocol.k,
-                responsive=responsive,
-                responsive_rule="raw" if protocol.responsive_rule == "raw" else "standardised",
-                keep_maxima=truth,
-                memory_mb=context.config.memory_mb,
-                workers=context.config.workers,
-                device=context.device,
-                progress=progress,
-            )
-
-        pool, held_out = look(data.pool, responsive, "pool"), look(data.test, 0, "held-out images")
-        save(_looked(network, pool, held_out, data.pool, data.test), folder)
-
-    return Node(
-        STAGE,
-        config={
-            "spec": asdict(run.spec),
-            "epoch": epoch,
-            "k": protocol.k,
-            "responsive": responsive,
-            "rule": protocol.responsive_rule if responsive else None,
-        },
-        inputs=checkpoints.inputs,
-        build=compute,
-        seed=context.config.seed,
-        data={**checkpoints.fingerprints, "pool": data.pool.fingerprint, "held_out": data.test.fingerprint},
-        estimate=pass_cost(context, run),
-        label=f"stimuli of {run.name}, epoch {epoch}",
-    )
+    count: int
+    rule: Literal["raw", "standardised"]
 
 
-def looked(folder: Path) -> Looked:
-    """Read back what a ``stimuli`` node left."""
-    return load(Looked, folder)
-
-
-def _looked(
-    network: Network, pool: PassResult, held_out: PassResult, images: ImageSet, others: ImageSet
+@stage(version=1)
+def stimuli(
+    checkpoint: Checkpoint,
+    pool: ImageSet,
+    held_out: ImageSet,
+    k: int,
+    responsive: Responsive | None,
+    runtime: Runtime,
 ) -> Looked:
-    concepts = NeuronConcepts.unknown(len(pool.stimuli.neurons))
-    if images.concepts is not None and others.concepts is not None:
-        assert pool.maxima is not None and held_out.maxima is not None  # noqa: PT018 - asked for above
-        auc_pool = concept_auc(pool.maxima, images.concepts.present)
-        auc_held_out = concept_auc(held_out.maxima, others.concepts.present)
-        label = label_neurons(auc_pool, auc_held_out, threshold=LABEL_AUC)
-        concepts = NeuronConcepts(images.concepts.names, auc_pool, auc_held_out, label)
-    return Looked(pool.stimuli, concepts, _top1(pool, images.labels), _top1(held_out, others.labels))
+    """Stimuli of a checkpoint's neurons, from one pass over the pool, and one over held-out images for the truth."""
+    network = checkpoint.open()
+
+    def look(images: ImageSet, responsive: Responsive | None) -> PassResult:
+        return activation_pass(
+            network,
+            images,
+            k=k,
+            responsive=responsive.count if responsive else 0,
+            responsive_rule=responsive.rule if responsive else "standardised",
+            keep_maxima=pool.concepts is not None,
+            memory_mb=runtime.memory_mb,
+            workers=runtime.workers,
+            device=checkpoint.machine.device,
+            progress=runtime.progress,
+        )
+
+    seen, others = look(pool, responsive), look(held_out, None)
+    accuracies = _top1(seen, pool), _top1(others, held_out)
+    return Looked(seen.stimuli, _concepts(seen, others, pool, held_out), *accuracies)
 
 
-def _top1(result: PassResult, labels: Ints) -> float:
-    return float(np.mean(result.logits.argmax(axis=1) == labels))
+def _concepts(seen: PassResult, others: PassResult, pool: ImageSet, held_out: ImageSet) -> NeuronConcepts:
+    """The true concept that each neuron tells apart, where the images say what they show."""
+    if pool.concepts is None or held_out.concepts is None:
+        return NeuronConcepts.unknown(len(seen.stimuli.neurons))
+    assert seen.maxima is not None  # kept where concepts are known
+    assert others.maxima is not None
+    auc = concept_auc(seen.maxima, pool.concepts.present)
+    auc_held_out = concept_auc(others.maxima, held_out.concepts.present)
+    label = label_neurons(auc, auc_held_out, threshold=LABEL_AUC)
+    return NeuronConcepts(pool.concepts.names, auc, auc_held_out, label)
+
+
+def _top1(result: PassResult, images: ImageSet) -> float:
+    return float(np.mean(result.logits.argmax(axis=1) == images.labels))
+
+
+@dataclass(frozen=True)
+class Patches:
+    """How example patches are cut; see `evoscope.activations.patches.example_patches`."""
+
+    count: int
+    centre: Literal["centre", "corner"]
+    side: float = 0.3
+    pixels: int = 96
+
+
+@dataclass(frozen=True)
+class Look:
+    """A run at an epoch, with its stimuli and its projection; ``base``: what the space was learned on."""
+
+    run: str
+    spec: ModelSpec
+    epoch: int
+    base: bool
+    stimuli: Artefact[Looked]
+    projection: Artefact[Projection]
+
+    def rows(self, places: pd.DataFrame) -> pd.DataFrame:
+        """Rows of the map that belong to it, one per neuron, in the order of its stimuli."""
+        chosen = (places["run"] == self.run) & (places["epoch"] == self.epoch)
+        return places[chosen].reset_index(drop=True)
+
+    def patches(self, pool: ImageSet, neurons: Ints, options: Patches) -> Bytes:
+        """Example patches of some of its neurons: uint8 [neurons, count, pixels, pixels, 3]."""
+        return example_patches(
+            pool,
+            self.stimuli.load().stimuli,
+            neurons,
+            options.count,
+            side=options.side,
+            pixels=options.pixels,
+            centre=options.centre,
+            fit=self.spec.fit,
+        )

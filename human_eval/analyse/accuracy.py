@@ -14,7 +14,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from evoscope.stats import Interval, t_interval
 from human_eval.analyse.answers import decidable
-from results.reference.human_study import published_study
+from results.reference import published_study
 
 Level = Literal["nominal", "ordinal", "interval"]
 LEAST = 20  # answers that a mixed model is fitted to

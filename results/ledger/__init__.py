@@ -1,5 +1,5 @@
 """What the tables say about the claims of both papers, about the released code's defects, and against the truth.
 
-Everything here is worked out from the CSV files that the tables leave, by stated rules; nothing is typed in but the
-claims, what was published for them, and the commands.
+Everything here follows by stated rules from the CSV files that the tables leave; only the claims, what was published
+for them, and the commands are typed in.
 """

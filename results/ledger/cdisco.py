@@ -8,11 +8,19 @@ import pandas as pd
 from evoscope.discovery.basis import ALIGNED
 from evoscope.discovery.outliers import CONCEPT_SCORES
 from evoscope.viz import label_of
-from results.ledger.checks import FEW, Check, Side, of_row
-from results.ledger.claim import Claim
-from results.ledger.conceptevo import NAN, PEOPLE
-from results.ledger.evidence import Evidence
-from results.reference.cdisco import published_clusters, published_means
+from results.ledger.claim import (
+    CORRECTED,
+    FEW,
+    PEOPLE,
+    RELEASED,
+    Check,
+    Claim,
+    Evidence,
+    Side,
+    of_row,
+    of_value,
+)
+from results.reference import published_clusters, published_means
 
 LAYER = ["run", "layer"]
 CHANCE = 0.5  # of an AUC
@@ -104,7 +112,7 @@ def clusters(evidence: Evidence, protocol: str) -> list[Check]:
     if rows.empty:
         return []
     rows = rows[rows["part"] == "means"]
-    counting = "empty as one" if protocol == "as_released" else "empty as none"
+    counting = "empty as one" if protocol == RELEASED else "empty as none"
     means = rows[rows["counting"] == counting]
     own, neurons = (means[means["method"] == name] for name in ("svd", "neurons"))
     both = own.merge(neurons[[*LAYER, "low"]].rename(columns={"low": "rival"}), on=LAYER)
@@ -113,13 +121,12 @@ def clusters(evidence: Evidence, protocol: str) -> list[Check]:
 
 def alignment(evidence: Evidence, protocol: str) -> list[Check]:
     """C8: few directions nearly are a neuron; the decomposition is the same under every protocol."""
-    rows = evidence.rows("table_spectrum", "corrected")
+    rows = evidence.rows("table_spectrum", CORRECTED)
     if rows.empty:
         return []
     near = rows.assign(near=rows["alignment"].abs() >= ALIGNED).groupby(LAYER, sort=False)["near"].mean()
     return [
-        Check(place(row), float(row["near"]), NAN, NAN, "at most", FEW, sure=False)
-        for _, row in near.reset_index().iterrows()
+        of_value(place(row), float(row["near"]), "at most", FEW) for _, row in near.reset_index().iterrows()
     ]
 
 
@@ -136,9 +143,7 @@ def tables(evidence: Evidence, protocol: str) -> list[Check]:
     found = []
     for (seed, layer, direction), own in rows.groupby(["seed", "layer", "direction"], sort=False):
         p = min(float(own["p"].min()) * len(own), 1.0)
-        found.append(
-            Check(f"p, seed {seed}, {layer}, v{direction}", p, NAN, NAN, "at most", LEVEL, sure=False)
-        )
+        found.append(of_value(f"p, seed {seed}, {layer}, v{direction}", p, "at most", LEVEL))
     return found
 
 

@@ -6,20 +6,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evoscope.evolution.summary import NEAR_ZERO
+from evoscope.figure_data import BIN_NAMES
 from evoscope.training.recipe import COLLAPSE_KEPT, GOOD, GRADUAL
 from evoscope.viz import label_of
 from results.fig_reversal import CELL
-from results.ledger.checks import Check, Side, of_row
-from results.ledger.claim import Checks, Claim
-from results.ledger.evidence import Evidence
-from results.reference import BINS, published_reversal
-from results.reference.conceptevo import accuracy_words
+from results.ledger.claim import PEOPLE, Check, Checks, Claim, Evidence, Side, of_row, of_value
+from results.reference import ARCHITECTURES, accuracy_words, published_reversal
 from results.table_reversal import shown as counted_once
 
-NEAR_ZERO = 0.25  # of the most important quarter's change, as in `evoscope.evolution.summary`
-NAN = float("nan")
 Rule = Callable[[list[float], float], tuple[float, Side, float]]
-ARCHITECTURES = ("vgg19", "vgg16", "inception_v3", "convnext")
 
 
 def against_null(rows: pd.DataFrame, what: Callable[["pd.Series[Any]"], str]) -> list[Check]:
@@ -91,9 +87,9 @@ def bins(evidence: Evidence, protocol: str, make: Rule) -> list[Check]:
     """A check per cell of what ``make`` computes from the four bins and random: a value, and where it must lie."""
     checks = []
     for _, row in reversal(evidence, protocol).iterrows():
-        four = [float(row["value", name]) for name in BINS]
+        four = [float(row["value", name]) for name in BIN_NAMES]
         value, side, bound = make(four, float(row["value", "random"]))
-        checks.append(Check(_cell(row), value, NAN, NAN, side, bound, sure=False))
+        checks.append(of_value(_cell(row), value, side, bound))
     return checks
 
 
@@ -172,7 +168,7 @@ def collapsed(evidence: Evidence, protocol: str) -> list[Check]:
         never = float(row["value"]) <= COLLAPSE_KEPT and not bool(row["holds"])
         value = 1.0 if never else float(row["value"])
         what = f"kept share of the peak{_seed(row)}" + (", which was too low" if never else "")
-        found.append(Check(what, value, NAN, NAN, "at most", COLLAPSE_KEPT))
+        found.append(of_value(what, value, "at most", COLLAPSE_KEPT, sure=True))
     return found
 
 
@@ -183,7 +179,7 @@ def inception_collapse(evidence: Evidence, protocol: str) -> list[Check]:
         return []
     own = rows[rows["run"] == "inception_v3_large_lr"]
     return [
-        Check(f"kept share of the peak, seed {seed}", final / best, NAN, NAN, "at most", COLLAPSE_KEPT)
+        of_value(f"kept share of the peak, seed {seed}", final / best, "at most", COLLAPSE_KEPT, sure=True)
         for seed, final, best in own[["seed", "test_top1", "best_test_top1"]].itertuples(
             index=False, name=None
         )
@@ -194,7 +190,7 @@ def inception_collapse(evidence: Evidence, protocol: str) -> list[Check]:
 def published_orders() -> dict[str, str]:
     """How many of the published rows show each part of the order, by the same rules."""
     rows = published_reversal()
-    four, random = rows[list(BINS)].to_numpy(), rows["random"].to_numpy()
+    four, random = rows[list(BIN_NAMES)].to_numpy(), rows["random"].to_numpy()
     shown = {
         "most first": four[:, 0] < np.minimum(four[:, 1:].min(1), 0),
         "dropping": four[:, 0] < 0,
@@ -205,10 +201,6 @@ def published_orders() -> dict[str, str]:
     return {name: f"{int(those.sum())} of {len(rows)} published rows" for name, those in shown.items()}
 
 
-PEOPLE = (
-    "needs people; `python -m human_eval` makes the study, and its simulated observers can show that the "
-    "questions are answerable from the pictures and how many raters they need, not what people see"
-)
 _SPACE, _EVOLUTION, _TRAINING = "unified_space", "evolution_importance", "training_behaviour"
 _ORDERS = published_orders()
 CLAIMS: Sequence[Claim] = (

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from evoscope.viz import label_of
-from results.ledger.claim import command
+from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, RELEASED, Evidence, command
 from results.ledger.conceptevo import bins, most_first, reversal
-from results.ledger.evidence import Evidence
-from results.reference.cdisco import published_means
+from results.reference import published_means
 from results.tables import with_interval
 
 NOT_ISOLATED = "not isolated"
@@ -43,18 +42,19 @@ def _rows(defect: Defect, evidence: Sequence[Evidence]) -> list[dict[str, str]]:
     effects = [(each, defect.effect(each)) for each in evidence] if defect.effect else []
     found = [(each, text) for each, text in effects if text]
     if not found:
-        example = evidence[0] if evidence else Evidence("concept_scenes", "laptop", {})
         text = NOT_RUN if defect.effect else defect.otherwise
-        return [head | {"data": "–", "effect": text, "command": command(defect.experiment, example)}]
+        data, scale = (evidence[0].data, evidence[0].scale) if evidence else (DRAWN, LAPTOP)
+        return [head | {"data": "–", "effect": text, "command": command(defect.experiment, data, scale)}]
     return [
-        head | {"data": each.where, "effect": text, "command": command(defect.experiment, each)}
+        head
+        | {"data": each.where, "effect": text, "command": command(defect.experiment, each.data, each.scale)}
         for each, text in found
     ]
 
 
 def coverage(evidence: Evidence) -> str:
     """Purity under both protocols where the base covers least and most of the pool."""
-    rows = {name: evidence.rows("table_protocols", name) for name in ("as_released", "corrected")}
+    rows = {name: evidence.rows("table_protocols", name) for name in (RELEASED, CORRECTED)}
     if any(each.empty for each in rows.values()):
         return ""
     parts = []
@@ -77,7 +77,7 @@ def _ends(name: str, rows: pd.DataFrame, ends: str) -> str:
 
 def listing(evidence: Evidence) -> str:
     """How the mean drop of the first bin changes when maps are counted as the code lists them."""
-    rows = evidence.rows("table_reversal", "as_released")
+    rows = evidence.rows("table_reversal", RELEASED)
     if rows.empty or not {"listed", "once"} <= set(rows["layers"]):
         return ""
     first = rows[(rows["condition"] == "bin1") & rows["layers"].isin(["listed", "once"])]
@@ -91,7 +91,7 @@ def listing(evidence: Evidence) -> str:
 def rules(evidence: Evidence) -> str:
     """How many rows keep the order of the bins under either rule."""
     counts = []
-    for name in ("as_released", "corrected"):
+    for name in (RELEASED, CORRECTED):
         cells = most_first(evidence, name)
         if not cells:
             return ""
@@ -107,12 +107,12 @@ def rules(evidence: Evidence) -> str:
 
 
 def _under(protocol: str) -> str:
-    return "as released (with E5)" if protocol == "as_released" else protocol
+    return "as released (with E5)" if protocol == RELEASED else protocol
 
 
 def wrong_side(evidence: Evidence) -> str:
     """How often the direction that is ranked is the one that is shown."""
-    rows = evidence.rows("table_wrong_side", "as_released")
+    rows = evidence.rows("table_wrong_side", RELEASED)
     return "; ".join(
         f"{label_of(str(row['run']))} {row['layer']}: ranked and shown are the same direction for "
         f"{with_interval(*(float(row[name]) for name in ('same_direction', 'low', 'high')))} of the classes "
@@ -123,7 +123,7 @@ def wrong_side(evidence: Evidence) -> str:
 
 def empty(evidence: Evidence) -> str:
     """Mean clusters of SVD's directions and of neurons with an empty one counted as one and as none."""
-    rows = evidence.rows("table_clusters", "corrected")
+    rows = evidence.rows("table_clusters", CORRECTED)
     if rows.empty:
         return ""
     rows = rows[rows["part"] == "means"]
@@ -138,7 +138,7 @@ def empty(evidence: Evidence) -> str:
 def thresholds(evidence: Evidence) -> str:
     """Mean clusters of SVD's directions under absolute and relative thresholds."""
     words = []
-    for name in ("as_released", "corrected"):
+    for name in (RELEASED, CORRECTED):
         rows = evidence.rows("table_clusters", name)
         if rows.empty:
             return ""

@@ -10,6 +10,11 @@ import pandas as pd
 
 from evoscope.arrays import Bools, Bytes, Floats
 
+BIN_NAMES = ("bin1", "bin2", "bin3", "bin4")
+"""Conditions of the reversal: quarters of a layer's neurons that are put back, the most important for a class first."""
+NEVER = -2
+"""Epoch of what does not happen (-1 is before training)."""
+
 
 @dataclass(frozen=True)
 class NeuronMap:
@@ -164,8 +169,8 @@ class ConceptEvolution:
     ``similarity`` (cosine in the space), ``null95`` (the larger of the two nulls' 95th percentiles), ``null_random``,
     ``null_permuted``, ``channel_cosine``, ``shared_stimuli`` (share), ``distance`` (in the space to its last place),
     ``reach`` (distance that another draw of the images makes), ``x``, ``y`` (on the neuron map), ``auc`` (held out, of
-    the matched direction for ``concept``), ``energy_share`` (of the sum of squares), ``appears``, ``settles`` (epochs;
-    -2: never; see `evoscope.discovery.following.Following`), ``shown`` (bool, it has boards). Not a number:
+    the matched direction for ``concept``), ``energy_share`` (of the sum of squares), ``appears``, ``settles`` (epochs,
+    or `NEVER`; see `evoscope.discovery.following.Following`), ``shown`` (bool, it has boards). Not a number:
     not matched, unplaced or unknown;
     ``summary``: one row per run and epoch: ``run``, ``layer``, ``epoch``, ``directions`` (followed), ``concepts``
     (their sides), ``appeared``, ``appeared_low``, ``appeared_high``, ``settled``, ``settled_low``, ``settled_high``

@@ -8,7 +8,7 @@ import pytest
 from evoscope.activations.stimuli import Status
 from evoscope.arrays import unit_rows
 from evoscope.discovery.basis import Moments, svd_basis
-from evoscope.discovery.following import NEVER, Snapshot, first_lasting, follow, share_since, virtual_neurons
+from evoscope.discovery.following import Snapshot, first_lasting, follow, share_since, virtual_neurons
 from evoscope.discovery.ranking import ClassRanking, Discovery
 from evoscope.discovery.virtual_neurons import (
     Virtual,
@@ -27,6 +27,7 @@ from evoscope.discovery.virtual_neurons import (
     top_images,
 )
 from evoscope.errors import EvoscopeError
+from evoscope.figure_data import NEVER
 from evoscope.space.build import project
 from evoscope.space.protocol import SemanticSpace, corrected
 

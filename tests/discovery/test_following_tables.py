@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from evoscope.arrays import unit_rows
-from evoscope.discovery.following import NEVER, follow
+from evoscope.discovery.following import follow
 from evoscope.discovery.following_tables import (
     choose_shown,
     class_tops,
@@ -15,6 +15,7 @@ from evoscope.discovery.following_tables import (
     summary_frame,
 )
 from evoscope.discovery.virtual_neurons import placer
+from evoscope.figure_data import NEVER
 from tests.discovery.test_following import PROTOCOL, K, concepts, snapshot_of
 
 

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from results import manifest
-from results.ledger.checks import Check, Verdict, summary, verdict
-from results.ledger.evidence import collect
+from results.ledger.claim import Check, Verdict, collect, summary, verdict
 from results.ledger.write import CLAIMS, all_checks, ledger, write_ledger
 from results.reference import published_reversal
 

@@ -6,11 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from evoscope.errors import EvoscopeError
-from results import manifest, paper_folder
-from results.report import write_report
-from results.report.gallery import galleries
-from results.report.html import rendered
+from results import manifest
+from results import report as report_module
+from results.report import digest_of, rendered, write_report
 
 VOID = {"meta", "img", "br", "hr"}
 
@@ -108,16 +106,11 @@ def test_the_same_inputs_leave_the_page_alone(folder, tmp_path):
     assert "More." in (own / "report.html").read_text(encoding="utf-8")
 
 
-def test_results_are_kept_by_data_and_scale(folder, tmp_path, monkeypatch):
-    paper = tmp_path / "paper"
-    kept, left = paper_folder.keep([folder], paper)
-    assert (paper / "concept_scenes-laptop" / "tables" / "table_reversal.csv").is_file()
-    assert (paper / "concept_scenes-laptop" / "figures" / "fig_training.png").is_file()
-    assert (paper / "claims.md") in kept
-    assert all(path.suffix == ".svg" and path.stat().st_size > paper_folder.LARGE for path in left)
-    assert [len(items) for items in galleries([paper]).values()] == [len(DRAWN)]
-    with pytest.raises(EvoscopeError, match="no drawn results"):
-        paper_folder.keep([tmp_path / "empty"], paper)
-    monkeypatch.setattr(paper_folder, "LIMIT", 1000)
-    with pytest.raises(EvoscopeError, match="MB"):
-        paper_folder.keep([folder], paper)
+@pytest.mark.parametrize("name", ["page.html", "numbers.csv", "rules.py"])
+def test_another_template_number_or_rule_writes_the_page_again(name, folder, tmp_path, monkeypatch):
+    (tmp_path / name).write_text("before")
+    monkeypatch.setattr(report_module, "SOURCES", (*report_module.SOURCES, tmp_path))
+    before = digest_of([folder])
+    assert digest_of([folder]) == before
+    (tmp_path / name).write_text("after")
+    assert digest_of([folder]) != before

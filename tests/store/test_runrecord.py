@@ -12,7 +12,7 @@ from evoscope.store.manifest import git_commit, library_versions, peak_memory_by
 
 
 def test_the_record_says_when_what_and_with_which_libraries(tmp_path):
-    write_run(tmp_path, label="training vgg16", started=0.0, seconds=1.23456, resumed=True)
+    write_run(tmp_path, {}, label="training vgg16", started=0.0, seconds=1.23456, resumed=True)
     record = read_run(tmp_path)
     assert record["label"] == "training vgg16"
     assert datetime.fromisoformat(record["started"]) == datetime(1970, 1, 1, tzinfo=UTC)

@@ -389,3 +389,67 @@ def test_a_payload_is_read_once_per_process_and_not_at_all_to_plan(toy, monkeypa
     for node in nodes * 2:
         store.get(node)
     assert len(read) == 22
+
+
+def coded(toy, name, code, inputs=None, content="x"):
+    """A node made by ``code``, which writes ``content`` and what it reads."""
+
+    def write(folder, found, progress):
+        toy.built[name] += 1
+        read = "".join((path / "out.txt").read_text() for path in found.values())
+        (folder / "out.txt").write_text(content + read)
+
+    return toy.node(name, inputs or {}, build=write, code=lambda: code)
+
+
+def test_an_artefact_of_other_code_is_told_once_and_what_rests_on_it_too(toy):
+    toy.store.get(coded(toy, "second", "b", {"a": coded(toy, "first", "a")}))
+    toy.events.clear()
+    first = coded(toy, "first", "changed")
+    second = coded(toy, "second", "b", {"a": first})
+    store = toy.reopened()
+    store.get(second)
+    store.get(second)
+    store.get(first)
+    assert toy.kinds() == [
+        ("outdated", "second"),
+        ("cached", "second"),
+        ("outdated", "first"),
+        ("cached", "first"),
+    ]
+    assert "first" in toy.events[0].detail
+    assert store.outdated(second) == ("first",)
+    assert [row.outdated for row in store.plan([second])] == [("first",), ("first",)]
+    assert toy.built == {"first": 1, "second": 1}
+
+
+def test_the_same_code_is_silent(toy):
+    node = coded(toy, "first", "a")
+    toy.store.get(node)
+    toy.events.clear()
+    toy.reopened().get(coded(toy, "first", "a"))
+    assert toy.kinds() == [("cached", "first")]
+
+
+def test_recompute_makes_artefacts_of_other_code_anew_with_what_rests_on_them(toy):
+    toy.store.get(coded(toy, "second", "b", {"a": coded(toy, "first", "a")}))
+    second = coded(toy, "second", "b", {"a": coded(toy, "first", "changed", content="y")})
+    store = Store(toy.root, on_event=toy.events.append, stale="recompute")
+    assert [row.needed for row in store.plan([second])] == [True, True]
+    assert (store.get(second) / "out.txt").read_text() == "xy"
+    assert toy.built == {"first": 2, "second": 2}
+    assert store.outdated(second) == ()
+
+
+def test_an_input_made_anew_with_other_contents_is_told(toy):
+    toy.store.get(coded(toy, "second", "b", {"a": coded(toy, "first", "a")}))
+    first = coded(toy, "first", "changed", content="y")
+    Store(toy.root, on_event=toy.events.append, stale="recompute").get(first)
+    assert toy.reopened().outdated(coded(toy, "second", "b", {"a": first})) == ("second",)
+
+
+def test_ignore_says_nothing(toy):
+    toy.store.get(coded(toy, "first", "a"))
+    toy.events.clear()
+    Store(toy.root, on_event=toy.events.append, stale="ignore").get(coded(toy, "first", "changed"))
+    assert toy.kinds() == [("cached", "first")]

@@ -20,12 +20,10 @@ from evoscope.discovery.virtual_neurons import (
     top_images,
 )
 from evoscope.errors import EvoscopeError
+from evoscope.figure_data import NEVER
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive
 from evoscope.stats import Interval, bootstrap_interval
-
-NEVER = -2
-"""Epoch of what does not happen (-1 is before training)."""
 
 
 def first_lasting(holds: Bools, epochs: Sequence[int]) -> Ints:

@@ -7,9 +7,10 @@ import pandas as pd
 
 from evoscope.activations.stimuli import concept_auc
 from evoscope.arrays import Array, Bools, Doubles, Ints
-from evoscope.discovery.following import NEVER, Following, Snapshot, share_since
+from evoscope.discovery.following import Following, Snapshot, share_since
 from evoscope.discovery.ranking import ClassRanking
 from evoscope.discovery.virtual_neurons import Virtual
+from evoscope.figure_data import NEVER
 
 MEDIANS = ("similarity", "null", "channel_cosine", "shared_stimuli")
 

@@ -31,11 +31,12 @@ from evoscope.evolution.suffix import (
     repeated,
     run_suffix,
 )
+from evoscope.figure_data import BIN_NAMES
 from evoscope.models.layers import channel_axis
 from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
 
-BINS = 4
+BINS = len(BIN_NAMES)
 Ties = Literal["sensitivity", "channel"]
 Cut = Literal["all", "quarter"]
 
@@ -151,7 +152,7 @@ class Conditions:
     @property
     def listed(self) -> tuple[Condition, ...]:
         """Every condition, in the order of `masks`."""
-        bins = [Condition(f"bin{b + 1}", s) for s in range(len(self.bins)) for b in range(BINS)]
+        bins = [Condition(name, s) for s in range(len(self.bins)) for name in BIN_NAMES]
         random = [Condition("random", draw) for draw in range(self.draws)]
         return (*bins, *random, *([Condition("all", 0)] if self.everything else []))
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from evoscope.arrays import Array, Bools, Doubles
+from evoscope.figure_data import BIN_NAMES
 from evoscope.seeds import derive
 from evoscope.stats import Interval, bootstrap_interval, exceedance, shuffle_within, shuffled, summary, wins
 
-BIN_NAMES = ("bin1", "bin2", "bin3", "bin4")
 METRICS = ("top1", "top5")
 NEAR_ZERO = 0.25
 """The least important bin is near zero when its change is at most this share of the most important bin's drop."""

@@ -4,6 +4,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -69,6 +70,14 @@ def read_manifest(folder: Path) -> Manifest:
     if not isinstance(document, dict) or pretty(document) != content:
         raise ValueError("not as it was written")
     return document
+
+
+def content_digest(folder: Path) -> str:
+    """Hex SHA-256 of the names and checksums of an artefact's files; "" where there is no readable manifest."""
+    try:
+        return canonical_digest(read_manifest(folder).get("files"))
+    except (OSError, ValueError, RecursionError):
+        return ""
 
 
 def inspect(folder: Path, *, contents: bool) -> Verdict:
@@ -172,10 +181,25 @@ def peak_memory_bytes() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def write_run(folder: Path, *, label: str, started: float, seconds: float, resumed: bool) -> None:
-    """Write run.json; ``started`` is in seconds since 1970, ``seconds`` leave out interrupted calls."""
+def write_run(
+    folder: Path,
+    made_by: Mapping[str, JSON],
+    *,
+    label: str,
+    started: float,
+    seconds: float,
+    resumed: bool,
+) -> None:
+    """Write run.json.
+
+    Parameters
+    ----------
+    made_by : ``code``, digest of the source; ``made_from``, digests of the inputs' contents by role.
+    started : seconds since 1970; seconds : of computing, interrupted calls left out.
+    """
     versions: dict[str, JSON] = dict(library_versions())
     record: dict[str, JSON] = {
+        **made_by,
         "label": label,
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),

@@ -51,7 +51,8 @@ class Node:
     folders of ``inputs`` by role; ``data``: fingerprints of the data sets it reads, by role; ``resumable``:
     ``build`` finds what an interrupted call left in ``folder`` and goes on from there, ending in the same
     bytes (others start from an empty folder); ``estimate``, ``label``: for plans and messages, without any
-    influence on the key.
+    influence on the key; ``code``: gives a digest of the source that decides the result ("" where it is not known),
+    which is no part of the key either: the store says where it has changed.
     """
 
     stage: Stage
@@ -63,6 +64,7 @@ class Node:
     resumable: bool = False
     estimate: Estimate | None = None
     label: str = ""
+    code: Callable[[], str] = lambda: ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", plain(self.config, f"config of {self.stage.name}"))
@@ -105,15 +107,16 @@ def in_order(targets: Iterable[Node]) -> list[Node]:
     return list(ordered.values())
 
 
-EventKind: TypeAlias = Literal["cached", "waiting", "started", "finished", "damaged", "failed"]
+EventKind: TypeAlias = Literal["cached", "outdated", "waiting", "started", "finished", "damaged", "failed"]
 
 
 @dataclass(frozen=True)
 class Event:
     """Something that happened to a node.
 
-    ``kind``: ``cached`` (found in the store; told once per store object), ``waiting`` (another process
-    computes it), ``started``, ``finished``, ``damaged`` (found but not trusted; it is computed again),
+    ``kind``: ``cached`` (found in the store; told once per store object), ``outdated`` (found in the store,
+    but made by other code than the present; told once), ``waiting`` (another process computes it),
+    ``started``, ``finished``, ``damaged`` (found but not trusted; it is computed again),
     ``failed``; ``detail``: what else there is to say, in words; ``seconds``: of computing, for ``finished``
     and ``failed``.
     """

@@ -1,59 +1,254 @@
-"""Whether a stage's source changed without its version being raised.
+"""The source that decides a result: the definitions that a function and the types of its arguments reach.
 
-A lock file records, per stage, its version and a digest of its source; a test compares it with the code.
+A digest of a whole module would change with every neighbour of a stage, and a list kept by hand has holes. So names are
+followed: from a function's body to the definitions that it names, in this module or in the one that they are imported
+from, and on from those. Comments, docstrings and layout do not count. Code that brings a result about without deciding
+it (`NEUTRAL`) and code of other distributions are left out; `evoscope.store.manifest` records the libraries' versions.
 """
 
 import ast
-import json
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
 from evoscope.errors import EvoscopeError
-from evoscope.store.hashing import JSON, digest_bytes, pretty
-from evoscope.store.node import Stage
+from evoscope.store.hashing import digest_bytes
 
-Lock: TypeAlias = dict[str, dict[str, JSON]]
+Definition: TypeAlias = tuple[str, str]
+"""Dotted module and the name of something defined at its top level."""
+
+OURS = ("evoscope", "experiments", "human_eval", "results")
+NEUTRAL = ("evoscope.store", "evoscope.errors", "evoscope.progress", "evoscope.artefacts")
+_STARTED = time.time()
+_FOREIGN = tuple(
+    {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
 
 
-def source_digest(modules: Iterable[str]) -> str:
-    """Hex SHA-256 of what modules and packages (with all their modules) do.
+@dataclass(frozen=True)
+class Module:
+    """What a module defines, by top-level name, and what it imports, by the name it is known under.
 
-    Comments, docstrings, blank lines and layout do not count, nor does the version of Python that parses
-    them.
+    ``loose``: statements that run on import without defining a name; ``edited``: the file was written after this
+    process began, so what runs may be other code than what stands there.
+    """
+
+    name: str
+    defined: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    imported: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    loose: list[ast.stmt] = field(default_factory=list)
+    edited: bool = False
+
+
+def source_digest(function: Callable[..., object], arguments: Iterable[object] = ()) -> str:
+    """Hex SHA-256 of the code that a function and the types of its arguments reach.
+
+    Parameters
+    ----------
+    function : defined at the top level of a module.
+    arguments : what it is called with; methods of their classes, and of what these hold, may run too.
+    """
+    roots = {_root(function), *(root for argument in arguments for root in _types(argument))}
+    return _digest(frozenset(root for root in roots if root))
+
+
+@lru_cache(maxsize=4096)
+def _digest(roots: frozenset[Definition]) -> str:
+    spelled = [f"{module}.{name}\n{_text(module, name)}" for module, name in sorted(reached(roots))]
+    return digest_bytes("\n".join(spelled).encode())
+
+
+def reached(roots: Iterable[Definition]) -> set[Definition]:
+    """All definitions that some definitions lead to, themselves included; the name "" is a module's loose code."""
+    found: set[Definition] = set()
+    waiting = list(roots)
+    while waiting:
+        place = _resolved(*waiting.pop())
+        if place is None or place in found:
+            continue
+        found.add(place)
+        waiting += _leads_to(*place)
+    return found
+
+
+def module_digest(name: str) -> str:
+    """Hex SHA-256 of the code of a module and of all modules that it imports, other distributions' left out.
+
+    The module itself counts even where it belongs to another distribution.
 
     Raises
     ------
-    EvoscopeError : a module does not exist or has no Python source.
+    EvoscopeError : there is no such module, or it has no Python source.
     """
-    parts = [f"{name}\n{_code(path)}" for name, path in sorted(_sources(modules).items())]
-    return digest_bytes("\n".join(parts).encode())
+    if _path(name) is None:
+        raise EvoscopeError(f"'{name}' is not a Python module", "check its name, and that Python finds it")
+    seen: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        if module in seen or (module != name and not _ours(module)):
+            continue
+        tree = ast.parse(_read(module)[0])
+        seen[module] = _spelled(tree)
+        waiting += [target for target, _ in _imports(tree, module).values()]
+        waiting += [f"{target}.{each}" for target, each in _imports(tree, module).values() if each]
+    return digest_bytes("\n".join(f"{each}\n{seen[each]}" for each in sorted(seen)).encode())
 
 
-def _sources(modules: Iterable[str]) -> dict[str, Path]:
-    """Source file of each module by its dotted name."""
-    return dict(pair for module in modules for pair in _sources_of(module))
+def _root(value: object) -> Definition | None:
+    """Top-level definition that a function or class stands in."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    return (module, name.partition(".")[0]) if module and name else None
 
 
-def _sources_of(module: str) -> Iterator[tuple[str, Path]]:
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:
-        spec = None
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
-        raise EvoscopeError(f"'{module}' is not a Python module", "correct the modules of the stage")
-    origin = Path(spec.origin)
-    if spec.submodule_search_locations is None:
-        yield module, origin
-        return
-    for path in origin.parent.rglob("*.py"):
-        name = path.relative_to(origin.parent).with_suffix("").as_posix().replace("/", ".")
-        yield f"{module}.{name}", path
+def _types(value: object, depth: int = 6) -> Iterator[Definition | None]:
+    """Definitions of the classes of a value and of what it holds, and of functions among these."""
+    if isinstance(value, tuple | list | dict):
+        held = list(value.values() if isinstance(value, dict) else value)
+        for each in held if held and not isinstance(held[0], str | int | float) else ():
+            yield from _types(each, depth)
+    elif callable(value) and hasattr(value, "__qualname__"):
+        yield _root(value)
+    elif depth and _ours(type(value).__module__) and not _neutral(type(value).__module__):
+        yield _root(type(value))
+        names = [each.name for each in fields(value)] if is_dataclass(value) else list(vars(value))
+        for name in names:
+            yield from _types(getattr(value, name, None), depth - 1)
 
 
-def _code(path: Path) -> str:
-    return _spelled(ast.parse(path.read_text(encoding="utf-8")))
+def _resolved(module: str, name: str) -> Definition | None:
+    """Where a name is defined, through re-exports; None where that is not for us to follow."""
+    for _ in range(10):
+        if _neutral(module) or not _ours(module):
+            return None
+        found = _module(module)
+        if name in found.defined or not name:
+            return module, name
+        if name not in found.imported:
+            return None
+        target, each = found.imported[name]
+        if each is None:
+            return None
+        module, name = target, each
+    return None
+
+
+@cache
+def _leads_to(module: str, name: str) -> frozenset[Definition]:
+    """Definitions that a definition names, and the loose code of its module."""
+    found = _module(module)
+    named = {(module, "")}
+    for statement in found.defined[name] if name else found.loose:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Attribute):
+                named.update(_attribute(found, node))
+            elif isinstance(node, ast.Name):
+                named.add((module, node.id))
+    return frozenset(named)
+
+
+def _attribute(found: Module, node: ast.Attribute) -> Iterator[Definition]:
+    """The definition behind ``module.name``, where a module is meant."""
+    if isinstance(node.value, ast.Name) and node.value.id in found.imported:
+        target, each = found.imported[node.value.id]
+        yield (target, node.attr) if each is None else (f"{target}.{each}", node.attr)
+
+
+@cache
+def _text(module: str, name: str) -> str:
+    found = _module(module)
+    note = f"edited while running, {time.time()}" if found.edited else ""
+    return note + _spelled(found.defined[name] if name else found.loose)
+
+
+@cache
+def _module(name: str) -> Module:
+    text, edited = _read(name)
+    tree = ast.parse(text)
+    found = Module(name, imported=_imports(tree, name), edited=edited)
+    for statement in tree.body:
+        names = _names(statement)
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            continue
+        for each in names:
+            found.defined.setdefault(each, []).append(statement)
+        if not names and not _is_prose(statement):
+            found.loose.append(statement)
+    return found
+
+
+def _names(statement: ast.stmt) -> list[str]:
+    """Names that a top-level statement defines."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return [
+        node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)
+    ]
+
+
+def _is_prose(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _imports(tree: ast.Module, module: str) -> dict[str, tuple[str, str | None]]:
+    """Module and name behind each imported name, wherever in the module the import stands."""
+    found: dict[str, tuple[str, str | None]] = {}
+    package = module if _is_package(module) else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found[alias.asname or alias.name] = (alias.name, None)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            target = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                found[alias.asname or alias.name] = (target, alias.name)
+    return found
+
+
+def _read(module: str) -> tuple[str, bool]:
+    """Text of a module, and whether it was written after this process began."""
+    path = _path(module)
+    assert path is not None
+    return path.read_text(encoding="utf-8"), path.stat().st_mtime > _STARTED
+
+
+def _is_package(module: str) -> bool:
+    path = _path(module)
+    return path is not None and path.name == "__init__.py"
+
+
+@cache
+def _path(module: str) -> Path | None:
+    """Source file of a module, if it has one."""
+    loaded = getattr(sys.modules.get(module), "__file__", None)
+    if loaded is None:
+        try:
+            spec = find_spec(module)
+        except (ImportError, ValueError, AttributeError):
+            return None
+        loaded = spec.origin if spec else None
+    return Path(loaded) if loaded and loaded.endswith(".py") else None
+
+
+@cache
+def _ours(module: str) -> bool:
+    """Whether a module has a source that is neither Python's nor another installed distribution's."""
+    path = _path(module)
+    if path is None:
+        return False
+    return module.partition(".")[0] in OURS or not str(path.resolve()).startswith(_FOREIGN)
+
+
+def _neutral(module: str) -> bool:
+    return module in NEUTRAL or module.startswith(tuple(f"{name}." for name in NEUTRAL))
 
 
 def _spelled(node: object) -> str:
@@ -62,8 +257,8 @@ def _spelled(node: object) -> str:
         return f"[{','.join(map(_spelled, node))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = [(name, _without_docstring(node, name, value)) for name, value in ast.iter_fields(node)]
-    told = [f"{name}={_spelled(value)}" for name, value in fields if value is not None and value != []]
+    members = [(name, _without_docstring(node, name, value)) for name, value in ast.iter_fields(node)]
+    told = [f"{name}={_spelled(value)}" for name, value in members if value is not None and value != []]
     return f"{type(node).__name__}({','.join(told)})"
 
 
@@ -72,76 +267,3 @@ def _without_docstring(node: ast.AST, name: str, value: object) -> object:
     if name == "body" and isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
         return node.body[1:]
     return value
-
-
-def _recorded(stages: Iterable[Stage]) -> Lock:
-    return {
-        stage.name: {"version": stage.version, "digest": source_digest(stage.modules)} for stage in stages
-    }
-
-
-def check_versions(stages: Iterable[Stage], lock: Mapping[str, Mapping[str, JSON]]) -> list[str]:
-    """Compare stages with the lock: one sentence per problem, none when all is well."""
-    current = _recorded(stages)
-    problems = [_problem(name, current.get(name), lock.get(name)) for name in sorted({*current, *lock})]
-    return [problem for problem in problems if problem]
-
-
-def _problem(name: str, now: Mapping[str, JSON] | None, then: Mapping[str, JSON] | None) -> str:
-    if now is None:
-        return f"stage {name} is in the lock but is no stage any more: write the lock again"
-    if then is None:
-        return f"stage {name} is new: write the lock again"
-    if now["version"] != then.get("version"):
-        return (
-            f"stage {name} has version {now['version']}, the lock {then.get('version')}: write the lock again"
-        )
-    if now["digest"] != then.get("digest"):
-        return f"the source of stage {name} changed but its version is still {now['version']}: raise it"
-    return ""
-
-
-def read_lock(path: Path) -> Lock:
-    """Read the lock file; empty when there is none yet.
-
-    Raises
-    ------
-    EvoscopeError : it is not a lock file.
-    """
-    if not path.exists():
-        return {}
-    try:
-        lock = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise EvoscopeError(f"'{path}' is no JSON ({error})", "restore it from version control") from error
-    if not isinstance(lock, dict) or not all(isinstance(record, dict) for record in lock.values()):
-        raise EvoscopeError(f"'{path}' is not a lock file", "restore it from version control")
-    return lock
-
-
-def write_lock(stages: Iterable[Stage], path: Path, same_results: Iterable[str] = ()) -> None:
-    """Record the present versions and sources.
-
-    Parameters
-    ----------
-    same_results : names of stages whose source changed without changing any result; only these may keep their
-    version.
-
-    Raises
-    ------
-    EvoscopeError : the source of another stage changed and its version was not raised.
-    """
-    stages = list(stages)
-    current, lock, excused = _recorded(stages), read_lock(path), set(same_results)
-    for name in sorted(current.keys() & lock.keys() - excused):
-        if current[name]["digest"] != lock[name].get("digest") and not _raised(current[name], lock[name]):
-            raise EvoscopeError(
-                f"the source of stage {name} changed but its version is still {current[name]['version']}",
-                "raise the version, or name the stage in same_results if no result changes",
-            )
-    path.write_bytes(pretty(current))
-
-
-def _raised(now: Mapping[str, JSON], then: Mapping[str, JSON]) -> bool:
-    before, after = then.get("version"), now["version"]
-    return isinstance(after, int) and (not isinstance(before, int) or after > before)

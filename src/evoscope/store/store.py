@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from evoscope.progress import Progress, silent
 from evoscope.store.disk import disk_trouble, explained, is_full, locked, publish, remove_folder
-from evoscope.store.manifest import RESERVED, inspect, seal, write_run
+from evoscope.store.hashing import JSON
+from evoscope.store.manifest import RESERVED, content_digest, inspect, read_run, seal, write_run
 from evoscope.store.node import Event, EventKind, Node, Stage, in_order, warn_of_damage
 from evoscope.store.upkeep import Entry, Finding, Removal, entries, prune, verify
 
@@ -25,13 +27,17 @@ class PlanRow:
     """What `Store.get` would do about a node.
 
     ``cached``: it is in the store; ``needed``: it would be computed; ``resumes``: from what an interrupted
-    call left.
+    call left; ``outdated``: stages made by other code that it is, or rests on, see `Store.outdated`.
     """
 
     node: Node
     cached: bool
     needed: bool
     resumes: bool
+    outdated: tuple[str, ...] = ()
+
+
+Stale: TypeAlias = Literal["warn", "recompute", "ignore"]
 
 
 class Store:
@@ -42,15 +48,23 @@ class Store:
     root : folder of the store; made on the first write, so reading a store needs no right to write.
     progress : handed to the builds.
     on_event : told what happens to which node; without it, damage becomes a Python warning.
+    stale : what to do about an artefact that other code made: ``warn`` (an ``outdated`` event), ``recompute``, or
+        ``ignore`` (use it without a word).
     """
 
     def __init__(
-        self, root: Path, progress: Progress = silent, on_event: Callable[[Event], None] | None = None
+        self,
+        root: Path,
+        progress: Progress = silent,
+        on_event: Callable[[Event], None] | None = None,
+        stale: Stale = "warn",
     ) -> None:
         self.root = Path(root)
         self._progress = progress
         self._listener = on_event or warn_of_damage
+        self._stale = stale
         self._told: set[str] = set()
+        self._outdated: dict[str, tuple[str, ...]] = {}
 
     def path(self, node: Node) -> Path:
         """Folder of the node's artefact, there or not."""
@@ -65,6 +79,8 @@ class Store:
         targets = list(targets)
         nodes = in_order(targets)
         cached = {node.key: self.has(node) for node in nodes}
+        if self._stale == "recompute":
+            cached = {node.key: cached[node.key] and not self.outdated(node) for node in nodes}
         wanted = {node.key for node in targets}
         for node in reversed(nodes):
             if node.key in wanted and not cached[node.key]:
@@ -73,12 +89,41 @@ class Store:
 
     def _plan_row(self, node: Node, cached: bool, wanted: bool) -> PlanRow:
         needed = wanted and not cached
-        return PlanRow(
-            node, cached, needed, resumes=needed and node.resumable and self._partial(node).is_dir()
-        )
+        resumes = needed and node.resumable and self._partial(node).is_dir()
+        return PlanRow(node, cached, needed, resumes, self.outdated(node))
+
+    def outdated(self, node: Node) -> tuple[str, ...]:
+        """Names of the stages whose artefact, among this node's and those it rests on, other code made.
+
+        Code is compared by the digest that `evoscope.store.source` gives of what a stage reaches. An artefact made from
+        other contents than its input has now counts too. Nothing is known of artefacts that are not there.
+        """
+        if node.key not in self._outdated:
+            self._outdated[node.key] = tuple(sorted(self._outdated_stages(node)))
+        return self._outdated[node.key]
+
+    def _outdated_stages(self, node: Node) -> set[str]:
+        stages = {stage for parent in node.inputs.values() for stage in self.outdated(parent)}
+        if not self.path(node).is_dir():
+            return stages
+        record = read_run(self.path(node))
+        made_from = record.get("made_from")
+        others = made_from if isinstance(made_from, dict) else {}
+        same_inputs = all(others.get(role, now) == now for role, now in self._contents(node).items())
+        known, present = record.get("code"), node.code()
+        same_code = not known or not present or known == present
+        return stages if same_inputs and same_code else {*stages, node.stage.name}
+
+    def _contents(self, node: Node) -> dict[str, JSON]:
+        """Digests of what the inputs hold, by role; of those that are there."""
+        paths = {role: self.path(parent) for role, parent in node.inputs.items()}
+        return {role: content_digest(path) for role, path in paths.items() if path.is_dir()}
 
     def get(self, node: Node) -> Path:
         """Folder with the node's artefact, computed now if need be, together with what it needs.
+
+        An artefact made by other code than the present is named by an ``outdated`` event and used, or computed again
+        (``stale``).
 
         Two processes asking for the same node compute it once: the second waits, then reads. A damaged
         artefact is named by a ``damaged`` event, set aside, and computed again. The folder is not to be
@@ -124,6 +169,9 @@ class Store:
         return prune(self.root, stages=stages, keep=keep, older_than=older_than, dry_run=dry_run)
 
     def _sound(self, node: Node) -> bool:
+        """Whether the artefact can be used as it is."""
+        if self._stale == "recompute" and self.outdated(node):
+            return False
         return inspect(self.path(node), contents=True).state == "ok"
 
     def _partial(self, node: Node) -> Path:
@@ -147,9 +195,11 @@ class Store:
         folder = self.path(node)
         if not folder.exists():
             return
-        self._tell(
-            "damaged", node, f"{inspect(folder, contents=True).detail}; it is set aside and computed again"
-        )
+        fault = inspect(folder, contents=True).detail
+        if fault:
+            self._tell("damaged", node, f"{fault}; it is set aside and computed again")
+        else:
+            self._tell("outdated", node, "made by other code; it is set aside and computed again")
         aside = folder.with_name(f".damaged-{node.key}")
         with disk_trouble(folder):
             remove_folder(aside)
@@ -166,9 +216,11 @@ class Store:
         seconds = time.time() - started
         with disk_trouble(partial):
             seal(partial, node.identity)
-            write_run(partial, label=node.label, started=started, seconds=seconds, resumed=resumed)
+            made_by: dict[str, JSON] = {"code": node.code(), "made_from": self._contents(node)}
+            write_run(partial, made_by, label=node.label, started=started, seconds=seconds, resumed=resumed)
             publish(partial, self.path(node))
         self._told.add(node.key)
+        self._outdated.clear()
         self._tell("finished", node, seconds=seconds)
 
     @contextmanager
@@ -189,6 +241,9 @@ class Store:
     def _tell_cached(self, node: Node) -> None:
         if node.key not in self._told:
             self._told.add(node.key)
+            outdated = () if self._stale == "ignore" else self.outdated(node)
+            if outdated:
+                self._tell("outdated", node, f"made by other code than the present ({', '.join(outdated)})")
             self._tell("cached", node)
 
     def _tell(self, kind: EventKind, node: Node, detail: str = "", seconds: float = 0.0) -> None:

@@ -1,17 +1,105 @@
-"""Between which epochs evolutions are judged: those asked for, those of the run, or those that accuracy chooses."""
+"""What an experiment looks at: which runs, classes, layers, and epochs between which evolutions are judged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from evoscope.data.images import ImageSet
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT
+from evoscope.models.layers import layer_shapes
+from evoscope.models.network import closest
+from evoscope.models.zoo import build
+from evoscope.seeds import generator
 from evoscope.training.loop import read_metrics
+from experiments.base import training
 from experiments.context import Context
 from experiments.reporting import say
 from experiments.runs import Run
-from experiments.stages.training import training
+
+# The architectures that the papers compare.
+COMPARED = ("vgg16", "inception_v3", "convnext")
+
+
+def judged_runs(context: Context) -> list[Run]:
+    """The runs that are judged: the paper's three, or all but the base, or the base if it is alone."""
+    runs = context.runs
+    paper = [runs[name] for name in COMPARED if name in runs]
+    return paper or list(runs.values())[1:] or list(runs.values())
+
+
+def chosen_classes(context: Context, asked: Sequence[str] | None, key: str) -> list[int]:
+    """Labels of the classes asked for, or of as many as the scale says, drawn by the seed.
+
+    Parameters
+    ----------
+    asked : names or numbers; ``key``: where they were asked for, for the message.
+
+    Raises
+    ------
+    EvoscopeError : an unknown class, or one without images.
+    """
+    train, config = context.data.train, context.config
+    if asked is not None:
+        labels = [_label(train, name) for name in asked]
+    else:
+        order = generator(config.seed, "classes").permutation(len(train.class_names))
+        labels = sorted(int(label) for label in order[: config.scale.importance_classes])
+    for images in (train, context.data.test):
+        _check_images(images, labels, key)
+    return labels
+
+
+def _label(images: ImageSet, name: str) -> int:
+    names = images.class_names
+    if name in names:
+        return names.index(name)
+    if name.isdigit() and int(name) < len(names):
+        return int(name)
+    raise EvoscopeError(
+        f"there is no class {name!r} in {images.name}",
+        f"give a name or a number below {len(names)}; the closest are {closest(name, list(names))}",
+    )
+
+
+def _check_images(images: ImageSet, labels: Sequence[int], key: str) -> None:
+    empty = [images.class_names[label] for label in labels if not (images.labels == label).any()]
+    if empty:
+        raise EvoscopeError(
+            f"class {empty[0]!r} has no images in {images.name} {images.split}",
+            f"choose another class ({key}=[...]) or add images",
+        )
+
+
+# The layers of the paper (CDISCO); other networks take their deepest layer that has places.
+PUBLISHED = {"inception_v3": "Mixed_7b", "resnet50": "layer4.0"}
+CELLS = 3
+
+
+def chosen_layer(context: Context, run: Run) -> str:
+    """The layer asked for; or the published one, or the deepest neuron layer with a map of 3 x 3 cells or more.
+
+    Small images leave the published layer a single cell, which has no places to show a concept in.
+
+    Raises
+    ------
+    EvoscopeError : a layer that the network does not have, that does not run once, or that gives no map.
+    """
+    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    asked = context.config.discovery.layer
+    if asked is not None:
+        layer_shapes(network.module, (asked,), network.preprocessing.pixels)
+        return asked
+    published = PUBLISHED.get(run.spec.name)
+    named = dict.fromkeys((*network.layers, *([published] if published else [])))
+    shapes = layer_shapes(network.module, tuple(named), network.preprocessing.pixels)
+    sides = {layer: min(height, width) for layer, (_, height, width) in shapes.items()}
+    if published and sides[published] >= CELLS:
+        return published
+    wide = [layer for layer in network.layers if sides[layer] >= CELLS]
+    return (wide or list(network.layers))[-1]
+
 
 NAMES = ("early to middle", "middle to late")
 

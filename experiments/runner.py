@@ -1,0 +1,138 @@
+"""A job's plan, and its execution: show what it costs, compute what is missing, and let `results` draw."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from evoscope.figure_data import Table
+from evoscope.store import Artefact, PlanRow
+from evoscope.store.manifest import content_digest
+from experiments.context import Context, commit
+from experiments.reporting import Status, duration, say, size, table
+from experiments.runs import AsBuilt
+from results import manifest
+from results.about import About
+from results.fresh import Drawn, stamp
+
+Exhibits: TypeAlias = dict[str, Artefact[Any]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Exhibits by name (as `results` reads them) and the figures and tables drawn from them.
+
+    ``origin``: where the exhibits come from, if not from the job's image sets; ``after``: writes further files once
+    all is drawn, and returns their paths.
+    """
+
+    exhibits: Mapping[str, Artefact[Any]]
+    drawn: Sequence[str]
+    origin: About | None = None
+    after: Callable[[], list[Path]] | None = None
+
+    def narrowed(self, ids: Sequence[str]) -> "Plan":
+        """The part of the plan that draws ``ids``: these results and the exhibits that they read."""
+        reads = dict.fromkeys(name for each in ids for name in manifest.entry(each).reads)
+        return Plan({name: self.exhibits[name] for name in reads}, ids, self.origin, self.after)
+
+
+def carry_out(context: Context, plan: Plan, status: Status) -> None:
+    """Show the plan (``dry_run``), or compute its exhibits and draw the figures and tables made of them.
+
+    What the folder holds already as it would be drawn now is left alone (`results.fresh`).
+    """
+    if context.config.dry_run:
+        show(context, plan)
+        return
+    rows = context.store.plan(list(plan.exhibits.values()))
+    status.cached += sum(row.cached for row in rows)
+    _announce([row for row in rows if row.needed], len(rows))
+    for node in plan.exhibits.values():
+        context.get(node)
+    status.computed = len(context.computed)
+    paths = _draw(context, plan, plan.origin or about(context))
+    say("\n".join(["drawn:", *[f"  {path}" for path in paths]]))
+    paths += plan.after() if plan.after else []
+    status.outputs += [str(path) for path in paths]
+    status.outdated = sorted({*status.outdated, *context.outdated.values()})
+
+
+def _announce(missing: Sequence[PlanRow], total: int) -> None:
+    labels = [f"  {row.node.label}" for row in missing]
+    say("\n".join([f"{total} stages, {len(missing)} to compute", *labels]))
+
+
+def show(context: Context, plan: Plan) -> None:
+    """Print the stages with their state and the estimated time, disk and memory of the missing ones."""
+    rows = context.store.plan(list(plan.exhibits.values()))
+    say(table([_cells(row) for row in rows], ["stage", "what", "state", "time", "disk", "memory"]))
+    missing = [row for row in rows if row.needed]
+    costs = [row.node.estimate for row in missing if row.node.estimate]
+    seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
+    memory = max((cost.memory_bytes for cost in costs), default=0)
+    say(
+        f"to compute: {len(missing)} of {len(rows)} stages, about {duration(seconds)}, {size(disk)} of disk, "
+        f"{size(memory)} of memory at most"
+    )
+
+
+def _cells(row: PlanRow) -> list[str]:
+    state = "cached" if row.cached else ("to compute" if row.needed else "not needed")
+    if row.cached and row.outdated:
+        state = "made by other code"
+    estimate = row.node.estimate
+    if estimate is None or not row.needed:
+        return [row.node.stage.name, row.node.label, state, "", "", ""]
+    costs = [duration(estimate.seconds), size(estimate.disk_bytes), size(estimate.memory_bytes)]
+    return [row.node.stage.name, row.node.label, state, *costs]
+
+
+def _draw(context: Context, plan: Plan, origin: About) -> list[Path]:
+    """Draw what is not there as it would be drawn now; the files of all results."""
+    drawn = Drawn(context.folder)
+    contents = {name: content_digest(context.store.path(node)) for name, node in plan.exhibits.items()}
+    entries = [manifest.entry(name) for name in plan.drawn]
+    stamps = {entry.id: stamp(entry, contents, origin) for entry in entries}
+    stale = [entry for entry in entries if not drawn.fresh(entry, stamps[entry.id])]
+    reads = dict.fromkeys(name for entry in stale for name in entry.reads)
+    exhibits = {name: read(context, plan.exhibits[name]) for name in reads}
+    for entry in stale:
+        drawn.note(entry, stamps[entry.id], manifest.draw([entry.id], exhibits, origin, context.folder))
+    return [context.folder / name for entry in entries for name in entry.outputs]
+
+
+def read(context: Context, node: Artefact[Any]) -> object:
+    """What an exhibit holds, computed if it is missing; of a table, its rows."""
+    held: object = node.at(context.get(node))
+    return held.rows if isinstance(held, Table) else held
+
+
+def about(context: Context) -> About:
+    """What captions and file metadata say about the job."""
+    config, data = context.config, context.data
+    recipes = {name: recipe_text(context, name) for name in context.runs}
+    return About(
+        data=data.train.name,
+        scale=config.scale.name,
+        protocol=config.protocol.name,
+        seed=config.seed,
+        classes=len(data.train.class_names),
+        images=len(data.pool),
+        recipes=recipes,
+        commit=commit(),
+        key=context.folder.name,
+    )
+
+
+def recipe_text(context: Context, name: str) -> str:
+    """A run's network and recipe in one line."""
+    run = context.runs[name]
+    network = f"{run.spec.name} at width {run.spec.width:.3g}, {run.spec.pixels} px"
+    if run.recipe is None:
+        as_built = isinstance(run.checkpoints, AsBuilt)
+        origin = "weights as they come" if as_built else "checkpoints of the user's"
+        return f"{network}, {origin}"
+    recipe = run.recipe
+    steps = f"{recipe.optimizer} {recipe.lr:g}, batch {recipe.batch_size}, {recipe.epochs} epochs"
+    return f"{network}, {recipe.name}: {steps}"

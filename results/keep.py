@@ -1,0 +1,268 @@
+"""Keep drawn results with the code, and the way to each of them.
+
+``python -m results.keep paper FOLDER...`` copies the results of outputs of experiments (``outputs/results/...``) into
+``results/paper``: figures and tables to ``<data>-<scale>/figures`` and ``tables`` (under another protocol than the
+corrected one, its name follows). The ledger, the audit, the scorecard, the page and the index are then written anew
+from all that is there. Drawings (SVG) with photographs inside are large: above `LARGE` bytes they are left out, and
+named; pictures (PNG) above it are kept with 256 colours.
+
+``python -m results.keep repro [OUTPUTS...]`` writes ``docs/repro.md``, one row per result: what it shows, the command
+that draws it, what was measured (the claims that the kept tables decide, see `results.ledger`), and the time of the
+call that drew it, where the job's ``status.json`` below ``outputs`` still tells. Which claim reads which table is seen
+from what its checks ask for.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evoscope.errors import EvoscopeError
+from results.fresh import RECORD
+from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, Claim, Evidence, collect, valued, verdict
+from results.ledger.claim import command as command_of
+from results.ledger.write import CLAIMS
+from results.manifest import BY_ID, TABLE, Entry
+from results.report import Item, Place, galleries, with_palette, write_report
+from results.tables import markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+PAPER = ROOT / "results" / "paper"
+LARGE = 350_000
+LIMIT = 25_000_000
+
+DOCUMENT = ROOT / "docs" / "repro.md"
+# Jobs made of others: their time says nothing of one result.
+COMPOSED = ("results", "paper", "quickstart")
+# Overrides of a call that is still the experiment as it stands.
+PLAIN = ("experiment", "threads", "progress", "data.root", "~protocols.v1", "~protocols.as_released")
+SEE = "see the file"
+PAPERS = ("ConceptEvo", "CDISCO", "Evoscope")
+LONG = 90  # seconds, from which on minutes are written
+HEAD = """# From each result to its command
+
+Written by `python -m results.keep repro` from the registered results, the tables in `results/paper` and the
+`status.json` of calls. Every command takes `data=... data.root=PATH` and `scale=...` too, computes what is missing, and
+draws into `outputs/results/`.
+
+* Measured: the claims of the [ledger](../results/paper/claims.md) that this table, or a table of the same exhibits,
+  decides on drawn images at laptop scale; in brackets the checks that pass. The files are in
+  [results/paper](../results/paper/README.md).
+* Time: of the call, on two cores, that computed most of the experiment that draws it, and how many of its stages were
+  not there already.
+"""
+
+
+def keep(folders: Sequence[Path], to: Path = PAPER) -> tuple[list[Path], list[Path]]:
+    """Copy the results below ``folders`` and report on all of ``to``.
+
+    Returns
+    -------
+    The files written, and the drawings left out.
+
+    Raises
+    ------
+    EvoscopeError : a folder without results, a result of artefacts that other code made (both before anything is
+        copied), or more than `LIMIT` bytes in the end.
+    """
+    for folder in folders:
+        if not galleries([folder]):
+            raise EvoscopeError(f"{folder} has no drawn results", "name an output folder of an experiment")
+    jobs = galleries(folders)
+    _check_code(item for items in jobs.values() for item in items)
+    kept: list[Path] = []
+    left: list[Path] = []
+    for place, items in jobs.items():
+        for path in (path for item in items for path in _files(item)):
+            large = path.suffix == ".svg" and path.stat().st_size > LARGE
+            (left if large else kept).append(path if large else _copied(path, to / _name(place)))
+    kept += write_report([to], to)
+    _check_size(to)
+    return kept, left
+
+
+def _check_code(items: Iterable[Item]) -> None:
+    """Refuse results that were drawn from artefacts of other code than the code of their day."""
+    found = [
+        f"{item.words.with_suffix('')} ({', '.join(stages)})"
+        for item in items
+        if (stages := other_code(item))
+    ]
+    if found:
+        raise EvoscopeError(
+            f"artefacts that other code made are behind {', '.join(found)}",
+            "compute these stages again, draw the results again, and keep them then",
+        )
+
+
+def other_code(item: Item) -> list[str]:
+    """Stages behind a drawn result whose artefacts other code had made; none where no readable record tells."""
+    try:
+        known = json.loads(item.words.with_name(RECORD).read_text(encoding="utf-8"))
+        return [str(stage) for stage in known[item.id].get("other_code", [])]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
+
+
+def _name(place: Place) -> str:
+    data, scale, protocol = place
+    return f"{data}-{scale}" if protocol == CORRECTED else f"{data}-{scale}-{protocol}"
+
+
+def _files(item: Item) -> list[Path]:
+    endings = (".csv", ".md") if item.picture is None else (".png", ".svg", ".md")
+    return [path for path in (item.words.with_suffix(ending) for ending in endings) if path.is_file()]
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    target = folder / ("figures" if path.stem.startswith("fig_") else "tables") / path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".png" and path.stat().st_size > LARGE:
+        target.write_bytes(with_palette(path))
+    else:
+        shutil.copyfile(path, target)
+    return target
+
+
+def _check_size(folder: Path) -> None:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if size > LIMIT:
+        raise EvoscopeError(
+            f"{folder} holds {size / 1e6:.0f} MB, more than the {LIMIT / 1e6:.0f} MB that belong into a repository",
+            "remove a data set's folder from it",
+        )
+
+
+@dataclass(frozen=True)
+class Asking(Evidence):
+    """No tables at all; ``asked`` are the names of those that were asked for."""
+
+    asked: set[str] = field(default_factory=set)
+
+    def rows(self, name: str, protocol: str) -> pd.DataFrame:
+        """Nothing, but it is remembered."""
+        self.asked.add(name)
+        return super().rows(name, protocol)
+
+
+def tables_read(claim: Claim) -> set[str]:
+    """Names of the tables that decide a claim."""
+    asking = Asking(DRAWN, LAPTOP, {})
+    claim.checks(asking, CORRECTED)
+    return asking.asked
+
+
+def claims_of(entry: Entry) -> list[Claim]:
+    """Claims decided by the table, or by a table of the same exhibits as the figure."""
+    if entry.endings == TABLE:
+        return [claim for claim in CLAIMS if entry.id in tables_read(claim)]
+    reads = set(entry.reads)
+    return [claim for claim in CLAIMS if any(reads & set(BY_ID[name].reads) for name in tables_read(claim))]
+
+
+def measured(entry: Entry, evidence: Evidence | None) -> str:
+    """``E3b holds (23 of 24)`` for every claim, or `SEE` where none was measured."""
+    if evidence is None:
+        return SEE
+    words = []
+    for claim in claims_of(entry):
+        checks = valued(claim.checks(evidence, CORRECTED))
+        if checks:
+            passed = sum(check.passes for check in checks)
+            words.append(f"{claim.id} {verdict(checks).value} ({passed} of {len(checks)})")
+    return ", ".join(words) or SEE
+
+
+def command(entry: Entry) -> str:
+    """The command that draws one result."""
+    return command_of(f"results only=[{entry.id}]")
+
+
+def jobs(folders: Iterable[Path]) -> list[Mapping[str, Any]]:
+    """What became of the plain calls below ``folders`` on drawn images, or a table, at laptop scale, corrected."""
+    stems = tuple(f"{data}-{LAPTOP}-{CORRECTED}-" for data in (DRAWN, "table"))
+    paths = [path for folder in folders for path in sorted(folder.rglob("status.json"))]
+    known = [
+        json.loads(path.read_text(encoding="utf-8")) for path in paths if path.parent.name.startswith(stems)
+    ]
+    return [job for job in known if job["state"] == "done" and _plain(job)]
+
+
+def _plain(job: Mapping[str, Any]) -> bool:
+    keys = {each.partition("=")[0] for each in job["overrides"]}
+    return job["task"] not in COMPOSED and keys <= set(PLAIN)
+
+
+def duration(entry: Entry, known: Sequence[Mapping[str, Any]]) -> str:
+    """``17 min (151 of 171 stages)`` of the job that computed most to draw an entry, a dash where none is known."""
+    drew = [job for job in known if any(Path(name).stem == entry.id for name in job["outputs"])]
+    if not drew:
+        return "–"
+    job = max(drew, key=lambda each: (each["computed"], each["seconds"]))
+    seconds, stages = float(job["seconds"]), job["computed"] + job["cached"]
+    time = f"{seconds / 60:.0f} min" if seconds >= LONG else f"{seconds:.0f} s"
+    return f"{time} ({job['computed']} of {stages} stages)"
+
+
+def rows(evidence: Evidence | None, known: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per registered result, by paper."""
+    return pd.DataFrame(
+        [
+            {
+                "paper": entry.paper,
+                "result": f"`{entry.id}`",
+                "shows": entry.shows,
+                "command": f"`{command(entry)}`",
+                "measured": measured(entry, evidence),
+                "time": duration(entry, known),
+            }
+            for entry in sorted(BY_ID.values(), key=lambda each: PAPERS.index(each.paper))
+        ]
+    )
+
+
+def document(paper: Path, outputs: Sequence[Path]) -> str:
+    """The whole document, from the kept results and what the jobs left."""
+    kept = [each for each in collect([paper]) if (each.data, each.scale) == (DRAWN, LAPTOP)]
+    return f"{HEAD}\n{markdown(rows(kept[0] if kept else None, jobs(outputs)))}\n"
+
+
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m results.keep", description="Keep drawn results with the code."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    paper = commands.add_parser("paper", help="copy drawn results into results/paper and report on them")
+    paper.add_argument("folders", nargs="+", type=Path, help="outputs of experiments")
+    repro = commands.add_parser("repro", help="write docs/repro.md, the command of every result")
+    repro.add_argument(
+        "folders", nargs="*", type=Path, help="outputs to take times from; outputs unless given"
+    )
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str]) -> int:
+    """Carry out a command line; returns its exit status, 1 after a refusal (`keep`)."""
+    options = _arguments(words)
+    if options.command == "repro":
+        DOCUMENT.write_text(document(PAPER, options.folders or [ROOT / "outputs"]), encoding="utf-8")
+        sys.stdout.write(f"{DOCUMENT}\n")
+        return 0
+    try:
+        kept, left = keep(options.folders, PAPER)
+    except EvoscopeError as problem:
+        sys.stderr.write(f"evoscope: {problem}\n")
+        return 1
+    sys.stdout.write(f"{len(kept)} files in {PAPER}\n")
+    sys.stdout.writelines(f"left out, {path.stat().st_size / 1e6:.1f} MB: {path}\n" for path in left)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,158 @@
+"""Results are kept by data and scale, none that other code had a hand in; docs/repro.md leads from each to its command,
+and the numbers in it follow from the tables.
+"""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from evoscope.errors import EvoscopeError
+from results import keep as keep_module
+from results import manifest
+from results.fresh import RECORD
+from results.keep import (
+    DOCUMENT,
+    HEAD,
+    SEE,
+    claims_of,
+    command,
+    document,
+    duration,
+    jobs,
+    keep,
+    main,
+    measured,
+    tables_read,
+)
+from results.ledger.claim import collect, verdict
+from results.ledger.write import CLAIMS
+from results.report import galleries
+
+DRAWN = ("fig_training", "table_reversal", "table_training", "table_metrics")
+ROW = re.compile(r"^\| (\w+) \| `(\w+)` \| (.+?) \| `(.+?)` \| ", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def folder(exhibits, about, tmp_path_factory):
+    to = tmp_path_factory.mktemp("drawn")
+    manifest.draw(DRAWN, exhibits, about, to)
+    return to
+
+
+@pytest.fixture(scope="module")
+def evidence(folder):
+    return collect([folder])[0]
+
+
+def test_results_are_kept_by_data_and_scale(folder, tmp_path, monkeypatch):
+    paper = tmp_path / "paper"
+    kept, left = keep([folder], paper)
+    assert (paper / "concept_scenes-laptop" / "tables" / "table_reversal.csv").is_file()
+    assert (paper / "concept_scenes-laptop" / "figures" / "fig_training.png").is_file()
+    assert (paper / "claims.md") in kept
+    assert all(path.suffix == ".svg" and path.stat().st_size > keep_module.LARGE for path in left)
+    assert [len(items) for items in galleries([paper]).values()] == [len(DRAWN)]
+    with pytest.raises(EvoscopeError, match="no drawn results"):
+        keep([tmp_path / "empty"], paper)
+    monkeypatch.setattr(keep_module, "LIMIT", 1000)
+    with pytest.raises(EvoscopeError, match="MB"):
+        keep([folder], paper)
+
+
+def recorded(folder, to, **stages):
+    """A copy of drawn results whose record names stages of other code."""
+    shutil.copytree(folder, to)
+    record = {name: {"stamp": "a", "files": {}, "other_code": stages.get(name, [])} for name in DRAWN}
+    (to / RECORD).write_text(json.dumps(record))
+    return to
+
+
+def test_results_of_other_code_are_refused_before_anything_is_copied(folder, tmp_path, capsys, monkeypatch):
+    paper = tmp_path / "paper"
+    mixed = recorded(folder, tmp_path / "mixed", table_reversal=["reversal", "reversal_table"])
+    with pytest.raises(EvoscopeError) as problem:
+        keep([mixed], paper)
+    text = str(problem.value)
+    assert f"{mixed / 'table_reversal'} (reversal, reversal_table)" in text
+    assert "table_training" not in text
+    assert text.endswith(".")
+    assert "\n" not in text
+    assert not paper.exists()
+    monkeypatch.setattr(keep_module, "PAPER", paper)
+    assert main(["paper", str(mixed)]) == 1
+    assert text in capsys.readouterr().err
+
+
+def test_what_is_replaced_by_a_later_folder_or_not_recorded_is_not_refused(folder, tmp_path):
+    mixed = recorded(folder, tmp_path / "mixed", table_reversal=["reversal"])
+    pure = recorded(folder, tmp_path / "pure")
+    assert keep([mixed, pure], tmp_path / "first")
+    for text in ("{", "[]", '{"table_reversal": 3}', '{"table_reversal": {"stamp": "a", "files": {}}}'):
+        (mixed / RECORD).write_text(text)
+        assert keep([mixed], tmp_path / "second")
+
+
+def test_the_command_line_keeps_and_documents(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(keep_module, "DOCUMENT", tmp_path / "repro.md")
+    assert main(["repro", str(tmp_path)]) == 0
+    assert (tmp_path / "repro.md").read_text().startswith(HEAD)
+    for words in ([], ["paper"], ["other"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(words)
+    assert "usage: python -m results.keep" in capsys.readouterr().err
+
+
+def test_the_committed_document_is_of_the_present_results():
+    text = DOCUMENT.read_text()
+    found = {name: (paper, shows, line) for paper, name, shows, line in ROW.findall(text)}
+    wanted = {each.id: (each.paper, each.shows, command(each)) for each in manifest.ENTRIES}
+    assert found == wanted, "write it again: python -m results.keep repro"
+    assert text.startswith(HEAD)
+
+
+def test_a_document_without_results_or_jobs_still_names_every_command(tmp_path):
+    text = document(tmp_path, [tmp_path])
+    assert len(ROW.findall(text)) == len(manifest.ENTRIES)
+    assert text.count(f"| {SEE} | – |") == len(manifest.ENTRIES)
+
+
+def test_every_claim_that_is_tested_leads_to_a_result():
+    reached = {claim.id for entry in manifest.ENTRIES for claim in claims_of(entry)}
+    assert reached == {claim.id for claim in CLAIMS if not claim.untested}
+    assert all(tables_read(claim) <= set(manifest.BY_ID) for claim in CLAIMS)
+
+
+@pytest.mark.parametrize("name", ["table_reversal", "fig_reversal", "table_training", "fig_metrics"])
+def test_numbers_are_those_of_the_ledger(name, evidence):
+    text = measured(manifest.entry(name), evidence)
+    claims = {claim.id: claim for claim in CLAIMS}
+    parts = re.findall(r"(\w+) ([a-z ]+) \((\d+) of (\d+)\)", text)
+    assert parts
+    for claim, word, passed, count in parts:
+        checks = [each for each in claims[claim].checks(evidence, "corrected") if each.value == each.value]
+        assert (len(checks), sum(each.passes for each in checks)) == (int(count), int(passed))
+        assert verdict(checks).value == word
+    assert measured(manifest.entry("fig_scenes"), evidence) == SEE
+
+
+def job(folder, name, **changes):
+    told = {"task": "scenes", "overrides": ["experiment=scenes"], "state": "done", "computed": 2, "cached": 1}
+    told |= {"outputs": [f"{name}/fig_scenes.png"], "seconds": 20.4} | changes
+    (folder / name).mkdir()
+    (folder / name / "status.json").write_text(json.dumps(told))
+
+
+def test_time_is_that_of_the_plain_call_that_computed_most(tmp_path):
+    stem = "concept_scenes-laptop-corrected"
+    job(tmp_path, f"{stem}-1", seconds=200.0, computed=1)
+    job(tmp_path, f"{stem}-2")
+    job(tmp_path, f"{stem}-3", computed=9, overrides=["experiment=scenes", "seed=3"])
+    job(tmp_path, f"{stem}-4", computed=9, state="failed")
+    job(tmp_path, f"{stem}-5", computed=9, task="results")
+    job(tmp_path, "cifar10-laptop-corrected-6", computed=9)
+    known = jobs([tmp_path])
+    assert duration(manifest.entry("fig_scenes"), known) == "20 s (2 of 3 stages)"
+    assert duration(manifest.entry("fig_scenes"), known[:1]) == "3 min (1 of 2 stages)"
+    assert duration(manifest.entry("fig_metrics"), known) == "–"
