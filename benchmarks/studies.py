@@ -19,7 +19,7 @@ from scipy.special import expit
 
 from evoscope.seeds import generator
 from human_eval.analyse import analyse, clustered, wilson, write_report
-from human_eval.design import Blocking, Options, Study, design, drawn_neurons
+from human_eval.design import Blocking, Options, Study, design, synthetic_neurons
 from human_eval.simulate import Skilled, simulate
 
 PEOPLE, ITEMS, SPREAD, CENTRE = 40, 26, 0.8, 0.4
@@ -38,7 +38,9 @@ def timed(participants: int) -> tuple[float, float, int]:
 
 def study_of_77_sets() -> Study:
     """The alignability study on drawn neurons, in six blocks of 24."""
-    return design("alignability", drawn_neurons(0, side=4), 0, "corrected", Options(blocking=Blocking(6, 24)))
+    return design(
+        "alignability", synthetic_neurons(0, side=4), 0, "corrected", Options(blocking=Blocking(6, 24))
+    )
 
 
 def coverage(seeds: int) -> tuple[float, float]:

@@ -9,12 +9,9 @@ from experiments.context import Context
 from experiments.reporting import complain, say
 from human_eval.design import Study, load_study
 from human_eval.design.files import KEY, PICTURES, PUBLIC
-from human_eval.design.positions import opaque
-from human_eval.export import PLATFORMS
-from human_eval.export.prolific import RETURN
-from human_eval.render import RenderOptions, is_rendered, render_study
-from human_eval.render.folder import TEXTS
-from human_eval.render.notes import licence_warning, study_notes
+from human_eval.design.trial import opaque
+from human_eval.export import PLATFORMS, PROLIFIC_RETURN
+from human_eval.render import PAGE, RenderOptions, is_rendered, licence_warning, render_study, study_notes
 
 EDITABLE = ("consent", "instructions")
 
@@ -41,7 +38,7 @@ def hand_out(context: Context, studies: Mapping[str, Node]) -> list[Path]:
 def _text(folder: Path, name: str) -> str:
     path = folder / f"{name}.md"
     if not path.exists():
-        path.write_bytes((TEXTS / path.name).read_bytes())
+        path.write_bytes((PAGE / path.name).read_bytes())
     return path.read_text(encoding="utf-8")
 
 
@@ -54,7 +51,7 @@ def _one(context: Context, designed: Path, texts: Mapping[str, str]) -> Study:
         shutil.copyfile(designed / name, folder / name)
     code = opaque(study.seed, "completion", study.kind).upper()
     wanted = context.config.study.export
-    completion = (code, RETURN + code) if "prolific" in wanted else ("", "")
+    completion = (code, PROLIFIC_RETURN + code) if "prolific" in wanted else ("", "")
     options = RenderOptions(
         consent=texts["consent"], instructions=texts["instructions"], completion=completion
     )

@@ -1,15 +1,18 @@
-"""Whether people give the same names."""
+"""Names that people give: whether two are the same words, and how near their vectors are."""
 
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from evoscope.arrays import Doubles
+from evoscope.errors import EvoscopeError
 
 IDLE = frozenset(
     (
@@ -17,6 +20,7 @@ IDLE = frozenset(
         *("of", "with", "and", "in", "on", "picture", "pictures", "image", "images"),
     )
 )
+CHARACTERS = "characters"  # the embedding that needs no file
 Words = frozenset[str]
 # Vectors [labels, dim] of labels; a row of zeros for one that is not known.
 Embed = Callable[[list[str]], Doubles]
@@ -45,7 +49,7 @@ def label_agreement(answers: pd.DataFrame, embed: Embed | None = None) -> pd.Dat
     Parameters
     ----------
     answers : a tidy table.
-    embed : vectors of labels, for the ``similarity``; see `human_eval.analyse.embedding`.
+    embed : vectors of labels, for the ``similarity``; see `label_embedding`.
 
     Returns
     -------
@@ -110,3 +114,75 @@ def mean_cosine(vectors: Doubles) -> float:
     # The sum over all pairs is the squared length of the sum.
     together = float((unit.sum(axis=0) ** 2).sum())
     return (together - count) / (count * (count - 1)) if count > 1 else float("nan")
+
+
+def label_embedding(name: str, labels: Iterable[str]) -> Embed | None:
+    """Embedding by name: ``characters``, the path of a file of word vectors, or "" for none.
+
+    ``labels``: all there are, which weight the n-grams and say which words are read from the file.
+    """
+    if not name:
+        return None
+    if name == CHARACTERS:
+        return character_ngrams(labels)
+    return word_vectors(Path(name), labels)
+
+
+def character_ngrams(labels: Iterable[str]) -> Embed:
+    """TF-IDF of character n-grams (2 to 4) within words, which know spellings but no meanings; nothing to download."""
+    known = sorted({text for text in map(_plain, labels) if text})
+    if not known:
+        return lambda texts: np.zeros((len(texts), 1))
+    grams = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)).fit(known)
+    return lambda texts: np.asarray(grams.transform([_plain(text) for text in texts]).toarray())
+
+
+def word_vectors(path: Path, labels: Iterable[str]) -> Embed:
+    """Mean of the vectors of a label's words; only words that occur in ``labels`` are kept.
+
+    Parameters
+    ----------
+    path : text file of a word and its numbers per line, as GloVe's and word2vec's (whose first line is skipped).
+
+    Raises
+    ------
+    EvoscopeError : the file is missing, or a line is of another length or holds something else than numbers.
+    """
+    wanted = {word for label in labels for word in (*normalised(label), *label.casefold().split())}
+    found, size = _read(path, wanted)
+
+    def embed(texts: list[str]) -> Doubles:
+        return np.stack([_mean(text, found, size) for text in texts])
+
+    return embed
+
+
+def _plain(text: str) -> str:
+    return " ".join(sorted(normalised(text)))
+
+
+def _mean(text: str, vectors: dict[str, Doubles], size: int) -> Doubles:
+    known = [vectors[word] for word in sorted(normalised(text)) if word in vectors]
+    return np.mean(known, axis=0) if known else np.zeros(size)
+
+
+def _read(path: Path, wanted: set[str]) -> tuple[dict[str, Doubles], int]:
+    found: dict[str, Doubles] = {}
+    size = 0
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                word, *numbers = line.rstrip().split(" ")
+                if number == 1 and len(numbers) == 1:
+                    continue
+                size = size or len(numbers)
+                if len(numbers) != size or not numbers:
+                    raise ValueError(f"line {number} has {len(numbers)} numbers, others {size}")
+                if word.casefold() in wanted:
+                    for name in normalised(word):
+                        found.setdefault(name, np.array(numbers, dtype=np.float64))
+    except (OSError, ValueError) as error:
+        raise EvoscopeError(
+            f"'{path}' holds no word vectors ({error})", "give a text file of a word and its numbers per line"
+        ) from error
+    return found, size

@@ -1,12 +1,10 @@
 """From a pool and a seed to a study: trials, blocks, the key to them, and the rules of exclusion."""
 
-from human_eval.design.alignability import SETS, Alignability
-from human_eval.design.assembly import Blocking
 from human_eval.design.blocks import concurrences, incomplete_blocks
-from human_eval.design.build import Options, design
-from human_eval.design.drawn import drawn_concepts, drawn_neurons
+from human_eval.design.build import Blocking, Options, design
 from human_eval.design.files import load_study, save_study
-from human_eval.design.pools import ConceptPool, NeuronPool
+from human_eval.design.kinds import SETS, Alignability
+from human_eval.design.pools import ConceptPool, NeuronPool, synthetic_concepts, synthetic_neurons
 from human_eval.design.power import (
     Effect,
     critical_count,
@@ -37,8 +35,6 @@ __all__ = [
     "concurrences",
     "critical_count",
     "design",
-    "drawn_concepts",
-    "drawn_neurons",
     "exact_power",
     "incomplete_blocks",
     "load_study",
@@ -46,4 +42,6 @@ __all__ = [
     "power_table",
     "save_study",
     "simulated_power",
+    "synthetic_concepts",
+    "synthetic_neurons",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from evoscope.arrays import Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
+from human_eval.design.trial import Trial
 
 RESTARTS, EXCHANGES = 5, 800
 
@@ -106,19 +107,23 @@ def _greedy(strata: Sequence[str], blocks: int, size: int, stream: np.random.Gen
 
 
 def consecutive_blocks(items: int, blocks: int) -> list[list[int]]:
-    """Cut the items into ``blocks`` runs of about equal length, as they come."""
+    """Cuts the items into ``blocks`` runs of about equal length, as they come."""
     return [part.tolist() for part in np.array_split(np.arange(items), min(blocks, items))]
 
 
 def with_extras(
-    main: list[str], practice: list[str], catch: list[str], repeats: list[str], stream: np.random.Generator
-) -> list[str]:
+    main: list[Trial],
+    practice: list[Trial],
+    catch: list[Trial],
+    repeats: list[Trial],
+    stream: np.random.Generator,
+) -> list[Trial]:
     """Order of a block: practice first, catch trials spread over the rest, repetitions in the last third."""
     order = list(main)
-    for place, name in enumerate(repeats):
+    for place, trial in enumerate(repeats):
         low = len(main) * 2 // 3
-        order.insert(int(stream.integers(low, len(main) + 1)) + place, name)
+        order.insert(int(stream.integers(low, len(main) + 1)) + place, trial)
     step = len(order) / (len(catch) + 1)
-    for place, name in reversed(list(enumerate(catch, 1))):
-        order.insert(round(place * step), name)
+    for place, trial in reversed(list(enumerate(catch, 1))):
+        order.insert(round(place * step), trial)
     return [*practice, *order]

@@ -1,21 +1,61 @@
-"""One study of each kind, from a pool and a seed."""
+"""From a pool and a seed to a study: trials with ids and pictures, practice, catch and repeated trials, blocks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 import numpy as np
 
-from evoscope.arrays import Bytes, Ints
+from evoscope.arrays import Bytes, Doubles, Ints
 from evoscope.errors import EvoscopeError
-from human_eval.design import others
-from human_eval.design.alignability import Alignability, alignability
-from human_eval.design.assembly import Blocking, Frame, assemble
-from human_eval.design.draft import Draft
+from evoscope.seeds import generator
+from human_eval.design.blocks import consecutive_blocks, incomplete_blocks, with_extras
+from human_eval.design.kinds import (
+    Alignability,
+    alignability,
+    concept_naming,
+    evolution_label,
+    image_intruder,
+    label_agreement,
+    pairwise_coherence,
+)
 from human_eval.design.pools import ConceptPool, NeuronPool
-from human_eval.design.trial import Exclusion, Kind, Protocol, Study
+from human_eval.design.trial import (
+    Block,
+    Draft,
+    Exclusion,
+    Form,
+    Kind,
+    Protocol,
+    Role,
+    Study,
+    Trial,
+    balanced,
+    inserted,
+    opaque,
+)
 
 NEURON_KINDS: tuple[Kind, ...] = ("alignability", "evolution_label", "pairwise_coherence")
+STAND_IN = "No sets were hand-picked: the tightest groups of the base model stand in for them."
+ATTENTION = "This question checks that you are reading."
+WORD = "blue"  # what a catch trial without options asks to write
+VIEWS = 2  # of every trial, where the number of blocks is free
+# From pool rows [m] to their pictures, uint8 [m, k, side, side, 3].
 Cut = Callable[[Ints], Bytes]
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """How many ``blocks`` of how many main trials (``size``; 0: all), and what is added to each if corrected.
+
+    ``blocks`` None: as many as show every trial twice. As released every trial is shown once, in blocks of ``size``.
+    """
+
+    blocks: int | None = 6
+    size: int = 0
+    practice: int = 2
+    catch: int = 3
+    repeats: int = 3
 
 
 @dataclass(frozen=True)
@@ -43,8 +83,8 @@ def design(
 
     Parameters
     ----------
-    cut : pool rows [m] -> their pictures, uint8 [m, k, side, side, 3], asked once and only for neurons that are shown;
-        then the pool's own may have no pixels, and only tell k. None: the pool's own.
+    cut : called once, with only the rows that are shown; the pool's own pictures may then have no pixels, and only
+        tell k. None: the pool's own pictures.
 
     Raises
     ------
@@ -59,33 +99,6 @@ def design(
         raise EvoscopeError("the pool has no pictures", "give a pool with pictures, or how to cut them")
     study = assemble(frame, drafts, source, options.blocking)
     return replace(study, remarks=(*study.remarks, *_short(kind, pool, drafts, options.count)))
-
-
-def _cut(drafts: Sequence[Draft], cut: Cut) -> tuple[list[Draft], Bytes]:
-    """The drafts with their rows counted anew, and the pictures of only those."""
-    rows = sorted({row for draft in drafts for panel in draft.panels for row, _ in panel})
-    place = {row: number for number, row in enumerate(rows)}
-    moved = [
-        replace(
-            draft, panels=tuple(tuple((place[row], rank) for row, rank in panel) for panel in draft.panels)
-        )
-        for draft in drafts
-    ]
-    return moved, cut(np.array(rows, dtype=np.int64))
-
-
-def _short(
-    kind: Kind, pool: NeuronPool | ConceptPool, drafts: Sequence[Draft], wanted: int
-) -> tuple[str, ...]:
-    """Which models have fewer neurons to follow than wanted."""
-    if kind != "evolution_label" or not isinstance(pool, NeuronPool):
-        return ()
-    counts = {model: sum(draft.condition == model for draft in drafts) for model in dict.fromkeys(pool.model)}
-    return tuple(
-        f"Only {count} neurons of {model} have a place in the space at all stages, not {wanted}."
-        for model, count in counts.items()
-        if count < wanted
-    )
 
 
 def _drafts(
@@ -104,15 +117,203 @@ def _of_neurons(kind: Kind, pool: NeuronPool, options: Options, protocol: Protoc
     if kind == "alignability":
         return alignability(pool, options.alignability, protocol, seed)
     if kind == "evolution_label":
-        return others.evolution_label(pool, options.count, options.pictures, protocol, seed)
-    return others.pairwise_coherence(pool, options.count, options.pictures, protocol, seed)
+        return evolution_label(pool, options.count, options.pictures, protocol, seed)
+    return pairwise_coherence(pool, options.count, options.pictures, protocol, seed)
 
 
 def _of_concepts(
     kind: Kind, pool: ConceptPool, options: Options, protocol: Protocol, seed: int
 ) -> list[Draft]:
     if kind == "image_intruder":
-        return others.image_intruder(pool, options.shown, protocol, seed)
+        return image_intruder(pool, options.shown, protocol, seed)
     if kind == "label_agreement":
-        return others.label_agreement(pool, options.pictures, protocol, seed)
-    return others.concept_naming(pool, options.pictures)
+        return label_agreement(pool, options.pictures, protocol, seed)
+    return concept_naming(pool, options.pictures)
+
+
+def _cut(drafts: Sequence[Draft], cut: Cut) -> tuple[list[Draft], Bytes]:
+    """Renumbers the rows of the drafts, and cuts the pictures of only those."""
+    rows = sorted({row for draft in drafts for panel in draft.panels for row, _ in panel})
+    place = {row: number for number, row in enumerate(rows)}
+    moved = [
+        replace(
+            draft, panels=tuple(tuple((place[row], rank) for row, rank in panel) for panel in draft.panels)
+        )
+        for draft in drafts
+    ]
+    return moved, cut(np.array(rows, dtype=np.int64))
+
+
+def _short(
+    kind: Kind, pool: NeuronPool | ConceptPool, drafts: Sequence[Draft], wanted: int
+) -> tuple[str, ...]:
+    """Names the models that have fewer neurons to follow than wanted."""
+    if kind != "evolution_label" or not isinstance(pool, NeuronPool):
+        return ()
+    counts = {model: sum(draft.condition == model for draft in drafts) for model in dict.fromkeys(pool.model)}
+    return tuple(
+        f"Only {count} neurons of {model} have a place in the space at all stages, not {wanted}."
+        for model, count in counts.items()
+        if count < wanted
+    )
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What all trials of a study share."""
+
+    name: str
+    kind: Kind
+    protocol: Protocol
+    seed: int
+    exclusion: Exclusion
+
+
+class Album:
+    """Collects pictures, each once."""
+
+    def __init__(self, source: Bytes) -> None:
+        self.source = source
+        self.rows: dict[tuple[int, int], int] = {}
+        self.keys: list[tuple[int, int]] = []
+        self.colours: dict[int, Doubles] = {}
+
+    def number(self, picture: tuple[int, int]) -> int:
+        """Row of a (pool row, picture) pair among the study's pictures."""
+        if picture not in self.rows:
+            self.rows[picture] = len(self.keys)
+            self.keys.append(picture)
+        return self.rows[picture]
+
+    def colour(self, panel: tuple[int, ...]) -> Doubles:
+        """Mean colour [3] of the pictures of a panel."""
+        for picture in panel:
+            if picture not in self.colours:
+                self.colours[picture] = self.source[self.keys[picture]].mean(axis=(0, 1))
+        return np.asarray(np.mean([self.colours[picture] for picture in panel], axis=0))
+
+    def pictures(self) -> Bytes:
+        """Collected pictures, uint8 [m, side, side, 3]."""
+        rows, ranks = np.array(self.keys, dtype=np.int64).reshape(-1, 2).T
+        return np.ascontiguousarray(self.source[rows, ranks])
+
+
+def assemble(frame: Frame, drafts: Sequence[Draft], source: Bytes, blocking: Blocking) -> Study:
+    """Assemble a study from ``drafts`` about the pictures ``source`` [n, k, side, side, 3].
+
+    Raises
+    ------
+    EvoscopeError : there are no drafts.
+    """
+    if not drafts:
+        raise EvoscopeError(
+            f"the pool gives no trial of kind {frame.kind}", "give a pool with labels or more entries"
+        )
+    album = Album(source)
+    main = [_trial(frame, draft, album, "main", place) for place, draft in enumerate(drafts)]
+    groups = _groups(frame, main, blocking)
+    blocks, extras = [[main[place].id for place in group] for group in groups], list[Trial]()
+    if frame.protocol == "corrected":
+        blocks, extras = _extended(frame, main, groups, blocking, album)
+    named = tuple(Block(opaque(frame.seed, "block", n), tuple(ids)) for n, ids in enumerate(blocks))
+    tightest = any(trial.condition == "tightest" for trial in main)
+    return Study(
+        frame.name, frame.kind, frame.protocol, frame.seed, (*main, *extras), named, album.pictures(),
+        frame.exclusion, (STAND_IN,) if tightest else (),
+    )  # fmt: skip
+
+
+def _trial(frame: Frame, draft: Draft, album: Album, role: Role, place: int | str) -> Trial:
+    panels = tuple(tuple(album.number(picture) for picture in panel) for panel in draft.panels)
+    name = opaque(frame.seed, frame.kind, role, place)
+    return Trial(
+        name, frame.kind, draft.condition, draft.item, draft.form, panels, draft.sources, draft.answer, role
+    )
+
+
+def _groups(frame: Frame, main: list[Trial], blocking: Blocking) -> list[list[int]]:
+    size = blocking.size or len(main)
+    if frame.protocol == "as_released":
+        return consecutive_blocks(len(main), -(-len(main) // size))
+    size = min(size, len(main))
+    strata = [trial.condition for trial in main]
+    blocks = ceil(VIEWS * len(main) / size) if blocking.blocks is None else blocking.blocks
+    return incomplete_blocks(strata, blocks, size, frame.seed)
+
+
+def _extended(
+    frame: Frame, main: list[Trial], groups: list[list[int]], blocking: Blocking, album: Album
+) -> tuple[list[list[str]], list[Trial]]:
+    stream = generator(frame.seed, "extras")
+    practice = [_easy(frame, main, album, "practice", n, stream) for n in range(blocking.practice)]
+    catch = [_easy(frame, main, album, "catch", n, stream) for n in range(blocking.catch)]
+    blocks, again = list[list[str]](), dict[str, Trial]()
+    for group in groups:
+        early = group[: max(1, len(group) // 2)]
+        picked = [main[early[n]] for n in range(min(blocking.repeats, len(early)))]
+        repeats = [again.setdefault(trial.id, _repeat(frame, trial, stream)) for trial in picked]
+        shown = with_extras([main[place] for place in group], practice, catch, repeats, stream)
+        blocks.append([trial.id for trial in shown])
+    return blocks, [*practice, *catch, *again.values()]
+
+
+def _repeat(frame: Frame, trial: Trial, stream: np.random.Generator) -> Trial:
+    """The same question again; where a panel is chosen, the panels have moved on."""
+    turn = int(stream.integers(1, len(trial.panels))) if trial.form.choose else 0
+    moved = [(place - turn) % len(trial.panels) for place in range(len(trial.panels))]
+    answer = trial.answer
+    if trial.form.choose and answer is not None:
+        answer = (answer + turn) % len(trial.panels)
+    return replace(
+        trial,
+        id=opaque(frame.seed, "repeat", trial.id),
+        panels=tuple(trial.panels[place] for place in moved),
+        sources=tuple(trial.sources[place] for place in moved) if trial.form.choose else trial.sources,
+        answer=answer,
+        role="repeat",
+    )
+
+
+def _easy(
+    frame: Frame, main: list[Trial], album: Album, role: Role, number: int, stream: np.random.Generator
+) -> Trial:
+    """A trial that nobody who looks can miss.
+
+    Where a panel is chosen: one panel many times over and a foreign one. Otherwise the form itself says what to
+    answer (catch), or is an ordinary one (practice).
+    """
+    name = opaque(frame.seed, frame.kind, role, number)
+    model = main[int(stream.integers(len(main)))]
+    if model.form.choose:
+        return _obvious(frame, main, model, album, name, role, number, stream)
+    if role == "practice":
+        return replace(model, id=name, role=role, condition=role, item=f"{role}-{number}", answer=None)
+    form, answer = _instructed(model.form, number)
+    item = f"{role}-{number}"
+    return replace(model, id=name, role=role, condition=role, item=item, form=form, answer=answer)
+
+
+def _instructed(form: Form, number: int) -> tuple[Form, int]:
+    if form.options:
+        answer = number % len(form.options)
+        question = f"{ATTENTION} Please choose “{form.options[answer]}”; in text fields, write anything."
+        return replace(form, question=question), answer
+    # Nothing to choose: analysis compares the text to the word.
+    return replace(form, question=f"{ATTENTION} Please write the word {WORD}."), 0
+
+
+def _obvious(
+    frame: Frame, main: list[Trial], model: Trial, album: Album, name: str, role: Role, number: int,
+    stream: np.random.Generator,
+) -> Trial:  # fmt: skip
+    shown = len(model.panels)
+    colours = {panel: album.colour(panel) for trial in main for panel in trial.panels}
+    same = model.panels[int(stream.integers(shown))]
+    odd = max(colours, key=lambda panel: float(np.abs(colours[panel] - colours[same]).sum()))
+    place = (balanced(shown, shown, generator(frame.seed, "easy", role)) * (number + 1))[number]
+    copies = [0] * (shown - 1)
+    panels = tuple(odd if part else same for part in inserted(copies, 1, place))
+    return replace(
+        model, id=name, condition=role, item=f"{role}-{number}", panels=panels,
+        sources=("",) * shown, answer=place, role=role,
+    )  # fmt: skip

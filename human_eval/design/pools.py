@@ -1,4 +1,4 @@
-"""What studies are designed from: neurons with their example patches, and concepts with their images."""
+"""What studies are designed from: neurons with example patches, concepts with images, and synthetic pools of both."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from evoscope.arrays import Bools, Bytes, Doubles, Floats, Ints
 from evoscope.errors import EvoscopeError
+from evoscope.seeds import generator
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,95 @@ def depths(pool: NeuronPool) -> Doubles:
         seen.setdefault(layer, len(seen))
     pairs = zip(pool.model, pool.layer, strict=True)
     return np.array([order[m][name] / max(1, len(order[m]) - 1) for m, name in pairs])
+
+
+# Synthetic pools show known concepts, to try the whole chain without any network.
+COLOURS = {
+    "red": (206, 60, 54),
+    "green": (62, 142, 84),
+    "blue": (58, 94, 178),
+    "yellow": (226, 182, 52),
+    "purple": (126, 78, 150),
+    "grey": (128, 128, 128),
+}
+SHAPES = ("disc", "square", "stripes", "cross")
+CONCEPTS = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
+
+
+def synthetic_neurons(
+    seed: int, models: int = 2, epochs: int = 3, per_concept: int = 2, side: int = 32
+) -> NeuronPool:
+    """Neurons of known concepts: every model has, at every epoch, ``per_concept`` neurons of each, in two layers."""
+    stream = generator(seed, "drawn neurons")
+    axes = [
+        (model, epoch, layer, copy, concept)
+        for model in range(models)
+        for layer in range(2)
+        for epoch in range(epochs)
+        for copy in range(per_concept)
+        for concept in range(len(CONCEPTS))
+    ]
+    channels = [copy * len(CONCEPTS) + concept for *_, copy, concept in axes]
+    names = [
+        f"net{model}/{epoch}/layer{layer}/{ch}"
+        for (model, epoch, layer, *_), ch in zip(axes, channels, strict=True)
+    ]
+    concepts = [concept for *_, concept in axes]
+    return NeuronPool(
+        tuple(names),
+        _vectors(concepts, stream),
+        tuple(f"net{model}" for model, *_ in axes),
+        np.array([epoch for _, epoch, *_ in axes]),
+        tuple(f"layer{layer}" for _, _, layer, *_ in axes),
+        np.array(channels),
+        np.stack([_pictures(concept, 9, side, stream) for concept in concepts]),
+    )
+
+
+def synthetic_concepts(seed: int, side: int = 64) -> ConceptPool:
+    """Concepts of three conditions: ``svd`` shows one thing, ``neuron`` mostly, ``random`` anything."""
+    stream = generator(seed, "drawn concepts")
+    rows = [(name, concept) for name in ("svd", "neuron", "random") for concept in range(len(CONCEPTS))]
+    purity = {"svd": 1.0, "neuron": 0.7, "random": 0.0}
+    images = [
+        np.concatenate([_pictures(_mixed(c, purity[name], stream), 1, side, stream) for _ in range(6)])
+        for name, c in rows
+    ]
+    return ConceptPool(
+        tuple(f"{name}-{concept}" for name, concept in rows),
+        tuple(name for name, _ in rows),
+        ("layer1",) * len(rows),
+        tuple(CONCEPTS[concept] if name != "random" else "" for name, concept in rows),
+        _vectors([concept for _, concept in rows], stream),
+        np.stack(images),
+    )
+
+
+def _mixed(concept: int, purity: float, stream: np.random.Generator) -> int:
+    return concept if stream.random() < purity else int(stream.integers(len(CONCEPTS)))
+
+
+def _vectors(concepts: list[int], stream: np.random.Generator) -> Floats:
+    centres = stream.normal(size=(len(CONCEPTS), 12))
+    return (centres[concepts] + 0.3 * stream.normal(size=(len(concepts), 12))).astype(np.float32)
+
+
+def _pictures(concept: int, count: int, side: int, stream: np.random.Generator) -> Bytes:
+    colour, shape = CONCEPTS[concept].split(" ")
+    return np.stack([_picture(COLOURS[colour], shape, side, stream) for _ in range(count)])
+
+
+def _picture(colour: tuple[int, int, int], shape: str, side: int, stream: np.random.Generator) -> Bytes:
+    y, x = np.mgrid[:side, :side] / side - 0.5 - stream.uniform(-0.15, 0.15, size=(2, 1, 1))
+    ground = stream.integers(180, 250) + stream.normal(0, 8, size=(side, side, 3))
+    size = stream.uniform(0.22, 0.34)
+    inside = {
+        "disc": x**2 + y**2 < size**2,
+        "square": np.maximum(abs(x), abs(y)) < size,
+        "stripes": np.floor((x + y) * 12) % 2 == 0,
+        "cross": (np.minimum(abs(x), abs(y)) < size / 3) & (np.maximum(abs(x), abs(y)) < size),
+    }[shape]
+    picture = np.where(
+        inside[..., None], np.array(colour) + stream.normal(0, 10, size=(side, side, 3)), ground
+    )
+    return np.clip(picture, 0, 255).astype(np.uint8)

@@ -1,9 +1,13 @@
-"""A study and its parts: what is shown, what is asked, and what is right."""
+"""A study and its parts: trials, blocks, rules of exclusion, and the wording of the questions."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-from evoscope.arrays import Bytes
+import numpy as np
+
+from evoscope.arrays import Bytes, Ints
+from evoscope.errors import EvoscopeError
+from evoscope.seeds import derive
 
 Kind = Literal[
     "alignability",
@@ -13,14 +17,7 @@ Kind = Literal[
     "concept_naming",
     "pairwise_coherence",
 ]
-KINDS: tuple[Kind, ...] = (
-    "alignability",
-    "evolution_label",
-    "image_intruder",
-    "label_agreement",
-    "concept_naming",
-    "pairwise_coherence",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Protocol = Literal["as_released", "corrected"]
 Role = Literal["main", "practice", "catch", "repeat"]
 
@@ -105,3 +102,85 @@ class Study:
     def by_id(self) -> dict[str, Trial]:
         """Trials by their id."""
         return {trial.id: trial for trial in self.trials}
+
+
+# The wording of every kind of trial. The papers did not publish theirs; this one is ours.
+YES, NO, UNSURE = "Yes", "No", "I cannot tell"
+SCALE = ("1 - nothing in common", "2", "3", "4", "5 - the same thing")
+ALIGNABILITY_FORM = Form(
+    "Five of these sets of pictures show the same thing or pattern. Which set does not belong?", choose=True
+)
+NAMING_FORM = Form("What do these pictures have in common?", texts=("A few words",))
+COHERENCE_FORM = Form(
+    "How much do these two sets of pictures have in common?", option_question="In common", options=SCALE
+)
+
+
+def intruder_form(shown: int) -> Form:
+    """Form that asks which of ``shown`` pictures does not belong."""
+    return Form(
+        f"{shown - 1} of these pictures have something in common. Which does not belong?", choose=True
+    )
+
+
+def evolution_form(count: int) -> Form:
+    """Form that asks for a name of each of ``count`` sets, and whether they show the same."""
+    names = tuple(f"Set {chr(ord('A') + place)} shows" for place in range(count))
+    question = "Name, in a few words, what the pictures of each set have in common."
+    return Form(
+        question, texts=names, option_question="Did it change between the sets?", options=(YES, NO, UNSURE)
+    )
+
+
+def label_form(label: str) -> Form:
+    """Form that asks whether ``label`` fits the pictures."""
+    question = f"Do these pictures have this in common: “{label}”?"
+    return Form(question, option_question="Does the label fit?", options=(YES, NO, UNSURE))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A trial that has no id and no pictures yet: ``panels`` hold pairs of a pool row and a picture of it."""
+
+    condition: str
+    item: str
+    form: Form
+    panels: tuple[tuple[tuple[int, int], ...], ...]
+    sources: tuple[str, ...]
+    answer: int | None
+
+
+def panel(row: int, count: int) -> tuple[tuple[int, int], ...]:
+    """Panel of the first ``count`` pictures of a pool row."""
+    return tuple((row, place) for place in range(count))
+
+
+def sample(candidates: Ints, count: int, stream: np.random.Generator, what: str) -> list[int]:
+    """``count`` different candidates at random.
+
+    Raises
+    ------
+    EvoscopeError : there are fewer; names ``what`` they were wanted for.
+    """
+    if len(candidates) < count:
+        raise EvoscopeError(
+            f"{what} needs {count} entries, and the pool has {len(candidates)}",
+            "give a larger pool or ask for fewer trials",
+        )
+    return [int(row) for row in stream.choice(candidates, count, replace=False)]
+
+
+def balanced(count: int, positions: int, stream: np.random.Generator) -> list[int]:
+    """``count`` positions, each used equally often up to one, in random order within every round."""
+    rounds = [stream.permutation(positions) for _ in range(-(-count // positions))]
+    return [int(place) for place in np.concatenate([*rounds, np.empty(0, int)])[:count]]
+
+
+def inserted(members: list[int], odd: int, place: int) -> list[int]:
+    """``members`` with ``odd`` put at ``place``."""
+    return [*members[:place], odd, *members[place:]]
+
+
+def opaque(seed: int, *names: str | int) -> str:
+    """Name of 12 characters that reveals nothing without the seed."""
+    return f"{derive(seed, 'opaque', *names):016x}"[-12:]

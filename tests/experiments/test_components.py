@@ -13,7 +13,7 @@ from PIL import Image
 
 from evoscope.errors import EvoscopeError
 from experiments.stages.concept_methods import check_method, decomposition, method_sources
-from human_eval.cli import main as human_eval
+from human_eval.__main__ import main as human_eval
 from human_eval.design import load_study
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "components.md").read_text(encoding="utf-8")

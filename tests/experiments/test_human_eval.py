@@ -12,9 +12,9 @@ from experiments.runs import Run
 from experiments.schema import StudyConfig
 from experiments.stages.concept_study_pool import spoken
 from experiments.stages.studies import options_of, study_protocol
-from human_eval.design import KINDS, design, drawn_concepts, drawn_neurons, load_study
+from human_eval.design import KINDS, design, load_study, synthetic_concepts, synthetic_neurons
 
-NEURONS, CONCEPTS = drawn_neurons(0, models=4, side=4), drawn_concepts(0, side=4)
+NEURONS, CONCEPTS = synthetic_neurons(0, models=4, side=4), synthetic_concepts(0, side=4)
 
 
 def pool_of(kind):

@@ -21,16 +21,17 @@ from human_eval.analyse import (
     wilson,
     write_report,
 )
-from human_eval.analyse.embedding import label_embedding
-from human_eval.analyse.labels import mean_cosine, overlaps
-from human_eval.analyse.people import agreement_matrix
-from human_eval.analyse.published import beside
-from human_eval.collect.database import answer_table
-from human_eval.design import Alignability, Blocking, Options, design, drawn_concepts, drawn_neurons
+from human_eval.analyse.accuracy import beside
+from human_eval.analyse.answers import agreement_matrix
+from human_eval.analyse.labels import label_embedding, mean_cosine, overlaps
+from human_eval.answers import answer_table
+from human_eval.design import Alignability, Blocking, Options, design, synthetic_concepts, synthetic_neurons
 
 SETS = Alignability(sets=(("base_model", 12), ("random", 6)))
-STUDY = design("alignability", drawn_neurons(0, side=4), 0, "corrected", Options(SETS, blocking=Blocking(2)))
-CONCEPTS = drawn_concepts(0, side=4)
+STUDY = design(
+    "alignability", synthetic_neurons(0, side=4), 0, "corrected", Options(SETS, blocking=Blocking(2))
+)
+CONCEPTS = synthetic_concepts(0, side=4)
 N = np.nan
 
 

@@ -5,9 +5,8 @@ import dataclasses
 import pytest
 
 from human_eval.analyse import analyse, write_report
-from human_eval.collect import Answers
-from human_eval.collect.database import answer_table
-from human_eval.design import Alignability, Blocking, Options, design, drawn_concepts, drawn_neurons
+from human_eval.answers import Answers, answer_table
+from human_eval.design import Alignability, Blocking, Options, design, synthetic_concepts, synthetic_neurons
 from human_eval.render import RenderOptions, render_block, render_study
 from tests.human_eval import browser as browsers
 from tests.human_eval.test_server_killed import Killable
@@ -78,7 +77,7 @@ SMALL = Options(
 
 @pytest.fixture(scope="module")
 def study():
-    return design("alignability", drawn_neurons(0, side=16), 0, "corrected", SMALL)
+    return design("alignability", synthetic_neurons(0, side=16), 0, "corrected", SMALL)
 
 
 def test_a_whole_block_by_mouse_and_keys_with_a_reload_in_between(browser, study, tmp_path):
@@ -110,7 +109,7 @@ def test_what_is_clicked_reaches_the_server(browser, study, tmp_path):
 
 
 def test_an_unanswered_question_is_not_left(browser, tmp_path):
-    study = design("evolution_label", drawn_neurons(0, side=16), 0, "as_released", Options(count=1))
+    study = design("evolution_label", synthetic_neurons(0, side=16), 0, "as_released", Options(count=1))
     folder = render_block(study, study.blocks[0], tmp_path / "b")
     browser.open((folder / "index.html").as_uri())
     begin(browser)
@@ -149,11 +148,11 @@ def every_page(browser, study, folder, check):
 
 @pytest.fixture(scope="module")
 def kinds(study):
-    concepts = drawn_concepts(0, side=16)
+    concepts = synthetic_concepts(0, side=16)
     few = Options(count=2, blocking=Blocking(1, 3, practice=1, catch=1, repeats=0))
     return [
         study,
-        design("evolution_label", drawn_neurons(0, side=16), 0, "corrected", few),
+        design("evolution_label", synthetic_neurons(0, side=16), 0, "corrected", few),
         design("label_agreement", concepts, 0, "corrected", few),
     ]
 
@@ -202,7 +201,7 @@ def test_tab_goes_through_the_panels_in_order_and_nothing_tells_the_answer(brows
 
 
 def test_hostile_labels_are_text(browser, tmp_path):
-    concepts = drawn_concepts(0, side=16)
+    concepts = synthetic_concepts(0, side=16)
     pool = dataclasses.replace(concepts, label=(HOSTILE,) * len(concepts.label))
     study = design("label_agreement", pool, 0, "as_released")
     folder = render_block(
@@ -219,7 +218,7 @@ def test_hostile_labels_are_text(browser, tmp_path):
 
 def test_hostile_names_are_text_in_the_report(browser, tmp_path):
     options = Options(blocking=Blocking(1, 4, practice=0, catch=0, repeats=0))
-    plain = design("concept_naming", drawn_concepts(0, side=4), 0, "corrected", options)
+    plain = design("concept_naming", synthetic_concepts(0, side=4), 0, "corrected", options)
     study = dataclasses.replace(plain, name=HOSTILE)
     block = study.blocks[0]
     records = [

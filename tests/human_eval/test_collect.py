@@ -8,14 +8,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from evoscope.errors import EvoscopeError
-from human_eval.cli import main
-from human_eval.collect import Answers, Pages
-from human_eval.collect.server import application
-from human_eval.design import Blocking, Options, design, drawn_concepts
+from human_eval.__main__ import main
+from human_eval.answers import Answers
+from human_eval.collect import Pages, application
+from human_eval.design import Blocking, Options, design, synthetic_concepts
 from human_eval.render import RenderOptions, render_study
 
 SIZES = Options(blocking=Blocking(blocks=3, size=12, practice=1, catch=1, repeats=1))
-STUDY = design("image_intruder", drawn_concepts(0, side=4), 0, "corrected", SIZES)
+STUDY = design("image_intruder", synthetic_concepts(0, side=4), 0, "corrected", SIZES)
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,15 @@ from human_eval.design import (
     Options,
     concurrences,
     design,
-    drawn_concepts,
-    drawn_neurons,
     incomplete_blocks,
     load_study,
     save_study,
+    synthetic_concepts,
+    synthetic_neurons,
 )
 
 SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
-NEURONS, CONCEPTS = drawn_neurons(0, side=8), drawn_concepts(0, side=8)
+NEURONS, CONCEPTS = synthetic_neurons(0, side=8), synthetic_concepts(0, side=8)
 
 
 def pool_of(kind):
@@ -296,8 +296,8 @@ def test_pairs_share_blocks_more_equally_than_by_chance():
     [
         ("alignability", CONCEPTS, "neuron pool"),
         ("image_intruder", NEURONS, "concept pool"),
-        ("evolution_label", drawn_neurons(0, epochs=2, side=4), "three epochs"),
-        ("alignability", drawn_neurons(0, epochs=1, side=4), "epochs"),
+        ("evolution_label", synthetic_neurons(0, epochs=2, side=4), "three epochs"),
+        ("alignability", synthetic_neurons(0, epochs=1, side=4), "epochs"),
     ],
 )
 def test_an_unfit_pool_is_refused_in_a_sentence(kind, pool, words):
@@ -316,3 +316,13 @@ def test_pools_with_columns_of_different_length_are_refused():
             np.zeros(1, int),
             NEURONS.patches[:1],
         )
+
+
+def test_models_with_too_few_neurons_are_named():
+    vectors = NEURONS.vectors.copy()
+    lost = [row for row, model in enumerate(NEURONS.model) if model == "net1" and NEURONS.channel[row] > 3]
+    vectors[lost] = float("nan")
+    study = design(
+        "evolution_label", dataclasses.replace(NEURONS, vectors=vectors), 0, "corrected", Options(count=25)
+    )
+    assert study.remarks == ("Only 8 neurons of net1 have a place in the space at all stages, not 25.",)

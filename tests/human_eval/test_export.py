@@ -1,22 +1,31 @@
 import csv
 import dataclasses
+import html
 import json
+import re
 from io import StringIO
 from xml.etree import ElementTree as xml
 
 import pytest
 
-from human_eval.design import KINDS, Alignability, Blocking, Options, design, drawn_concepts, drawn_neurons
-from human_eval.export import PLATFORMS, jspsych, labelstudio, limesurvey, mturk, prolific, qualtrics
-from human_eval.export.asked import asked_of
-from human_eval.export.tables import RISKY, from_table, to_table
+from human_eval import export
+from human_eval.design import (
+    KINDS,
+    Alignability,
+    Blocking,
+    Options,
+    design,
+    synthetic_concepts,
+    synthetic_neurons,
+)
+from human_eval.export import PLATFORMS, questions_of
 
 HOST = "https://example.org/a b"
 HOSTILE = "=cmd()|<script>alert(1)</script>\"'&amp; 😀 שלום [[Block:x]] ${trial} ]]>, a\tb\nc\r\n-1"
 SIZES = Options(
     Alignability(sets=(("base_model", 5),), patches=2), count=2, pictures=2, blocking=Blocking(2, 3, 1, 1, 1)
 )
-NEURONS, CONCEPTS = drawn_neurons(0, side=4), drawn_concepts(0, side=4)
+NEURONS, CONCEPTS = synthetic_neurons(0, side=4), synthetic_concepts(0, side=4)
 
 
 def study_of(kind):
@@ -28,45 +37,109 @@ def hostile(questions):
     """The same questions with hostile text wherever there is text."""
     return [
         dataclasses.replace(
-            asked,
-            question=HOSTILE,
-            texts=tuple(f"{HOSTILE}{n}" for n, _ in enumerate(asked.texts)),
-            option_question=HOSTILE if asked.options else "",
-            options=tuple(f"{HOSTILE}{n}" for n, _ in enumerate(asked.options)),
+            question,
+            form=dataclasses.replace(
+                question.form,
+                question=HOSTILE,
+                texts=tuple(f"{HOSTILE}{n}" for n, _ in enumerate(question.form.texts)),
+                option_question=HOSTILE if question.form.options else "",
+                options=tuple(f"{HOSTILE}{n}" for n, _ in enumerate(question.form.options)),
+            ),
         )
-        for asked in questions
+        for question in questions
     ]
 
 
 def versions(kind):
-    blocks = asked_of(study_of(kind), HOST)
+    blocks = questions_of(study_of(kind), HOST)
     return [blocks, {name: hostile(questions) for name, questions in blocks.items()}]
 
 
+def shown(markup):
+    """Question and picture addresses of a fragment, as a browser would show them."""
+    (text,) = re.findall(r'<p class="question">(.*?)</p>', markup)
+    panels = [re.findall(r'<img src="(.*?)"', part) for part in markup.split('<div class="panel">')[1:]]
+    assert "<" not in text
+    return html.unescape(text), tuple(tuple(map(html.unescape, files)) for files in panels)
+
+
+def asked_and_shown(question):
+    return question.form.question, question.panels
+
+
+def answered(question):
+    """Everything a form asks beside its question, in order."""
+    options = (question.form.option_question, *question.form.options) if question.form.options else ()
+    return [*question.choices, *question.form.texts, *options]
+
+
+def form_of(question):
+    form = {**dataclasses.asdict(question.form), "trial": question.trial}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in form.items()}
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_exported_comes_back(kind):
+def test_qualtrics_asks_everything_in_order(kind):
     for blocks in versions(kind):
-        assert qualtrics.from_txt(qualtrics.to_txt(blocks)) == blocks
+        lines = [line for line in export.qualtrics_txt(blocks).split("\n") if line]
+        assert lines[0] == "[[AdvancedFormat]]"
+        pages = "\n".join(lines).split("[[PageBreak]]")[:-1]
+        questions = [question for block in blocks.values() for question in block]
+        for page, question in zip(pages, questions, strict=True):
+            texts = [line for line in page.split("\n") if line and not line.startswith("[[")]
+            texts = [line for line in texts if line != "Your choice"]
+            assert shown(texts[0]) == asked_and_shown(question)
+            assert list(map(html.unescape, texts[1:])) == answered(question)
+            assert f"[[ID:{question.trial}_show]]" in page
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_limesurvey_asks_everything_in_order(kind):
+    for blocks in versions(kind):
         for questions in blocks.values():
-            assert limesurvey.from_tsv(limesurvey.to_tsv(HOSTILE, questions)) == questions
-            assert jspsych.from_timeline(jspsych.to_timeline(questions)) == questions
-            assert labelstudio.from_tasks(labelstudio.to_tasks(questions)) == questions
-            assert mturk.from_csv(mturk.to_csv(questions)) == questions
+            text = export.limesurvey_tsv(HOSTILE, questions).removeprefix("\ufeff")
+            rows = list(csv.DictReader(StringIO(text, newline=""), delimiter="\t", strict=True))
+            (title,) = [row["text"] for row in rows if row["name"] == "surveyls_title"]
+            assert html.unescape(title.removeprefix("'")) == HOSTILE
+            starts = [place for place, row in enumerate(rows) if row["class"] == "G"]
+            for start, end, question in zip(starts, [*starts[1:], len(rows)], questions, strict=True):
+                assert rows[start]["name"] == f"t{question.trial}"
+                texts = [row["text"].removeprefix("'") for row in rows[start + 1 : end]]
+                assert shown(texts[0]) == asked_and_shown(question)
+                texts = [html.unescape(text) for text in texts[1:] if text != "Your choice"]
+                assert texts == answered(question)
 
 
-def test_prolific_addresses_come_back_and_keep_their_placeholders():
-    text = prolific.to_csv(["b1", "b2"], "https://example.org/s", "C0DE&+ 1")
-    assert prolific.from_csv(text)[:2] == (["b1", "b2"], "https://example.org/s")
-    assert "PROLIFIC_PID={{%PROLIFIC_PID%}}" in text
-    assert prolific.from_csv(prolific.to_csv(["b1"], "https://e.org", "C0DE"))[2] == "C0DE"
+@pytest.mark.parametrize("kind", KINDS)
+def test_jspsych_and_label_studio_ask_everything(kind):
+    for blocks in versions(kind):
+        for questions in blocks.values():
+            timeline = json.loads(export.jspsych_timeline(questions))
+            tasks = json.loads(export.labelstudio_tasks(questions))
+            for trial, task, question in zip(timeline, tasks, questions, strict=True):
+                assert shown(trial["html"]) == shown(task["data"]["shown"]) == asked_and_shown(question)
+                told = {name: value for name, value in form_of(question).items() if name != "question"}
+                assert trial["data"] == told
+                assert {name: value for name, value in task["data"].items() if name != "shown"} == told
 
 
-def test_cells_are_no_formulas_and_come_back():
+def test_prolific_addresses_name_the_block_and_keep_their_placeholders():
+    text = export.prolific_csv(["b1", "b2"], "https://example.org/s", "C0DE")
+    rows = list(csv.DictReader(StringIO(text)))
+    assert [row["block"] for row in rows] == ["b1", "b2"]
+    for row in rows:
+        url = row["external_study_url"]
+        assert url.startswith(f"https://example.org/s/{row['block']}/index.html?")
+        assert "PROLIFIC_PID={{%PROLIFIC_PID%}}" in url
+        assert row["completion_url"].endswith("?cc=C0DE")
+
+
+def test_cells_are_no_formulas_and_lose_nothing():
     values = ["=cmd()", "+1", "-1", "@x", "'quoted", "plain", "", 'a "b", c\nd', "\t=1"]
-    rows = [{"a": value} for value in values]
-    text = to_table(["a"], rows)
-    assert not any(cell.startswith(RISKY) for (cell, *_) in csv.reader(StringIO(text, newline="")))
-    assert from_table(text) == rows
+    text = export.to_table(["a"], [{"a": value} for value in values])
+    cells = [row["a"] for row in csv.DictReader(StringIO(text, newline=""), strict=True)]
+    assert not any(cell.startswith(tuple("=+-@\t\r")) for cell in cells)
+    assert [cell.removeprefix("'") for cell in cells] == values
 
 
 @pytest.mark.parametrize("platform", sorted(PLATFORMS))
@@ -84,26 +157,23 @@ def test_every_platform_gets_its_files_and_no_answer(platform, tmp_path):
 
 def test_qualtrics_text_has_only_its_own_marks():
     blocks = {
-        name: hostile(questions) for name, questions in asked_of(study_of("label_agreement"), HOST).items()
+        name: hostile(questions)
+        for name, questions in questions_of(study_of("label_agreement"), HOST).items()
     }
-    lines = qualtrics.to_txt(blocks).splitlines()
+    lines = export.qualtrics_txt(blocks).splitlines()
     assert sum(line.startswith("[[Block:") for line in lines) == len(blocks)
     assert not any("[[" in line[2:] for line in lines)
 
 
-def test_label_studio_and_mturk_files_are_well_formed():
-    (asked, *_) = hostile(
-        asked_of(study_of("evolution_label"), HOST)[study_of("evolution_label").blocks[0].id]
-    )
-    view = xml.fromstring(labelstudio.to_config(asked).replace("\r", ""))
+def test_label_studio_files_are_well_formed():
+    study = study_of("evolution_label")
+    (question, *_) = hostile(questions_of(study, HOST)[study.blocks[0].id])
+    view = xml.fromstring(export.labelstudio_config(question).replace("\r", ""))
     assert [choice.get("value")[:6] for choice in view.iter("Choice")] == ["=cmd()"] * 3
-    question = xml.fromstring(mturk.to_question())
-    assert "${shown}" in "".join(question.itertext())
-    assert question.tag.endswith("HTMLQuestion")
 
 
 def test_the_timeline_names_the_plugin_of_jspsych_8():
-    questions = next(iter(asked_of(study_of("alignability"), HOST).values()))
-    timeline = json.loads(jspsych.to_timeline(questions))
+    questions = next(iter(questions_of(study_of("alignability"), HOST).values()))
+    timeline = json.loads(export.jspsych_timeline(questions))
     assert {trial["type"] for trial in timeline} == {"jsPsychSurveyHtmlForm"}
     assert all(trial["html"].count('name="choice"') == 6 for trial in timeline)

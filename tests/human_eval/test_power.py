@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from evoscope.errors import EvoscopeError
-from human_eval.design import Effect, critical_count, exact_power, power_table, simulated_power
+from human_eval.design import (
+    Effect,
+    critical_count,
+    exact_power,
+    participants_needed,
+    power_table,
+    simulated_power,
+)
 
 
 def tail(n, p, c):
@@ -48,3 +55,10 @@ def test_the_table_has_every_combination_and_power_grows():
 def test_an_effect_below_chance_is_refused(accuracy):
     with pytest.raises(EvoscopeError, match="between chance and 1"):
         Effect(accuracy)
+
+
+def test_fewest_participants_are_found_and_fewer_do_not_suffice():
+    effect = Effect(0.4)
+    needed = participants_needed(effect, 5, 0.8, 0)
+    assert simulated_power(effect, needed, 5, 0) >= 0.8 > simulated_power(effect, needed - 1, 5, 0)
+    assert participants_needed(Effect(0.17), 1, 0.9, 0, most=20, draws=50) is None

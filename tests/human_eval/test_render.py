@@ -7,12 +7,19 @@ import pytest
 from PIL import Image
 
 from evoscope.errors import EvoscopeError
-from human_eval.design import Blocking, Options, design, drawn_concepts
-from human_eval.render import RenderOptions, render_block, render_study
-from human_eval.render.markdown import to_html
+from human_eval.design import Blocking, Options, design, synthetic_concepts, synthetic_neurons
+from human_eval.render import (
+    RenderOptions,
+    is_rendered,
+    licence_warning,
+    render_block,
+    render_study,
+    study_notes,
+    to_html,
+)
 
 HOSTILE = "<script>alert(1)</script> \"'&> 😀 שלום =cmd() </script><!--"
-CONCEPTS = drawn_concepts(0, side=8)
+CONCEPTS, NEURONS = synthetic_concepts(0, side=8), synthetic_neurons(0, side=4)
 STUDY = design("image_intruder", CONCEPTS, 0, "corrected", Options(blocking=Blocking(blocks=2, size=10)))
 
 
@@ -99,7 +106,7 @@ def test_what_users_write_is_text_everywhere(tmp_path):
     ("text", "wanted"),
     [
         ("a *b* **c**", "<p>a <em>b</em> <strong>c</strong></p>"),
-        ("# Title\ntext", "<h2>Title</h2><p>text</p>"),
+        ("# Title\ntext", "<h2>Title</h2>\n<p>text</p>"),
         ("- a\n- b", "<ul><li>a</li><li>b</li></ul>"),
         ("1. a\n2. b", "<ol><li>a</li><li>b</li></ol>"),
         ("[x](https://a.b/c?d=1&e)", '<p><a href="https://a.b/c?d=1&amp;e" rel="noreferrer">x</a></p>'),
@@ -144,3 +151,36 @@ def test_contrast_is_that_of_wcag_aa(ink, ground, least, folder):
     assert ground in page
     high, low = sorted((luminance(ink), luminance(ground)), reverse=True)
     assert (high + 0.05) / (low + 0.05) >= least
+
+
+def test_pages_that_are_whole_and_have_these_texts_are_known(tmp_path):
+    study = design("pairwise_coherence", NEURONS, 0, "as_released", Options(count=2))
+    assert not is_rendered(study, tmp_path)
+    (folder,) = render_study(study, tmp_path)
+    assert is_rendered(study, tmp_path)
+    assert not is_rendered(study, tmp_path, RenderOptions(title="other"))
+    (folder / "index.html").unlink()
+    assert not is_rendered(study, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("imagenette", "never on a public host"),
+        ("imagewoof", "never on a public host"),
+        ("imagenet", "never on a public host"),
+        ("cifar10", "make sure"),
+        ("folder", "make sure"),
+    ],
+)
+def test_what_may_not_be_hosted_is_said_first(data, words):
+    warning = licence_warning(data)
+    assert words in warning
+    study = design("pairwise_coherence", NEURONS, 0, "corrected", Options(count=2))
+    notes = study_notes([study], warning, {study.kind: ["qualtrics"]})
+    assert notes.index(warning) < notes.index("Before you begin") < notes.index("## pairwise_coherence")
+    assert "Exported to qualtrics" in notes
+
+
+def test_drawn_images_may_be_hosted():
+    assert licence_warning("concept_scenes") == ""

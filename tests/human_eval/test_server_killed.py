@@ -13,14 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from human_eval.collect import Answers, Pages
-from human_eval.design import Blocking, Options, design, drawn_concepts
+from human_eval.answers import Answers
+from human_eval.collect import Pages
+from human_eval.design import Blocking, Options, design, synthetic_concepts
 from human_eval.render import RenderOptions, render_study
 from tests.human_eval.browser import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = Options(blocking=Blocking(blocks=3, size=8, practice=1, catch=1, repeats=1))
-STUDY = design("image_intruder", drawn_concepts(0, side=4), 0, "corrected", SIZES)
+STUDY = design("image_intruder", synthetic_concepts(0, side=4), 0, "corrected", SIZES)
 PATIENCE = 150  # seconds, for everything
 
 

@@ -12,28 +12,27 @@ from starlette.testclient import TestClient
 from benchmarks import studies
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
+from human_eval.__main__ import main
 from human_eval.analyse import accuracy, analyse, exclusions, read_answers, tidy, write_report
-from human_eval.cli import main
-from human_eval.collect import Answers, Pages
-from human_eval.collect.server import application
+from human_eval.answers import Answers
+from human_eval.collect import Pages, application
 from human_eval.design import (
     Alignability,
     Blocking,
     Options,
     design,
-    drawn_concepts,
-    drawn_neurons,
     save_study,
+    synthetic_concepts,
+    synthetic_neurons,
 )
 from human_eval.render import RenderOptions, render_study
-from human_eval.simulate import OBSERVERS, PERFECT, Embedding, Sided, Skilled, one_participant, simulate
-from human_eval.simulate.observers import FAST
+from human_eval.simulate import FAST, OBSERVERS, PERFECT, Embedding, Sided, Skilled, one_participant, simulate
 
 SETS = Alignability(patches=1, sets=(("base_model", 12), ("random", 6)))
-CONCEPTS = drawn_concepts(0, side=16)
+CONCEPTS = synthetic_concepts(0, side=16)
 STUDIES = {
     "alignability": design(
-        "alignability", drawn_neurons(0, side=8), 0, "corrected", Options(SETS, blocking=Blocking(2))
+        "alignability", synthetic_neurons(0, side=8), 0, "corrected", Options(SETS, blocking=Blocking(2))
     ),
     "image_intruder": design("image_intruder", CONCEPTS, 0, "corrected", Options(blocking=Blocking(2, 18))),
 }
@@ -153,7 +152,7 @@ def test_the_embedding_observer_sees_odd_pictures_without_the_key():
     "kind", ["evolution_label", "pairwise_coherence", "label_agreement", "concept_naming"]
 )
 def test_every_observer_answers_every_kind(kind):
-    pool = drawn_neurons(0, side=4) if kind in ("evolution_label", "pairwise_coherence") else CONCEPTS
+    pool = synthetic_neurons(0, side=4) if kind in ("evolution_label", "pairwise_coherence") else CONCEPTS
     study = design(kind, pool, 0, "corrected", Options(count=3, blocking=Blocking(1, 4)))
     answers = simulate(study, dict.fromkeys(OBSERVERS, 2), 0)
     pd.testing.assert_frame_equal(answers, simulate(study, dict.fromkeys(OBSERVERS, 2), 0))

@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 
 from evoscope import artefacts
-from human_eval.cli import main
-from human_eval.collect import Answers, Pages
-from human_eval.design import NeuronPool, drawn_neurons
+from human_eval.__main__ import main
+from human_eval.answers import Answers
+from human_eval.collect import Pages
+from human_eval.design import NeuronPool, synthetic_neurons
 
 
 def run(*arguments):
@@ -39,7 +40,7 @@ def test_from_design_to_analysis(designed, tmp_path, capsys):
 
 
 def test_a_saved_pool_is_read(tmp_path, capsys):
-    artefacts.save(drawn_neurons(0, side=4), tmp_path / "pool")
+    artefacts.save(synthetic_neurons(0, side=4), tmp_path / "pool")
     assert run("design", "alignability", tmp_path / "s", "--pool", tmp_path / "pool", "--pictures", 1) == 0
     assert "77 trials in 6 blocks" in capsys.readouterr().out
     assert artefacts.load(NeuronPool, tmp_path / "pool").patches.shape[1] == 9
@@ -64,7 +65,7 @@ def test_power_and_export(designed, tmp_path, capsys):
         ("design", "alignability", "out", "--pool", "nothing"),
         ("design", "image_intruder", "out", "--blocks", "0"),
         ("design", "pairwise_coherence", "out", "--count", "100000"),
-        ("export", "mturk", "nothing", "out"),
+        ("export", "qualtrics", "nothing", "out"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_a_status(arguments, tmp_path, monkeypatch, capsys):

@@ -1,0 +1,231 @@
+"""Answers and those who gave them: tidy tables, exclusions, and how far any two people agree."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evoscope.arrays import Doubles
+from evoscope.errors import EvoscopeError
+from human_eval.analyse.labels import normalised
+from human_eval.answers import answer_table
+from human_eval.design.build import WORD
+from human_eval.design.files import read_json
+from human_eval.design.trial import Exclusion, Study, Trial
+
+COLUMNS = (
+    *("participant", "block", "trial", "item", "condition", "role"),
+    *("given", "answer", "right", "alternatives", "ms", "texts"),
+)
+LEAST_CHOICES, LEAST_REPEATS = 10, 3  # below, a participant's share of them says nothing
+NEEDED = {"participant", "block", "trial", "choice", "option", "texts", "ms"}
+
+
+def read_answers(path: Path) -> pd.DataFrame:
+    """Answers of a parquet file of the server, or of a folder of files that participants downloaded.
+
+    Raises
+    ------
+    EvoscopeError : there are none, or they are of another form.
+    """
+    if path.is_dir():
+        return answer_table([record for file in sorted(path.glob("*.json")) for record in _downloaded(file)])
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise EvoscopeError(
+            f"'{path}' is no parquet file of answers", "give what the server exported"
+        ) from error
+    if not set(frame.columns) >= NEEDED:
+        lacking = ", ".join(sorted(NEEDED - set(frame.columns)))
+        raise EvoscopeError(f"'{path}' lacks the columns {lacking}", "give what the server exported")
+    return frame
+
+
+def _downloaded(file: Path) -> list[dict[str, Any]]:
+    document = read_json(file)
+    try:
+        shared = {name: document[name] for name in ("participant", "block")}
+        shared["simulated"] = bool(document.get("simulated", False))
+        return [{**shared, **response} for response in document["responses"]]
+    except (KeyError, TypeError) as error:
+        raise EvoscopeError(
+            f"'{file}' holds no answers", "give the files that participants downloaded"
+        ) from error
+
+
+def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
+    """Joins answers to their trials: the first of each participant to each trial, unknown trials left out.
+
+    Returns
+    -------
+    DataFrame
+        ``participant``, ``block``, ``trial``, ``item``, ``condition``, ``role``, ``given`` (chosen panel or option;
+        missing where the question is open), ``answer``, ``right`` (missing where nothing is right), ``alternatives``,
+        ``ms``, ``texts`` (tuple).
+    """
+    known = pd.DataFrame([_row(trial) for trial in study.trials]).set_index("trial")
+    known = known.astype({"answer": "Int64", "alternatives": "Int64"})
+    first = answers.drop_duplicates(["participant", "trial"])
+    frame = first[first["trial"].isin(known.index)].join(known, on="trial").reset_index(drop=True)
+    frame["texts"] = [tuple(texts) if texts is not None else () for texts in frame["texts"]]
+    frame["given"] = frame["choice"].where(frame["choose"].astype(bool), frame["option"]).astype("Int64")
+    named = pd.Series(
+        [WORD in {text.strip().casefold() for text in t} for t in frame["texts"]], dtype="boolean"
+    )
+    right = (frame["given"] == frame["answer"]).astype("boolean")
+    frame["right"] = right.mask(frame["alternatives"] == 0, named).mask(frame["answer"].isna())
+    return frame[list(COLUMNS)]
+
+
+def decidable(answers: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a tidy table that are closed answers to main trials with a right answer."""
+    return answers[(answers["role"] == "main") & answers["right"].notna() & (answers["alternatives"] > 0)]
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    return {
+        "trial": trial.id,
+        "item": trial.item,
+        "condition": trial.condition,
+        "role": trial.role,
+        "answer": trial.answer,
+        "alternatives": trial.alternatives,
+        "choose": trial.form.choose,
+    }
+
+
+def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
+    """One row per participant of a tidy table: the measures, the rules broken (``reasons``) and ``excluded``."""
+    people = answers.groupby("participant", sort=False)
+    sizes = {block.id: len(block.trials) for block in study.blocks}
+    counted, main = people.size(), answers[answers["role"] == "main"]
+    measures = {
+        "answers": counted,
+        "complete": counted / people["block"].first().map(sizes).astype("float64"),
+        "catch": _mean(answers[answers["role"] == "catch"], "right"),
+        "median_ms": main.astype({"ms": "float64"}).groupby("participant")["ms"].median(),
+        "same_position": _same_position(main) if study.trials[0].form.choose else pd.Series(dtype="float64"),
+        "repeat": _repeated(study, answers),
+    }
+    frame = pd.DataFrame(measures, index=counted.index).rename_axis("participant").reset_index()
+    frame["reasons"] = _reasons(study.exclusion, frame)
+    frame["excluded"] = frame["reasons"] != ""
+    return frame
+
+
+def _mean(answers: pd.DataFrame, column: str) -> "pd.Series[float]":
+    """Mean per participant; a participant without values has none."""
+    return answers.astype({column: "Float64"}).groupby("participant")[column].mean().astype("float64")
+
+
+def _same_position(main: pd.DataFrame) -> "pd.Series[float]":
+    """Share of each participant's choices of the position that they chose most."""
+    given = main[main["given"].notna()]
+    counts = given.groupby(["participant", "given"]).size().groupby("participant")
+    return (counts.max() / counts.sum())[counts.sum() >= LEAST_CHOICES].astype("float64")
+
+
+def _repeated(study: Study, answers: pd.DataFrame) -> "pd.Series[float]":
+    """Share of repeated trials in which the same source (or option) was taken as the first time."""
+    taken = pd.DataFrame(
+        [
+            (trial.id, given, _meant(trial, given))
+            for trial in study.trials
+            for given in range(trial.alternatives)
+        ],
+        columns=["trial", "given", "meant"],
+    ).astype({"given": "Int64"})
+    closed = answers[answers["given"].notna() & answers["role"].isin(["main", "repeat"])]
+    meant = closed.merge(taken, on=["trial", "given"])[["participant", "item", "role", "meant"]]
+    both = meant[meant["role"] == "main"].merge(
+        meant[meant["role"] == "repeat"], on=["participant", "item"], suffixes=("", "_again")
+    )
+    alike = (both["meant"] == both["meant_again"]).groupby(both["participant"])
+    return alike.mean()[alike.size() >= LEAST_REPEATS].astype("float64")
+
+
+def _meant(trial: Trial, given: int) -> str:
+    """Source or option that a choice stands for, wherever it was shown."""
+    return trial.sources[given] if trial.form.choose else str(given)
+
+
+def _reasons(rules: Exclusion, frame: pd.DataFrame) -> list[str]:
+    """Rules broken by each participant; a measure that is missing breaks none."""
+    broken = {
+        "answered too few questions": frame["complete"] < rules.min_complete,
+        "missed catch trials": frame["catch"] < rules.min_catch,
+        "answered too fast": frame["median_ms"] < rules.min_median_ms,
+        "contradicted earlier answers": frame["repeat"] < rules.min_repeat,
+        "chose the same position": frame["same_position"] > rules.max_same_position,
+    }
+    marks = np.stack([np.asarray(found, dtype=bool) for found in broken.values()], axis=1)
+    return ["; ".join(why for why, mark in zip(broken, row, strict=True) if mark) for row in marks]
+
+
+def per_participant(answers: pd.DataFrame, excluded: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of each participant, the excluded ones too, on main trials that have a right answer.
+
+    Returns
+    -------
+    DataFrame
+        ``participant``, ``answers``, ``accuracy``, ``chance``, ``excluded``.
+    """
+    known = decidable(answers)
+    chance = 1 / known["alternatives"].astype("float64")
+    right = known["right"].astype("float64")
+    of = known["participant"]
+    columns = {"answers": right.groupby(of).size(), "accuracy": right.groupby(of).mean()}
+    frame = pd.DataFrame({**columns, "chance": chance.groupby(of).mean()}).rename_axis("participant")
+    gone = excluded.set_index("participant")["excluded"]
+    return frame.reset_index().assign(excluded=lambda rows: rows["participant"].map(gone).astype(bool))
+
+
+def agreement_matrix(answers: pd.DataFrame, most: int = 60) -> pd.DataFrame:
+    """How often any two of the first ``most`` participants gave the same answer to the main trials both saw.
+
+    An answer is the panel or option; where the question is open only, the words of all its text fields.
+
+    Returns
+    -------
+    DataFrame
+        ``participant``, then a column per participant; NaN on the diagonal and for two who share no trial.
+    """
+    main = answers[answers["role"] == "main"]
+    people = main["participant"].drop_duplicates().tolist()[:most]
+    main = main[main["participant"].isin(people)]
+    pairs = zip(main["given"], main["texts"], strict=True)
+    said = [_words(texts) if pd.isna(given) else str(given) for given, texts in pairs]
+    codes = pd.Series(pd.factorize(pd.Series(said, dtype="object"))[0], index=main.index)
+    table = main.assign(code=codes).pivot_table(index="participant", columns="trial", values="code")
+    shares = _shares(table.reindex(people).to_numpy(dtype=np.float64))
+    return pd.DataFrame(shares, columns=people).assign(participant=people)[["participant", *people]]
+
+
+def _words(texts: tuple[str, ...]) -> str:
+    return " / ".join(" ".join(sorted(normalised(text))) for text in texts)
+
+
+def _shares(codes: Doubles) -> Doubles:
+    """Share of equal codes among the columns that both rows have; [rows, rows]."""
+    alike = np.full((len(codes), len(codes)), np.nan)
+    for row, own in enumerate(codes):
+        both = np.isfinite(own) & np.isfinite(codes)
+        count = both.sum(axis=1)
+        same = ((codes == own) & both).sum(axis=1)
+        alike[row] = np.where(count > 0, same / np.maximum(count, 1), np.nan)
+    np.fill_diagonal(alike, np.nan)
+    return alike
+
+
+def option_shares(answers: pd.DataFrame, options: tuple[str, ...]) -> pd.DataFrame:
+    """How often each option was taken in each condition: ``condition``, ``answers``, then a column per option."""
+    main = answers[(answers["role"] == "main") & answers["given"].notna()]
+    if not options or main.empty:
+        return pd.DataFrame(columns=["condition", "answers", *options])
+    counts = pd.crosstab(main["condition"], main["given"])
+    counts = counts.reindex(columns=range(len(options)), fill_value=0)
+    shares = counts.div(counts.sum(axis=1), axis=0).set_axis(list(options), axis=1)
+    shares.insert(0, "answers", counts.sum(axis=1))
+    return shares.rename_axis(columns=None).reset_index()

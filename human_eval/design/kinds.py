@@ -1,0 +1,374 @@
+"""The kinds of studies: which trials each draws from a pool.
+
+Alignability and evolution labelling are ConceptEvo's; the image intruder, label agreement, naming and pairwise
+coherence ask about concepts and neurons on their own.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from evoscope.arrays import Bools, Ints
+from evoscope.errors import EvoscopeError
+from evoscope.seeds import generator
+from human_eval.design.pools import ConceptPool, NeuronPool, cosines, depths, placed
+from human_eval.design.trial import (
+    ALIGNABILITY_FORM,
+    COHERENCE_FORM,
+    NAMING_FORM,
+    Draft,
+    Protocol,
+    balanced,
+    evolution_form,
+    inserted,
+    intruder_form,
+    label_form,
+    panel,
+    sample,
+)
+
+MEMBERS = 5
+LATE = 0.5  # targets lie in the second half of a model's layers
+# The sets of the authors' generator, 77 in all.
+SETS = {
+    "base_model": 15,
+    "same_model_different_epoch": 16,
+    "different_model_different_epoch": 16,
+    "random": 20,
+    "hand_picked": 10,
+}
+
+
+@dataclass(frozen=True)
+class Alignability:
+    """What to draw: ``base``, a model and its epoch ("" and -1: the pool's first model at its last epoch).
+
+    ``hand_picked``: sets of six ids, the intruder last; without them the tightest groups of the base stand in, as
+    condition ``tightest``. ``sets``: how many of each condition; ``patches`` shown of each neuron.
+    """
+
+    base: tuple[str, int] = ("", -1)
+    hand_picked: tuple[tuple[str, ...], ...] = ()
+    sets: tuple[tuple[str, int], ...] = tuple(SETS.items())
+    patches: int = 9
+
+
+def alignability(pool: NeuronPool, options: Alignability, protocol: Protocol, seed: int) -> list[Draft]:
+    """Draw the sets of every condition.
+
+    With ``as_released`` intruders come from any layer and members may share model and epoch; with ``corrected`` an
+    intruder has model, epoch and layer of a member and a cosine to the target below the median, members are
+    spread over the epochs (or models) of their condition, no neuron is shown at two epochs, and the intruder's
+    position is balanced.
+    """
+    sampler = _Sampler(pool, options, protocol, seed)
+    rows = [(name, group) for name, count in options.sets for group in sampler.groups(name, count)]
+    known = [name != "random" for name, _ in rows]
+    places = sampler.places(sum(known))
+    return [
+        sampler.draft(number, name, group, next(places) if answer else None)
+        for number, ((name, group), answer) in enumerate(zip(rows, known, strict=True))
+    ]
+
+
+class _Sampler:
+    """Draws groups of six rows, the intruder last."""
+
+    def __init__(self, pool: NeuronPool, options: Alignability, protocol: Protocol, seed: int) -> None:
+        self.pool, self.options, self.seed = pool, options, seed
+        self.corrected = protocol == "corrected"
+        self.usable = placed(pool)
+        self.models = np.array(pool.model)
+        self.layers = np.array(pool.layer)
+        self.depth = depths(pool)
+        model = options.base[0] or pool.model[0]
+        self.of_model = self.usable & (self.models == model)
+        epoch = (
+            options.base[1] if options.base[1] >= 0 else int(pool.epoch[self.models == model].max(initial=0))
+        )
+        self.base = self.of_model & (pool.epoch == epoch)
+
+    def places(self, count: int) -> Iterator[int]:
+        stream = generator(self.seed, "places")
+        if self.corrected:
+            return iter(balanced(count, MEMBERS + 1, stream))
+        return iter(stream.integers(MEMBERS + 1, size=count).tolist())
+
+    def groups(self, name: str, count: int) -> list[list[int]]:
+        stream = generator(self.seed, "alignability", name)
+        if name == "random":
+            every = np.flatnonzero(self.base)
+            return [sample(every, MEMBERS + 1, stream, "the random condition") for _ in range(count)]
+        if name == "hand_picked":
+            return self._picked(count, stream)
+        return self._nearest(name, count, stream)
+
+    def _nearest(self, name: str, count: int, stream: np.random.Generator) -> list[list[int]]:
+        among = {"base_model": self.base, "same_model_different_epoch": self.of_model}.get(name, self.usable)
+        targets = sample(np.flatnonzero(among & (self.depth >= LATE)), count, stream, f"condition {name}")
+        spread = self._spread(name) if self.corrected else None
+        return [self._group(target, among, spread, stream) for target in targets]
+
+    def _spread(self, name: str) -> Callable[[int], tuple[str, int]] | None:
+        """What members must not all share: the epoch, or the model."""
+        if name == "same_model_different_epoch":
+            return lambda row: ("", int(self.pool.epoch[row]))
+        if name == "different_model_different_epoch":
+            return lambda row: (self.pool.model[row], 0)
+        return None
+
+    def _group(
+        self,
+        target: int,
+        among: Bools,
+        spread: Callable[[int], tuple[str, int]] | None,
+        stream: np.random.Generator,
+    ) -> list[int]:
+        cosine = cosines(self.pool.vectors, target)
+        order = [int(row) for row in np.argsort(-cosine, kind="stable") if among[row] and row != target]
+        members = self._members(target, order, among, spread)
+        return [*members, self._intruder(members, order, stream)]
+
+    def _members(
+        self, target: int, order: list[int], among: Bools, spread: Callable[[int], tuple[str, int]] | None
+    ) -> list[int]:
+        """The target and its nearest, at most an equal share of them from one epoch or model."""
+        if spread is None:
+            return [target, *order[: MEMBERS - 1]]
+        limit = ceil(MEMBERS / max(1, len({spread(int(row)) for row in np.flatnonzero(among)})))
+        members, used, units = [target], Counter([spread(target)]), {self._unit(target)}
+        for row in order:
+            if len(members) == MEMBERS:
+                break
+            if self._unit(row) not in units and used[spread(row)] < limit:
+                members.append(row)
+                used[spread(row)] += 1
+                units.add(self._unit(row))
+        if len(members) < MEMBERS or len(used) < 2:
+            raise EvoscopeError(
+                "the pool has too few epochs or models for sets that must differ in them",
+                "give at least two of each, or protocol as_released, or leave this kind of study out",
+            )
+        return members
+
+    def _unit(self, row: int) -> tuple[str, str, int]:
+        return self.pool.model[row], self.pool.layer[row], int(self.pool.channel[row])
+
+    def _intruder(self, members: list[int], order: list[int], stream: np.random.Generator) -> int:
+        """A far neuron: from anywhere as released, of the very layer of a member if corrected."""
+        others = [row for row in order if row not in members]
+        if not self.corrected:
+            return sample(np.array(others, dtype=np.int64), 1, stream, "an intruder")[0]
+        far = np.array(others[len(others) // 2 :], dtype=np.int64)
+        for member in stream.permutation(members):
+            matched = far[self._alike(far, int(member))]
+            if len(matched):
+                return int(stream.choice(matched))
+        raise EvoscopeError(
+            f"no neuron of the layers of {self.pool.ids[members[0]]}'s set lies far from it",
+            "give a pool with more neurons of each layer, or protocol as_released",
+        )
+
+    def _alike(self, rows: Ints, member: int) -> Bools:
+        same = (self.models[rows] == self.models[member]) & (self.layers[rows] == self.layers[member])
+        return np.asarray(same & (self.pool.epoch[rows] == self.pool.epoch[member]))
+
+    def _picked(self, count: int, stream: np.random.Generator) -> list[list[int]]:
+        if not self.options.hand_picked:
+            return self._tightest(count, stream)
+        row = {name: place for place, name in enumerate(self.pool.ids)}
+        wrong = [s for s in self.options.hand_picked if len(s) != MEMBERS + 1 or any(i not in row for i in s)]
+        if wrong:
+            raise EvoscopeError(
+                f"{len(wrong)} hand-picked sets do not hold six ids of the pool",
+                "list six ids, the intruder last",
+            )
+        return [[row[name] for name in group] for group in self.options.hand_picked[:count]]
+
+    def _tightest(self, count: int, stream: np.random.Generator) -> list[list[int]]:
+        """Groups of the base whose members are closest to their target, no target in another's group."""
+        late = np.flatnonzero(self.base & (self.depth >= LATE))
+        near = {int(row): np.sort(cosines(self.pool.vectors, int(row))[self.base])[-MEMBERS] for row in late}
+        groups: list[list[int]] = []
+        for target in sorted(near, key=lambda row: -near[row]):
+            if len(groups) < count and not any(target in group for group in groups):
+                groups.append(self._group(target, self.base, None, stream))
+        return groups
+
+    def draft(self, number: int, name: str, group: list[int], place: int | None) -> Draft:
+        order = generator(self.seed, "order", number).permutation(group[:-1] if place is not None else group)
+        rows = [int(row) for row in order]
+        shown = rows if place is None else inserted(rows, group[-1], place)
+        name = "tightest" if name == "hand_picked" and not self.options.hand_picked else name
+        count = min(self.options.patches, self.pool.patches.shape[1])
+        panels = tuple(panel(row, count) for row in shown)
+        sources = tuple(self.pool.ids[row] for row in shown)
+        return Draft(name, f"{name}-{number}", ALIGNABILITY_FORM, panels, sources, place)
+
+
+STAGES = 3
+
+
+def evolution_label(
+    pool: NeuronPool, neurons: int, patches: int, protocol: Protocol, seed: int
+) -> list[Draft]:
+    """``neurons`` of each model (or all that are placed at each stage) at its first, middle and last epoch, for naming.
+
+    As released, in the order of time; corrected, half of them backwards, so that a set's place tells nothing.
+    """
+    stream = generator(seed, "evolution")
+    steps = [rows for model in dict.fromkeys(pool.model) for rows in _followed(pool, model, neurons, stream)]
+    backwards = balanced(len(steps), 2, stream) if protocol == "corrected" else [0] * len(steps)
+    shown = [rows[::-1] if turn else rows for rows, turn in zip(steps, backwards, strict=True)]
+    return [_evolution(pool, rows, patches) for rows in shown]
+
+
+def _followed(pool: NeuronPool, model: str, neurons: int, stream: np.random.Generator) -> list[list[int]]:
+    of_model = np.array(pool.model) == model
+    epochs = sorted({int(epoch) for epoch in pool.epoch[of_model]})
+    if len(epochs) < STAGES:
+        raise EvoscopeError(
+            f"'{model}' has {len(epochs)} epochs in the pool, and evolution labelling shows {STAGES}",
+            "give patches of at least three epochs, or leave this kind of study out",
+        )
+    chosen = [epochs[0], epochs[len(epochs) // 2], epochs[-1]]
+    at: dict[tuple[str, int], dict[int, int]] = {}
+    for row in np.flatnonzero(of_model & placed(pool)):
+        at.setdefault((pool.layer[row], int(pool.channel[row])), {})[int(pool.epoch[row])] = int(row)
+    whole = [
+        [rows[epoch] for epoch in chosen] for rows in at.values() if all(epoch in rows for epoch in chosen)
+    ]
+    picked = sample(np.arange(len(whole)), min(neurons, len(whole)), stream, "evolution labelling")
+    return [whole[place] for place in picked]
+
+
+def _evolution(pool: NeuronPool, rows: list[int], patches: int) -> Draft:
+    count = min(patches, pool.patches.shape[1])
+    first = rows[0]
+    item = f"{pool.model[first]}/{pool.layer[first]}/{pool.channel[first]}"
+    sources = tuple(pool.ids[row] for row in rows)
+    panels = tuple(panel(row, count) for row in rows)
+    return Draft(pool.model[first], item, evolution_form(len(rows)), panels, sources, None)
+
+
+def image_intruder(pool: ConceptPool, shown: int, protocol: Protocol, seed: int) -> list[Draft]:
+    """Every concept once: ``shown`` - 1 of its images and one of another concept of its condition.
+
+    Corrected, the other concept is of the same layer if there is one, and not of the nearer half; the intruder's
+    position is balanced.
+    """
+    stream = generator(seed, "image_intruder")
+    rows = [int(row) for row in np.flatnonzero(placed(pool))]
+    free = stream.integers(shown, size=len(rows)).tolist()
+    places = balanced(len(rows), shown, stream) if protocol == "corrected" else free
+    return [
+        _images(pool, row, place, shown, protocol, stream) for row, place in zip(rows, places, strict=True)
+    ]
+
+
+def _images(
+    pool: ConceptPool, row: int, place: int, shown: int, protocol: Protocol, stream: np.random.Generator
+) -> Draft:
+    if pool.images.shape[1] < shown - 1:
+        raise EvoscopeError(
+            f"{shown} pictures are to be shown, and a concept has {pool.images.shape[1]}", "give more images"
+        )
+    pictures = [(row, int(rank)) for rank in stream.permutation(shown - 1)]
+    other = _other(pool, row, protocol, stream)
+    pictures.insert(place, (other, _foreign(pool, row, other, stream)))
+    sources = tuple(pool.ids[source] for source, _ in pictures)
+    panels = tuple((picture,) for picture in pictures)
+    return Draft(pool.condition[row], pool.ids[row], intruder_form(shown), panels, sources, place)
+
+
+def _other(pool: ConceptPool, row: int, protocol: Protocol, stream: np.random.Generator) -> int:
+    condition, layer = np.array(pool.condition), np.array(pool.layer)
+    alike = placed(pool) & (condition == condition[row]) & (np.arange(len(pool.ids)) != row)
+    others = np.array([each for each in np.flatnonzero(alike) if _free(pool, row, int(each))], dtype=np.int64)
+    if protocol == "corrected":
+        others = others[layer[others] == layer[row]] if (layer[others] == layer[row]).any() else others
+        cosine = np.abs(cosines(pool.vectors, row))[others]
+        others = others[np.argsort(-cosine, kind="stable")][len(others) // 2 :]
+    return sample(others, 1, stream, f"an image intruder for '{pool.ids[row]}'")[0]
+
+
+def _foreign(pool: ConceptPool, row: int, other: int, stream: np.random.Generator) -> int:
+    """An image of ``other`` that does not show ``row`` too."""
+    free = np.array(_free(pool, row, other), dtype=np.int64)
+    return sample(free, 1, stream, f"'{pool.ids[other]}' without images of '{pool.ids[row]}'")[0]
+
+
+def _free(pool: ConceptPool, row: int, other: int) -> list[int]:
+    """Ranks of the images of ``other`` that are not among those of ``row``: directions that lie close share them."""
+    own = {picture.tobytes() for picture in pool.images[row]}
+    return [rank for rank, picture in enumerate(pool.images[other]) if picture.tobytes() not in own]
+
+
+def label_agreement(pool: ConceptPool, images: int, protocol: Protocol, seed: int) -> list[Draft]:
+    """Every labelled concept with its label (expected: yes); corrected, half with another's (expected: no)."""
+    stream = generator(seed, "label_agreement")
+    rows = [row for row, label in enumerate(pool.label) if label]
+    foil = balanced(len(rows), 2, stream) if protocol == "corrected" else [0] * len(rows)
+    return [_agreement(pool, row, bool(wrong), images, stream) for row, wrong in zip(rows, foil, strict=True)]
+
+
+def _agreement(pool: ConceptPool, row: int, wrong: bool, images: int, stream: np.random.Generator) -> Draft:
+    others = sorted(set(pool.label) - {"", pool.label[row]})
+    if wrong and not others:
+        raise EvoscopeError("all concepts have the same label", "give a second one, or protocol as_released")
+    label = others[int(stream.integers(len(others)))] if wrong else pool.label[row]
+    shown = panel(row, min(images, pool.images.shape[1]))
+    condition = "foil" if wrong else "own"
+    return Draft(condition, pool.ids[row], label_form(label), (shown,), (pool.ids[row],), 1 if wrong else 0)
+
+
+def concept_naming(pool: ConceptPool, images: int) -> list[Draft]:
+    """Every concept once, to be named."""
+    shown = min(images, pool.images.shape[1])
+    return [
+        Draft(pool.condition[row], name, NAMING_FORM, (panel(row, shown),), (name,), None)
+        for row, name in enumerate(pool.ids)
+    ]
+
+
+def pairwise_coherence(
+    pool: NeuronPool, pairs: int, patches: int, protocol: Protocol, seed: int
+) -> list[Draft]:
+    """``pairs`` of a neuron and its nearest, and as many of one and a random neuron (corrected: of its layer)."""
+    stream = generator(seed, "coherence")
+    rows = sample(np.flatnonzero(placed(pool)), pairs, stream, "pairwise coherence")
+    near = [("near", row, _nearest(pool, row)) for row in rows]
+    far = [("random", row, _unrelated(pool, row, protocol, stream)) for row in rows]
+    return [_pair(pool, pair, patches, stream) for pair in [*near, *far]]
+
+
+def _nearest(pool: NeuronPool, row: int) -> int:
+    """The nearest neuron that is not the same one at another epoch."""
+    cosine = np.nan_to_num(cosines(pool.vectors, row), nan=-2.0)
+    cosine[_same_unit(pool, row)] = -2.0
+    return int(np.argmax(cosine))
+
+
+def _same_unit(pool: NeuronPool, row: int) -> Ints:
+    model, layer = np.array(pool.model) == pool.model[row], np.array(pool.layer) == pool.layer[row]
+    return np.flatnonzero(model & layer & (pool.channel == pool.channel[row]))
+
+
+def _unrelated(pool: NeuronPool, row: int, protocol: Protocol, stream: np.random.Generator) -> int:
+    free = placed(pool)
+    free[_same_unit(pool, row)] = False
+    if protocol == "corrected":
+        free &= (np.array(pool.layer) == pool.layer[row]) & (np.array(pool.model) == pool.model[row])
+    return sample(np.flatnonzero(free), 1, stream, f"a random partner of '{pool.ids[row]}'")[0]
+
+
+def _pair(pool: NeuronPool, pair: tuple[str, int, int], patches: int, stream: np.random.Generator) -> Draft:
+    condition, *rows = pair
+    order: Sequence[int] = [int(row) for row in stream.permutation(rows)]
+    names = tuple(pool.ids[row] for row in order)
+    count = min(patches, pool.patches.shape[1])
+    panels = tuple(panel(row, count) for row in order)
+    return Draft(condition, f"{condition}-{pool.ids[rows[0]]}", COHERENCE_FORM, panels, names, None)
