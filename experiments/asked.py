@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.plan import Plan
-from results import manifest
+from results import registry
 
 
 class NotAsked(Exception):
@@ -23,7 +23,7 @@ class Asked:
     """
 
     def __init__(self, only: Sequence[str] | None) -> None:
-        self._only = None if only is None else {manifest.entry(name).id for name in only}
+        self._only = None if only is None else {registry.entry(name).id for name in only}
         self._had: set[str] = set()
 
     @property
@@ -43,5 +43,5 @@ class Asked:
         if not ids:
             raise NotAsked
         self._had.update(ids)
-        reads = dict.fromkeys(name for each in ids for name in manifest.entry(each).reads)
+        reads = dict.fromkeys(name for each in ids for name in registry.entry(each).reads)
         return Plan({name: plan.exhibits[name] for name in reads}, ids)

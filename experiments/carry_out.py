@@ -23,9 +23,8 @@ from experiments.plan import Plan, show
 from experiments.reporting import say
 from experiments.runs import AsBuilt
 from experiments.status import Status
-from results import manifest
-from results.about import About
-from results.fresh import Drawn, stamp
+from results import registry
+from results.registry import About, Drawn, stamp
 
 KINDS: Mapping[str, type] = {
     "map": NeuronMap,
@@ -45,7 +44,7 @@ KINDS: Mapping[str, type] = {
 def carry_out(context: Context, plan: Plan, status: Status, origin: About | None = None) -> None:
     """Show the plan (``dry_run``), or compute the exhibits and draw the figures and tables made of them.
 
-    What the folder holds already as it would be drawn now is left alone (`results.fresh`).
+    What the folder holds already as it would be drawn now is left alone (`results.registry`).
 
     ``origin``: where they come from, if not from the job's image sets.
 
@@ -78,13 +77,13 @@ def carry_out(context: Context, plan: Plan, status: Status, origin: About | None
 def _draw(context: Context, plan: Plan, origin: About) -> list[Path]:
     """Draw what is not there as it would be drawn now; the files of all results."""
     drawn, keys = Drawn(context.folder), {name: node.key for name, node in plan.exhibits.items()}
-    entries = [manifest.entry(name) for name in plan.drawn]
+    entries = [registry.entry(name) for name in plan.drawn]
     stamps = {entry.id: stamp(entry, keys, origin) for entry in entries}
     stale = [entry for entry in entries if not drawn.fresh(entry, stamps[entry.id])]
     reads = dict.fromkeys(name for entry in stale for name in entry.reads)
     exhibits = {name: read(context, plan, name) for name in reads}
     for entry in stale:
-        drawn.note(entry, stamps[entry.id], manifest.draw([entry.id], exhibits, origin, context.folder))
+        drawn.note(entry, stamps[entry.id], registry.draw([entry.id], exhibits, origin, context.folder))
     return [context.folder / name for entry in entries for name in entry.outputs]
 
 

@@ -19,9 +19,9 @@ from results.ledger.checks import verdict
 from results.ledger.claim import DRAWN, Claim
 from results.ledger.evidence import Evidence, collect
 from results.ledger.write import CLAIMS
-from results.manifest import BY_ID, ENTRIES, TABLE, Entry
+from results.page_style import markdown
 from results.paper_folder import PAPER
-from results.tables import markdown
+from results.registry import TABLE, Entry, entries
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "repro.md"
@@ -73,7 +73,7 @@ def claims_of(entry: Entry) -> list[Claim]:
         claim
         for claim in CLAIMS
         if any(
-            name == entry.id if own else set(BY_ID[name].reads) & set(entry.reads)
+            name == entry.id if own else set(entries()[name].reads) & set(entry.reads)
             for name in tables_read(claim)
         )
     ]
@@ -134,7 +134,7 @@ def rows(evidence: Evidence | None, known: Sequence[Mapping[str, Any]]) -> pd.Da
                 "measured": measured(entry, evidence),
                 "time": duration(entry, known),
             }
-            for entry in sorted(ENTRIES, key=lambda each: PAPERS.index(each.paper))
+            for entry in sorted(entries().values(), key=lambda each: PAPERS.index(each.paper))
         ]
     )
 

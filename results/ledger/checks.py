@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from results.tables import with_interval
+from results.page_style import with_interval
 
 Side = Literal["above", "below", "at most", "at least"]
 SHOWN = 4  # checks written out in a cell

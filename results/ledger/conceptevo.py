@@ -8,13 +8,12 @@ import pandas as pd
 
 from evoscope.training.recipe import COLLAPSE_KEPT, GOOD, GRADUAL
 from evoscope.viz import label_of
-from results.fig_reversal import CELL
 from results.ledger.checks import Check, Side, of_row
 from results.ledger.claim import Checks, Claim
 from results.ledger.evidence import Evidence
+from results.page_style import CELL, counted_its_way
 from results.reference import BINS, published_reversal
 from results.reference.conceptevo import accuracy_words
-from results.table_reversal import shown as counted_once
 
 NEAR_ZERO = 0.25  # of the most important quarter's change, as in `evoscope.evolution.summary`
 NAN = float("nan")
@@ -81,7 +80,7 @@ def reversal(evidence: Evidence, protocol: str) -> pd.DataFrame:
     rows = evidence.rows("table_reversal", protocol)
     if rows.empty:
         return rows
-    wide = counted_once(rows).pivot_table(
+    wide = counted_its_way(rows).pivot_table(
         index=[*CELL], columns="condition", values=["value", "low", "high"], sort=False
     )
     return wide.reset_index()

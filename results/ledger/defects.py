@@ -9,8 +9,8 @@ from evoscope.viz import label_of
 from results.ledger.claim import command
 from results.ledger.conceptevo import bins, most_first, reversal
 from results.ledger.evidence import Evidence
+from results.page_style import with_interval
 from results.reference.cdisco import published_means
-from results.tables import with_interval
 
 NOT_ISOLATED = "not isolated"
 NOT_RUN = "not measured here"

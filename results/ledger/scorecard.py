@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from evoscope.viz import label_of
-from results.concepts import method_name
 from results.ledger.cdisco import over_seeds
 from results.ledger.evidence import Evidence
-from results.tables import with_interval
+from results.page_style import method_name, with_interval
 
 SCORES = ("recovery (AUC)", "purity@10", "localisation (IoU)", "importance (AUC)", "outliers (AUROC)")
 DASH = "–"

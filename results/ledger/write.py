@@ -11,7 +11,7 @@ from results.ledger.claim import PROTOCOLS, Claim
 from results.ledger.defects import audit
 from results.ledger.evidence import Evidence
 from results.ledger.scorecard import scorecard
-from results.tables import markdown
+from results.page_style import markdown
 
 CLAIMS: tuple[Claim, ...] = (*conceptevo.CLAIMS, *cdisco.CLAIMS)
 SCORED = (

@@ -8,9 +8,8 @@ from PIL import Image
 
 from results.ledger.claim import DRAWN, ROOTED
 from results.ledger.evidence import ORIGIN, origin_of
-from results.manifest import BY_ID
+from results.registry import entries
 
-RANKS = {name: place for place, name in enumerate(BY_ID)}
 STAMPS = ("Data", "Scale", "Protocol")
 Place = tuple[str, str, str]
 
@@ -33,7 +32,7 @@ class Item:
     @property
     def title(self) -> str:
         """What the manifest calls it."""
-        return BY_ID[self.id].module.TITLE
+        return entries()[self.id].title
 
     @property
     def command(self) -> str:
@@ -54,11 +53,12 @@ def galleries(folders: Iterable[Path]) -> dict[Place, list[Item]]:
     found: dict[tuple[Place, str], Item] = {}
     for folder in folders:
         for path in sorted(folder.rglob("*.md")):
-            item = _item(path) if path.stem in BY_ID else None
+            item = _item(path) if path.stem in entries() else None
             if item is not None:
                 found[item.place, item.id] = item
+    ranks = {name: place for place, name in enumerate(entries())}
     jobs: dict[Place, list[Item]] = {}
-    for place, name in sorted(found, key=lambda key: (key[0][0] != DRAWN, key[0], RANKS[key[1]])):
+    for place, name in sorted(found, key=lambda key: (key[0][0] != DRAWN, key[0], ranks[key[1]])):
         jobs.setdefault(place, []).append(found[place, name])
     return jobs
 

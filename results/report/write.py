@@ -12,7 +12,7 @@ from results import ledger
 from results.ledger.checks import Verdict
 from results.ledger.evidence import collect
 from results.ledger.write import write_ledger
-from results.manifest import BY_ID
+from results.registry import entries
 from results.report.gallery import Item, Place, galleries
 from results.report.html import page
 
@@ -56,7 +56,7 @@ def digest_of(folders: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for folder in (*SOURCES, *folders):
         for path in sorted(folder.rglob("*")):
-            if (path.stem in BY_ID and path.suffix in DRAWN) or path.suffix in CODE:
+            if (path.stem in entries() and path.suffix in DRAWN) or path.suffix in CODE:
                 digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

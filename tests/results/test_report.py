@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from evoscope.errors import EvoscopeError
-from results import manifest, paper_folder
+from results import paper_folder, registry
 from results.report import write_report
 from results.report.gallery import galleries
 from results.report.html import rendered
@@ -40,7 +40,7 @@ DRAWN = ("fig_training", "fig_metrics", "table_reversal", "table_training", "tab
 @pytest.fixture(scope="module")
 def folder(exhibits, about, tmp_path_factory):
     to = tmp_path_factory.mktemp("drawn")
-    manifest.draw(DRAWN, exhibits, about, to)
+    registry.draw(DRAWN, exhibits, about, to)
     return to
 
 
