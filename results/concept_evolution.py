@@ -42,7 +42,8 @@ CONCEPT = ["direction", "side"]
 # Okabe and Ito's, which colour-blind readers tell apart; letters say the same.
 COLOURS, LETTERS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7"), "ABCD"
 EPOCHS, COLUMNS = 5, 2  # most epochs with boards, and images in a row of a board
-NEVER = -2
+NEVER = -2  # epoch of what never appears or settles
+INTERVAL = "95 %, bootstrap over directions"
 # Inches.
 MARGIN, MAP, NAMES, TICKS, GAP, KEY = 0.07, 2.05, 0.17, 0.34, 0.1, 0.3
 LEFT, BETWEEN, WIDEST, WORDS = 1.42, 0.12, 1.0, 0.17
@@ -74,8 +75,6 @@ def concept_evolution_words(exhibits: Exhibits, about: About) -> str:
     """Caption of the figure, without its title."""
     found = exhibit(exhibits, "concept_evolution", ConceptEvolution)
     method = exhibit(exhibits, "map", NeuronMap).method.upper()
-    last = found.summary.groupby(["run", "layer"], sort=False).last()
-    concepts, directions = int(last["concepts"].sum()), int(last["directions"].sum())
     what = (
         "Concept vectors of a layer (its singular directions, each side for itself where both are candidates: the "
         "first of every class and those of most energy) are placed in the unified space by the images that project "
@@ -94,9 +93,13 @@ def concept_evolution_words(exhibits: Exhibits, about: About) -> str:
     epochs = max([0, *found.summary.groupby("run")["epoch"].nunique()])
     if epochs > EPOCHS:
         what += f" Boards of {EPOCHS} of {epochs} epochs are shown."
-    n = f"{concepts} concepts on {directions} directions"
-    runs = runs_of(found.steps)
-    return caption(what, about, n=n, runs=runs, interval="95 %, bootstrap over directions")
+    return caption(what, about, n=counted(found), runs=runs_of(found.steps), interval=INTERVAL)
+
+
+def counted(found: ConceptEvolution) -> str:
+    """``20 concepts on 12 directions``, over all runs."""
+    last = found.summary.groupby(LAYER, sort=False).last()
+    return f"{int(last['concepts'].sum())} concepts on {int(last['directions'].sum())} directions"
 
 
 @figure(
@@ -334,7 +337,6 @@ HALF = 0.5
 def concept_evolution_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every concept at every epoch) and text of the Markdown (per run, then per run and epoch)."""
     found = exhibit(exhibits, "concept_evolution", ConceptEvolution)
-    last = found.summary.groupby(LAYER, sort=False).last()
     above = caption(
         "Shares of the concept vectors of the last epoch that have appeared (are matched in the unified space better "
         "than chance from that epoch on) and settled (also lie as near their last place as another draw of the images "
@@ -343,9 +345,9 @@ def concept_evolution_table(exhibits: Exhibits, about: About) -> Written:
         "both vectors in channel space (0 by chance) and the share of common images. Chance alone "
         "lifts one concept in twenty above it at an epoch. At the last epoch each concept is its own partner.",
         about,
-        n=f"{int(last['concepts'].sum())} concepts on {int(last['directions'].sum())} directions",
+        n=counted(found),
         runs=runs_of(found.summary),
-        interval="95 %, bootstrap over directions",
+        interval=INTERVAL,
     )
     tables = markdown(by_run(found)), "**Epoch by epoch**", markdown(by_epoch(found.summary))
     return found.steps, [above, *tables]

@@ -236,9 +236,7 @@ def _keys(rows: pd.DataFrame) -> list[tuple[str, ...]]:
 
 def popular_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows in words."""
-    shown = pd.DataFrame({"model": model_column(rows["run"])})
-    shown["layer"] = rows["layer"].to_numpy()
-    shown["protocol"] = [protocol_name(name) for name in rows["protocol"]]
+    shown = _headed(rows)
     shown["candidate"] = [PLACES.get(int(place), str(place)) for place in rows["place"]]
     shown["direction"] = [f"#{int(direction)}" for direction in rows["direction"]]
     shown["classes"] = rows["count"].to_numpy()
@@ -246,9 +244,17 @@ def popular_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def _headed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Model, layer and protocol of every row, as a table shows them."""
+    shown = pd.DataFrame({"model": model_column(rows["run"])})
+    shown["layer"] = rows["layer"].to_numpy()
+    shown["protocol"] = [protocol_name(name) for name in rows["protocol"]]
+    return shown
+
+
 # --- table: wrong side -----------------------------------------------------------------------------------------------
 
-WRONG_SIDE = (*LAYER, "protocol", "classes", "same_direction", "low", "high", "chance")
+WRONG_SIDE = (*SETTING, "classes", "same_direction", "low", "high", "chance")
 
 
 @table(
@@ -277,9 +283,7 @@ def wrong_side_table(exhibits: Exhibits, about: About) -> Written:
 
 def side_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows in words."""
-    shown = pd.DataFrame({"model": model_column(rows["run"])})
-    shown["layer"] = rows["layer"].to_numpy()
-    shown["protocol"] = [protocol_name(name) for name in rows["protocol"]]
+    shown = _headed(rows)
     shown["classes"] = rows["classes"].to_numpy()
     shown["same direction [95 %]"] = interval_column(rows, "same_direction", "low", "high")
     shown["chance"] = rows["chance"].astype(float).round(4).to_numpy()

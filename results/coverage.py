@@ -45,17 +45,9 @@ def coverage_words(exhibits: Exhibits, about: About) -> str:
         "Purity@10 is the share of a neuron's ten nearest neighbours from other models that answer to the same true "
         f"concept. Coverage is varied through the pool and the number of stimuli k ({pairs}); models are drawn "
         "a little apart. Unlabelled and unplaced neurons are left out and counted in table_protocols."
-        + left_out(rows)
     )
-    runs = runs_of(rows)
-    return caption(
-        what,
-        swept(rows, about),
-        n=f"{len(rows)} values of {len(runs)} models",
-        runs=runs,
-        interval="95 %, bootstrap",
-        pools=rows["pool_images"].tolist(),
-    )
+    n = f"{len(rows)} values of {len(runs_of(rows))} models"
+    return swept_caption(what, rows, about, n, interval="95 %, bootstrap")
 
 
 @figure(
@@ -196,9 +188,17 @@ def _legend(sheet: Sheet, top: float, lines: list[list[str]]) -> None:
     sheet.text(LEFT + 0.26, top, note, size=SMALL, color=QUIET)
 
 
-def swept(rows: pd.DataFrame, about: About) -> About:
-    """The origin of the rows: they have protocols of their own, not that of the job."""
-    return replace(about, protocol=", ".join(protocol_name(name) for name in in_order(rows)))
+def swept_caption(what: str, rows: pd.DataFrame, about: About, n: str, interval: str) -> str:
+    """Caption of rows that have pools and protocols of their own, not those of the job; names what has no value."""
+    protocols = ", ".join(map(protocol_name, in_order(rows)))
+    return caption(
+        what + left_out(rows),
+        replace(about, protocol=protocols),
+        n=n,
+        runs=runs_of(rows),
+        interval=interval,
+        pools=rows["pool_images"].tolist(),
+    )
 
 
 # --- table: protocols ------------------------------------------------------------------------------------------------
@@ -217,16 +217,13 @@ SWEEP = ["pool_images", "k", "run"]
 def protocols_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (a row per value) and text of the Markdown (protocols side by side)."""
     rows = rows_of(exhibits, "coverage", COLUMNS)
-    text = caption(
+    what = (
         "Purity@10 with its interval, the null behind it, then the covered share of the pool, the placed and the "
-        "unlabelled share of the neurons." + left_out(rows),
-        swept(rows, about),
-        n=f"{len(rows)} values",
-        runs=runs_of(rows),
-        interval="95 %, bootstrap; of the null, 95 % of the permutations",
-        pools=rows["pool_images"].tolist(),
+        "unlabelled share of the neurons."
     )
-    return rows, [text, markdown(side_by_side(rows))]
+    interval = "95 %, bootstrap; of the null, 95 % of the permutations"
+    above = swept_caption(what, rows, about, f"{len(rows)} values", interval)
+    return rows, [above, markdown(side_by_side(rows))]
 
 
 def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from results.registry import About, Exhibits, Written, figure, table
 # --- figure: metrics -------------------------------------------------------------------------------------------------
 
 COLUMNS = ("metric", "run", "epoch", "value", "low", "high", "null", "null_low", "null_high", "n")
+INTERVAL = "95 %, bootstrap; of the null, 95 % of the shuffles"
 NAMES = {
     "concept_purity@10": "Concept purity@10 across models",
     "same_neuron_mrr": "Same neuron found again after an epoch (MRR)",
@@ -46,9 +47,8 @@ def metrics_words(exhibits: Exhibits, about: About) -> str:
         "Dots are values with their intervals; grey bands (dashed lines over epochs) are the null, the same metric "
         "after shuffling. A metric without a grey band has no null. n is printed beside each value."
     )
-    runs = runs_of(metrics)
     n = f"{len(metrics)} values of {metrics['metric'].nunique()} metrics"
-    return caption(what, about, n=n, runs=runs, interval="95 %, bootstrap; of the null, 95 % of the shuffles")
+    return caption(what, about, n=n, runs=runs_of(metrics), interval=INTERVAL)
 
 
 @figure(
@@ -201,6 +201,6 @@ def metrics_table(exhibits: Exhibits, about: About) -> Written:
         about,
         n="in the last column",
         runs=runs_of(metrics),
-        interval="95 %, bootstrap; of the null, 95 % of the shuffles",
+        interval=INTERVAL,
     )
     return metrics, [text, markdown(shown)]

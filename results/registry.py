@@ -5,8 +5,9 @@ A subject module of this package holds the figures and tables of one subject. It
     @table("table_metrics", title="Alignment metrics", reads=("metrics",), paper="Evoscope", shows="alignment metrics")
     def metrics_table(exhibits, about): ...
 
-Subject modules are imported when the list of results is asked for, drawing libraries when a result is drawn, so that
-importing this module is quick.
+A new result over exhibits that there are already is such a function, in a module of its own or of its subject, and its
+id in the plan of an experiment. Subject modules are imported when the list of results is asked for, drawing libraries
+when a result is drawn, so that importing this module is quick.
 
 A result is decided by the content of its exhibits, by what captions say about the job, and by the code that draws it:
 `page_style`, this module, its own module, the published numbers and `evoscope.viz`. `Drawn` keeps a digest of these for
@@ -242,7 +243,7 @@ def draw(
 def _remarked(about: About, stages: Sequence[str]) -> About:
     if not stages:
         return about
-    remark = f"Made by other code than the present: {', '.join(stages)}."
+    remark = f"Artefacts made by other code than the present: {', '.join(stages)}."
     return replace(about, remarks=(*about.remarks, remark))
 
 

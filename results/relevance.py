@@ -36,6 +36,7 @@ COLUMNS = (
     "logit_low", "logit_high", "random_change", "random_low", "random_high", "accuracy_change", "accuracy_low",
     "accuracy_high", "random_accuracy_change", "stability", "stability_null",
 )  # fmt: skip
+INTERVAL = "95 %, bootstrap over images"
 MOST = 12  # concepts of a run that are drawn
 # Inches.
 LABEL, LEFT, BETWEEN, TITLES, ROW, LEAST, AXIS, KEY = 1.72, 1.8, 0.24, 0.17, 0.165, 1.0, 0.34, 0.2
@@ -53,8 +54,7 @@ def concept_relevance_words(exhibits: Exhibits, about: About) -> str:
         "Right: mean derivative of the class logit along the vector against z, a dot per concept; a vector with a "
         "large z may have no or the opposite effect on the logit. " + beyond(rows) + left_out(rows)
     )
-    n = counted(rows)
-    return caption(what, about, n=n, runs=runs_of(rows), interval="95 %, bootstrap over images")
+    return caption(what, about, n=counted(rows), runs=runs_of(rows), interval=INTERVAL)
 
 
 @figure(
@@ -253,7 +253,7 @@ def concept_relevance_table(exhibits: Exhibits, about: About) -> Written:
         about,
         n=counted(rows),
         runs=runs_of(rows),
-        interval="95 %, bootstrap over images",
+        interval=INTERVAL,
     )
     return rows, [above, markdown(readable(rows))]
 

@@ -172,7 +172,6 @@ def _key(sheet: Sheet, top: float) -> None:
 # --- table: spectrum -------------------------------------------------------------------------------------------------
 
 
-
 @table(
     "table_spectrum",
     title="Energy of the directions, and their alignment with neurons",

@@ -58,7 +58,7 @@ def test_every_result_reads_only_what_it_declares(exhibits, about, tmp_path):
 
 def test_results_come_by_place_and_subjects_stand_alone():
     known = list(registry.entries().values())
-    assert [each.place for each in known] == sorted({each.place for each in known})
+    assert [(each.place, each.id) for each in known] == sorted((each.place, each.id) for each in known)
     modules = {each.module.removeprefix("results.") for each in known}
     for name in modules:
         source = (registry.HERE / f"{name}.py").read_text()
@@ -211,7 +211,7 @@ def test_other_code_is_said_of_the_result_that_it_concerns(exhibits, about, ever
     stages = {"table_metrics": ("metrics", "space")}
     registry.draw(["table_metrics", "table_training"], exhibits, about, tmp_path, stages)
     page = (tmp_path / "table_metrics.md").read_text()
-    assert "\n\nMade by other code than the present: metrics, space.\n\n| " in page
+    assert "\n\nArtefacts made by other code than the present: metrics, space.\n\n| " in page
     same = (tmp_path / "table_training.md").read_bytes()
     assert same == everything["table_training.md"].read_bytes()
 
