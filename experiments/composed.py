@@ -24,7 +24,7 @@ from experiments.selection import chosen_classes
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
 from experiments.unified_space import compared_looks, looks_of
-from results import manifest
+from results import registry
 from results.report import PAGE, write_report
 
 # Composed of others, or without anything that the others do not draw.
@@ -75,7 +75,7 @@ def run_parts(context: Context, status: Status) -> None:
     EvoscopeError : nothing is called as ``only`` asks, or no part draws it under this configuration.
     """
     config = context.config
-    missing = None if config.only is None else {manifest.entry(name).id for name in config.only}
+    missing = None if config.only is None else {registry.entry(name).id for name in config.only}
     had: set[str] = set()
     for name in parts(config):
         if missing is None or missing - had:

@@ -11,9 +11,8 @@ from evoscope.store.manifest import content_digest
 from experiments.context import Context, commit
 from experiments.reporting import Status, duration, say, size, table
 from experiments.runs import AsBuilt
-from results import manifest
-from results.about import About
-from results.fresh import Drawn, stamp
+from results import registry
+from results.registry import About, Drawn, Entry, stamp
 
 Exhibits: TypeAlias = dict[str, Artefact[Any]]
 
@@ -33,14 +32,14 @@ class Plan:
 
     def narrowed(self, ids: Sequence[str]) -> "Plan":
         """The part of the plan that draws ``ids``: these results and the exhibits that they read."""
-        reads = dict.fromkeys(name for each in ids for name in manifest.entry(each).reads)
+        reads = dict.fromkeys(name for each in ids for name in registry.entry(each).reads)
         return Plan({name: self.exhibits[name] for name in reads}, ids, self.origin, self.after)
 
 
 def carry_out(context: Context, plan: Plan, status: Status) -> None:
     """Show the plan (``dry_run``), or compute its exhibits and draw the figures and tables made of them.
 
-    What the folder holds already as it would be drawn now is left alone (`results.fresh`).
+    What the folder holds already as it would be drawn now is left alone (`results.registry`).
     """
     if context.config.dry_run:
         show(context, plan)
@@ -92,14 +91,22 @@ def _draw(context: Context, plan: Plan, origin: About) -> list[Path]:
     """Draw what is not there as it would be drawn now; the files of all results."""
     drawn = Drawn(context.folder)
     contents = {name: content_digest(context.store.path(node)) for name, node in plan.exhibits.items()}
-    entries = [manifest.entry(name) for name in plan.drawn]
-    stamps = {entry.id: stamp(entry, contents, origin) for entry in entries}
+    entries = [registry.entry(name) for name in plan.drawn]
+    other_code = {entry.id: _other_code(context, plan, entry) for entry in entries}
+    stamps = {entry.id: stamp(entry, contents, origin, other_code[entry.id]) for entry in entries}
     stale = [entry for entry in entries if not drawn.fresh(entry, stamps[entry.id])]
     reads = dict.fromkeys(name for entry in stale for name in entry.reads)
     exhibits = {name: read(context, plan.exhibits[name]) for name in reads}
     for entry in stale:
-        drawn.note(entry, stamps[entry.id], manifest.draw([entry.id], exhibits, origin, context.folder))
+        paths = registry.draw([entry.id], exhibits, origin, context.folder, other_code)
+        drawn.note(entry, stamps[entry.id], paths, other_code[entry.id])
     return [context.folder / name for entry in entries for name in entry.outputs]
+
+
+def _other_code(context: Context, plan: Plan, entry: Entry) -> list[str]:
+    """Stages behind a result whose artefacts other code than the present made."""
+    found = {stage for name in entry.reads for stage in context.store.outdated(plan.exhibits[name])}
+    return sorted(found)
 
 
 def read(context: Context, node: Artefact[Any]) -> object:
@@ -122,6 +129,7 @@ def about(context: Context) -> About:
         recipes=recipes,
         commit=commit(),
         key=context.folder.name,
+        remarks=data.remarks,
     )
 
 

@@ -8,7 +8,6 @@ from evoscope.store import entries, prune, verify
 from experiments.context import Context
 from experiments.reporting import duration, say, size, table
 from experiments.schema import Action
-from experiments.stages import all_stages
 
 
 def run(context: Context) -> None:
@@ -46,7 +45,7 @@ def _verify(root: Path, context: Context) -> None:
 def _prune(root: Path, context: Context) -> None:
     removed = prune(
         root,
-        stages=STAGES.values(),
+        stages=all_stages(),
         older_than=86400 * context.config.older_than_days,
         dry_run=context.config.dry_run,
     )

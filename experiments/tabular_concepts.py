@@ -9,7 +9,7 @@ from experiments.schema import TabularConfig
 from experiments.stages.tabular import tabular
 from experiments.stages.tabular_training import train
 from experiments.status import Status
-from results.about import About
+from results.registry import About
 
 RUN = "mlp"
 

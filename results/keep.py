@@ -24,13 +24,12 @@ from typing import Any
 import pandas as pd
 
 from evoscope.errors import EvoscopeError
-from results.fresh import RECORD
 from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, Claim, Evidence, collect, valued, verdict
 from results.ledger.claim import command as command_of
 from results.ledger.write import CLAIMS
-from results.manifest import BY_ID, TABLE, Entry
+from results.page_style import markdown
+from results.registry import RECORD, TABLE, Entry, entries
 from results.report import Item, Place, galleries, with_palette, write_report
-from results.tables import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = ROOT / "results" / "paper"
@@ -163,7 +162,9 @@ def claims_of(entry: Entry) -> list[Claim]:
     if entry.endings == TABLE:
         return [claim for claim in CLAIMS if entry.id in tables_read(claim)]
     reads = set(entry.reads)
-    return [claim for claim in CLAIMS if any(reads & set(BY_ID[name].reads) for name in tables_read(claim))]
+    return [
+        claim for claim in CLAIMS if any(reads & set(entries()[name].reads) for name in tables_read(claim))
+    ]
 
 
 def measured(entry: Entry, evidence: Evidence | None) -> str:
@@ -222,7 +223,7 @@ def rows(evidence: Evidence | None, known: Sequence[Mapping[str, Any]]) -> pd.Da
                 "measured": measured(entry, evidence),
                 "time": duration(entry, known),
             }
-            for entry in sorted(BY_ID.values(), key=lambda each: PAPERS.index(each.paper))
+            for entry in sorted(entries().values(), key=lambda each: PAPERS.index(each.paper))
         ]
     )
 

@@ -13,7 +13,6 @@ SLOW = (
     "scipy.sparse",
     "scipy.stats",
     "sklearn",
-    "torchvision",
     "umap",
 )
 # They cannot do without: compiled loops, sparse matrices in signatures, pictures.

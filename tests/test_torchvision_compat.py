@@ -5,26 +5,23 @@ import sys
 import pytest
 
 from evoscope import torchvision_compat
-from evoscope.torchvision_compat import MISSING_OPERATOR, torchvision
+from evoscope.torchvision_compat import MISSING_OPERATOR, import_torchvision, torchvision
 
 
 def test_models_weights_datasets_and_transforms_are_usable():
-    assert torchvision().models.get_model("squeezenet1_1", num_classes=3) is not None
-    assert torchvision().models.get_model_weights("vgg19").IMAGENET1K_V1.meta["categories"][0] == "tench"
-    assert callable(torchvision().datasets.ImageFolder)
     from torchvision.transforms import v2
 
+    assert torchvision.models.get_model("squeezenet1_1", num_classes=3) is not None
+    assert torchvision.models.get_model_weights("vgg19").IMAGENET1K_V1.meta["categories"][0] == "tench"
+    assert callable(torchvision.datasets.ImageFolder)
     assert callable(v2.Resize)
 
 
 def test_the_shim_works_in_a_fresh_process_and_survives_a_second_import():
     code = (
-        "from evoscope.torchvision_compat import torchvision;"
-        "import sys;"
-        "assert 'torchvision' not in sys.modules;"
-        "first = torchvision();"
+        "from evoscope.torchvision_compat import import_torchvision, torchvision;"
         "import torchvision as plain;"
-        "assert torchvision() is first is plain"
+        "assert import_torchvision() is torchvision is plain"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -36,23 +33,23 @@ def test_any_other_failure_is_passed_on(monkeypatch, error):
 
     monkeypatch.setattr(importlib, "import_module", fail)
     with pytest.raises(type(error), match=str(error)):
-        torchvision()
+        import_torchvision()
 
 
 def test_the_exact_failure_declares_the_operators_and_imports_again(monkeypatch):
-    calls, module = [], torchvision()
+    calls = []
 
     def fail_once(name):
         calls.append(name)
         if len(calls) == 1:
             raise RuntimeError(MISSING_OPERATOR)
-        return module
+        return torchvision
 
     declared, forgotten = [], []
     monkeypatch.setattr(importlib, "import_module", fail_once)
     monkeypatch.setattr(torchvision_compat, "_declare_operators", lambda: declared.append(True))
     monkeypatch.setattr(torchvision_compat, "_forget_torchvision", lambda: forgotten.append(True))
-    assert torchvision() is module
+    assert import_torchvision() is torchvision
     assert calls == ["torchvision", "torchvision"]
     assert declared == forgotten == [True]
 

@@ -90,7 +90,7 @@ def curves(trainings: Mapping[str, Artefact[RunFolder]], classes: int) -> Traini
 
 @stage(version=2, label="behaviour of the recipes")
 def behaviour(curves: Artefact[TrainingCurves]) -> Table:
-    """Criteria of the three VGG16 recipes: do they behave as published?"""
+    """Measures whether the three VGG16 recipes behave as published."""
     found = curves.load()
     well, large, plain = (judged(found, run) for run in ("vgg16", "vgg16_large_lr", "vgg16_no_dropout"))
     return Table(pd.DataFrame([*learns(well), *collapses(large), *overfits(well, plain)]))

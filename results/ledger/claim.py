@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from results.tables import with_interval
+from results.page_style import with_interval
 
 DRAWN, LAPTOP = "concept_scenes", "laptop"  # the data set and the scale of a plain command
 CORRECTED, RELEASED = PROTOCOLS = ("corrected", "as_released")

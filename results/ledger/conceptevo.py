@@ -10,10 +10,9 @@ from evoscope.evolution.summary import NEAR_ZERO
 from evoscope.figure_data import BIN_NAMES
 from evoscope.training.recipe import COLLAPSE_KEPT, GOOD, GRADUAL
 from evoscope.viz import label_of
-from results.fig_reversal import CELL
 from results.ledger.claim import PEOPLE, Check, Checks, Claim, Evidence, Side, of_row, of_value
+from results.page_style import CELL, counted_its_way
 from results.reference import ARCHITECTURES, accuracy_words, published_reversal
-from results.table_reversal import shown as counted_once
 
 Rule = Callable[[list[float], float], tuple[float, Side, float]]
 
@@ -77,7 +76,7 @@ def reversal(evidence: Evidence, protocol: str) -> pd.DataFrame:
     rows = evidence.rows("table_reversal", protocol)
     if rows.empty:
         return rows
-    wide = counted_once(rows).pivot_table(
+    wide = counted_its_way(rows).pivot_table(
         index=[*CELL], columns="condition", values=["value", "low", "high"], sort=False
     )
     return wide.reset_index()

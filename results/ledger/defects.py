@@ -8,8 +8,8 @@ import pandas as pd
 from evoscope.viz import label_of
 from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, RELEASED, Evidence, command
 from results.ledger.conceptevo import bins, most_first, reversal
+from results.page_style import with_interval
 from results.reference import published_means
-from results.tables import with_interval
 
 NOT_ISOLATED = "not isolated"
 NOT_RUN = "not measured here"

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from evoscope.viz import label_of
-from results.concepts import method_name
 from results.ledger import cdisco, conceptevo
 from results.ledger.claim import PROTOCOLS, RULE, Claim, Evidence
 from results.ledger.defects import audit
-from results.tables import markdown, with_interval
+from results.page_style import markdown, method_name, with_interval
 
 CLAIMS: tuple[Claim, ...] = (*conceptevo.CLAIMS, *cdisco.CLAIMS)
 CHECKED = ("what", "value", "low", "high", "side", "bound", "sure", "passes")  # of a check

@@ -13,7 +13,6 @@ from evoscope.figure_data import BIN_NAMES
 HERE = Path(__file__).parent
 ARCHITECTURES = ("vgg19", "vgg16", "inception_v3", "convnext")  # ConceptEvo's, its base first
 PAIRS = ("early to middle", "middle to late")  # the published pairs of epochs, in the order of training
-BINS = BIN_NAMES  # the old name, for figures that still import it
 PUBLISHED_SETTING = "InceptionV3, Mixed_7b, 128,117 images of ImageNet"
 _NAMES = {
     "model": "run", "accuracy_to": "accuracy",

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 from results import ledger, reference
 from results.ledger.claim import DRAWN, ORIGIN, Verdict, collect, command, origin_of
 from results.ledger.write import write_ledger
-from results.manifest import BY_ID
+from results.registry import entries
 
 HERE = Path(__file__).parent
 # Written by the ledger, in the order of the page.
@@ -74,7 +74,7 @@ class Item:
     @property
     def title(self) -> str:
         """Title of the result."""
-        return BY_ID[self.id].module.TITLE
+        return entries()[self.id].title
 
     @property
     def command(self) -> str:
@@ -88,7 +88,7 @@ class Item:
 
 def galleries(folders: Iterable[Path]) -> dict[Place, list[Item]]:
     """Figures and tables below ``folders`` by job, in the order of the registered results; of two alike the later."""
-    ranks = {name: place for place, name in enumerate(BY_ID)}
+    ranks = {name: place for place, name in enumerate(entries())}
     found: dict[tuple[Place, str], Item] = {}
     for folder in folders:
         for path in sorted(folder.rglob("*.md")):
@@ -137,7 +137,7 @@ def write_report(folders: Sequence[Path], to: Path) -> list[Path]:
 def digest_of(folders: Sequence[Path]) -> str:
     """Digest of the drawn files below ``folders``, of the code and of the published numbers behind the report."""
     code = [path for folder in SOURCES for path in sorted(folder.glob("*")) if path.is_file()]
-    names, every = set(BY_ID), [path for folder in folders for path in sorted(folder.rglob("*"))]
+    names, every = set(entries()), [path for folder in folders for path in sorted(folder.rglob("*"))]
     digest = hashlib.sha256()
     for path in [*code, *(path for path in every if path.stem in names and path.suffix in ENDINGS)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

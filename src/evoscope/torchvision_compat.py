@@ -5,8 +5,8 @@ and the import stops at the first Python registration for one of them. Models, w
 transforms do not need these operators, so declaring their schemas is enough. On a matching pair this is a
 plain import.
 
-Everything in Evoscope that needs torchvision writes ``from evoscope.torchvision_compat import torchvision`` and
-``torchvision().models``, so that the import, which takes seconds, waits for the first use.
+Everything in Evoscope that needs torchvision writes ``from evoscope.torchvision_compat import torchvision``. The
+import takes seconds, so the command line imports what needs it only once there is work to do.
 """
 
 import importlib
@@ -24,7 +24,7 @@ SCHEMAS = (
 _libraries: list[torch.library.Library] = []
 
 
-def torchvision() -> ModuleType:
+def import_torchvision() -> ModuleType:
     """Import torchvision, declaring the two missing operators first if exactly they are missing.
 
     Raises
@@ -53,3 +53,6 @@ def _forget_torchvision() -> None:
     """Drop the half-imported modules, so that the next import starts afresh."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
         del sys.modules[name]
+
+
+torchvision = import_torchvision()

@@ -59,7 +59,7 @@ def test_largest_version_comes_first(tmp_path):
 
 
 def test_imagenette_names_are_torchvisions():
-    official = torchvision().datasets.Imagenette._WNID_TO_CLASS
+    official = torchvision.datasets.Imagenette._WNID_TO_CLASS
     assert {wnid: names[0] for wnid, names in official.items()} == IMAGENETTE
 
 
@@ -79,7 +79,7 @@ def test_missing_set_says_what_to_fetch_and_where_it_goes(tmp_path, opened, name
 
 def test_download_goes_through_torchvision_and_its_failure_is_clear(tmp_path, monkeypatch):
     monkeypatch.setitem(
-        torchvision().datasets.Imagenette._ARCHIVES, "160px", ("file:///absent/imagenette2-160.tgz", "0")
+        torchvision.datasets.Imagenette._ARCHIVES, "160px", ("file:///absent/imagenette2-160.tgz", "0")
     )
     with pytest.raises(EvoscopeError, match="could not be downloaded"):
         open_imagenette(tmp_path, "train", download=True)
@@ -93,7 +93,7 @@ def test_downloaded_archive_is_unpacked_and_opened(tmp_path, served, monkeypatch
         tar.add(folder / "imagenette2-160", "imagenette2-160")
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
     monkeypatch.setitem(
-        torchvision().datasets.Imagenette._ARCHIVES, "160px", (f"{address}/{archive.name}", md5)
+        torchvision.datasets.Imagenette._ARCHIVES, "160px", (f"{address}/{archive.name}", md5)
     )
     assert len(open_imagenette(tmp_path / "new/root", "train", download=True)) == 20
 
@@ -268,7 +268,7 @@ def write_official(root, monkeypatch, per_batch=3):
     """Small files of the official form, whose md5 sums torchvision is told to expect."""
     folder = root / "cifar-10-batches-py"
     folder.mkdir(parents=True)
-    official = torchvision().datasets.CIFAR10
+    official = torchvision.datasets.CIFAR10
     rng = np.random.default_rng(2)
     truth = {}
 
@@ -335,16 +335,16 @@ def test_downloaded_archive_is_unpacked_and_opened_as_cifar10(tmp_path, served, 
     archive = folder / "cifar-10-python.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder / "cifar-10-batches-py", "cifar-10-batches-py")
-    monkeypatch.setattr(torchvision().datasets.CIFAR10, "url", f"{address}/{archive.name}")
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", f"{address}/{archive.name}")
     monkeypatch.setattr(
-        torchvision().datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest()
+        torchvision.datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest()
     )
     images = open_cifar10(tmp_path / "new", "test", download=True)
     assert images.labels.tolist() == truth["test"][1]
 
 
 def test_failed_download_is_clear(tmp_path, monkeypatch):
-    monkeypatch.setattr(torchvision().datasets.CIFAR10, "url", "file:///absent/cifar.tar.gz")
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", "file:///absent/cifar.tar.gz")
     with pytest.raises(EvoscopeError, match="incomplete or damaged"):
         open_cifar10(tmp_path, "train", download=True)
 

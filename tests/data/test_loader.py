@@ -125,9 +125,9 @@ def test_normalisation_is_bit_for_bit_torchvisions():
     images = noise_set(4)
     batch = next(Loader(images, PREP, batch_size=4).ordered())
     for row in range(4):
-        tensor = torchvision().transforms.functional.to_tensor(images.read(row, 6))
+        tensor = torchvision.transforms.functional.to_tensor(images.read(row, 6))
         assert torch.equal(
-            batch.pixels[row], torchvision().transforms.functional.normalize(tensor, PREP.mean, PREP.std)
+            batch.pixels[row], torchvision.transforms.functional.normalize(tensor, PREP.mean, PREP.std)
         )
 
 

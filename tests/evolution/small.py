@@ -13,7 +13,7 @@ from evoscope.models.network import ModelSpec, Network, Preprocessing
 from evoscope.models.zoo import build
 from evoscope.torchvision_compat import torchvision
 
-BasicBlock, ResNet = torchvision().models.resnet.BasicBlock, torchvision().models.ResNet
+BasicBlock, ResNet = torchvision.models.resnet.BasicBlock, torchvision.models.ResNet
 
 CLASSES = 7
 CONVNEXT = ModelSpec("convnext_tiny", width=1 / 8, depths=(1, 1, 2, 1), pixels=32, layer_scale=1.0)

@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from experiments.stages.training import training
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -15,7 +16,6 @@ from experiments.context import Context, content_key
 from experiments.runs import selected_runs
 from experiments.schema import Config, register
 from experiments.stages.space import space_protocol
-from experiments.stages.training import training
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

@@ -5,16 +5,16 @@ import json
 from pathlib import Path
 
 import pytest
+from experiments.asked import Asked, NotAsked
+from experiments.parts import composed, names
+from experiments.registry import CONF
+from experiments.status import Status
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from experiments.asked import Asked, NotAsked
 from experiments.context import Context
-from experiments.parts import composed, names
-from experiments.registry import CONF
 from experiments.schema import register
-from experiments.status import Status
-from results import manifest
+from results import registry
 
 
 class Planned(Asked):
@@ -46,10 +46,10 @@ def plans(tmp_path, shared_store):
 
 
 def test_plans_draw_the_manifest_and_nothing_else(plans):
-    assert {name for plan in plans for name in plan.drawn} == set(manifest.BY_ID)
+    assert {name for plan in plans for name in plan.drawn} == set(registry.entries())
     for plan in plans:
         for name in plan.drawn:
-            assert set(manifest.entry(name).reads) <= set(plan.exhibits)
+            assert set(registry.entry(name).reads) <= set(plan.exhibits)
 
 
 @pytest.mark.slow
@@ -57,7 +57,7 @@ def test_all_results_leave_the_files_of_the_manifest_and_nothing_else(run_py, tm
     done = run_py("experiment=results", "scale=smoke")
     assert done.returncode == 0, done.stderr
     (status,) = tmp_path.rglob("status.json")
-    promised = {name for entry in manifest.ENTRIES for name in entry.outputs}
+    promised = {name for entry in registry.entries().values() for name in entry.outputs}
     told = {Path(path).name for path in json.loads(status.read_text())["outputs"]}
     left = {path.name for pattern in ("fig_*", "table_*") for path in status.parent.glob(pattern)}
     assert left == promised

@@ -1,19 +1,19 @@
 """Jobs made of other experiments: what is asked for, what is drawn again, and what is left alone."""
 
 import pytest
+from experiments.asked import Asked, NotAsked
+from experiments.plan import Plan
 
 from evoscope.errors import EvoscopeError
 from evoscope.store import Node, Stage
-from experiments.asked import Asked, NotAsked
-from experiments.plan import Plan
-from results import manifest
+from results import registry
 
 SMALL = ("experiment=results", "scale=smoke", "only=[fig_training,table_training]")
 
 
 def plan(*ids):
     stage = Stage("made_up", version=1)
-    reads = {name for each in ids for name in manifest.entry(each).reads} | {"spare"}
+    reads = {name for each in ids for name in registry.entry(each).reads} | {"spare"}
     nodes = {name: Node(stage, {"name": name}, {}, lambda *_: None, seed=0) for name in sorted(reads)}
     return Plan(nodes, ids)
 

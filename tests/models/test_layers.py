@@ -65,7 +65,7 @@ def test_vgg_layers_are_its_rectified_convolutions():
 )
 def test_other_architectures_use_their_blocks(name, classes):
     with torch.device("meta"):
-        module = torchvision().models.get_model(name)
+        module = torchvision.models.get_model(name)
     names = default_layers(module)
     assert {type(module.get_submodule(each)).__name__ for each in names} == classes
     assert names == default_layers(module, "released")

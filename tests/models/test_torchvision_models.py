@@ -14,7 +14,7 @@ CLASSES = [7, 999, 0]
 def saved(name, folder):
     """A network of a thousand classes that nobody trained, and the file of its weights."""
     torch.manual_seed(3)
-    module = torchvision().models.get_model(name, weights=None).eval()
+    module = torchvision.models.get_model(name, weights=None).eval()
     path = folder / f"{name}.pt"
     torch.save(module.state_dict(), path)
     return module, str(path)

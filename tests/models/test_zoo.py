@@ -32,8 +32,8 @@ def same_state(left: nn.Module, right: nn.Module) -> bool:
 @pytest.mark.parametrize("spec", LAPTOP, ids=lambda spec: spec.name)
 def test_every_width_is_torchvisions_own_class_and_classifies(spec):
     network = build(spec, n_classes=7, seed=3)
-    full = {"vgg": torchvision().models.VGG, "inc": torchvision().models.Inception3}
-    full |= {"con": torchvision().models.ConvNeXt, "res": torchvision().models.ResNet}
+    full = {"vgg": torchvision.models.VGG, "inc": torchvision.models.Inception3}
+    full |= {"con": torchvision.models.ConvNeXt, "res": torchvision.models.ResNet}
     assert type(network.module) is full[spec.name[:3]]
     assert not network.module.training
     logits = network.module(torch.randn(2, 3, spec.pixels, spec.pixels))
@@ -56,7 +56,7 @@ def test_every_width_is_torchvisions_own_class_and_classifies(spec):
 def test_at_full_width_names_and_shapes_are_those_of_torchvision(name, extra):
     ours = in_meta(ModelSpec(name, pixels=299)).state_dict()
     with torch.device("meta"):
-        theirs = torchvision().models.get_model(name, num_classes=1000, **extra).state_dict()
+        theirs = torchvision.models.get_model(name, num_classes=1000, **extra).state_dict()
     assert {key: value.shape for key, value in ours.items()} == {k: v.shape for k, v in theirs.items()}
 
 
@@ -67,7 +67,7 @@ def test_at_full_width_a_seed_gives_torchvisions_own_network(name):
     ours = build_module(ModelSpec(name, pixels=64), 5, seed=11).eval()
     with torch.random.fork_rng():
         torch.manual_seed(derive(11, "start"))
-        theirs = torchvision().models.get_model(name, num_classes=5).eval()
+        theirs = torchvision.models.get_model(name, num_classes=5).eval()
     images = torch.randn(2, 3, 64, 64)
     assert same_state(ours, theirs)
     assert torch.equal(ours(images), theirs(images))
@@ -182,7 +182,7 @@ def test_what_an_architecture_lacks_is_an_error(spec, words):
 def test_weights_may_be_a_file_and_auxiliary_heads_in_it_are_ignored(tmp_path):
     spec = ModelSpec("inception_v3", pixels=75, width=1.0)
     with torch.device("meta"):
-        donor = torchvision().models.inception_v3(weights=None, init_weights=True, num_classes=3)
+        donor = torchvision.models.inception_v3(weights=None, init_weights=True, num_classes=3)
     state = {name: torch.zeros_like(value, device="cpu") for name, value in donor.state_dict().items()}
     state["fc.bias"] = torch.tensor([1.0, 2.0, 3.0])
     assert any(name.startswith("AuxLogits.") for name in state)
@@ -194,8 +194,8 @@ def test_weights_may_be_a_file_and_auxiliary_heads_in_it_are_ignored(tmp_path):
 
 def test_published_weights_load_into_the_unchanged_model(monkeypatch):
     """The download is replaced by torchvision's own random network; the rest is the real path."""
-    weights = torchvision().models.get_model_weights("squeezenet1_1").IMAGENET1K_V1
-    donor = torchvision().models.squeezenet1_1()
+    weights = torchvision.models.get_model_weights("squeezenet1_1").IMAGENET1K_V1
+    donor = torchvision.models.squeezenet1_1()
     monkeypatch.setattr(type(weights), "get_state_dict", lambda self, **options: donor.state_dict())
     network = build(ModelSpec("squeezenet1_1", weights="IMAGENET1K_V1"), n_classes=5, seed=0)
     assert same_state(network.module, donor)
@@ -203,7 +203,7 @@ def test_published_weights_load_into_the_unchanged_model(monkeypatch):
 
 
 def test_weights_that_cannot_be_fetched_say_where_to_put_them(monkeypatch):
-    weights = torchvision().models.get_model_weights("squeezenet1_1").IMAGENET1K_V1
+    weights = torchvision.models.get_model_weights("squeezenet1_1").IMAGENET1K_V1
 
     def offline(self, **options):
         raise OSError("no network")
@@ -229,7 +229,7 @@ def test_full_vgg16_equals_torchvisions_under_the_same_seed():
     ours = build_module(ModelSpec("vgg16"), 1000, seed=2).eval()
     with torch.random.fork_rng():
         torch.manual_seed(derive(2, "start"))
-        theirs = torchvision().models.vgg16().eval()
+        theirs = torchvision.models.vgg16().eval()
     assert same_state(ours, theirs)
 
 

@@ -18,8 +18,8 @@ from evoscope.figure_data import (
     SceneSheet,
     TrainingCurves,
 )
-from results import manifest
-from results.about import About
+from results import registry
+from results.registry import About
 from tests.results.concept_maker import CLASSES, ConceptMaker
 from tests.results.evolution_maker import EvolutionMaker
 from tests.results.outlier_maker import outlier_exhibits
@@ -442,7 +442,7 @@ def about():
 @pytest.fixture(scope="session")
 def everything(exhibits, about, tmp_path_factory):
     """Every result, drawn once: file by file name."""
-    paths = manifest.draw(list(manifest.BY_ID), exhibits, about, tmp_path_factory.mktemp("results"))
+    paths = registry.draw(list(registry.entries()), exhibits, about, tmp_path_factory.mktemp("results"))
     return {path.name: path for path in paths}
 
 

@@ -7,7 +7,8 @@ import pytest
 from matplotlib.text import Text
 
 from evoscope.viz import use_style
-from results import fig_concept_evolution, table_concept_evolution
+from results import concept_evolution
+from results.registry import entry
 from tests.results.evolution_maker import NEVER, EvolutionMaker
 
 LONG = "a_rather_long_name_of_my_own_network_run_7"
@@ -27,7 +28,7 @@ def make(exhibits):
 
 def figure_of(exhibits, about):
     with use_style():
-        return fig_concept_evolution.figure(exhibits, about)
+        return concept_evolution.concept_evolution_figure(exhibits, about)
 
 
 def written(figure):
@@ -51,14 +52,14 @@ def test_a_block_has_three_panels_and_a_board_per_shown_concept_and_epoch(make, 
     figure = figure_of(found, about)
     assert len(figure.axes) == 3 + 4 * 4
     assert all(len(axes.images) == 1 for axes in figure.axes[3:])
-    assert "Boards of" not in fig_concept_evolution.words(found, about)
+    assert "Boards of" not in concept_evolution.concept_evolution_words(found, about)
 
 
 def test_many_epochs_are_thinned_and_the_caption_says_so(make, about, collisions):
     many = make(epochs=tuple(range(-1, 12)))
     figure = figure_of(many, about)
-    assert len(figure.axes) == 3 + 4 * fig_concept_evolution.EPOCHS
-    assert "Boards of 5 of 13 epochs" in fig_concept_evolution.words(many, about)
+    assert len(figure.axes) == 3 + 4 * concept_evolution.EPOCHS
+    assert "Boards of 5 of 13 epochs" in concept_evolution.concept_evolution_words(many, about)
     assert collisions(figure) == []
 
 
@@ -129,7 +130,7 @@ def test_no_run_at_all(make, about):
 def test_table_counts_what_the_exhibit_says(make, about, tmp_path):
     found = make(runs=("vgg16", "convnext"))
     steps = found["concept_evolution"].steps
-    page = table_concept_evolution.draw(found, about, tmp_path)[1].read_text()
+    page = entry("table_concept_evolution").draw(found, about, tmp_path)[1].read_text()
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"
     ]
@@ -147,4 +148,4 @@ def test_table_counts_what_the_exhibit_says(make, about, tmp_path):
 
 def test_half_that_never_comes(make):
     summary = make()["concept_evolution"].summary.assign(settled=0.2)
-    assert table_concept_evolution.first_reached(summary, "settled") == "never"
+    assert concept_evolution.first_reached(summary, "settled") == "never"

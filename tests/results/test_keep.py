@@ -10,8 +10,7 @@ import pytest
 
 from evoscope.errors import EvoscopeError
 from results import keep as keep_module
-from results import manifest
-from results.fresh import RECORD
+from results import registry
 from results.keep import (
     DOCUMENT,
     HEAD,
@@ -28,6 +27,7 @@ from results.keep import (
 )
 from results.ledger.claim import collect, verdict
 from results.ledger.write import CLAIMS
+from results.registry import RECORD
 from results.report import galleries
 
 DRAWN = ("fig_training", "table_reversal", "table_training", "table_metrics")
@@ -37,7 +37,7 @@ ROW = re.compile(r"^\| (\w+) \| `(\w+)` \| (.+?) \| `(.+?)` \| ", re.MULTILINE)
 @pytest.fixture(scope="module")
 def folder(exhibits, about, tmp_path_factory):
     to = tmp_path_factory.mktemp("drawn")
-    manifest.draw(DRAWN, exhibits, about, to)
+    registry.draw(DRAWN, exhibits, about, to)
     return to
 
 
@@ -107,26 +107,26 @@ def test_the_command_line_keeps_and_documents(folder, tmp_path, capsys, monkeypa
 def test_the_committed_document_is_of_the_present_results():
     text = DOCUMENT.read_text()
     found = {name: (paper, shows, line) for paper, name, shows, line in ROW.findall(text)}
-    wanted = {each.id: (each.paper, each.shows, command(each)) for each in manifest.ENTRIES}
+    wanted = {each.id: (each.paper, each.shows, command(each)) for each in registry.entries().values()}
     assert found == wanted, "write it again: python -m results.keep repro"
     assert text.startswith(HEAD)
 
 
 def test_a_document_without_results_or_jobs_still_names_every_command(tmp_path):
     text = document(tmp_path, [tmp_path])
-    assert len(ROW.findall(text)) == len(manifest.ENTRIES)
-    assert text.count(f"| {SEE} | – |") == len(manifest.ENTRIES)
+    assert len(ROW.findall(text)) == len(registry.entries().values())
+    assert text.count(f"| {SEE} | – |") == len(registry.entries().values())
 
 
 def test_every_claim_that_is_tested_leads_to_a_result():
-    reached = {claim.id for entry in manifest.ENTRIES for claim in claims_of(entry)}
+    reached = {claim.id for entry in registry.entries().values() for claim in claims_of(entry)}
     assert reached == {claim.id for claim in CLAIMS if not claim.untested}
-    assert all(tables_read(claim) <= set(manifest.BY_ID) for claim in CLAIMS)
+    assert all(tables_read(claim) <= set(registry.entries()) for claim in CLAIMS)
 
 
 @pytest.mark.parametrize("name", ["table_reversal", "fig_reversal", "table_training", "fig_metrics"])
 def test_numbers_are_those_of_the_ledger(name, evidence):
-    text = measured(manifest.entry(name), evidence)
+    text = measured(registry.entry(name), evidence)
     claims = {claim.id: claim for claim in CLAIMS}
     parts = re.findall(r"(\w+) ([a-z ]+) \((\d+) of (\d+)\)", text)
     assert parts
@@ -134,7 +134,7 @@ def test_numbers_are_those_of_the_ledger(name, evidence):
         checks = [each for each in claims[claim].checks(evidence, "corrected") if each.value == each.value]
         assert (len(checks), sum(each.passes for each in checks)) == (int(count), int(passed))
         assert verdict(checks).value == word
-    assert measured(manifest.entry("fig_scenes"), evidence) == SEE
+    assert measured(registry.entry("fig_scenes"), evidence) == SEE
 
 
 def job(folder, name, **changes):
@@ -153,6 +153,6 @@ def test_time_is_that_of_the_plain_call_that_computed_most(tmp_path):
     job(tmp_path, f"{stem}-5", computed=9, task="results")
     job(tmp_path, "cifar10-laptop-corrected-6", computed=9)
     known = jobs([tmp_path])
-    assert duration(manifest.entry("fig_scenes"), known) == "20 s (2 of 3 stages)"
-    assert duration(manifest.entry("fig_scenes"), known[:1]) == "3 min (1 of 2 stages)"
-    assert duration(manifest.entry("fig_metrics"), known) == "–"
+    assert duration(registry.entry("fig_scenes"), known) == "20 s (2 of 3 stages)"
+    assert duration(registry.entry("fig_scenes"), known[:1]) == "3 min (1 of 2 stages)"
+    assert duration(registry.entry("fig_metrics"), known) == "–"

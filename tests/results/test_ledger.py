@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results import manifest
+from results import registry
 from results.ledger.claim import Check, Verdict, collect, summary, verdict
 from results.ledger.write import CLAIMS, all_checks, ledger, write_ledger
 from results.reference import published_reversal
@@ -24,9 +24,9 @@ BINS = ("bin1", "bin2", "bin3", "bin4")
 def folder(exhibits, about, tmp_path_factory):
     """Every table that there are made-up exhibits for."""
     to = tmp_path_factory.mktemp("tables")
-    ids = [entry.id for entry in manifest.ENTRIES if entry.endings == manifest.TABLE]
-    ids = [name for name in ids if set(manifest.entry(name).reads) <= set(exhibits)]
-    manifest.draw(ids, exhibits, about, to)
+    ids = [entry.id for entry in registry.entries().values() if entry.endings == registry.TABLE]
+    ids = [name for name in ids if set(registry.entry(name).reads) <= set(exhibits)]
+    registry.draw(ids, exhibits, about, to)
     return to
 
 

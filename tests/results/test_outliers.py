@@ -6,12 +6,12 @@ import pytest
 from matplotlib.text import Text
 
 from evoscope.viz import use_style
-from results import fig_outlier_boards, fig_outliers, fig_stamp_accuracy, table_outliers, table_stamp_accuracy
-from results.outliers import beaten
+from results import outliers
 from results.reference import published_stamps
+from results.registry import entry
 from tests.results.outlier_maker import CASES, outlier_exhibits
 
-FIGURES = (fig_outliers, fig_outlier_boards, fig_stamp_accuracy)
+FIGURES = ("fig_outliers", "fig_outlier_boards", "fig_stamp_accuracy")
 LONG = ("American Staffordshire terrier or a breed that costs $5 or $6", "church")
 ALL = tuple(("stamp", p) for p in published_stamps()["p"])
 VARIANTS = {
@@ -22,33 +22,33 @@ VARIANTS = {
 }
 
 
-def drawn(module, exhibits, about):
+def drawn(result, exhibits, about):
     with use_style():
-        return module.figure(exhibits, about)
+        return entry(result).picture(exhibits, about)
 
 
 def written(figure):
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
-@pytest.mark.parametrize("module", FIGURES, ids=lambda module: module.ID)
+@pytest.mark.parametrize("result", FIGURES)
 @pytest.mark.parametrize("how", VARIANTS.values(), ids=VARIANTS)
-def test_texts_do_not_collide(module, how, about, collisions):
+def test_texts_do_not_collide(result, how, about, collisions):
     exhibits = outlier_exhibits(np.random.default_rng(1), **how)
-    assert collisions(drawn(module, exhibits, about)) == []
-    assert module.words(exhibits, about)
+    assert collisions(drawn(result, exhibits, about)) == []
+    assert entry(result).words(exhibits, about)
 
 
 def test_what_has_no_outliers_says_so(about):
     exhibits = outlier_exhibits(np.random.default_rng(1), cases=(("stamp", 0.0),))
-    assert written(drawn(fig_outliers, exhibits, about)).count("no outliers to find") == 3
-    assert "nothing to find: stamps, p = 0." in fig_outliers.words(exhibits, about)
-    assert "there were no outliers to find" in written(drawn(fig_outlier_boards, exhibits, about))
+    assert written(drawn("fig_outliers", exhibits, about)).count("no outliers to find") == 3
+    assert "nothing to find: stamps, p = 0." in outliers.outliers_words(exhibits, about)
+    assert "there were no outliers to find" in written(drawn("fig_outlier_boards", exhibits, about))
 
 
 def test_red_frames_are_the_truth(about):
     exhibits = outlier_exhibits(np.random.default_rng(1))
-    figure = drawn(fig_outlier_boards, exhibits, about)
+    figure = drawn("fig_outlier_boards", exhibits, about)
     red = sum(
         frame.get_edgecolor()[0] > 0.8 and frame.get_edgecolor()[1] < 0.5
         for axes in figure.axes
@@ -59,7 +59,7 @@ def test_red_frames_are_the_truth(about):
 
 def test_published_values_stand_beside_their_own_p(about):
     exhibits = outlier_exhibits(np.random.default_rng(1), cases=(("stamp", 0.1), ("stamp", 0.3)))
-    (axes,) = drawn(fig_stamp_accuracy, exhibits, about).axes
+    (axes,) = drawn("fig_stamp_accuracy", exhibits, about).axes
     marks = [line.get_ydata() for line in axes.lines if line.get_marker() == "D"]
     assert [list(np.round(each, 2)) for each in marks] == [[94.75], [59.8]]
 
@@ -73,23 +73,23 @@ def test_beaten_counts_only_intervals_above_zero():
             "high": [0.2, 0.3, -0.1, np.nan],
         }
     )
-    sentence = beaten(rows.assign(beats=rows["low"] > 0))
+    sentence = outliers.beaten(rows.assign(beats=rows["low"] > 0))
     assert "1 of 3 (AUROC)" in sentence
     assert sentence.endswith("in 1 of 3.")
-    assert "could be compared" in beaten(rows.iloc[3:].assign(beats=False))
+    assert "could be compared" in outliers.beaten(rows.iloc[3:].assign(beats=False))
 
 
 def test_tables_hold_every_seed_and_show_the_mean(about, tmp_path):
     exhibits = outlier_exhibits(np.random.default_rng(1))
-    csv, page = table_outliers.draw(exhibits, about, tmp_path)
+    csv, page = entry("table_outliers").draw(exhibits, about, tmp_path)
     assert len(pd.read_csv(csv)) == len(exhibits["outliers"])
     text = page.read_text()
     assert "| stamps, p = 0.1 | concepts (SVD), deviation |" in text
     assert text.count("no outliers among the samples") == 9
-    beats = table_outliers.by_pair(exhibits["outlier_differences"].query("seed == 'all'"))["beats"]
+    beats = outliers.by_pair(exhibits["outlier_differences"].query("seed == 'all'"))["beats"]
     assert (beats == "no").sum() == len(beats) / 2
     assert len(beats) == 8 * (len(CASES) - 1)
-    text = table_stamp_accuracy.draw(exhibits, about, tmp_path)[1].read_text()
+    text = entry("table_stamp_accuracy").draw(exhibits, about, tmp_path)[1].read_text()
     assert "0.948 | " in text
     assert "| 5 % of the labels wrong | – | – |" in text
 
@@ -100,10 +100,10 @@ def test_tables_of_nothing(about, tmp_path):
         for name, each in outlier_exhibits(np.random.default_rng(1)).items()
         if name != "outlier_boards"
     }
-    for module in (table_outliers, table_stamp_accuracy):
-        assert all(path.exists() for path in module.draw(exhibits, about, tmp_path))
-    assert "no score was judged" in written(drawn(fig_outliers, exhibits, about))
-    assert "no stamped images were judged" in written(drawn(fig_stamp_accuracy, exhibits, about))
+    for result in ("table_outliers", "table_stamp_accuracy"):
+        assert all(path.exists() for path in entry(result).draw(exhibits, about, tmp_path))
+    assert "no score was judged" in written(drawn("fig_outliers", exhibits, about))
+    assert "no stamped images were judged" in written(drawn("fig_stamp_accuracy", exhibits, about))
 
 
 def test_published_accuracies_are_shares():

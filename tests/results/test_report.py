@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from results import manifest
+from results import registry
 from results import report as report_module
 from results.report import digest_of, rendered, write_report
 
@@ -38,7 +38,7 @@ DRAWN = ("fig_training", "fig_metrics", "table_reversal", "table_training", "tab
 @pytest.fixture(scope="module")
 def folder(exhibits, about, tmp_path_factory):
     to = tmp_path_factory.mktemp("drawn")
-    manifest.draw(DRAWN, exhibits, about, to)
+    registry.draw(DRAWN, exhibits, about, to)
     return to
 
 

@@ -6,14 +6,14 @@ import pytest
 from matplotlib.text import Text
 
 from evoscope.viz import use_style
-from results import fig_studies, table_studies
+from results import studies
 
 
 @pytest.fixture
 def written():
     def texts(sheet, about):
         with use_style():
-            figure = fig_studies.figure({"study_sheet": sheet}, about)
+            figure = studies.studies_figure({"study_sheet": sheet}, about)
         return figure, [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
     return texts
@@ -41,7 +41,7 @@ def test_long_questions_and_options_are_cut(exhibits, about, written, collisions
 
 
 def test_the_table_has_dashes_where_nothing_can_be_right(exhibits):
-    shown = table_studies.lines(exhibits["studies"])
+    shown = studies.readable(exhibits["studies"])
     assert shown["participants needed"].tolist() == ["21", "–", "–"]
     assert shown["power with 40"].tolist() == ["0.91", "–", "0.20"]
     assert shown["chance"].tolist() == ["0.167", "–", "0.200"]

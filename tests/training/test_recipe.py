@@ -66,7 +66,7 @@ def test_optimizers_follow_their_definition_at_a_constant_rate(optimizer, decay)
 def test_precision_is_decided_by_family_and_device(monkeypatch, able):
     monkeypatch.setattr(recipes, "cpu_has_bf16", lambda: able)
     with torch.device("meta"):
-        vgg = torchvision().models.VGG(nn.Identity(), num_classes=2, init_weights=False)
+        vgg = torchvision.models.VGG(nn.Identity(), num_classes=2, init_weights=False)
     other = nn.Linear(2, 2)
     assert use_bf16(TrainingRecipe("x"), vgg, CPU) is able
     assert not use_bf16(TrainingRecipe("x"), other, CPU)

@@ -71,7 +71,8 @@ def test_readers_own_settings_do_not_reach_the_figure():
 
 def test_importing_and_saving_needs_no_pyplot(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from evoscope.viz import Sheet, save_figure; import results.manifest\n"
+        "import sys; from pathlib import Path; from evoscope.viz import Sheet, save_figure; import results.registry\n"
+        "results.registry.entries()\n"
         "save_figure(Sheet(1, 1).figure, Path(sys.argv[1]), 'a', 'b', {})\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )

@@ -166,7 +166,7 @@ def _download_imagenette(root: Path) -> None:
 
     try:
         root.mkdir(parents=True, exist_ok=True)
-        torchvision().datasets.Imagenette(root, size="160px", download=True)
+        torchvision.datasets.Imagenette(root, size="160px", download=True)
     except (OSError, RuntimeError) as error:
         raise EvoscopeError(
             f"Imagenette could not be downloaded into {root} ({error})",
@@ -178,7 +178,7 @@ def _unpack_imagenet(root: Path, split: str) -> None:
     from evoscope.torchvision_compat import torchvision
 
     try:
-        torchvision().datasets.ImageNet(root, split=split)
+        torchvision.datasets.ImageNet(root, split=split)
     except (OSError, RuntimeError) as error:
         raise EvoscopeError(
             f"ImageNet's archives in {root} could not be unpacked ({error})",
@@ -256,7 +256,7 @@ def _open_official(folder: Path, split: str, download: bool) -> ImageSet:
     # These files are pickles. torchvision compares the md5 of every one with the published values before it
     # unpickles any, so only the authors' own bytes are ever unpickled.
     try:
-        data: Any = torchvision().datasets.CIFAR10(folder, train=split == "train", download=download)
+        data: Any = torchvision.datasets.CIFAR10(folder, train=split == "train", download=download)
     except (OSError, RuntimeError) as error:
         raise EvoscopeError(
             f"CIFAR-10 in {folder} is incomplete or damaged ({error})",

@@ -46,9 +46,9 @@ def build_vgg(spec: ModelSpec, n_classes: int) -> nn.Module:
     The average pool before the classifier is the identity at the chosen size, as it is at 224 pixels.
     """
     dropout = 0.5 if spec.dropout is None else spec.dropout
-    features = torchvision().models.vgg.make_layers(_widths(spec), batch_norm=spec.name.endswith("_bn"))
+    features = torchvision.models.vgg.make_layers(_widths(spec), batch_norm=spec.name.endswith("_bn"))
     with torch.device("meta"):  # its own classifier, which is replaced, costs neither memory nor time
-        module: nn.Module = torchvision().models.VGG(features, num_classes=1, dropout=dropout, **spec.kwargs)
+        module: nn.Module = torchvision.models.VGG(features, num_classes=1, dropout=dropout, **spec.kwargs)
     grid = final_grid(spec.pixels)
     module.avgpool = nn.AdaptiveAvgPool2d((grid, grid))
     module.classifier = _classifier(spec.width, grid, n_classes, dropout)
@@ -56,7 +56,7 @@ def build_vgg(spec: ModelSpec, n_classes: int) -> nn.Module:
 
 
 def _widths(spec: ModelSpec) -> list[str | int]:
-    full = torchvision().models.vgg.cfgs[CONFIGURATIONS[spec.name.removesuffix("_bn")]]
+    full = torchvision.models.vgg.cfgs[CONFIGURATIONS[spec.name.removesuffix("_bn")]]
     return [step if step == "M" else scaled(int(step), spec.width) for step in full]
 
 
@@ -94,7 +94,7 @@ def build_inception(spec: ModelSpec, n_classes: int) -> nn.Module:
     """
     check_width(spec.width)
     options = {} if spec.dropout is None else {"dropout": spec.dropout}
-    module: nn.Module = torchvision().models.Inception3(
+    module: nn.Module = torchvision.models.Inception3(
         num_classes=1,
         aux_logits=False,
         init_weights=True,
@@ -117,7 +117,7 @@ def check_width(width: float) -> None:
 
 
 def _blocks(width: float) -> list[Callable[..., nn.Module]]:
-    library = torchvision().models.inception
+    library = torchvision.models.inception
     convolution = partial(_convolution, width)
     mixed = (
         library.InceptionA,
@@ -133,7 +133,7 @@ def _blocks(width: float) -> list[Callable[..., nn.Module]]:
 def _convolution(width: float, in_channels: int, out_channels: int, **options: Any) -> nn.Module:
     """Torchvision's BasicConv2d with scaled channels; the three colours of an image are not scaled."""
     inputs = 3 if in_channels == 3 else scaled(in_channels, width)
-    block: nn.Module = torchvision().models.inception.BasicConv2d(
+    block: nn.Module = torchvision.models.inception.BasicConv2d(
         inputs, scaled(out_channels, width), **options
     )
     return block
@@ -163,7 +163,7 @@ def build_convnext(spec: ModelSpec, n_classes: int) -> nn.Module:
     options = {"stochastic_depth_prob": variant.stochastic_depth, **spec.kwargs}
     if spec.layer_scale is not None:
         options["layer_scale"] = spec.layer_scale
-    module: nn.Module = torchvision().models.ConvNeXt(channels, num_classes=n_classes, **options)
+    module: nn.Module = torchvision.models.ConvNeXt(channels, num_classes=n_classes, **options)
     return module
 
 
@@ -176,7 +176,7 @@ def check_depths(depths: tuple[int, ...] | None) -> None:
 
 
 def _channels(first: int, depths: tuple[int, ...]) -> list[object]:
-    setting = torchvision().models.convnext.CNBlockConfig
+    setting = torchvision.models.convnext.CNBlockConfig
     widths = [first * 2**stage for stage in range(len(depths))]
     outputs = [*widths[1:], None]
     return [setting(*stage) for stage in zip(widths, outputs, depths, strict=True)]

@@ -142,7 +142,7 @@ def default_layers(module: nn.Module, listing: Listing = "once") -> tuple[str, .
     ------
     EvoscopeError : when the module has neither known blocks nor convolutions.
     """
-    models = torchvision().models
+    models = torchvision.models
     if isinstance(module, models.VGG):
         return _vgg(module, listing)
     if isinstance(module, models.Inception3):

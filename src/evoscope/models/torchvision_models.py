@@ -22,7 +22,7 @@ WIDTH_MULTIPLIER = ("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")
 
 def known_models() -> list[str]:
     """Names of torchvision's classifiers."""
-    return list(torchvision().models.list_models(module=torchvision().models))
+    return list(torchvision.models.list_models(module=torchvision.models))
 
 
 def check_name(name: str) -> None:
@@ -41,7 +41,7 @@ def minimum_pixels(name: str) -> int:
     """
     if name.startswith(TRANSFORMERS):
         return 1
-    weights = torchvision().models.get_model_weights(name)
+    weights = torchvision.models.get_model_weights(name)
     return max(next(iter(weights)).meta["min_size"]) if len(weights) else 1
 
 
@@ -58,7 +58,7 @@ def build_any(spec: ModelSpec, n_classes: int) -> nn.Module:
 def construct(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     """Call torchvision's constructor, turning arguments it does not know into a clear error."""
     try:
-        module: nn.Module = torchvision().models.get_model(name, **arguments)
+        module: nn.Module = torchvision.models.get_model(name, **arguments)
     except TypeError as error:
         raise EvoscopeError(
             f"torchvision's {name!r} refuses its arguments ({error})",
@@ -119,7 +119,7 @@ def find_weights(spec: ModelSpec) -> Any:
         raise EvoscopeError(
             f"published weights fit only the published {spec.name!r}", "set model.width=1 and no model.depths"
         )
-    known = torchvision().models.get_model_weights(spec.name)
+    known = torchvision.models.get_model_weights(spec.name)
     if spec.weights not in known.__members__:
         raise EvoscopeError(
             f"{spec.name!r} has no weights {spec.weights!r}, and no such file exists",

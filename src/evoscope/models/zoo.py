@@ -32,7 +32,6 @@ from evoscope.models.torchvision_models import (
     minimum_pixels,
 )
 from evoscope.seeds import derive
-from evoscope.torchvision_compat import torchvision
 
 CLASS_ARGUMENTS = ("n_classes", "num_classes")
 
@@ -84,7 +83,6 @@ def find_function(factory: str, key: str = "model.factory") -> Callable[..., Any
 
 def _import(place: str, asked: str) -> ModuleType:
     try:
-        torchvision()  # most such modules import it, which works on every pair of torch and torchvision only after this
         return importlib.import_module(place)
     except ModuleNotFoundError as error:
         raise EvoscopeError(

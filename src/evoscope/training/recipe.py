@@ -74,7 +74,7 @@ def use_bf16(recipe: TrainingRecipe, module: nn.Module, device: torch.device) ->
         return recipe.precision == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and isinstance(module, torchvision().models.VGG) and cpu_has_bf16()
+    return device.type == "cpu" and isinstance(module, torchvision.models.VGG) and cpu_has_bf16()
 
 
 def cpu_has_bf16() -> bool:

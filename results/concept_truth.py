@@ -1,0 +1,206 @@
+"""How methods fare where the concepts are known: recovery, distinctness and localisation, beside chance."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from evoscope.viz import Sheet, colour_of, interval_rows, label_of, remark
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import NORMAL, QUIET, SMALL
+from results.page_style import (
+    HEADING,
+    LAYER,
+    caption,
+    doubles,
+    layer_heading,
+    layers_of,
+    markdown,
+    method_name,
+    methods_of,
+    rows_of,
+    runs_of,
+    with_interval,
+)
+from results.registry import About, Exhibits, Written, figure, table
+
+# --- figure: concept truth -------------------------------------------------------------------------------------------
+
+COLUMNS = (*LAYER, "method", "metric", "value", "low", "high", "null", "concepts")
+METRICS = {
+    "recovery auc": "recovery, AUC",
+    "matched correlation": "matched correlation",
+    "distinctness": "distinctness",
+    "pointing": "pointing game",
+    "iou": "IoU with masks",
+}
+UNKNOWN = "no true concept is known for these images"
+INTERVAL = "95 %, bootstrap over the concepts (distinctness: over the directions that tell one best)"
+CHANCE = (
+    "as many random orthonormal directions; of pointing and IoU, a random place. Missing where not known."
+)
+MEANING = (
+    "Ways to find directions in the same features, against the concepts that the scenes were drawn from. Recovery: AUC "
+    "with which the best direction tells whether a concept is in an image, chosen on some images and judged on others. "
+    "Matched correlation: the same when every concept must have a direction of its own. Distinctness: by how much a "
+    "direction tells its best concept better than its second best. Pointing game: how often the peak of the concept "
+    "map lies on the concept's mask; IoU: overlap of the segment with it; both are bounded by the layer's grid. A "
+    "method with more directions has more chances to be chosen; probes are given the labels and show what a linear "
+    "direction can reach, not what the others should."
+)
+# Inches.
+LEFT, BETWEEN, TITLES, ROW, AXIS, KEY = 0.98, 0.16, 0.17, 0.155, 0.28, 0.2
+
+
+def concept_truth_words(exhibits: Exhibits, about: About) -> str:
+    """Caption of the figure, without its title."""
+    rows = rows_of(exhibits, "concept_truth", COLUMNS)
+    n = f"{concepts_of(rows)} true concepts; {rows['method'].nunique()} methods" if len(rows) else UNKNOWN
+    return caption(
+        f"{MEANING} Upright line: {CHANCE}",
+        about,
+        n=n,
+        runs=runs_of(rows),
+        interval=INTERVAL,
+    )
+
+
+@figure(
+    "fig_concept_truth",
+    title="Ways to find concept vectors, against the true concepts",
+    reads=("concept_truth",),
+    words=concept_truth_words,
+    paper="Evoscope",
+    shows="ways to find concepts against the true ones",
+    place=220,
+)
+def concept_truth_figure(exhibits: Exhibits, about: About) -> Figure:
+    """A block per run and layer, a panel per metric, a row per method."""
+    rows = rows_of(exhibits, "concept_truth", COLUMNS)
+    blocks = list(layers_of(rows))
+    heights = [HEADING + TITLES + ROW * len(methods_of(own)) + AXIS for own in blocks]
+    sheet = Sheet(PAGE, sum(heights) + KEY + 0.1)
+    if not blocks:
+        sheet.text(0.07, 0.1, UNKNOWN, color=QUIET)
+        return sheet.figure
+    top, metrics = 0.05, metrics_of(rows)
+    for own, height in zip(blocks, heights, strict=True):
+        layer_heading(sheet, 0.07, top, own, about, f", {concepts_of(own)} true concepts")
+        _block(sheet, top + HEADING, own, metrics, {name: limits(rows, name) for name in metrics})
+        top += height
+    _key(sheet, top)
+    return sheet.figure
+
+
+def metrics_of(rows: pd.DataFrame) -> list[str]:
+    """Metrics that occur, the known ones first."""
+    found = list(dict.fromkeys(rows["metric"].astype(str)))
+    return [*(name for name in METRICS if name in found), *(name for name in found if name not in METRICS)]
+
+
+def metric_name(metric: str) -> str:
+    """Readable name of a metric."""
+    return METRICS.get(metric, metric)
+
+
+def concepts_of(rows: pd.DataFrame) -> str:
+    """How many true concepts the values are means of: ``23``, or ``20 to 23``."""
+    known = doubles(rows["concepts"])
+    known = np.unique(known[np.isfinite(known)])
+    if not len(known):
+        return "unknown"
+    return f"{known[0]:.0f}" if len(known) == 1 else f"{known[0]:.0f} to {known[-1]:.0f}"
+
+
+def limits(rows: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """Horizontal limits of a metric, the same for every run: all that is drawn, and zero or the chance of an AUC."""
+    own = rows.loc[rows["metric"] == metric, ["value", "low", "high", "null"]].to_numpy(dtype=np.float64)
+    start = 0.5 if metric == "recovery auc" else 0.0
+    if not np.isfinite(own).any():
+        return 0.0, 1.0
+    known = np.concatenate([own[np.isfinite(own)], [start]])
+    low, high = float(known.min()), float(known.max())
+    room = 0.05 * (high - low) or 0.05
+    return low - room, high + room
+
+
+def _block(
+    sheet: Sheet, top: float, rows: pd.DataFrame, metrics: list[str], reach: dict[str, tuple[float, float]]
+) -> None:
+    methods = methods_of(rows)
+    wide = (PAGE - LEFT - 0.1 - BETWEEN * (len(metrics) - 1)) / len(metrics)
+    for place, metric in enumerate(metrics):
+        left = LEFT + place * (wide + BETWEEN)
+        sheet.text(left, top, metric_name(metric), room=wide + 0.1, size=NORMAL, bold=True)
+        axes = sheet.axes(left, top + TITLES, wide, ROW * len(methods))
+        own = rows[rows["metric"] == metric].drop_duplicates("method").set_index("method").reindex(methods)
+        _panel(axes, own, colour_of(str(rows["run"].iloc[0])))
+        axes.set_xlim(*reach[metric])
+        axes.locator_params(axis="x", nbins=3)
+        labels = [method_name(name) if place == 0 else "" for name in methods]
+        axes.set_yticks(range(len(methods)), labels, size=SMALL)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+    value, low, high, null = (doubles(rows[name]) for name in ("value", "low", "high", "null"))
+    unknown = np.full(len(rows), np.nan)
+    interval_rows(axes, value, low, high, [colour] * len(rows), (null, unknown, unknown))
+    if not np.isfinite(value).any():
+        remark(axes, "not measured")
+
+
+def _key(sheet: Sheet, top: float) -> None:
+    sheet.swatch(0.07, top, QUIET, marker="o")
+    sheet.text(0.21, top, "mean over the true concepts, with interval", size=SMALL, color=QUIET)
+    sheet.swatch(2.7, top, QUIET, marker="|").set(markersize=6, mew=1.0)
+    sheet.text(2.84, top, "random directions, or a random place", size=SMALL, color=QUIET)
+
+
+# --- table: concept truth --------------------------------------------------------------------------------------------
+
+
+@table(
+    "table_concept_truth",
+    title="Recovery, distinctness and localisation of true concepts",
+    reads=("concept_truth",),
+    paper="Evoscope",
+    shows="ways to find concepts against the true ones",
+    place=280,
+)
+def concept_truth_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV (every row) and text of the Markdown (a row per method, chance in brackets)."""
+    rows = rows_of(exhibits, "concept_truth", COLUMNS)
+    n = f"{concepts_of(rows)} true concepts" if len(rows) else UNKNOWN
+    above = caption(
+        f"{MEANING} In round brackets: {CHANCE}", about, n=n, runs=runs_of(rows), interval=INTERVAL
+    )
+    return rows, [above, markdown(readable(rows))]
+
+
+def readable(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per run, layer and method, a column per metric."""
+    metrics = metrics_of(rows)
+    lines = []
+    for (run, layer), own in rows.groupby(LAYER, sort=False):
+        for method in methods_of(own):
+            cells = (
+                own[own["method"] == method].drop_duplicates("metric").set_index("metric").reindex(metrics)
+            )
+            values = cells[["value", "low", "high", "null"]].astype(float).itertuples(name=None)
+            head = {"model": label_of(str(run)), "layer": str(layer), "method": method_name(method)}
+            lines.append(head | {metric_name(name): cell(*numbers) for name, *numbers in values})
+    names = ["model", "layer", "method", *map(metric_name, metrics)]
+    return pd.DataFrame(lines, columns=names)
+
+
+def cell(value: float, low: float, high: float, null: float) -> str:
+    """``0.812 [0.790, 0.833] (0.500)``: value, interval, chance."""
+    text = with_interval(value, low, high)
+    return (
+        f"{text} ({with_interval(null, np.nan, np.nan)})"
+        if np.isfinite(null) and np.isfinite(value)
+        else text
+    )

@@ -1,0 +1,250 @@
+"""Coverage: concept purity against how much of the image pool the base model covers, per protocol."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from evoscope.viz import Sheet, colour_of, interval_curve, label_of, remark
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import LARGE, QUIET, SMALL, width_of
+from results.page_style import (
+    PROTOCOLS,
+    caption,
+    doubles,
+    interval_column,
+    markdown,
+    notes,
+    percent,
+    protocol_name,
+    rows_of,
+    runs_of,
+)
+from results.registry import About, Exhibits, Written, figure, table
+
+# --- figure: coverage ------------------------------------------------------------------------------------------------
+
+SETTING = ("protocol", "pool_images", "k", "coverage", "run")
+COLUMNS = (*SETTING, "value", "low", "high", "null", "null_low", "null_high", "unlabelled", "placed")
+# Inches.
+LEFT, BETWEEN, HEADING, HEIGHT, AXIS, LINE = 0.45, 0.16, 0.22, 1.9, 0.45, 0.15
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+def coverage_words(exhibits: Exhibits, about: About) -> str:
+    """Caption of the figure, without its title."""
+    rows = rows_of(exhibits, "coverage", COLUMNS)
+    settings = rows[["pool_images", "k"]].drop_duplicates().sort_values(["pool_images", "k"])
+    pairs = ", ".join(
+        f"{pool:,} images with k = {k}" for pool, k in settings.itertuples(index=False, name=None)
+    )
+    what = (
+        "Purity@10 is the share of a neuron's ten nearest neighbours from other models that answer to the same true "
+        f"concept. Coverage is varied through the pool and the number of stimuli k ({pairs}); models are drawn "
+        "a little apart. Unlabelled and unplaced neurons are left out and counted in table_protocols."
+    )
+    n = f"{len(rows)} values of {len(runs_of(rows))} models"
+    return swept_caption(what, rows, about, n, interval="95 %, bootstrap")
+
+
+@figure(
+    "fig_coverage",
+    title="Concept purity as a function of the base model's coverage",
+    reads=("coverage",),
+    words=coverage_words,
+    paper="Evoscope",
+    shows="concept purity against coverage, per protocol",
+    place=80,
+)
+def coverage_figure(exhibits: Exhibits, about: About) -> Figure:
+    """A panel per protocol with the same axes; a curve and a null per model."""
+    rows = rows_of(exhibits, "coverage", COLUMNS)
+    protocols, runs = in_order(rows), list(dict.fromkeys(known(rows)["run"]))
+    legend = legend_lines(runs)
+    sheet = Sheet(PAGE, HEADING + HEIGHT + AXIS + LINE * (len(legend) + 1) + 0.15)
+    width = min((PAGE - LEFT - 0.1) / max(len(protocols), 1) - BETWEEN, 3.2)
+    for place, protocol in enumerate(protocols):
+        left = LEFT + place * (width + BETWEEN)
+        sheet.text(left, 0.05, protocol_name(protocol), room=width, size=LARGE, bold=True)
+        axes = sheet.axes(left, 0.05 + HEADING, width, HEIGHT)
+        _panel(axes, rows, protocol, runs)
+        _axis_words(axes, first=place == 0)
+    _legend(sheet, HEADING + HEIGHT + AXIS + 0.08, legend)
+    return sheet.figure
+
+
+def known(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose coverage is known: the space could be built."""
+    return rows[np.isfinite(rows["coverage"].astype(float))]
+
+
+def left_out(rows: pd.DataFrame) -> str:
+    """Sentence on the settings without a value and why; nothing where there are none."""
+    why = rows.assign(note=notes(rows)).query("note != ''")
+    cells = why[["protocol", "pool_images", "k", "note"]].drop_duplicates()
+    listed = [
+        f"{protocol_name(protocol)}, {pool:,} images, k = {k}: {note.rstrip('.')}"
+        for protocol, pool, k, note in cells.itertuples(index=False, name=None)
+    ]
+    return f" No value for {'; '.join(listed)}." if listed else ""
+
+
+def in_order(rows: pd.DataFrame) -> list[str]:
+    """Protocols from the released to the corrected one, unknown ones last."""
+    present = list(dict.fromkeys(rows["protocol"]))
+    return [name for name in PROTOCOLS if name in present] + [
+        name for name in present if name not in PROTOCOLS
+    ]
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, protocol: str, runs: list[str]) -> None:
+    seen = known(rows)
+    logarithmic = bool((seen["coverage"] > 0).all() and seen["coverage"].min() < 0.3 * seen["coverage"].max())
+    here = seen[seen["protocol"] == protocol]
+    for place, run in enumerate(runs):
+        aside = 1 + 0.012 * (place - (len(runs) - 1) / 2)
+        for _, own in here[here["run"] == run].groupby("k"):
+            _line(axes, own.sort_values("coverage"), aside, colour_of(run))
+    for k, own in here.groupby("k"):
+        _name_k(axes, own, str(k))
+    if not np.isfinite(rows.loc[rows["protocol"] == protocol, "value"]).any():
+        remark(axes, "purity not defined")
+    _scale(axes, seen, logarithmic)
+
+
+def _line(axes: Axes, own: pd.DataFrame, aside: float, colour: str) -> None:
+    """One run at one k, over the pools."""
+    x = doubles(own["coverage"]) * aside
+    null, below, above = (doubles(own[name]) for name in ("null", "null_low", "null_high"))
+    interval_curve(axes, x, null, below, above, colour, null=True)
+    value, low, high = (doubles(own[name]) for name in ("value", "low", "high"))
+    interval_curve(axes, x, value, low, high, colour)
+
+
+def _name_k(axes: Axes, own: pd.DataFrame, k: str) -> None:
+    """Write k above the highest value it leads to."""
+    value = doubles(own["value"])
+    if not np.isfinite(value).any():
+        return
+    top = int(np.nanargmax(value))
+    place = (float(doubles(own["coverage"])[top]), float(doubles(own["high"])[top]))
+    axes.annotate(
+        f"k {k}", place, xytext=(0, 3), textcoords="offset points", ha="center", size=SMALL, color=QUIET
+    )
+
+
+def _scale(axes: Axes, rows: pd.DataFrame, logarithmic: bool) -> None:
+    low, high = (float(rows["coverage"].min()), float(rows["coverage"].max())) if len(rows) else (0.0, 1.0)
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.set_xlim(low / 1.25, high * 1.25)
+        axes.xaxis.set_major_locator(
+            FixedLocator([tick for tick in TICKS if low / 1.25 <= tick <= high * 1.25])
+        )
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.set_xlim(max(low - 0.1, -0.05), min(high + 0.1, 1.05))
+        axes.locator_params(axis="x", nbins=5)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
+    top = np.nanmax(np.append(rows[["value", "high", "null", "null_high"]].to_numpy(dtype=np.float64), 0.1))
+    axes.set_ylim(0, min(1.08 * top, 1.02))
+    axes.grid(axis="y")
+
+
+def _axis_words(axes: Axes, first: bool) -> None:
+    axes.set_xlabel("images that the base covers")
+    axes.tick_params(axis="y", labelleft=first)
+    if first:
+        axes.set_ylabel("concept purity@10")
+
+
+def legend_lines(runs: list[str]) -> list[list[str]]:
+    """Runs arranged in lines that fit on the page."""
+    lines: list[list[str]] = [[]]
+    for run in runs:
+        if lines[-1] and sum(map(_legend_width, [*lines[-1], run])) > PAGE - LEFT:
+            lines.append([])
+        lines[-1].append(run)
+    return lines
+
+
+def _legend_width(run: str) -> float:
+    return min(width_of(label_of(run), SMALL), 3.0) + 0.5
+
+
+def _legend(sheet: Sheet, top: float, lines: list[list[str]]) -> None:
+    for number, line in enumerate(lines):
+        left = LEFT
+        for run in line:
+            sheet.swatch(left, top + LINE * number, colour_of(run))
+            sheet.text(left + 0.26, top + LINE * number, label_of(run), room=3.0, size=SMALL)
+            left += _legend_width(run)
+    top += LINE * len(lines)
+    sheet.swatch(LEFT, top, QUIET, dashes="dashed")
+    note = "null: concept labels permuted within model and layer (band: 95 %)"
+    sheet.text(LEFT + 0.26, top, note, size=SMALL, color=QUIET)
+
+
+def swept_caption(what: str, rows: pd.DataFrame, about: About, n: str, interval: str) -> str:
+    """Caption of rows that have pools and protocols of their own, not those of the job; names what has no value."""
+    protocols = ", ".join(map(protocol_name, in_order(rows)))
+    return caption(
+        what + left_out(rows),
+        replace(about, protocol=protocols),
+        n=n,
+        runs=runs_of(rows),
+        interval=interval,
+        pools=rows["pool_images"].tolist(),
+    )
+
+
+# --- table: protocols ------------------------------------------------------------------------------------------------
+
+SWEEP = ["pool_images", "k", "run"]
+
+
+@table(
+    "table_protocols",
+    title="Concept purity per protocol and coverage",
+    reads=("coverage",),
+    paper="Evoscope",
+    shows="protocols side by side",
+    place=120,
+)
+def protocols_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV (a row per value) and text of the Markdown (protocols side by side)."""
+    rows = rows_of(exhibits, "coverage", COLUMNS)
+    what = (
+        "Purity@10 with its interval, the null behind it, then the covered share of the pool, the placed and the "
+        "unlabelled share of the neurons."
+    )
+    interval = "95 %, bootstrap; of the null, 95 % of the permutations"
+    above = swept_caption(what, rows, about, f"{len(rows)} values", interval)
+    return rows, [above, markdown(side_by_side(rows))]
+
+
+def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per pool, k and model, three columns per protocol."""
+    cells = rows[["protocol", *SWEEP]].copy()
+    cells["purity"] = interval_column(rows, "value", "low", "high")
+    cells["null"] = interval_column(rows, "null", "null_low", "null_high")
+    cells["shares"] = [
+        f"{percent(coverage, 1)}, {percent(placed, 1)}, {percent(unlabelled, 1)}"
+        for coverage, placed, unlabelled in rows[["coverage", "placed", "unlabelled"]].itertuples(
+            index=False, name=None
+        )
+    ]
+    wide = cells.drop_duplicates(SWEEP)[SWEEP].sort_values(SWEEP[:2], kind="stable")
+    for protocol in in_order(rows):
+        own = cells[cells["protocol"] == protocol].drop(columns="protocol")
+        name = protocol_name(protocol)
+        titles = {
+            "purity": f"{name}: purity@10", "null": f"{name}: null", "shares": f"{name}: covered, placed, unlabelled",
+        }  # fmt: skip
+        wide = wide.merge(own.rename(columns=titles), on=SWEEP, how="left")
+    wide = wide.fillna("–")
+    wide["run"] = [label_of(run) for run in wide["run"]]
+    return wide.rename(columns={"pool_images": "images in the pool", "run": "model"})

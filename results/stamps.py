@@ -1,0 +1,179 @@
+"""Stamps: accuracy on unseen images with and without their stamp, beside the published values."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from evoscope.viz import Sheet, label_of, level_line, remark
+from evoscope.viz.charts import bounded
+from evoscope.viz.sheet import PAGE
+from evoscope.viz.style import INK, QUIET, SMALL
+from results.page_style import (
+    CASE,
+    SEED_INTERVAL,
+    caption,
+    case_words,
+    doubles,
+    markdown,
+    over_seeds,
+    rows_of,
+    run_heading,
+    runs_of,
+    seeds_of,
+    subject,
+    with_interval,
+)
+from results.reference import published_stamps
+from results.registry import About, Exhibits, Written, figure, table
+
+ACCURACY = (*CASE, "condition", "value", "low", "high", "images", "epochs", "note")
+
+# --- figure: stamp accuracy ------------------------------------------------------------------------------------------
+
+CONDITIONS = {"stamped": ("with stamp", "#d95f02"), "plain": ("without stamp", "#0072b2")}
+# Inches.
+LEFT, HEADING, HEIGHT, AXIS, KEY, WIDTH = 0.5, 0.28, 1.9, 0.42, 0.2, 4.6
+
+
+def stamp_accuracy_words(exhibits: Exhibits, about: About) -> str:
+    """Caption of the figure, without its title."""
+    every, rows = (
+        rows_of(exhibits, "stamp_accuracy", ACCURACY),
+        over_seeds(exhibits, "stamp_accuracy", ACCURACY),
+    )
+    rows = rows[rows["setting"] == "stamp"]
+    epochs = every.loc[(every["setting"] == "stamp") & (every["seed"] != "all"), "epochs"]
+    trained = f"{epochs.min():.0f} to {epochs.max():.0f} epochs" if len(epochs) else "no epochs"
+    images = int(every.loc[every["seed"] != "all", "images"].max()) if len(every) else 0
+    what = (
+        "Networks trained from scratch on images whose stamp has the colour of their class, except that with "
+        "probability p the colour is drawn anew; accuracy is on test images that were not seen in training, with "
+        "stamps drawn in the same way and without any. Training ends when the loss on a held-out fifth of the training "
+        f"images has not fallen for five epochs ({trained} here), and the last weights are kept. Diamonds: published "
+        "values, of tench and church of Imagenette; in the released code the stamped test set seems to overlap the "
+        "training images."
+    )
+    n = f"{seeds_of(every)}, {images:,} test images each, of {subject(rows)}"
+    return caption(what, about, n=n, runs=runs_of(rows), interval=SEED_INTERVAL)
+
+
+@figure(
+    "fig_stamp_accuracy",
+    title="Accuracy with and without the stamp",
+    reads=("stamp_accuracy",),
+    words=stamp_accuracy_words,
+    paper="CDISCO",
+    shows="accuracy with and without a confounding stamp",
+    place=350,
+)
+def stamp_accuracy_figure(exhibits: Exhibits, about: About) -> Figure:
+    """One panel: measured values with intervals, published ones as open diamonds beside them."""
+    rows = over_seeds(exhibits, "stamp_accuracy", ACCURACY)
+    rows = rows[rows["setting"] == "stamp"]
+    sheet = Sheet(PAGE, HEADING + HEIGHT + AXIS + KEY)
+    if rows.empty:
+        sheet.text(LEFT, 0.1, "no stamped images were judged", color=QUIET)
+        return sheet.figure
+    run_heading(sheet, 0.07, 0.05, runs_of(rows)[0], about)
+    axes = sheet.axes(LEFT, HEADING, WIDTH, HEIGHT)
+    steps = sorted({float(p) for p in rows["p"]})
+    for place, condition in enumerate(CONDITIONS):
+        _condition(axes, rows, condition, steps, aside=0.09 * (2 * place - 1))
+    _axis(axes, steps, 100 / class_count(str(rows["classes"].iloc[0])))
+    _key(sheet, LEFT + WIDTH + 0.15, HEADING + 0.1)
+    return sheet.figure
+
+
+def class_count(classes: str) -> int:
+    """How many classes ``tench, church`` or ``6 classes`` are."""
+    number, _, rest = classes.partition(" ")
+    return int(number) if rest == "classes" and number.isdigit() else 2
+
+
+def _condition(axes: Axes, rows: pd.DataFrame, condition: str, steps: list[float], aside: float) -> None:
+    own = rows[rows["condition"] == condition].sort_values("p")
+    x = np.array([steps.index(float(p)) for p in own["p"]], dtype=np.float64) + aside
+    value = 100 * doubles(own["value"])
+    low, high = bounded(value, 100 * doubles(own["low"]), 100 * doubles(own["high"]))
+    colour = CONDITIONS[condition][1]
+    axes.vlines(x, low, high, color=colour, lw=1.2, zorder=3)
+    axes.plot(x, value, color=colour, marker="o", markersize=3.4, lw=0.9, zorder=4)
+    if not np.isfinite(value).any():
+        remark(axes, "not measured")
+    theirs = published_stamps().set_index("p")[condition]
+    known = [p for p in steps if p in theirs.index]
+    place = np.array([steps.index(p) for p in known]) + 1.9 * aside
+    marks = axes.plot(place, [100 * float(theirs[p]) for p in known], linestyle="none", marker="D", zorder=5)
+    for line in marks:
+        line.set(mfc="white", mec=colour, markersize=3.4, mew=0.9)
+
+
+def _axis(axes: Axes, steps: list[float], chance: float) -> None:
+    level_line(axes, chance)
+    axes.set_xlim(-0.5, len(steps) - 0.5)
+    axes.set_xticks(range(len(steps)), [f"{p:g}" for p in steps])
+    axes.set_xlabel("probability that a stamp is redrawn")
+    axes.set_ylabel("test accuracy, %")
+    axes.set_ylim(0, 103)
+    axes.grid(axis="y")
+
+
+def _key(sheet: Sheet, left: float, top: float) -> None:
+    for name, colour in CONDITIONS.values():
+        sheet.swatch(left, top, colour, marker="o")
+        sheet.text(left + 0.15, top, name, size=SMALL)
+        top += 0.16
+    sheet.swatch(left, top, INK, marker="D").set(mfc="white", mew=0.9, markersize=3.4)
+    sheet.text(left + 0.15, top, "published (ResNet-50,\ntench and church)", size=SMALL)
+    sheet.swatch(left - 0.04, top + 0.3, QUIET, dashes="dotted")
+    sheet.text(left + 0.2, top + 0.3, "chance", size=SMALL)
+
+
+# --- table: stamp accuracy -------------------------------------------------------------------------------------------
+
+
+@table(
+    "table_stamp_accuracy",
+    title="Accuracy with and without the stamp, beside the published values",
+    reads=("stamp_accuracy",),
+    paper="CDISCO",
+    shows="accuracy with and without a confounding stamp",
+    place=370,
+)
+def stamp_accuracy_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV (every seed) and text of the Markdown (means over the seeds)."""
+    rows, means = (
+        rows_of(exhibits, "stamp_accuracy", ACCURACY),
+        over_seeds(exhibits, "stamp_accuracy", ACCURACY),
+    )
+    above = caption(
+        "Accuracy (shares) of networks trained from scratch on stamped images, on test images not seen in training, "
+        "with stamps drawn in the same way and without any; the last row is of networks trained without stamps on "
+        "partly wrong labels, judged by right ones. Epochs: mean over the seeds, ended by patience. In the released "
+        "code the stamped test set seems to overlap the training images.",
+        about,
+        n=f"{seeds_of(rows)}, images of {subject(means)}",
+        runs=runs_of(means),
+        interval=SEED_INTERVAL,
+    )
+    return rows, [above, markdown(shown(means))]
+
+
+def shown(means: pd.DataFrame) -> pd.DataFrame:
+    """One row per network, setting and p."""
+    theirs = published_stamps()
+    lines = []
+    for (run, setting, p), own in means.groupby(["run", "setting", "p"], sort=False):
+        line = {"model": label_of(str(run)), "images": case_words(str(setting), float(str(p)))}
+        for condition, (name, _) in CONDITIONS.items():
+            part = own[own["condition"] == condition]
+            same = theirs.loc[(theirs["p"] == p) & (setting == "stamp"), condition]
+            line[name] = (
+                with_interval(*map(float, part.iloc[0][["value", "low", "high"]])) if len(part) else "–"
+            )
+            line[f"{name}, published"] = f"{float(same.iloc[0]):.3f}" if len(same) else "–"
+        epochs = float(own["epochs"].iloc[0])
+        lines.append({**line, "epochs": f"{epochs:.1f}" if np.isfinite(epochs) else "–"})
+    names = ["model", "images", *(name for name, _ in CONDITIONS.values()), "epochs"]
+    return pd.DataFrame(lines) if lines else pd.DataFrame(columns=names)

@@ -1,0 +1,114 @@
+"""Alignment and discovery, for exhibits that are not as one hopes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evoscope.figure_data import NeuronMap
+from tests.results.helpers import LONG_CONCEPT, LONG_LAYER, LONG_RUN, figure_of, written
+
+# --- alignment -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("letters", "each", "patches"), [("A", 1, 1), ("AB", 2, 3), ("ABCDE", 3, 5)])
+def test_alignment_with_any_number_of_regions(maker, about, collisions, letters, each, patches):
+    neurons = maker.map()
+    alignment = maker.alignment(neurons.neurons, letters, each, patches)
+    figure = figure_of("fig_alignment", {"map": neurons, "alignment": alignment}, about)
+    models = 3
+    assert len(figure.axes) == models * (1 + len(letters) * each)
+    on_paper = [
+        text for text in collisions(figure) if not set(text) & set(letters)
+    ]  # letters may meet on the map
+    assert on_paper == []
+
+
+def test_alignment_without_regions_or_members(maker, about, collisions):
+    neurons = maker.map()
+    figure = figure_of(
+        "fig_alignment", {"map": neurons, "alignment": maker.alignment(neurons.neurons, "")}, about
+    )
+    assert "no region found" in written(figure)
+    assert collisions(figure) == []
+
+
+def test_alignment_with_long_names(maker, about, collisions):
+    own = maker.neurons(LONG_RUN, 3).assign(layer=LONG_LAYER)
+    neurons = pd.concat([maker.neurons("vgg19", 7, base=True), own], ignore_index=True).assign(
+        concept=LONG_CONCEPT
+    )
+    alignment = maker.alignment(neurons, "AB", runs=("vgg19", LONG_RUN))
+    figure = figure_of("fig_alignment", {"map": NeuronMap(neurons, "pca"), "alignment": alignment}, about)
+    assert [pair for pair in collisions(figure) if "paper" in pair] == []
+    assert any(text.startswith("backbone") and "…" in text for text in written(figure))
+
+
+def test_alignment_without_concepts_writes_none(maker, about):
+    neurons = maker.map()
+    photographs = replace(neurons, neurons=neurons.neurons.assign(concept=""))
+    alignment = maker.alignment(photographs.neurons, "ABC")
+    figure = figure_of("fig_alignment", {"map": photographs, "alignment": alignment}, about)
+    assert not {"wheel", "eye", "striped"} & set(written(figure))
+
+
+def test_members_keep_their_patches_whatever_their_index(maker, about):
+    """A frame that was filtered or sorted has another index than the patches."""
+    neurons = maker.map()
+    alignment = maker.alignment(neurons.neurons)
+    renumbered = replace(alignment, members=alignment.members.set_index(alignment.members.index + 100))
+    first, second = (
+        figure_of("fig_alignment", {"map": neurons, "alignment": one}, about)
+        for one in (alignment, renumbered)
+    )
+    shown = [
+        [image.get_array() for axes in figure.axes for image in axes.images] for figure in (first, second)
+    ]
+    assert len(shown[0]) == 3 * len(alignment.members)
+    assert all(np.array_equal(one, other) for one, other in zip(*shown, strict=True))
+
+
+# --- discovery -------------------------------------------------------------------------------------------------------
+
+
+def test_collapsed_run_is_said_to_be_unplaced(exhibits, about):
+    texts = written(figure_of("fig_discovery", exhibits, about))
+    assert "no neuron placed:\n400 constant" in texts
+    assert sum("diverged" in text for text in texts) == 1
+
+
+def test_discovery_panels_carry_the_accuracies_of_their_seed(exhibits, about):
+    curves = exhibits["training"].curves
+    row = curves[(curves["run"] == "vgg16") & (curves["seed"] == 2) & (curves["epoch"] == 3)].iloc[0]
+    texts = written(figure_of("fig_discovery", exhibits, replace(about, seed=2)))
+    assert f"train {100 * row['train_top1']:.0f} % · test {100 * row['test_top1']:.0f} %" in texts
+
+
+def test_discovery_of_somebodys_own_single_epoch(maker, about, collisions):
+    parts = [maker.neurons("vgg19", 7, base=True), maker.neurons(LONG_RUN, 3), maker.neurons("mine", 0)]
+    neurons = pd.concat(parts, ignore_index=True)
+    neurons.loc[neurons["run"] == "mine", "status"] = np.arange(200) % 4
+    figure = figure_of(
+        "fig_discovery", {"map": NeuronMap(neurons, "pca"), "training": maker.training()}, about
+    )
+    texts = written(figure)
+    assert len(figure.axes) == 2
+    assert texts.count("accuracy not recorded") == 2
+    assert any("50 dead · 50 constant" in text for text in texts)
+    assert collisions(figure) == []
+
+
+def test_discovery_shows_at_most_four_epochs_with_the_first_and_the_last(maker, about):
+    parts = [maker.neurons("vgg19", 9, base=True), *(maker.neurons("vgg16", epoch) for epoch in range(-1, 9))]
+    neurons = NeuronMap(pd.concat(parts, ignore_index=True), "umap")
+    texts = written(figure_of("fig_discovery", {"map": neurons, "training": maker.training()}, about))
+    epochs = [text for text in texts if text.startswith("epoch ") or text == "before training"]
+    assert len(epochs) == 4
+    assert {"before training", "epoch 8"} <= set(epochs)
+
+
+def test_discovery_of_a_map_with_the_base_alone(maker, about):
+    neurons = NeuronMap(maker.neurons("vgg19", 7, base=True), "umap")
+    figure = figure_of("fig_discovery", {"map": neurons, "training": maker.training()}, about)
+    assert written(figure) == ["the map holds no model besides the base"]

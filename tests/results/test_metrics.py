@@ -1,0 +1,31 @@
+"""Alignment metrics with undefined, negative and unknown values."""
+
+import numpy as np
+
+from results.registry import entry
+from tests.results.helpers import LONG_RUN, figure_of, written
+
+
+def test_reason_for_a_missing_value_is_shown(exhibits, about, tmp_path):
+    metrics = exhibits["metrics"].assign(note="")
+    metrics.loc[0, ["value", "low", "high"]] = np.nan
+    metrics.loc[0, "note"] = "only one neuron is placed."
+    page = entry("table_metrics").draw({"metrics": metrics}, about, tmp_path)[1].read_text()
+    assert "only one neuron is placed." in page
+    assert "why there is no value" in page
+
+
+def test_metrics_with_undefined_and_negative_values(maker, about, collisions):
+    metrics = maker.metrics().query("metric == 'stimulus_agreement'").reset_index(drop=True)
+    metrics.loc[1, ["value", "low", "high"]] = np.nan
+    metrics.loc[2, ["value", "low", "high"]] = (-0.3, -0.4, -0.2)
+    metrics.loc[3, "run"] = LONG_RUN
+    figure = figure_of("fig_metrics", {"metrics": metrics}, about)
+    assert "not defined" in written(figure)
+    assert figure.axes[0].get_xlim()[0] < -0.4
+    assert collisions(figure) == []
+
+
+def test_metric_of_an_unknown_name_is_shown_by_it(maker, about):
+    metrics = maker.metrics().query("metric == 'stimulus_agreement'").assign(metric="some_new_metric")
+    assert "some new metric" in written(figure_of("fig_metrics", {"metrics": metrics}, about))
