@@ -8,6 +8,7 @@ from evoscope.store import entries, prune, verify
 from experiments.context import Context
 from experiments.reporting import duration, say, size, table
 from experiments.schema import Action
+from experiments.stages import all_stages
 
 
 def run(context: Context) -> None:

@@ -88,6 +88,7 @@ def digests_of(tree: Path, name: str, folder: Path) -> dict[str, str]:
     outputs = folder / "outputs" / name
     shutil.rmtree(outputs, ignore_errors=True)
     command = [sys.executable, "run.py", *JOBS[name], "scale=smoke", "progress=false", "threads=1"]
+    command += ["stale=recompute"] if tree == ROOT else []
     command += [f"store={folder / 'store'}", f"outputs={outputs}"]
     single = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "NUMBA", "MKL")}
     environment = {**os.environ, **single, "PYTHONPATH": f"{tree / 'src'}{os.pathsep}{tree}"}

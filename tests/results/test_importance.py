@@ -114,7 +114,7 @@ def test_heat_is_red_where_positive_blue_where_negative_and_grey_elsewhere():
     assert blue[2] > blue[0] + 60
     assert np.array_equal(none, unknown)
     assert len(set(none)) == 1
-    half = heat_over(images, heat, scale=2.0)[0, 0, 0].astype(int)
+    half = heat_over(images, heat * [0.5, 2, 1, 1])[0, 0, 0].astype(int)
     assert red[0] - red[2] > half[0] - half[2] > 0
 
 
