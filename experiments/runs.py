@@ -39,6 +39,8 @@ class AsBuilt:
 
 CONVNEXT_DEPTHS = (3, 3, 9, 3)
 PAPER = "paper"
+# What a recipe must say; the rest has defaults.
+REQUIRED = ("name", "optimizer", "lr", "batch_size", "epochs")
 
 
 @dataclass(frozen=True)
@@ -224,9 +226,10 @@ def _on_top(recipe: TrainingConfig, values: TrainingConfig) -> dict[str, Any]:
 
 
 def _recipe(values: dict[str, Any], keep: tuple[int, ...], name: str) -> TrainingRecipe:
-    unset = [key for key, value in values.items() if value is None]
+    given = {key: value for key, value in values.items() if value is not None}
+    unset = [key for key in REQUIRED if key not in given]
     if unset:
         raise EvoscopeError(
             f"the recipe of run {name} lacks {', '.join(unset)}", f"give training.{unset[0]}=..."
         )
-    return TrainingRecipe(**values, keep=keep)
+    return TrainingRecipe(**given, keep=keep)

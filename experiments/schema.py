@@ -71,7 +71,7 @@ class ModelConfig:
 
 @dataclass
 class TrainingConfig:
-    """How a network is trained; ``null`` takes the value of the run's own recipe.
+    """How a network is trained; ``null`` takes the value of the run's own recipe, or the library's where it has none.
 
     ``keep``: which checkpoints stay on disk, ``all`` or those ``looked`` at (and the first and the last).
     """
@@ -101,6 +101,32 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     epochs: list[int] | None = None
     stages: list[int] | None = None
+
+
+@dataclass
+class StampedScale:
+    """The network, recipe and scenes of ``experiment=outlier_discovery``."""
+
+    model: str = MISSING
+    width: float = MISSING
+    pixels: int = MISSING
+    recipe: str = MISSING
+    lr: float = MISSING
+    classes: int = MISSING
+    train_images: int | None = MISSING
+    test_images: int | None = MISSING
+
+
+@dataclass
+class QuickScale:
+    """The counts of ``experiment=quickstart``."""
+
+    train_images: int | None = MISSING
+    test_images: int | None = MISSING
+    classes: int = MISSING
+    epochs: int = MISSING
+    look_at: list[int] = MISSING
+    importance_classes: int = MISSING
 
 
 @dataclass
@@ -142,6 +168,8 @@ class ScaleConfig:
     stamp_probabilities: list[float] = MISSING
     stamp_seeds: int = MISSING
     stamp_epochs: int = MISSING
+    stamped: StampedScale = field(default_factory=StampedScale)
+    quick: QuickScale = field(default_factory=QuickScale)
 
 
 @dataclass
