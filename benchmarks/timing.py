@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from evoscope.models.network import ModelSpec
+from evoscope.models.spec import ModelSpec
 
 SPECS = {
     "vgg16_bn": ModelSpec("vgg16_bn", width=1 / 4, pixels=48),

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from evoscope.data.datasets import open_cifar10, open_imagenet, open_imagenette, open_imagewoof
 from evoscope.data.folder import open_folder
 from evoscope.data.images import ImageSet, limit, pool
+from evoscope.data.named import open_cifar10, open_imagenet, open_imagenette, open_imagewoof
 from evoscope.data.scenes import Confounder, concept_scenes
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress

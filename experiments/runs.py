@@ -9,7 +9,8 @@ from torch import nn
 from evoscope.data.images import Fit, digest
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT, CheckpointPattern, Checkpoints, file_digest
-from evoscope.models.network import Listing, ModelSpec
+from evoscope.models.spec import Listing, ModelSpec
+from evoscope.store.source import OURS, module_digest
 from evoscope.training.recipe import TrainingRecipe
 from experiments.schema import Config, ModelConfig, RunConfig, TrainingConfig
 
@@ -210,7 +211,22 @@ def model_spec(model: ModelConfig, listing: str) -> ModelSpec:
         std=_triple(model.std, "model.std"),
         fit=Fit(cast(Literal["squash", "crop"], model.fit), model.crop_fraction),
         kwargs=dict(model.kwargs),
+        code="" if model.factory is None else factory_code(model.factory),
     )
+
+
+def factory_code(factory: str) -> str:
+    """Digest of the source of a user's factory, because the same weights mean something else in edited code.
+
+    Empty for a factory of ours, whose source the store follows, and for one that cannot be read, which is refused later.
+    """
+    module = factory.partition(":")[0]
+    if module.partition(".")[0] in OURS:
+        return ""
+    try:
+        return module_digest(module)
+    except EvoscopeError:
+        return ""
 
 
 def _triple(values: list[float], key: str) -> tuple[float, float, float]:

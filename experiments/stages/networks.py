@@ -10,7 +10,8 @@ import pandas as pd
 from evoscope.data.images import ImageSet
 from evoscope.figure_data import Table, TrainingCurves
 from evoscope.models.checkpoints import Checkpoints, RunFolder
-from evoscope.models.network import ModelSpec, Network
+from evoscope.models.network import Network
+from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
 from evoscope.stats import t_interval
 from evoscope.store import Artefact, Machine, Runtime, folder_stage, stage

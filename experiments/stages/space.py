@@ -10,7 +10,8 @@ import pandas as pd
 from evoscope.arrays import Array, Floats
 from evoscope.data.images import ImageSet
 from evoscope.figure_data import Alignment, Evolution, NeuronMap
-from evoscope.space.build import build_space, embed_2d, project
+from evoscope.space.build import build_space, project
+from evoscope.space.map2d import embed_2d
 from evoscope.space.metrics import choose_followed, concept_changes, steps_taken
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
 from evoscope.space.regions import find_regions

@@ -11,7 +11,7 @@ from evoscope.activations.scan import PassResult, activation_pass
 from evoscope.activations.stimuli import NeuronConcepts, Stimuli, concept_auc, label_neurons
 from evoscope.arrays import Bytes, Ints
 from evoscope.data.images import ImageSet
-from evoscope.models.network import ModelSpec
+from evoscope.models.spec import ModelSpec
 from evoscope.space.protocol import Projection
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.networks import Checkpoint

@@ -17,7 +17,8 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import capture
-from evoscope.models.network import ModelSpec, Network, Preprocessing
+from evoscope.models.network import Network, Preprocessing
+from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
 
 FIELDS = ("images", "values", "cells", "status", "mean", "deviation", "responsive")

@@ -14,7 +14,7 @@ import torch
 from evoscope.evolution.importance import importance, neuron_index
 from evoscope.evolution.pair import make_pair
 from evoscope.evolution.reversal import CORRECTED, Conditions, bins_of_all, reversal
-from evoscope.models.network import ModelSpec
+from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
 from tests.evolution.small import image_set
 

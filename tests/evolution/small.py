@@ -9,7 +9,8 @@ from torch import nn
 
 from evoscope.data.images import SQUASH, ImageSet, digest
 from evoscope.evolution.pair import make_pair
-from evoscope.models.network import ModelSpec, Network, Preprocessing
+from evoscope.models.network import Network, Preprocessing
+from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
 from evoscope.torchvision_compat import torchvision
 

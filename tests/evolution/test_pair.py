@@ -21,7 +21,7 @@ from evoscope.evolution.pair import (
     refuse_non_finite,
     reversal_bytes,
 )
-from evoscope.models.network import ModelSpec
+from evoscope.models.spec import ModelSpec
 from tests.evolution.small import SPECS, double_pair, noise, state_of, toy
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from evoscope.activations.stimuli import Status
 from evoscope.errors import EvoscopeError
-from evoscope.space.build import build_space, embed_2d, project
+from evoscope.space.build import build_space, project
+from evoscope.space.map2d import embed_2d
 from evoscope.space.protocol import SemanticSpace, as_released, corrected, v1
 
 PROTOCOLS = {

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.network import ModelSpec
+from evoscope.models.spec import ModelSpec
 from evoscope.torchvision_compat import torchvision
 
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.network import Listing, closest
+from evoscope.models.network import closest
+from evoscope.models.spec import Listing
 from evoscope.torchvision_compat import torchvision
 
 Result = TypeVar("Result")

@@ -10,7 +10,8 @@ from torch import nn
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import load_file
-from evoscope.models.network import ModelSpec, closest
+from evoscope.models.network import closest
+from evoscope.models.spec import ModelSpec
 from evoscope.torchvision_compat import torchvision
 
 # The protocol ignores the auxiliary head; and the default start warns about its own slowness.

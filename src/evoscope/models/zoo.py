@@ -23,7 +23,8 @@ from evoscope.models.families import (
     is_vgg,
 )
 from evoscope.models.layers import default_layers, layer_shapes
-from evoscope.models.network import ModelSpec, Network, Preprocessing, closest
+from evoscope.models.network import Network, Preprocessing, closest
+from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import (
     build_any,
     build_pretrained,

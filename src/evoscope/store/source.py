@@ -87,7 +87,9 @@ def module_digest(name: str) -> str:
     EvoscopeError : there is no such module, or it has no Python source.
     """
     if _path(name) is None:
-        raise EvoscopeError(f"'{name}' is not a Python module", "check its name, and that Python finds it")
+        raise EvoscopeError(
+            f"'{name}' is no module with a Python source", "check its name, and that Python finds it"
+        )
     seen: dict[str, str] = {}
     waiting = [name]
     while waiting:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evoscope.data.datasets import (
+from evoscope.data.images import Fit
+from evoscope.data.named import (
     COPY_NOTE,
     IMAGENETTE,
     IMAGEWOOF,
@@ -22,7 +23,6 @@ from evoscope.data.datasets import (
     open_imagenette,
     open_imagewoof,
 )
-from evoscope.data.images import Fit
 from evoscope.errors import EvoscopeError
 from evoscope.torchvision_compat import torchvision
 
