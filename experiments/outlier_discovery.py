@@ -13,7 +13,7 @@ from evoscope.training.patience import Crop
 from experiments.context import Context
 from experiments.costs import TRAINING_FORWARDS, measured
 from experiments.protocols import discovery_protocol
-from experiments.runner import Plan
+from experiments.runner import Exhibits, Plan
 from experiments.runs import PAPER, Run, own, single_run
 from experiments.selection import PUBLISHED, chosen_classes, chosen_layer
 from experiments.stages.outlier_tables import (
@@ -57,7 +57,7 @@ def plan(context: Context) -> Plan:
     network = classifier(context)
     layer = scored_layer(context, network)
     found = [scored_case(context, network, layer, case) for case in cases(context)]
-    exhibits = {
+    exhibits: Exhibits = {
         "outliers": outliers(found),
         "outlier_differences": outlier_differences(found),
         "stamp_accuracy": stamp_accuracy(found),

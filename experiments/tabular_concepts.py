@@ -51,10 +51,11 @@ def open_chosen(context: Context) -> Table:
 def _network(context: Context, table: Table, seed: int) -> TableNetwork:
     """The network trained with the job's numbers from one seed, on the CPU whatever the job's device."""
     chosen, machine = context.config.tabular, Machine("cpu", torch.get_num_threads())
+    hidden = tuple(chosen.hidden)
     # Which columns are shown apart later does not change the training.
     training = tabular_training(
         replace(table, protected=()),
-        chosen.hidden,
+        hidden,
         chosen.epochs,
         chosen.lr,
         chosen.batch_size,
@@ -62,7 +63,7 @@ def _network(context: Context, table: Table, seed: int) -> TableNetwork:
         machine,
         context.runtime,
     )
-    return TableNetwork(chosen.hidden, training, seed, machine)
+    return TableNetwork(hidden, training, seed, machine)
 
 
 def about(context: Context, table: Table) -> About:

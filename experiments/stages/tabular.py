@@ -99,7 +99,7 @@ def tabular(
 
     Parameters
     ----------
-    draws : of the intervals (bootstrap) and of the correlations' chance.
+    draws : resamples behind each interval, and shuffles behind the chance of a correlation.
     """
     found: list[HiddenLayer] = []
     parts: list[LayerRows] = []
