@@ -4,14 +4,13 @@ import dataclasses
 import typing
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
 
 from evoscope.errors import EvoscopeError
-from evoscope.evolution.reversal import BinRule, Cut, Draws, Ties
+from evoscope.evolution.reversal import Draws
 from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
-from experiments.protocols import space_protocol
+from experiments.protocols import reversal_protocol, space_protocol
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
 
@@ -40,10 +39,7 @@ def check(config: Config) -> None:
     one_of("protocol.patch_centre", config.protocol.patch_centre, ("centre", "corner"))
     literals(space_protocol(config.protocol), "protocol")
     for protocol in (config.protocol, *config.protocols.values()):
-        literals(
-            BinRule(cast(Ties, protocol.bin_ties), cast(Cut, protocol.bin_cut)),
-            "protocol (bin_ties, bin_cut)",
-        )
+        literals(reversal_protocol(protocol).rule, "protocol (bin_ties, bin_cut)")
         one_of("protocol.random_sets", protocol.random_sets, typing.get_args(Draws))
     for name, count in _counts(config):
         if count is not None and count < 1:

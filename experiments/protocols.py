@@ -12,6 +12,7 @@ from evoscope.discovery.protocol import (
     Side,
     Signs,
 )
+from evoscope.evolution.reversal import BinRule, Cut, Draws, ReversalProtocol, Ties
 from evoscope.space.protocol import SpaceProtocol
 from experiments.schema import Config, ProtocolConfig
 
@@ -34,6 +35,12 @@ def discovery_protocol(config: ProtocolConfig) -> DiscoveryProtocol:
             scale=cast(Scale, config.refine_scale), ward=config.refine_ward, prune=config.refine_prune
         ),
     )
+
+
+def reversal_protocol(config: ProtocolConfig) -> ReversalProtocol:
+    """ConceptEvo's choices of the reversal experiment."""
+    rule = BinRule(cast(Ties, config.bin_ties), cast(Cut, config.bin_cut))
+    return ReversalProtocol(rule, cast(Draws, config.random_sets))
 
 
 def protocol_names(config: Config) -> list[str]:

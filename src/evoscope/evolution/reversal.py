@@ -119,6 +119,18 @@ RELEASED_BATCH = 50
 
 
 @dataclass(frozen=True)
+class ReversalProtocol:
+    """Choices of the reversal experiment.
+
+    ``rule``: how neurons are put into bins; ``random``: whether random sets of channels are ``fixed`` or redrawn
+    ``per_batch``, see `Conditions`.
+    """
+
+    rule: BinRule = CORRECTED
+    random: Draws = "fixed"
+
+
+@dataclass(frozen=True)
 class Condition:
     """What is reverted: ``bin1`` (most important) to ``bin4`` (least), ``random`` or ``all``.
 
