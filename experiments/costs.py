@@ -14,7 +14,7 @@ from experiments.runs import Run
 BATCH = 32
 # A training step costs about three forward passes; the optimizer and the evaluations add some.
 TRAINING_FORWARDS = 3.5
-_TIMED: dict[str, tuple[float, int, int]] = {}
+_SIZES: dict[str, tuple[float, int, int, int]] = {}
 
 
 def training_cost(context: Context, run: Run) -> Estimate | None:
@@ -55,10 +55,9 @@ def reversal_cost(context: Context, run: Run) -> Estimate | None:
     """Estimated cost of the reversals for one class: every condition runs half of the network for every layer."""
     if not context.config.dry_run:
         return None
-    seconds, parameters, _ = measured(context, run)
+    seconds, parameters, _, layers = _size(context, run)
     config, data = context.config, context.data
     conditions = 4 * config.scale.importance_samples + config.scale.random_draws + 1
-    layers = len(build(run.spec, len(data.train.class_names), 0).layers)
     most = config.scale.reversal_images or len(data.train)
     images = sum(min(most, len(each) // len(data.train.class_names)) for each in (data.train, data.test))
     forwards = 2 + conditions * (layers / 2 + config.evolution.together)
@@ -76,14 +75,19 @@ def _pixels(context: Context, run: Run) -> int:
 
 def measured(context: Context, run: Run) -> tuple[float, int, int]:
     """Seconds a forward pass takes per image, parameters, neurons; each network is timed once."""
+    return _size(context, run)[:3]
+
+
+def _size(context: Context, run: Run) -> tuple[float, int, int, int]:
+    """What `measured` gives, and layers."""
     classes = len(context.data.train.class_names)
     key = f"{run.spec}/{classes}/{context.device}"
-    if key not in _TIMED:
-        _TIMED[key] = _time(build(run.spec, classes, 0), context.device)
-    return _TIMED[key]
+    if key not in _SIZES:
+        _SIZES[key] = _measure(build(run.spec, classes, 0), context.device)
+    return _SIZES[key]
 
 
-def _time(network: Network, device: str) -> tuple[float, int, int]:
+def _measure(network: Network, device: str) -> tuple[float, int, int, int]:
     module, pixels = network.module.to(device), network.preprocessing.pixels
     batch = torch.zeros(BATCH, 3, pixels, pixels, device=device)
     with torch.inference_mode(), capture(module, network.layers) as maps:
@@ -92,4 +96,4 @@ def _time(network: Network, device: str) -> tuple[float, int, int]:
         started = time.perf_counter()
         module(batch)
         seconds = (time.perf_counter() - started) / BATCH
-    return seconds, sum(p.numel() for p in module.parameters()), neurons
+    return seconds, sum(p.numel() for p in module.parameters()), neurons, len(network.layers)

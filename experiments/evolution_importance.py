@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,74 +10,80 @@ from evoscope.evolution.importance import neuron_index
 from evoscope.evolution.pair import MIB, images_within, importance_bytes, make_pair
 from evoscope.evolution.reversal import RELEASED_BATCH, BinRule, Conditions, Reverser
 from evoscope.models.zoo import build
-from evoscope.store import Node
-from experiments.base import base_look, base_space
+from evoscope.space.protocol import SemanticSpace
+from evoscope.store import Artefact
+from experiments.base import base_look, base_space, checkpoint, look_at, patches, stimuli_of
 from experiments.context import Context
+from experiments.costs import importance_cost, reversal_cost
+from experiments.protocols import protocol_names, reversal_protocol
 from experiments.reporting import say, size
-from experiments.runner import Plan
+from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
-from experiments.selection import chosen_classes, judged_runs, pairs_of, protocol_names
-from experiments.stages.importance import Judged, judge
-from experiments.stages.important import Pictured, important
-from experiments.stages.looks import Look
-from experiments.stages.reversal import Taken, tables, take_back
-from experiments.stages.space import neuron_map, projection
-from experiments.stages.stimuli import stimuli
-from experiments.stages.truth import place_of, truth
-from experiments.status import Status
+from experiments.selection import chosen_classes, judged_runs, pairs_of
+from experiments.stages.importance import (
+    CheckpointPair,
+    ClassImportance,
+    EpochPair,
+    ImportanceCase,
+    importance,
+    truth,
+)
+from experiments.stages.importance_pictures import Pictured, important
+from experiments.stages.reversal import ReversalCase, reversal, reversal_order, reversal_table
+from experiments.stages.space import neuron_map
 
 BATCH = 64
 
 
-def run(context: Context, status: Status) -> None:
-    """Measure importance, revert, compare with the truth, and draw."""
-    print_memory(context)
-    carry_out(context, plan(context), status)
+@dataclass(frozen=True)
+class Case:
+    """A run between two epochs, and a class for which its evolutions are judged."""
+
+    run: Run
+    pair: EpochPair
+    label: int
 
 
 def plan(context: Context) -> Plan:
     """Importance and reversals for every run, pair, class and protocol."""
-    labels = chosen_classes(context, context.config.evolution.classes, "evolution.classes")
-    judged = [
-        judge(context, run, pair, label)
+    config, data = context.config, context.data
+    print_memory(context)
+    labels = chosen_classes(context, config.evolution.classes, "evolution.classes")
+    cases = [
+        Case(run, pair, label)
         for run in judged_runs(context)
         for pair in pairs_of(context, run)
         for label in labels
     ]
-    exhibits = tables(
-        context, [each for name in protocol_names(context) for each in _taken(context, name, judged)]
-    )
+    reversals = [each for name in protocol_names(config) for each in revert_all(context, name, cases)]
     semantic = base_space(context)
-    pictured = _pictured(context, semantic, judged)
-    looks = [
-        base_look(context, semantic),
-        *[look for each in pictured for look in (each.before, each.after)],
-    ]
-    exhibits["map"] = neuron_map(context, semantic, looks)
-    exhibits["important"] = important(context, exhibits["map"], pictured)
-    if context.data.pool.concepts is not None:
-        exhibits["truth"] = truth(context, judged, _later_stimuli(context, judged))
-    return Plan(exhibits, drawn(exhibits))
-
-
-def drawn(exhibits: dict[str, Node]) -> tuple[str, ...]:
-    """Figures and tables of this experiment."""
-    always = ("fig_reversal", "table_reversal", "fig_important")
-    return (*always, "table_importance") if "truth" in exhibits else always
+    pictured = _pictured(context, semantic, cases)
+    looks = [base_look(context, semantic), *[look for each in pictured for look in (each.before, each.after)]]
+    places = neuron_map(semantic, looks, context.map_method, config.seed)
+    exhibits: Exhibits = {
+        "reversal": reversal_table(reversals, config.scale.bootstrap, config.seed),
+        "order": reversal_order(reversals, config.scale.bootstrap, config.seed),
+        "map": places,
+        "important": important(places, pictured, data.pool, data.train, patches(context, 4), context.runtime),
+    }
+    drawn = ["fig_reversal", "table_reversal", "fig_important"]
+    if data.pool.concepts is not None:
+        found = [_with_stimuli(context, each) for each in cases]
+        exhibits["truth"] = truth(found, len(data.train.class_names), config.seed)
+        drawn.append("table_importance")
+    return Plan(exhibits, drawn)
 
 
 def print_memory(context: Context) -> None:
-    """Say how many images run at a time in the memory there is."""
+    """Say how many images run at a time in the memory there is.
+
+    Raises
+    ------
+    EvoscopeError : the memory does not hold a single image.
+    """
     config = context.config
     for run in judged_runs(context):
-        networks = [build(run.spec, len(context.data.train.class_names), config.seed) for _ in range(2)]
-        pair = make_pair(networks[0], networks[1])
-        index = neuron_index(pair)
-        bins = np.zeros((config.scale.importance_samples, len(index)), dtype=np.int32)
-        conditions = Conditions(
-            bins, index.layer, index.layers, BinRule(), config.scale.random_draws, "fixed", 0
-        )
-        needs = (importance_bytes(pair), Reverser(pair, conditions).bytes_per_image)
+        needs = _bytes_per_image(context, run)
         counts = [
             images_within(config.memory_mb, need, most)
             for need, most in zip(needs, (BATCH, RELEASED_BATCH), strict=True)
@@ -88,34 +95,89 @@ def print_memory(context: Context) -> None:
         )
 
 
-def _taken(context: Context, protocol: str, judged: Sequence[Judged]) -> list[Taken]:
-    """Reversals of everything judged, under a protocol (whose layers may be others)."""
+def _bytes_per_image(context: Context, run: Run) -> tuple[int, int]:
+    """What importance and reversal take of memory for an image, whatever the weights."""
+    scale = context.config.scale
+    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    pair = make_pair(network, network)
+    index = neuron_index(pair)
+    bins = np.zeros((scale.importance_samples, len(index)), dtype=np.int32)
+    conditions = Conditions(bins, index.layer, index.layers, BinRule(), scale.random_draws, "fixed", 0)
+    return importance_bytes(pair), Reverser(pair, conditions).bytes_per_image
+
+
+def judge(context: Context, case: Case) -> Artefact[ClassImportance]:
+    """The importance of a run's evolutions for a class."""
+    scale, train = context.config.scale, context.data.train
+    node = importance(
+        _checkpoints(context, case),
+        train,
+        case.label,
+        scale.importance_images,
+        scale.importance_samples,
+        context.config.seed,
+        context.runtime,
+    )
+    return node.called(f"importance in {_words(context, case)}").costing(importance_cost(context, case.run))
+
+
+def revert(context: Context, case: Case) -> ReversalCase:
+    """The reversal experiment for one run, pair of epochs and class, under the protocol of the job."""
+    config, data = context.config, context.data
+    node = reversal(
+        _checkpoints(context, case),
+        judge(context, case),
+        data.train,
+        data.test,
+        reversal_protocol(config.protocol),
+        config.scale.random_draws,
+        config.scale.reversal_images,
+        config.evolution.together,
+        config.seed,
+        context.runtime,
+    )
+    protocol = config.protocol.name
+    called = node.called(f"reversal in {_words(context, case)} ({protocol})")
+    return ReversalCase(case.run.name, case.pair, protocol, called.costing(reversal_cost(context, case.run)))
+
+
+def revert_all(context: Context, protocol: str, cases: Sequence[Case]) -> list[ReversalCase]:
+    """Reversals of all cases under a protocol, whose layers may be others."""
     if protocol == context.config.protocol.name:
-        return [take_back(context, each) for each in judged]
+        return [revert(context, each) for each in cases]
     config = copy.deepcopy(context.config)
     config.protocol = copy.deepcopy(config.protocols[protocol])
     variant = context.varied(config)
     runs = {run.name: run for run in judged_runs(variant)}
-    return [take_back(variant, judge(variant, runs[each.run.name], each.pair, each.label)) for each in judged]
+    return [revert(variant, replace(each, run=runs[each.run.name])) for each in cases]
 
 
-def _pictured(context: Context, semantic: Node, judged: Sequence[Judged]) -> list[Pictured]:
+def _checkpoints(context: Context, case: Case) -> CheckpointPair:
+    before, after = (checkpoint(context, case.run, each) for each in (case.pair.before, case.pair.after))
+    return CheckpointPair(case.run.name, before, after)
+
+
+def _words(context: Context, case: Case) -> str:
+    name = context.data.train.class_names[case.label]
+    return f"{case.run.name}, epochs {case.pair.label}, for {name}"
+
+
+def _with_stimuli(context: Context, case: Case) -> ImportanceCase:
+    found = stimuli_of(context, case.run, case.pair.after)
+    return ImportanceCase(case.run.name, case.pair, judge(context, case), found)
+
+
+def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequence[Case]) -> list[Pictured]:
     """Of every run the first pair and class."""
-    first = {each.run.name: each for each in reversed(judged)}
+    first: dict[str, Case] = {}
+    for case in cases:
+        first.setdefault(case.run.name, case)
     return [
         Pictured(
-            each,
-            _look(context, semantic, each.run, each.pair.before),
-            _look(context, semantic, each.run, each.pair.after),
+            judge(context, case),
+            _checkpoints(context, case),
+            look_at(context, semantic, case.run, case.pair.before),
+            look_at(context, semantic, case.run, case.pair.after),
         )
-        for each in reversed(first.values())
+        for case in first.values()
     ]
-
-
-def _look(context: Context, semantic: Node, run: Run, epoch: int) -> Look:
-    found = stimuli(context, run, epoch)
-    return Look(run, epoch, False, found, projection(context, semantic, found))
-
-
-def _later_stimuli(context: Context, judged: Sequence[Judged]) -> dict[str, Node]:
-    return {place_of(each): stimuli(context, each.run, each.pair.after) for each in judged}

@@ -1,7 +1,6 @@
 """What an experiment looks at: which runs, classes, layers, and epochs between which evolutions are judged."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -17,6 +16,7 @@ from experiments.base import training
 from experiments.context import Context
 from experiments.reporting import say
 from experiments.runs import Run
+from experiments.stages.importance import EpochPair
 
 # The architectures that the papers compare.
 COMPARED = ("vgg16", "inception_v3", "convnext")
@@ -102,20 +102,6 @@ def chosen_layer(context: Context, run: Run) -> str:
 
 
 NAMES = ("early to middle", "middle to late")
-
-
-@dataclass(frozen=True)
-class EpochPair:
-    """A stretch of training: what it is called, and its first and last epoch."""
-
-    name: str
-    before: int
-    after: int
-
-    @property
-    def label(self) -> str:
-        """The two epochs, for messages."""
-        return f"{self.before} to {self.after}"
 
 
 def pairs_of(context: Context, run: Run) -> tuple[EpochPair, ...]:

@@ -1,39 +1,73 @@
-"""Stage ``importance``: how much every neuron's evolution between two epochs matters for a class."""
+"""Importance of neurons' evolutions between two epochs for a class, and whether it finds what defines the class."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from evoscope.activations.stimuli import NeuronIndex
-from evoscope.arrays import Doubles
-from evoscope.artefacts import load, save
-from evoscope.evolution.importance import EvolutionImportance, importance, sample_of_class
+from evoscope.arrays import Bools, Doubles
+from evoscope.data.images import ImageSet
+from evoscope.data.scenes import irrelevant_concepts, rules
+from evoscope.evolution.importance import EvolutionImportance, sample_of_class
+from evoscope.evolution.importance import importance as importance_on
 from evoscope.evolution.pair import Pair, make_pair
+from evoscope.evolution.summary import ranked
+from evoscope.figure_data import Table
 from evoscope.models.network import Network
-from evoscope.models.zoo import build
-from evoscope.progress import Progress
-from evoscope.store import Node, Stage
-from experiments.context import Context
-from experiments.costs import importance_cost
-from experiments.runs import Run
-from experiments.selection import EpochPair
-from experiments.stages.training import both_sources
+from evoscope.stats import bootstrap_interval
+from evoscope.store import Artefact, Runtime, stage
+from experiments.stages.networks import Checkpoint
+from experiments.stages.stimuli import Looked
 
-STAGE = Stage(
-    "importance",
-    version=1,
-    modules=(
-        "evoscope.evolution.importance",
-        "evoscope.evolution.pair",
-        "evoscope.evolution.importance",
-        "evoscope.models",
-        "evoscope.data.loader",
-        "experiments.stages.importance",
-    ),
-)
+TRUTHS = ("defining", "distractor")
+
+
+@dataclass(frozen=True)
+class EpochPair:
+    """A stretch of training: its name, and its first and last epoch."""
+
+    name: str
+    before: int
+    after: int
+
+    @property
+    def label(self) -> str:
+        """The two epochs, for messages."""
+        return f"{self.before} to {self.after}"
+
+    def columns(self, run: str) -> dict[str, str | int]:
+        """The first columns of a table about the stretch in ``run``."""
+        return {"run": run, "pair": self.name, "from_epoch": self.before, "to_epoch": self.after}
+
+
+@dataclass(frozen=True)
+class CheckpointPair:
+    """A run's network at two epochs, between which its evolutions lie."""
+
+    run: str
+    before: Checkpoint
+    after: Checkpoint
+
+    def open(self) -> Pair:
+        """Both networks on their device.
+
+        Raises
+        ------
+        EvoscopeError : a checkpoint does not fit the network.
+        """
+        names = [f"{self.run} at epoch {each.epoch}" for each in (self.before, self.after)]
+        return make_pair(_opened(self.before), _opened(self.after), (names[0], names[1]))
+
+
+def _opened(checkpoint: Checkpoint) -> Network:
+    """The network, on a CPU with weights channels last, on which convolutions run faster."""
+    network = checkpoint.open()
+    layout = torch.channels_last if checkpoint.machine.device == "cpu" else torch.contiguous_format
+    network.module.to(memory_format=layout)  # type: ignore[call-overload]  # missing in the stubs
+    return network
 
 
 @dataclass(frozen=True)
@@ -66,85 +100,81 @@ class ClassImportance:
         return np.asarray(np.mean([sample.mean for sample in self.samples], axis=0))
 
 
+@stage(version=1)
+def importance(
+    pair: CheckpointPair, train: ImageSet, label: int, images: int, samples: int, seed: int, runtime: Runtime
+) -> ClassImportance:
+    """Importance of a run's evolutions for class ``label``, on ``samples`` samples of ``images`` training images."""
+    states = pair.open()
+    found = [
+        importance_on(
+            states,
+            sample_of_class(train, label, images, seed, number),
+            label,
+            memory_mb=runtime.memory_mb,
+            workers=runtime.workers,
+            progress=runtime.progress,
+        )
+        for number in range(samples)
+    ]
+    return ClassImportance(train.class_names[label], pair.before.epoch, pair.after.epoch, tuple(found))
+
+
 @dataclass(frozen=True)
-class Judged:
-    """What is judged: a run between two epochs for a class, and the node of its importance."""
+class ImportanceCase:
+    """Importance of a run's evolutions for a class, and the run's stimuli at the later epoch."""
 
-    run: Run
+    run: str
     pair: EpochPair
-    label: int
-    node: Node
-
-    @property
-    def name(self) -> str:
-        """Role among a node's inputs."""
-        return f"{self.run.name} {self.pair.label} class {self.label:04d}"
+    importance: Artefact[ClassImportance]
+    stimuli: Artefact[Looked]
 
 
-def judge(context: Context, run: Run, pair: EpochPair, label: int) -> Judged:
-    """The importance of a run's evolutions for a class, as a node."""
-    return Judged(run, pair, label, _node(context, run, pair, label))
+@stage(version=1, label="important evolutions against the truth")
+def truth(cases: Sequence[ImportanceCase], classes: int, seed: int) -> Table:
+    """How highly importance ranks neurons whose concept defines the class, and those whose concept no class uses.
+
+    The stimuli say which concept each neuron tells apart; means over the classes come first.
+    """
+    rows = pd.DataFrame([_truth_row(each, kind, classes, seed) for each in cases for kind in TRUTHS])
+    return Table(pd.concat([_means(rows, seed), rows], ignore_index=True))
 
 
-def found_importance(folder: Path) -> ClassImportance:
-    """Read back what an ``importance`` node left."""
-    return load(ClassImportance, folder)
+def telling(found: Looked, kind: str, label: int, classes: int) -> Bools:
+    """Neurons whose concept defines class ``label`` (``defining``), or is one that no class uses: bool [neurons]."""
+    wanted = rules(classes)[label].concepts if kind == "defining" else irrelevant_concepts(classes)
+    columns = [column for column, name in enumerate(found.concepts.names) if name in wanted]
+    return np.isin(found.concepts.label, columns)
 
 
-def open_pair(context: Context, run: Run, pair: EpochPair, inputs: Mapping[str, Path]) -> Pair:
-    """A run's network at both epochs, on the job's device."""
-    checkpoints = both_sources(context, run, (pair.before, pair.after)).open(run, inputs)
-    networks = []
-    for epoch in (pair.before, pair.after):
-        network = build(run.spec, len(context.data.train.class_names), context.config.seed)
-        checkpoints.load(network.module, epoch)
-        networks.append(_settled(network, context.device))
-    names = (f"{run.name} at epoch {pair.before}", f"{run.name} at epoch {pair.after}")
-    return make_pair(networks[0], networks[1], names)
+def _truth_row(case: ImportanceCase, kind: str, classes: int, seed: int) -> dict[str, object]:
+    found = case.importance.load()
+    chosen = telling(case.stimuli.load(), kind, found.label, classes)
+    result = ranked(found.score, chosen, found.neurons.layer, seed)
+    return {
+        **case.pair.columns(case.run),
+        "class_name": found.class_name,
+        "kind": kind,
+        **asdict(result),
+        "low": np.nan,
+        "high": np.nan,
+        "note": "" if np.isfinite(result.auc) else "no neuron tells such a concept",
+    }
 
 
-def _settled(network: Network, device: str) -> Network:
-    """On its device; on a CPU with weights channels last, on which convolutions run faster."""
-    layout = torch.channels_last if device == "cpu" else torch.contiguous_format
-    network.module.to(device=device, memory_format=layout)  # type: ignore[call-overload]  # missing in the stubs
-    return network
-
-
-def _node(context: Context, run: Run, pair: EpochPair, label: int) -> Node:
-    checkpoints, scale, train = (
-        both_sources(context, run, (pair.before, pair.after)),
-        context.config.scale,
-        context.data.train,
-    )
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        states = open_pair(context, run, pair, inputs)
-        samples = [
-            importance(
-                states,
-                sample_of_class(train, label, scale.importance_images, context.config.seed, number),
-                label,
-                memory_mb=context.config.memory_mb,
-                workers=context.config.workers,
-                progress=progress,
-            )
-            for number in range(scale.importance_samples)
-        ]
-        save(ClassImportance(train.class_names[label], pair.before, pair.after, tuple(samples)), folder)
-
-    return Node(
-        STAGE,
-        config={
-            "spec": asdict(run.spec),
-            "epochs": [pair.before, pair.after],
-            "label": label,
-            "images": scale.importance_images,
-            "samples": scale.importance_samples,
-        },
-        inputs=checkpoints.inputs,
-        build=compute,
-        seed=context.config.seed,
-        data={**checkpoints.fingerprints, "train": train.fingerprint},
-        estimate=importance_cost(context, run),
-        label=f"importance in {run.name}, epochs {pair.label}, for {train.class_names[label]}",
-    )
+def _means(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Mean over the classes of every run, pair and kind, with its interval over classes."""
+    head = ["run", "pair", "from_epoch", "to_epoch", "kind"]
+    rows = []
+    for values, group in table.groupby(head, sort=False):
+        known = group[group["auc"].notna()]
+        row = {**dict(zip(head, values, strict=True)), "class_name": "", "of": int(group["of"].iloc[0])}
+        if known.empty:
+            rows.append({**row, "auc": np.nan, "neurons": 0, "note": "no neuron tells such a concept"})
+            continue
+        interval = bootstrap_interval(known["auc"].to_numpy(), seed)
+        null = {name: float(known[name].mean()) for name in ("null", "null_low", "null_high")}
+        bounds = {"auc": interval.value, "low": interval.low, "high": interval.high}
+        note = f"{len(known)} of {len(group)} classes"
+        rows.append({**row, **bounds, **null, "neurons": int(known["neurons"].sum()), "note": note})
+    return pd.DataFrame(rows)
