@@ -7,11 +7,12 @@ import pytest
 from evoscope.data.images import ConceptTable
 from evoscope.discovery.basis import Moments
 from evoscope.discovery.latent import LayerLatents
+from evoscope.discovery.methods import METHODS
 from evoscope.discovery.protocol import RefineRule, corrected
 from evoscope.discovery.refine import refine
 from evoscope.errors import EvoscopeError
 from experiments.stages import concept_relevance
-from experiments.stages.concept_methods import METHODS, decomposition
+from experiments.stages.concept_methods import decomposition
 
 
 @pytest.fixture
@@ -69,8 +70,8 @@ CASES = {
     "class": (["discovery.classes=[unicorn]"], "unicorn"),
     "method": (["discovery.methods=[svd,magic]"], "kmeans"),
     "no method": (["discovery.methods=[]"], "leaves no method"),
-    "side": (["protocol.side=diagonals"], "columns"),
-    "threshold": (["protocol.refine_ward=-1"], "ward=-1"),
+    "side": (["protocol.discovery.side=diagonals"], "columns"),
+    "threshold": (["protocol.discovery.refine.ward=-1"], "ward=-1"),
 }
 
 
