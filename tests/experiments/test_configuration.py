@@ -1,20 +1,22 @@
 """The configuration composes for every option, and its tables agree with the library."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from experiments.stages.training import training
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.errors import EvoscopeError
-from evoscope.space import protocol as library
+from evoscope.evolution.reversal import ReversalProtocol
+from evoscope.space.protocol import SpaceProtocol
+from experiments.base import training
 from experiments.checks import check
 from experiments.context import Context, content_key
+from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.runs import selected_runs
 from experiments.schema import Config, register
-from experiments.stages.space import space_protocol
 from run import prepared
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -66,14 +68,14 @@ def test_the_papers_seven_runs_are_there_at_every_scale_and_pass_the_checks(scal
     assert runs["vgg16_no_dropout"].spec.dropout == 0
 
 
-@pytest.mark.parametrize("name", ["corrected", "as_released", "v1"])
-def test_protocol_files_say_what_the_library_says(name):
-    config = space_protocol(composed(f"protocol={name}", "scale=imagenet").protocol)
-    caps = {"skipgram_epochs", "image_sweeps"}
-    told, known = asdict(config), asdict(getattr(library, name)())
-    assert {k: v for k, v in told.items() if k not in caps} == {
-        k: v for k, v in known.items() if k not in caps
-    }
+def test_the_corrected_protocol_is_what_the_library_takes_by_itself():
+    """But for the two numbers of steps that the scale decides."""
+    protocol = composed("protocol=corrected", "scale=imagenet").protocol
+    space = space_protocol(protocol)
+    capped = replace(SpaceProtocol(), skipgram_epochs=space.skipgram_epochs, image_sweeps=space.image_sweeps)
+    assert space == capped
+    assert discovery_protocol(protocol) == DiscoveryProtocol()
+    assert reversal_protocol(protocol) == ReversalProtocol()
 
 
 def test_published_recipes():
@@ -119,6 +121,50 @@ def test_patterns_are_quoted_for_hydra():
     assert prepared(["model.checkpoints=run/ep{epoch}.pt"]) == ["model.checkpoints='run/ep{epoch}.pt'"]
     assert prepared(["model.checkpoints='run/ep{epoch}.pt'"]) == ["model.checkpoints='run/ep{epoch}.pt'"]
     assert prepared(["+experiment=train", "seed=1"]) == ["experiment=train", "seed=1"]
+
+
+# Keys of a protocol as they were before they were grouped, and as they are.
+FLAT = {
+    "protocol.image_ridge=0": ("protocol.space.image_ridge", 0),
+    "protocol.k=7": ("protocol.space.k", 7),
+    "protocol.side=columns": ("protocol.discovery.side", "columns"),
+    "protocol.refine_ward=2.5": ("protocol.discovery.refine.ward", 2.5),
+    "protocol.random_sets=per_batch": ("protocol.reversal.random", "per_batch"),
+    "protocol.bin_cut=quarter": ("protocol.reversal.bins.cut", "quarter"),
+    "protocols.corrected.bin_ties=channel": ("protocols.corrected.reversal.bins.ties", "channel"),
+    "protocols.as_released.image_solver=least_squares": (
+        "protocols.as_released.space.image_solver",
+        "least_squares",
+    ),
+}
+
+
+@pytest.mark.parametrize("flat", FLAT)
+def test_flat_keys_of_a_protocol_go_where_they_were_grouped(flat, capfd):
+    (argument,) = prepared([flat])
+    key, value = FLAT[flat]
+    assert argument == f"{key}={flat.partition('=')[2]}"
+    assert capfd.readouterr().err == f"evoscope: {flat.partition('=')[0]} is now {key}\n"
+    found = OmegaConf.select(
+        OmegaConf.structured(composed("experiment=evolution_importance", "scale=smoke", argument)), key
+    )
+    assert found == value
+
+
+def test_flat_keys_decide_the_protocols():
+    arguments = prepared(
+        ["experiment=evolution_importance", "protocol.image_ridge=0", "protocols.corrected.bin_ties=channel"]
+    )
+    config = composed("scale=smoke", *arguments)
+    assert space_protocol(config.protocol).image_ridge == 0
+    assert reversal_protocol(config.protocols["corrected"]).bins.ties == "channel"
+    assert reversal_protocol(config.protocol).bins.ties == "sensitivity"
+
+
+def test_other_keys_of_a_protocol_are_left_alone(capfd):
+    arguments = ["protocol.patch_centre=corner", "protocol.space.k=7", "protocol=v1", "protocol.magic=1"]
+    assert prepared(arguments) == arguments
+    assert capfd.readouterr().err == ""
 
 
 def test_output_folders_are_named_by_content():

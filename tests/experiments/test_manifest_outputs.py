@@ -1,32 +1,17 @@
 """Every result of the manifest is drawn by an experiment, and no experiment leaves a result that it does not list."""
 
-import importlib
 import json
 from pathlib import Path
 
 import pytest
-from experiments.asked import Asked, NotAsked
-from experiments.parts import composed, names
-from experiments.registry import CONF
-from experiments.status import Status
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from experiments import CONF, planner
+from experiments.composed import composed, parts
 from experiments.context import Context
 from experiments.schema import register
 from results import registry
-
-
-class Planned(Asked):
-    """Keeps the plans of the experiments and wants nothing of them."""
-
-    def __init__(self):
-        super().__init__(None)
-        self.plans = []
-
-    def narrowed(self, plan):
-        self.plans.append(plan)
-        raise NotAsked
 
 
 @pytest.fixture
@@ -34,15 +19,12 @@ def plans(tmp_path, shared_store):
     """What the parts of ``experiment=results`` would draw at the smallest scale."""
     overrides = ["scale=smoke", f"store={shared_store}", f"outputs={tmp_path}", "progress=false", "threads=1"]
     register()
-    planned = Planned()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        job = OmegaConf.to_object(compose("config", overrides=["experiment=results", *overrides]))
-        for name in names(job):
-            context = Context(composed(name, overrides))
-            context.asked = planned
-            with pytest.raises(NotAsked):
-                importlib.import_module(f"experiments.{name}").run(context, Status(name, overrides))
-    return planned.plans
+        context = Context(
+            OmegaConf.to_object(compose("config", overrides=["experiment=results", *overrides]))
+        )
+        names = parts(context.config)
+        return [planner(name)(context.varied(composed(name, overrides))) for name in names]
 
 
 def test_plans_draw_the_manifest_and_nothing_else(plans):
