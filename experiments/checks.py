@@ -1,16 +1,15 @@
 """What is refused before any work: values without a meaning and combinations that cannot be."""
 
-import dataclasses
 import typing
 from collections.abc import Iterable
 from pathlib import Path
 
-from evoscope.errors import EvoscopeError
-from evoscope.evolution.reversal import Draws
+from evoscope.errors import EvoscopeError, check_choices
 from evoscope.models.checkpoints import CheckpointPattern
+from evoscope.models.spec import Listing
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
-from experiments.protocols import reversal_protocol, space_protocol
+from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
 
@@ -36,11 +35,11 @@ def check(config: Config) -> None:
     EvoscopeError : the first thing that is wrong, with the key to change.
     """
     one_of("scale.map", config.scale.map, ("umap", "pca"))
-    one_of("protocol.patch_centre", config.protocol.patch_centre, ("centre", "corner"))
-    literals(space_protocol(config.protocol), "protocol")
     for protocol in (config.protocol, *config.protocols.values()):
-        literals(reversal_protocol(protocol).rule, "protocol (bin_ties, bin_cut)")
-        one_of("protocol.random_sets", protocol.random_sets, typing.get_args(Draws))
+        one_of("protocol.patch_centre", protocol.patch_centre, ("centre", "corner"))
+        one_of("protocol.listing", protocol.listing, typing.get_args(Listing))
+        for make in (space_protocol, discovery_protocol, reversal_protocol):
+            make(protocol)
     for name, count in _counts(config):
         if count is not None and count < 1:
             raise EvoscopeError(
@@ -68,10 +67,10 @@ def _runs(config: Config) -> dict[str, Run]:
 
 
 def _check_run(run: Run) -> None:
-    literals(run.spec, f"the model of run {run.name}")
-    literals(run.spec.fit, f"the fit of run {run.name}")
+    check_choices(run.spec, f"the model of run {run.name}")
+    check_choices(run.spec.fit, f"the fit of run {run.name}")
     if run.recipe is not None:
-        literals(run.recipe, f"the recipe of run {run.name}")
+        check_choices(run.recipe, f"the recipe of run {run.name}")
     validate(run.spec)
     if run.spec.layers:
         # Building checks the names by a forward pass of a blank image; the families' own layers need no check.
@@ -98,15 +97,6 @@ def check_files(context: Context) -> None:
 def _brings_files(run: Run) -> bool:
     weights = run.spec.weights
     return isinstance(run.checkpoints, CheckpointPattern) or (weights is not None and Path(weights).is_file())
-
-
-def literals(options: object, where: str) -> None:
-    """Refuse values that the ``Literal`` annotations of a dataclass do not list."""
-    hints = typing.get_type_hints(type(options))
-    for field in dataclasses.fields(options):  # type: ignore[arg-type]  # any dataclass instance
-        hint = hints[field.name]
-        if typing.get_origin(hint) is typing.Literal:
-            one_of(f"{field.name} in {where}", getattr(options, field.name), typing.get_args(hint))
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

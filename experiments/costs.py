@@ -33,7 +33,7 @@ def pass_cost(context: Context, run: Run) -> Estimate | None:
         return None
     seconds, parameters, neurons = measured(context, run)
     images = len(context.data.pool) + len(context.data.test)
-    disk = 16 * neurons * context.config.protocol.k
+    disk = 16 * neurons * context.space_protocol.k
     return Estimate(
         seconds * images * 1.2, disk, _pixels(context, run) + 4 * parameters + 4 * neurons * images
     )

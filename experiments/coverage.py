@@ -31,7 +31,7 @@ def _feasible(context: Context, images: int) -> int:
 def _variant(context: Context, protocol: str, pool: int, k: int) -> Context:
     config = copy.deepcopy(context.config)
     config.protocol = copy.deepcopy(config.protocols[protocol])
-    config.protocol.k, config.data.pool_images = k, pool
+    config.protocol.space["k"], config.data.pool_images = k, pool
     return context.varied(config)
 
 

@@ -1,18 +1,41 @@
 """Confounders and outliers (CDISCO): planted stamps and wrong labels, and which scores find them."""
 
-from evoscope.errors import EvoscopeError
-from experiments.context import Context
-from experiments.runner import Plan
-from experiments.runs import PAPER, Run, own, single_run
-from experiments.selection import PUBLISHED, chosen_layer
-from experiments.stages.outlier_boards import Shown, outlier_boards
-from experiments.stages.outlier_boards import shown as boards_of
-from experiments.stages.outlier_data import Case, case_images, planted
-from experiments.stages.outlier_findings import outlier_findings
-from experiments.stages.outlier_tables import Found, outlier_table
-from experiments.stages.outlier_training import outlier_training
-from experiments.status import Status
+from dataclasses import replace
 
+from evoscope.data.images import ImageSet, mislabelled
+from evoscope.data.scenes import Confounder, concept_scenes
+from evoscope.data.stamps import Stamps, only_classes, stamp_disagrees, stamped
+from evoscope.discovery.outliers import ScoreOptions
+from evoscope.errors import EvoscopeError
+from evoscope.models.checkpoints import RunFolder
+from evoscope.store import Artefact, Estimate
+from evoscope.training.patience import Crop
+from experiments.context import Context
+from experiments.costs import TRAINING_FORWARDS, measured
+from experiments.protocols import discovery_protocol
+from experiments.runner import Exhibits, Plan
+from experiments.runs import PAPER, Run, own, single_run
+from experiments.selection import PUBLISHED, chosen_classes, chosen_layer
+from experiments.stages.outlier_tables import (
+    ScoredCase,
+    outlier_boards,
+    outlier_differences,
+    outliers,
+    shown,
+    stamp_accuracy,
+)
+from experiments.stages.outliers import (
+    Case,
+    CaseImages,
+    Findings,
+    check_apart,
+    divided,
+    outlier_findings,
+    outlier_training,
+)
+
+PUBLISHED_CLASSES = ("tench", "church")
+CROPPED = "resnet"  # the architectures that the published recipe crops for
 DRAWN = (
     "fig_outliers",
     "fig_outlier_boards",
@@ -22,55 +45,25 @@ DRAWN = (
 )
 
 
-def run(context: Context, status: Status) -> None:
-    """Train on stamped and on wrongly labelled images, look for both, and draw."""
-    carry_out(context, plan(context), status)
-
-
 def plan(context: Context) -> Plan:
-    """Every probability and the share of wrong labels, with every seed."""
-    check_options(context)
-    network = classifier(context)
-    layer = scored_layer(context, network)
-    found = [_found(context, network, layer, case) for case in cases(context)]
-    findings = [each.found for each in found]
-    exhibits = {
-        "outliers": outlier_table("outliers", findings),
-        "outlier_differences": outlier_table("outlier_differences", findings),
-        "stamp_accuracy": outlier_table("stamp_accuracy", findings),
-        "outlier_boards": outlier_boards(boards_of(found)),
-    }
-    return Plan(exhibits, DRAWN)
-
-
-def cases(context: Context) -> list[Case]:
-    """Stamps of every probability, then wrong labels, each with every seed."""
-    config = context.config
-    asked = config.outlier.probabilities
-    probabilities = config.scale.stamp_probabilities if asked is None else asked
-    seeds = range(config.seed, config.seed + config.scale.stamp_seeds)
-    stamps = [Case("stamp", float(p), seed) for p in sorted(set(probabilities)) for seed in seeds]
-    return [*stamps, *(Case("mislabelled", config.outlier.mislabelled, seed) for seed in seeds)]
-
-
-def classifier(context: Context) -> Run:
-    """The one network that is trained.
+    """Every probability and the share of wrong labels, with every seed.
 
     Raises
     ------
-    EvoscopeError : all of the paper's were asked for.
+    EvoscopeError : a number without a meaning, several networks or one that is not trained, unknown classes, or test
+        images among those of training.
     """
-    if context.config.model.name == PAPER and not own(context.config):
-        raise EvoscopeError("outlier_discovery trains one network", "name it, for instance model=resnet50")
-    return single_run(context.config)
-
-
-def scored_layer(context: Context, network: Run) -> str:
-    """The layer asked for, or the published one (whatever its size: scores need no places), or a deep one."""
-    asked = context.config.discovery.layer
-    if asked is None and network.spec.name in PUBLISHED:
-        return PUBLISHED[network.spec.name]
-    return chosen_layer(context, network)
+    check_options(context)
+    network = classifier(context)
+    layer = scored_layer(context, network)
+    found = [scored_case(context, network, layer, case) for case in cases(context)]
+    exhibits: Exhibits = {
+        "outliers": outliers(found),
+        "outlier_differences": outlier_differences(found),
+        "stamp_accuracy": stamp_accuracy(found),
+        "outlier_boards": outlier_boards(shown(found)),
+    }
+    return Plan(exhibits, DRAWN)
 
 
 def check_options(context: Context) -> None:
@@ -93,11 +86,141 @@ def check_options(context: Context) -> None:
         raise EvoscopeError("outlier.probabilities is empty", "give at least one probability, or null")
 
 
-def _found(context: Context, network: Run, layer: str, case: Case) -> Shown:
+def classifier(context: Context) -> Run:
+    """The one network that is trained.
+
+    Raises
+    ------
+    EvoscopeError : all of the paper's were asked for.
+    """
+    if context.config.model.name == PAPER and not own(context.config):
+        raise EvoscopeError("outlier_discovery trains one network", "name it, for instance model=resnet50")
+    return single_run(context.config)
+
+
+def scored_layer(context: Context, network: Run) -> str:
+    """The layer asked for, or the published one (whatever its size: scores need no places), or a deep one."""
+    asked = context.config.discovery.layer
+    if asked is None and network.spec.name in PUBLISHED:
+        return PUBLISHED[network.spec.name]
+    return chosen_layer(context, network)
+
+
+def cases(context: Context) -> list[Case]:
+    """Stamps of every probability, then wrong labels, each with every seed."""
+    config = context.config
+    asked = config.outlier.probabilities
+    probabilities = config.scale.stamp_probabilities if asked is None else asked
+    seeds = range(config.seed, config.seed + config.scale.stamp_seeds)
+    stamps = [Case("stamp", float(p), seed) for p in sorted(set(probabilities)) for seed in seeds]
+    return [*stamps, *(Case("mislabelled", config.outlier.mislabelled, seed) for seed in seeds)]
+
+
+def scored_case(context: Context, network: Run, layer: str, case: Case) -> ScoredCase:
+    """A case with its images and the node of its scores, read at ``layer``."""
     images = case_images(context, case)
-    training = outlier_training(context, network, case, images)
-    node = outlier_findings(context, network, case, images, training, layer)
     names = images.fit.class_names
     classes = ", ".join(names) if len(names) == 2 else f"{len(names)} classes"
     data = "concept_scenes" if planted(context) else context.data.train.name
-    return Shown(Found(case, node, data, classes, network.name, layer), images)
+    return ScoredCase(
+        case, images, data, classes, network.name, layer, _findings(context, network, layer, case, images)
+    )
+
+
+def _findings(
+    context: Context, network: Run, layer: str, case: Case, images: CaseImages
+) -> Artefact[Findings]:
+    config = context.config
+    node = outlier_findings(
+        network.spec,
+        _training(context, network, case, images),
+        images,
+        layer,
+        discovery_protocol(config.protocol),
+        ScoreOptions(config.outlier.concepts, config.outlier.neighbours),
+        case.seed,
+        context.machine,
+        context.runtime,
+    )
+    return node.called(f"outlier scores of {network.name}, {case.name}")
+
+
+def _training(context: Context, network: Run, case: Case, images: CaseImages) -> Artefact[RunFolder]:
+    if network.recipe is None:
+        raise EvoscopeError(
+            f"{network.name} comes with checkpoints of its own, but stamps need networks trained from scratch",
+            "leave model.checkpoints and training.epochs=0 out",
+        )
+    node = outlier_training(
+        replace(network.spec, listing="once", layers=()),
+        network.recipe,
+        images.fit,
+        images.held_out,
+        Crop() if network.spec.name.startswith(CROPPED) else None,
+        case.seed,
+        context.machine,
+        context.runtime,
+    )
+    return node.called(f"training {network.name}, {case.name}").costing(_cost(context, network, images))
+
+
+def _cost(context: Context, run: Run, images: CaseImages) -> Estimate | None:
+    """Estimated cost when patience never runs out (only when a plan is asked for: timing takes a moment)."""
+    if not context.config.dry_run or run.recipe is None:
+        return None
+    seconds, parameters, neurons = measured(context, run)
+    passes = len(images.fit) * run.recipe.epochs
+    memory = 4 * 4 * parameters + 12 * run.recipe.batch_size * neurons
+    return Estimate(seconds * passes * TRAINING_FORWARDS, 4 * parameters, memory)
+
+
+def planted(context: Context) -> bool:
+    """Whether the confounder of the drawn scenes is used, over all their classes."""
+    return context.config.data.name == "concept_scenes" and context.config.outlier.classes is None
+
+
+def case_images(context: Context, case: Case) -> CaseImages:
+    """The images of a case; stamps, wrong labels and the split are drawn anew for each seed.
+
+    Raises
+    ------
+    EvoscopeError : unknown classes, impossible numbers, or test images among those of training.
+    """
+    train, plain = (_plain(context, split, case.seed) for split in ("train", "test"))
+    check_apart(train, plain)
+    if case.setting == "mislabelled":
+        return divided(*mislabelled(train, case.p, case.seed), plain, plain, case.seed)
+    train, test = (_stamped(context, images, case) for images in (train, plain))
+    return divided(train, stamp_disagrees(train), test, plain, case.seed)
+
+
+def _plain(context: Context, split: str, seed: int) -> ImageSet:
+    """The images of a split before anything is done to them; scenes are drawn anew for each seed."""
+    if planted(context):
+        return _scenes(context, split, seed, None)
+    labels = tuple(chosen_classes(context, _class_names(context), "outlier.classes"))
+    return only_classes(getattr(context.data, split), labels)
+
+
+def _stamped(context: Context, images: ImageSet, case: Case) -> ImageSet:
+    if planted(context):
+        return _scenes(context, images.split, case.seed, Confounder(case.p))
+    return stamped(images, Stamps(case.p, case.seed))
+
+
+def _scenes(context: Context, split: str, seed: int, stamp: Confounder | None) -> ImageSet:
+    data = context.config.data
+    images = data.train_images if split == "train" else data.test_images
+    return concept_scenes(split, int(images or 0), int(data.classes or 0), seed, stamp)
+
+
+def _class_names(context: Context) -> list[str]:
+    """The two classes asked for; or the published ones where there are such, else the first two."""
+    asked, known = context.config.outlier.classes, context.data.train.class_names
+    if asked is None:
+        return list(PUBLISHED_CLASSES) if set(PUBLISHED_CLASSES) <= set(known) else list(known[:2])
+    if len(set(asked)) != 2 or len(asked) != 2:
+        raise EvoscopeError(
+            f"outlier.classes={asked} are not two different classes", "name two, or leave them out"
+        )
+    return list(asked)

@@ -1,46 +1,51 @@
-"""From the ``protocol`` group to the library's typed choices."""
+"""From the ``protocol`` group to the library's typed choices, which check themselves."""
 
-from dataclasses import fields
-from typing import cast
+from typing import Any
 
-from evoscope.discovery.protocol import (
-    Candidates,
-    DiscoveryProtocol,
-    Evidence,
-    RefineRule,
-    Scale,
-    Side,
-    Signs,
-)
-from evoscope.evolution.reversal import BinRule, Cut, Draws, ReversalProtocol, Ties
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from evoscope.discovery.protocol import DiscoveryProtocol
+from evoscope.errors import EvoscopeError
+from evoscope.evolution.reversal import ReversalProtocol
 from evoscope.space.protocol import SpaceProtocol
 from experiments.schema import Config, ProtocolConfig
 
 
 def space_protocol(config: ProtocolConfig) -> SpaceProtocol:
-    """ConceptEvo's choices."""
-    return SpaceProtocol(**{field.name: getattr(config, field.name) for field in fields(SpaceProtocol)})
+    """ConceptEvo's choices for the space."""
+    made: SpaceProtocol = _made(config.space, f"protocol.space of {config.name}")
+    return made
 
 
 def discovery_protocol(config: ProtocolConfig) -> DiscoveryProtocol:
     """CDISCO's choices."""
-    return DiscoveryProtocol(
-        centred=config.centred,
-        signs=cast(Signs, config.signs),
-        side=cast(Side, config.side),
-        evidence=cast(Evidence, config.evidence),
-        candidates=cast(Candidates, config.candidates),
-        empty_is_one=config.empty_is_one,
-        refine=RefineRule(
-            scale=cast(Scale, config.refine_scale), ward=config.refine_ward, prune=config.refine_prune
-        ),
-    )
+    made: DiscoveryProtocol = _made(config.discovery, f"protocol.discovery of {config.name}")
+    return made
 
 
 def reversal_protocol(config: ProtocolConfig) -> ReversalProtocol:
-    """ConceptEvo's choices of the reversal experiment."""
-    rule = BinRule(cast(Ties, config.bin_ties), cast(Cut, config.bin_cut))
-    return ReversalProtocol(rule, cast(Draws, config.random_sets))
+    """ConceptEvo's choices for reverting evolutions."""
+    made: ReversalProtocol = _made(config.reversal, f"protocol.reversal of {config.name}")
+    return made
+
+
+def _made(values: dict[str, Any], where: str) -> Any:
+    """The dataclass that ``_target_`` names.
+
+    Raises
+    ------
+    EvoscopeError : a value has no meaning, or an argument is unknown.
+    """
+    try:
+        return instantiate(values)
+    except InstantiationException as problem:
+        cause = problem.__cause__
+        if isinstance(cause, EvoscopeError):
+            raise cause from None
+        raise EvoscopeError(
+            f"{where} cannot be read ({cause or problem})", "compare it with conf/protocol"
+        ) from None
 
 
 def protocol_names(config: Config) -> list[str]:

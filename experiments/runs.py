@@ -218,7 +218,7 @@ def model_spec(model: ModelConfig, listing: str) -> ModelSpec:
 def factory_code(factory: str) -> str:
     """Digest of the source of a user's factory, because the same weights mean something else in edited code.
 
-    Empty for a factory of ours, whose source the store follows, and for one that cannot be read, which is refused later.
+    Empty for a factory of ours, whose source the store follows, and for one that cannot be read (refused later).
     """
     module = factory.partition(":")[0]
     if module.partition(".")[0] in OURS:

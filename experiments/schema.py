@@ -174,53 +174,20 @@ class ScaleConfig:
 
 @dataclass
 class ProtocolConfig:
-    """One option per step of the methods; see `SpaceProtocol` and `evoscope.discovery.DiscoveryProtocol`.
+    """One option per step of the methods.
 
     ``listing``: which layers count (``once``, ``released``, ``v1``); ``patch_centre``: where example patches are cut
-    (``centre`` or ``corner`` of the arg-max cell); ``bin_ties``, ``bin_cut``: see
-    `evoscope.evolution.reversal.BinRule`; ``random_sets``: ``fixed`` or redrawn ``per_batch``; from
-    ``centred`` on: CDISCO's steps, ``refine_`` those of
-    `evoscope.discovery.RefineRule`.
+    (``centre`` or ``corner`` of the arg-max cell); ``space``, ``discovery``, ``reversal``: arguments of
+    `evoscope.space.SpaceProtocol`, `evoscope.discovery.DiscoveryProtocol` and `evoscope.evolution.ReversalProtocol`,
+    which check them.
     """
 
     name: str = MISSING
-    k: int = MISSING
-    dim: int = 30
-    negatives: int = 3
-    skipgram_lr: float = MISSING
-    skipgram_epochs: int = MISSING
-    skipgram_stop: str = MISSING
-    skipgram_threshold: float = MISSING
-    image_solver: str = MISSING
-    image_lr: float = MISSING
-    image_threshold: float = MISSING
-    image_sweeps: int = MISSING
-    image_ridge: float = 1.0
-    indirect: str = MISSING
-    indirect_lr: float = 0.1
-    indirect_epochs: int = 20
-    indirect_negatives: int = 2
-    indirect_threshold: float = 0.01
-    pairs_per_neuron: int = 500
-    projection: str = MISSING
-    min_coverage: float = 0.25
-    unplaced: str = MISSING
-    responsive: int = MISSING
-    responsive_rule: str = MISSING
     listing: str = MISSING
     patch_centre: str = MISSING
-    bin_ties: str = MISSING
-    bin_cut: str = MISSING
-    random_sets: str = MISSING
-    centred: bool = False
-    signs: str = MISSING
-    side: str = MISSING
-    evidence: str = MISSING
-    candidates: str = MISSING
-    empty_is_one: bool = MISSING
-    refine_scale: str = MISSING
-    refine_ward: float = MISSING
-    refine_prune: float = MISSING
+    space: dict[str, Any] = field(default_factory=dict)
+    discovery: dict[str, Any] = field(default_factory=dict)
+    reversal: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -1,27 +1,40 @@
 """Concepts of a network for a table (CDISCO): COMPAS, a user's CSV, or a small table that scikit-learn brings."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from evoscope.data.tables import Table, open_table
+from evoscope.store import Machine
 from experiments.context import Context, commit
+from experiments.protocols import discovery_protocol
 from experiments.runner import Plan
 from experiments.schema import TabularConfig
-from experiments.stages.tabular import tabular
-from experiments.stages.tabular_training import train
-from experiments.status import Status
+from experiments.stages.tabular import TableNetwork, tabular, tabular_training
 from results.registry import About
 
 RUN = "mlp"
 
 
-def run(context: Context, status: Status) -> None:
-    """Train, look for concepts, read them against the inputs, and draw."""
-    table = open_chosen(context)
-    carry_out(context, plan(context, table), status, about(context, table))
+def plan(context: Context) -> Plan:
+    """A network per seed, and their concepts."""
+    config, table = context.config, open_chosen(context)
+    seeds = range(config.seed, config.seed + config.scale.seeds)
+    networks = [_network(context, table, seed) for seed in seeds]
+    found = tabular(
+        table, networks, discovery_protocol(config.protocol), config.scale.bootstrap, context.runtime
+    ).called(f"concepts of {len(networks)} networks for {table.name}")
+    return Plan({"tabular": found}, ("fig_tabular", "table_tabular"), about(context, table))
 
 
 def open_chosen(context: Context) -> Table:
-    """The table asked for."""
+    """The table asked for.
+
+    Raises
+    ------
+    EvoscopeError : no such table or file, or one that cannot be learned from.
+    """
     chosen = context.config.tabular
     return open_table(
         chosen.name,
@@ -35,11 +48,22 @@ def open_chosen(context: Context) -> Table:
     )
 
 
-def plan(context: Context, table: Table) -> Plan:
-    """A network per seed, and their concepts."""
-    seeds = range(context.config.seed, context.config.seed + context.config.scale.seeds)
-    networks = [train(context, table, seed) for seed in seeds]
-    return Plan({"tabular": tabular(context, table, networks)}, ("fig_tabular", "table_tabular"))
+def _network(context: Context, table: Table, seed: int) -> TableNetwork:
+    """The network trained with the job's numbers from one seed, on the CPU whatever the job's device."""
+    chosen, machine = context.config.tabular, Machine("cpu", torch.get_num_threads())
+    hidden = tuple(chosen.hidden)
+    # Which columns are shown apart later does not change the training.
+    training = tabular_training(
+        replace(table, protected=()),
+        hidden,
+        chosen.epochs,
+        chosen.lr,
+        chosen.batch_size,
+        seed,
+        machine,
+        context.runtime,
+    )
+    return TableNetwork(hidden, training, seed, machine)
 
 
 def about(context: Context, table: Table) -> About:

@@ -72,12 +72,12 @@ def reversal(
 def conditions_of(found: ClassImportance, protocol: ReversalProtocol, draws: int, seed: int) -> Conditions:
     """The sets of channels that are reverted, by every sample's bins."""
     layer = found.neurons.layer
-    bins = [bins_of_all(layer, sample.score, sample.mean, protocol.rule) for sample in found.samples]
+    bins = [bins_of_all(layer, sample.score, sample.mean, protocol.bins) for sample in found.samples]
     return Conditions(
         bins=np.stack(bins),
         layer=layer,
         layers=found.neurons.layers,
-        rule=protocol.rule,
+        rule=protocol.bins,
         draws=1 if protocol.random == "per_batch" else draws,
         random=protocol.random,
         seed=seed,

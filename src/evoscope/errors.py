@@ -1,5 +1,7 @@
 """The one exception that users see: what is wrong, where, and how to fix it."""
 
+import typing
+
 
 class EvoscopeError(Exception):
     """A problem the user can fix; its message is one sentence or a short list, never a traceback.
@@ -18,3 +20,20 @@ class EvoscopeError(Exception):
     def __reduce__(self) -> tuple[type["EvoscopeError"], tuple[str, str]]:
         """Survive the trip between processes (workers, cluster jobs)."""
         return type(self), (self.problem, self.mend)
+
+
+def check_choices(options: object, where: str) -> None:
+    """Refuse values that the ``Literal`` annotations of a dataclass do not list.
+
+    Raises
+    ------
+    EvoscopeError : names the first such field and its choices.
+    """
+    hints = typing.get_type_hints(type(options))
+    for name, hint in hints.items():
+        choices = typing.get_args(hint)
+        if typing.get_origin(hint) is typing.Literal and getattr(options, name) not in choices:
+            raise EvoscopeError(
+                f"{name} in {where} cannot be {getattr(options, name)!r}",
+                f"choose one of {', '.join(map(str, choices))}",
+            )

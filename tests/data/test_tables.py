@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,12 @@ def test_split_is_stratified_complete_and_seeded(mine):
     assert sorted(both[:, 0]) == pytest.approx(sorted(mine[1]["a"]))
     other = open_table("auto", mine[0].parent, 1, path=mine[0], target="label")
     assert other.fingerprint != tables[0].fingerprint
+
+
+def test_what_is_shown_apart_is_part_of_the_fingerprint(mine):
+    table = opened(mine)
+    others = [replace(table, protected=(table.columns[0],)), replace(table, shown=1 - table.shown)]
+    assert len({each.fingerprint for each in (table, *others)}) == 3
 
 
 def test_scaling_is_fitted_on_the_training_rows():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import jobs, sweeps
+from experiments import jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,7 +53,6 @@ def run_py(complete, monkeypatch, capfd) -> Runner:
         monkeypatch.chdir(ROOT)
         monkeypatch.setattr(sys, "argv", ["run.py", *complete(arguments, store)])
         jobs.forget_failures()
-        sweeps.forget_failures()
         capfd.readouterr()
         try:
             runpy.run_path("run.py", run_name="__main__")

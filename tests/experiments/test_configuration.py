@@ -11,11 +11,11 @@ from omegaconf import OmegaConf
 from evoscope.errors import EvoscopeError
 from evoscope.space import protocol as library
 from experiments.checks import check
-from experiments.command_line import prepared
 from experiments.context import Context, content_key
 from experiments.runs import selected_runs
 from experiments.schema import Config, register
 from experiments.stages.space import space_protocol
+from run import prepared
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

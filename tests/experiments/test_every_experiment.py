@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import registry
+from experiments import experiment_names
 
 PICTURES = {
     "unified_space",
@@ -39,7 +39,7 @@ LONG = ("paper", "results", "coverage")
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in registry.names()],
+    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in experiment_names()],
 )
 def test_runs_at_smoke_scale(name, run_py, tmp_path):
     done = run_py(f"experiment={name}", "scale=smoke", *LESS.get(name, ()))
@@ -52,7 +52,7 @@ def test_runs_at_smoke_scale(name, run_py, tmp_path):
 
 
 def test_all_experiments_that_draw_are_known_here():
-    assert set(registry.names()) == PICTURES | {"store"}
+    assert set(experiment_names()) == PICTURES | {"store"}
 
 
 def test_second_call_computes_nothing(run_py, tmp_path):

@@ -1,10 +1,15 @@
-"""Concepts of tables: which directions are looked at, and what a user gets wrong."""
+"""Concepts of tables: which directions are looked at, what decides a result, and what a user gets wrong."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from evoscope.data.tables import open_table
+from evoscope.discovery.protocol import corrected
 from evoscope.discovery.ranking import ClassRanking
-from experiments.stages.tabular_layers import strongest
+from evoscope.store import Machine, Runtime
+from experiments.stages.tabular import TableNetwork, strongest, tabular, tabular_training
 
 
 def test_half_of_the_directions_are_chosen_by_z_and_half_by_singular_value():
@@ -13,6 +18,21 @@ def test_half_of_the_directions_are_chosen_by_z_and_half_by_singular_value():
     assert strongest(ranking, 5).tolist() == [3, 5, 4, 0, 1]
     never = ClassRanking("layer", "svd", np.array([6, 0]), np.full((2, 6), np.nan), "both")
     assert strongest(never, 4).tolist() == [0, 1, 2, 3]
+
+
+def test_results_are_named_by_what_is_protected_and_by_the_threads_of_the_training(tmp_path):
+    table = open_table("wine", tmp_path, 0)
+
+    def found(table, threads=1):
+        machine = Machine("cpu", threads)
+        training = tabular_training(replace(table, protected=()), (4,), 1, 0.1, 8, 0, machine, Runtime())
+        network = TableNetwork((4,), training, 0, machine)
+        return training.key, tabular(table, [network], corrected(), 10, Runtime()).key
+
+    protecting = replace(table, protected=table.columns[:1])
+    trainings, results = zip(found(table), found(protecting), found(table, threads=2), strict=True)
+    assert trainings[0] == trainings[1] != trainings[2]
+    assert len(set(results)) == 3
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,12 @@ class Table:
 
     @property
     def fingerprint(self) -> str:
-        """Hex digest of all values, labels and names."""
+        """Hex digest of all values, labels and names, and of what is shown apart."""
         parts = [
             array.tobytes().hex() for part in (self.train, self.test) for array in (part.values, part.labels)
         ]
-        return digest(self.name, *self.columns, "classes", *self.class_names, *parts)
+        apart = ("protected", *self.protected, "shown", str(self.shown))
+        return digest(self.name, *self.columns, "classes", *self.class_names, *apart, *parts)
 
     def scaled(self) -> tuple[Floats, Floats]:
         """Training and test values with each column's range over the training rows laid on 0 to 1, float32."""

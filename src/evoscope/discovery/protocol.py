@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from evoscope.errors import EvoscopeError
+from evoscope.errors import EvoscopeError, check_choices
 
 Side = Literal["rows", "columns"]
 Signs = Literal["canonical", "solver"]
@@ -37,6 +37,7 @@ class RefineRule:
     iterations: int = 1000
 
     def __post_init__(self) -> None:
+        check_choices(self, "the refinement of concepts")
         for name in ("images", "ward", "prune", "least", "starts", "iterations"):
             if not getattr(self, name) > 0:
                 raise EvoscopeError(
@@ -68,6 +69,9 @@ class DiscoveryProtocol:
     candidates: Candidates = "both"
     empty_is_one: bool = False
     refine: RefineRule = field(default_factory=RefineRule)
+
+    def __post_init__(self) -> None:
+        check_choices(self, "the discovery protocol")
 
 
 def corrected() -> DiscoveryProtocol:

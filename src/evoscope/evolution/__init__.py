@@ -9,13 +9,21 @@ from evoscope.evolution.importance import (
     significance,
 )
 from evoscope.evolution.pair import Pair, make_pair
-from evoscope.evolution.reversal import BinRule, Conditions, Reverser, bins_of_layer, reversal
+from evoscope.evolution.reversal import (
+    BinRule,
+    Conditions,
+    ReversalProtocol,
+    Reverser,
+    bins_of_layer,
+    reversal,
+)
 
 __all__ = [
     "BinRule",
     "Conditions",
     "EvolutionImportance",
     "Pair",
+    "ReversalProtocol",
     "Reverser",
     "bins_of_layer",
     "importance",

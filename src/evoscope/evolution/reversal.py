@@ -7,7 +7,7 @@ follows it.
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from evoscope.arrays import Array, Bools, Doubles, SmallInts
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Batch
-from evoscope.errors import EvoscopeError
+from evoscope.errors import EvoscopeError, check_choices
 from evoscope.evolution.pair import Pair, blank, images_within, loader_of, refuse_non_finite, reversal_bytes
 from evoscope.evolution.suffix import (
     INPUT,
@@ -39,6 +39,7 @@ from evoscope.seeds import generator
 BINS = len(BIN_NAMES)
 Ties = Literal["sensitivity", "channel"]
 Cut = Literal["all", "quarter"]
+Draws = Literal["fixed", "per_batch"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,26 @@ class BinRule:
     ties: Ties = "sensitivity"
     cut: Cut = "all"
 
+    def __post_init__(self) -> None:
+        check_choices(self, "the bins of the reversal protocol")
+
     def size(self, channels: int) -> int:
         """Channels of the first bin; what a random set has too."""
         return channels // BINS if self.cut == "quarter" else _bounds(channels)[1]
+
+
+@dataclass(frozen=True)
+class ReversalProtocol:
+    """How evolutions are reverted.
+
+    ``bins``: of neurons; ``random``: whether random sets are ``fixed`` or drawn ``per_batch`` (as released).
+    """
+
+    bins: BinRule = field(default_factory=BinRule)
+    random: Draws = "fixed"
+
+    def __post_init__(self) -> None:
+        check_choices(self, "the reversal protocol")
 
 
 CORRECTED = BinRule()
@@ -113,21 +131,8 @@ def _bounds(channels: int) -> list[int]:
     return [-(-channels * number // BINS) for number in range(BINS + 1)]
 
 
-Draws = Literal["fixed", "per_batch"]
 RELEASED_BATCH = 50
 """Images for which the released code keeps one random draw."""
-
-
-@dataclass(frozen=True)
-class ReversalProtocol:
-    """Choices of the reversal experiment.
-
-    ``rule``: how neurons are put into bins; ``random``: whether random sets of channels are ``fixed`` or redrawn
-    ``per_batch``, see `Conditions`.
-    """
-
-    rule: BinRule = CORRECTED
-    random: Draws = "fixed"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evoscope.arrays import Bools, Floats
-from evoscope.errors import EvoscopeError
+from evoscope.errors import EvoscopeError, check_choices
 
 Stop = Literal["settled", "gradient", "none"]
 Solver = Literal["least_squares", "gauss_seidel", "batch_descent"]
@@ -63,7 +63,8 @@ class SpaceProtocol:
     responsive_rule: ResponsiveRule = "standardised"
 
     def __post_init__(self) -> None:
-        """Refuse numbers without a meaning and pairs of options that contradict each other."""
+        """Refuse values without a meaning and pairs of options that contradict each other."""
+        check_choices(self, "the space protocol")
         for name in ("k", "dim", "negatives", "skipgram_epochs", "image_sweeps", "indirect_epochs"):
             _at_least_one(name, getattr(self, name))
         for name in ("skipgram_lr", "image_lr", "indirect_lr"):

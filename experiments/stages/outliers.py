@@ -1,0 +1,185 @@
+"""Outliers among training images (CDISCO): their cases, the trainings, and what a network says of every image."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from evoscope.arrays import Bools
+from evoscope.data.images import ImageSet
+from evoscope.discovery.gradients import Quantity
+from evoscope.discovery.latent import Latents, latent_pass
+from evoscope.discovery.outlier_judging import compared_scores, judged_scores
+from evoscope.discovery.outliers import ScoreOptions, outlier_scores
+from evoscope.discovery.protocol import DiscoveryProtocol
+from evoscope.errors import EvoscopeError
+from evoscope.models.checkpoints import RunFolder
+from evoscope.models.spec import ModelSpec
+from evoscope.models.zoo import build
+from evoscope.store import Artefact, Machine, Runtime, folder_stage, stage
+from evoscope.training.patience import Crop, hold_out, train_patiently
+from evoscope.training.recipe import TrainingRecipe
+from experiments.stages.networks import Checkpoint
+
+Setting = Literal["stamp", "mislabelled"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of outliers: ``p`` is the probability of a redrawn stamp, or the share of labels that are wrong."""
+
+    setting: Setting
+    p: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What the case is called in messages."""
+        return f"{self.setting} {self.p:g} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class CaseImages:
+    """Images of a case.
+
+    ``fit``: what the network is trained on and outliers are sought in; ``held_out``: what training is stopped by;
+    ``test``: never seen in training, stamped like ``fit``; ``plain``: the same without stamps; ``outliers``: rows of
+    ``fit`` whose stamp disagrees with the class or whose label is wrong, ascending.
+    """
+
+    fit: ImageSet
+    held_out: ImageSet
+    test: ImageSet
+    plain: ImageSet
+    outliers: tuple[int, ...]
+
+    @property
+    def outlier(self) -> Bools:
+        """Which images of ``fit`` are outliers: bool [images]."""
+        return np.isin(np.arange(len(self.fit)), self.outliers)
+
+
+def divided(train: ImageSet, outlier: Bools, test: ImageSet, plain: ImageSet, seed: int) -> CaseImages:
+    """Images of a case: a part of ``train`` is held out; ``outlier``: bool [training images]."""
+    wrong = {name for name, flip in zip(train.ids, outlier, strict=True) if flip}
+    fit, held_out = hold_out(train, seed)
+    rows = tuple(row for row, name in enumerate(fit.ids) if name in wrong)
+    return CaseImages(fit, held_out, test, plain, rows)
+
+
+def check_apart(train: ImageSet, test: ImageSet) -> None:
+    """Refuse test images that are among those of training.
+
+    Raises
+    ------
+    EvoscopeError : an id is in both; the published stamped test set seems to have been such a one.
+    """
+    both = sorted(set(train.ids) & set(test.ids))
+    if both:
+        raise EvoscopeError(
+            f"{len(both)} images are both for training and for testing ({both[0]!r})",
+            "remove them from one of the two: accuracy on images seen in training means little",
+        )
+
+
+@folder_stage(version=1, read=RunFolder, resumable=True)
+def outlier_training(
+    folder: Path,
+    spec: ModelSpec,
+    recipe: TrainingRecipe,
+    fit: ImageSet,
+    held_out: ImageSet,
+    crop: Crop | None,
+    seed: int,
+    machine: Machine,
+    runtime: Runtime,
+) -> None:
+    """A classifier of the images of a case, trained until held-out images gain no more; its last state is kept."""
+    network = build(spec, len(fit.class_names), seed)
+    network.module.to(machine.device)
+    train_patiently(
+        network,
+        fit,
+        held_out,
+        recipe,
+        folder,
+        seed,
+        crop=crop,
+        progress=runtime.progress,
+        memory_mb=runtime.memory_mb,
+        workers=runtime.workers,
+    )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found in one case.
+
+    ``samples``: one row per training image: ``id``, ``label``, ``prediction``, ``outlier`` (bool), and the scores of
+    `evoscope.discovery.outliers.SCORES`; ``judged``, ``compared``: see `evoscope.discovery.outlier_judging`;
+    ``stamped``, ``plain``: bool [test images], whether the prediction is right; ``epochs``: that were trained.
+    """
+
+    samples: pd.DataFrame
+    judged: pd.DataFrame
+    compared: pd.DataFrame
+    stamped: Bools
+    plain: Bools
+    epochs: int
+
+
+@stage(version=1)
+def outlier_findings(
+    spec: ModelSpec,
+    training: Artefact[RunFolder],
+    images: CaseImages,
+    layer: str,
+    protocol: DiscoveryProtocol,
+    options: ScoreOptions,
+    seed: int,
+    machine: Machine,
+    runtime: Runtime,
+) -> Findings:
+    """What the trained network says of every training image, read at ``layer``, and whether that finds outliers."""
+    last = training.load().epochs[-1]
+    network = Checkpoint(spec, len(images.fit.class_names), last, training, seed, machine).open()
+
+    def look(at: ImageSet, quantities: tuple[Quantity, ...] = ()) -> Latents:
+        return latent_pass(
+            network,
+            at,
+            [layer],
+            quantities=quantities,
+            memory_mb=runtime.memory_mb,
+            workers=runtime.workers,
+            device=machine.device,
+            progress=runtime.progress,
+        )
+
+    found = look(images.fit, (protocol.evidence,))
+    scores = outlier_scores(found.of(layer), found.outcomes, protocol, options, seed)
+    return Findings(
+        _samples(images, found).join(scores),
+        judged_scores(scores, images.outlier, seed),
+        compared_scores(scores, images.outlier, seed),
+        _right(look(images.test)),
+        _right(look(images.plain)),
+        last + 1,
+    )
+
+
+def _right(seen: Latents) -> Bools:
+    return np.equal(seen.outcomes.labels, seen.outcomes.predictions)
+
+
+def _samples(images: CaseImages, found: Latents) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "id": list(images.fit.ids),
+            "label": found.outcomes.labels,
+            "prediction": found.outcomes.predictions,
+            "outlier": images.outlier,
+        }
+    )
