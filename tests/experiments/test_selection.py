@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from experiments.pairs import reaching
 
 from evoscope.errors import EvoscopeError
+from experiments.selection import reaching
 
 THRESHOLDS = (0.38, 0.62, 0.80)
 

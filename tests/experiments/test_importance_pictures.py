@@ -6,7 +6,7 @@ import pytest
 from evoscope.activations.stimuli import NeuronIndex
 from evoscope.evolution.importance import EvolutionImportance
 from experiments.stages.importance import ClassImportance
-from experiments.stages.important import top_neurons, with_places
+from experiments.stages.importance_pictures import top_neurons, with_places
 
 LAYER = np.repeat([0, 1, 2], 3).astype(np.int32)
 
