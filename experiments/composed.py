@@ -14,13 +14,14 @@ from evoscope.errors import EvoscopeError
 from experiments import experiment_names, planner
 from experiments.base import base_space, patches, training
 from experiments.checks import check, check_files
-from experiments.concept_discovery import compared_protocols
+from experiments.concept_discovery import concept_images, latent_space, space_concepts
 from experiments.context import Context
 from experiments.reporting import Status, say
-from experiments.runner import Plan, carry_out
+from experiments.runner import Exhibits, Plan, carry_out
 from experiments.runs import PAPER, own
 from experiments.schema import Config
 from experiments.selection import chosen_classes
+from experiments.stages.concept_relevance import concept_boards
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
 from experiments.unified_space import compared_looks, looks_of
@@ -123,14 +124,14 @@ def quickstart(context: Context) -> Plan:
     semantic = base_space(small)
     looks = compared_looks(looks_of(small, semantic))
     places = neuron_map(semantic, looks, small.map_method, small.config.seed)
-    sought = seek(small, latent_space(small, runs[QUICK[0]]), compared_protocols(small))
+    found = space_concepts(small, latent_space(small, runs[QUICK[0]]))
     labels = chosen_classes(small, small.config.discovery.classes, "discovery.classes")
     trainings = {name: training(small, each) for name, each in runs.items()}
-    exhibits = {
+    exhibits: Exhibits = {
         "training": curves(trainings, len(small.data.train.class_names)),
         "map": places,
         "alignment": alignment(places, looks, pool, patches(small, 3)),
-        "concepts": concept_boards(small, [sought], labels),
+        "concepts": concept_boards([found], labels, concept_images(small), small.data.test, small.runtime),
     }
     return Plan(exhibits, ("fig_training", "table_training", "fig_alignment", "fig_concepts"))
 

@@ -1,87 +1,217 @@
-"""CDISCO: concept vectors of a layer's latent space, beside other directions, the truth and chance."""
+"""CDISCO: concept vectors of a layer's latent space, beside other directions, the truth, chance, and over training."""
 
+from collections.abc import Sequence
+
+from evoscope.data.images import ImageSet, at_most
+from evoscope.discovery.gradients import QUANTITIES
+from evoscope.discovery.latent import require_memory
+from evoscope.discovery.methods import METHODS
+from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.errors import EvoscopeError
-from evoscope.store import Node
-from experiments.concept_evolution import DRAWN as EVOLUTION
-from experiments.concept_evolution import evolution_exhibits
+from evoscope.figure_data import ConceptEvolution, NeuronMap, Table
+from evoscope.space.protocol import SemanticSpace
+from evoscope.store import Artefact
+from experiments.base import base_look, base_space, checkpoint
 from experiments.context import Context
-from experiments.discovery_protocol import compared_protocols
-from experiments.runner import Plan
+from experiments.costs import pass_cost
+from experiments.protocols import discovery_protocol, protocol_names
+from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
-from experiments.selection import chosen_classes, judged_runs
-from experiments.stages.concept_boards import concept_boards
-from experiments.stages.concept_methods import check_method, concept_methods
-from experiments.stages.concept_pool import concept_pool
-from experiments.stages.concept_relevance import concept_relevance
-from experiments.stages.concept_spaces import latent_space
-from experiments.stages.concept_tables import count_tables, gathered, popular, spectrum, wrong_side
-from experiments.stages.concept_truth import concept_truth
-from experiments.stages.concepts import Sought, seek
-from experiments.status import Status
+from experiments.selection import channels_of, check_epoch, chosen_classes, chosen_layer, judged_runs
+from experiments.stages.concept_evolution import concept_evolution, concept_evolutions
+from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
+from experiments.stages.concept_pool import StudyConcepts, concept_pool
+from experiments.stages.concept_relevance import concept_boards, concept_relevance
+from experiments.stages.concept_tables import (
+    bands,
+    cluster_means,
+    clusters,
+    concept_truth,
+    gathered,
+    popular_directions,
+    spectrum,
+    wrong_side,
+)
+from experiments.stages.concepts import LayerSpace, SpaceConcepts, concepts, latents
+from experiments.stages.space import neuron_map
+from experiments.stages.stimuli import Look
 
-
-def run(context: Context, status: Status) -> None:
-    """Seek concepts, compare them, and draw."""
-    carry_out(context, plan(context), status)
+ALWAYS = (
+    *("fig_concepts", "fig_concept_spectrum", "fig_concept_relevance", "table_clusters", "fig_clusters"),
+    *("table_popularity", "table_concept_relevance", "table_spectrum"),
+)
 
 
 def plan(context: Context) -> Plan:
     """Concepts of one layer of every run, under every protocol and by every method."""
-    protocols, methods = compared_protocols(context), chosen_methods(context)
-    labels = chosen_classes(context, context.config.discovery.classes, "discovery.classes")
-    spaces = [latent_space(context, each) for each in judged_runs(context)]
-    sought = [seek(context, space, protocols) for space in spaces]
-    directions = [concept_methods(context, space, protocols, methods) for space in spaces]
-    own = next(iter(protocols.values()))
-    relevance = [concept_relevance(context, each, own, labels) for each in sought]
-    exhibits = {
-        "concepts": concept_boards(context, sought, labels),
-        **count_tables(context, spaces, directions),
-        "spectrum": spectrum(context, sought),
-        "popularity": popular(context, sought),
-        "relevance": gathered(context, "relevance", spaces, relevance),
+    config, held_out, images = context.config, context.data.test, concept_images(context)
+    methods, labels = (
+        chosen_methods(context),
+        chosen_classes(context, config.discovery.classes, "discovery.classes"),
+    )
+    runs = {run.name: run for run in judged_runs(context)}
+    spaces = [latent_space(context, run) for run in runs.values()]
+    found = [space_concepts(context, space) for space in spaces]
+    directions = [(space, _directions(context, space, methods)) for space in spaces]
+    exhibits: Exhibits = {
+        "concepts": concept_boards(found, labels, images, held_out, context.runtime),
+        "clusters": clusters(directions),
+        "cluster_means": cluster_means(directions, config.seed),
+        "bands": bands(directions),
+        "spectrum": spectrum(found, config.seed),
+        "popularity": popular_directions(found, images.class_names),
+        "relevance": gathered("relevance", [_relevance(context, each, labels) for each in found]),
     }
-    reversed_sides = [name for name, each in protocols.items() if each.side == "columns"]
-    if reversed_sides:
-        exhibits["wrong_side"] = wrong_side(context, sought, reversed_sides)
-    if context.data.pool.concepts is not None:
-        truth = [concept_truth(context, *pair) for pair in zip(spaces, directions, strict=True)]
-        exhibits["concept_truth"] = gathered(context, "concept_truth", spaces, truth)
-    exhibits |= evolution_exhibits(context, spaces)
-    return Plan(exhibits, drawn(exhibits))
+    drawn = list(ALWAYS)
+    sides = [name for name, each in compared_protocols(context).items() if each.side == "columns"]
+    if sides:
+        exhibits["wrong_side"] = wrong_side(found, sides, config.seed)
+        drawn += ["table_wrong_side"]
+    if images.concepts is not None:
+        most, seed, runtime = config.scale.ablated_images, config.seed, context.runtime
+        truth = [concept_truth(*pair, images, held_out, most, seed, runtime) for pair in directions]
+        exhibits["concept_truth"] = gathered("concept truth", truth)
+        drawn += ["fig_concept_truth", "table_concept_truth"]
+    followed = [space for space in spaces if earlier_epochs(runs[space.run], space)]
+    if config.discovery.evolution and followed:
+        semantic, base, places = _base_map(context)
+        exhibits["map"] = places
+        exhibits["concept_evolution"] = concept_evolutions(
+            [_followed(context, runs[space.run], space, semantic, places, base) for space in followed]
+        )
+        drawn += ["fig_concept_evolution", "table_concept_evolution"]
+    return Plan(exhibits, drawn)
 
 
-def drawn(exhibits: dict[str, Node]) -> tuple[str, ...]:
-    """Figures and tables of this experiment."""
-    ids = ["fig_concepts", "fig_concept_spectrum", "fig_concept_relevance", "table_clusters", "fig_clusters"]
-    ids += ["table_popularity", "table_concept_relevance", "table_spectrum"]
-    ids += ["table_wrong_side"] if "wrong_side" in exhibits else []
-    ids += ["fig_concept_truth", "table_concept_truth"] if "concept_truth" in exhibits else []
-    ids += EVOLUTION if "concept_evolution" in exhibits else ()
-    return tuple(ids)
+def concept_images(context: Context) -> ImageSet:
+    """The pool, or as much of it as the scale has concepts sought on (``scale.latent_images``)."""
+    return at_most(context.data.pool, context.config.scale.latent_images, context.config.seed)
 
 
-def chosen_methods(context: Context) -> list[str]:
+def compared_protocols(context: Context) -> dict[str, DiscoveryProtocol]:
+    """The job's own protocol first, then the others to compare with, by name."""
+    config = context.config
+    own = {config.protocol.name: config.protocol}
+    return {name: discovery_protocol({**config.protocols, **own}[name]) for name in protocol_names(config)}
+
+
+def chosen_methods(context: Context) -> list[NamedMethod]:
     """The methods asked for, each once; without the probes where no concepts are known to fit them on.
 
     Raises
     ------
     EvoscopeError : an unknown method, or none that the data allow.
     """
-    asked = list(dict.fromkeys(context.config.discovery.methods))
-    for name in asked:
-        check_method(name)
+    wanted = context.config.discovery.methods
+    asked = [NamedMethod.of(name) for name in dict.fromkeys(METHODS if wanted is None else wanted)]
     known = context.data.pool.concepts is not None
-    found = [name for name in asked if known or name != "probes"]
+    found = [each for each in asked if known or each.code or not METHODS[each.name].needs_truth]
     if not found:
         raise EvoscopeError(
-            f"discovery.methods={asked} leaves no method on {context.data.pool.name}",
+            f"discovery.methods={wanted} leaves no method on {context.data.pool.name}",
             "add svd; probes need images whose concepts are known",
         )
     return found
 
 
-def study_concepts(context: Context, chosen: Run) -> Node:
-    """Node of concepts for human studies, of one run; see `experiments.stages.concept_pool.StudyConcepts`."""
-    sought: Sought = seek(context, latent_space(context, chosen), compared_protocols(context))
-    return concept_pool(context, sought)
+def latent_space(
+    context: Context, run: Run, epoch: int | None = None, layer: str | None = None
+) -> LayerSpace:
+    """The layer and epoch of a run where the job seeks concepts, or others.
+
+    Raises
+    ------
+    EvoscopeError : there is no such layer or epoch, or the rows of the layer do not fit the memory.
+    """
+    config, images = context.config, concept_images(context)
+    if epoch is None:
+        epoch = run.last if config.discovery.epoch is None else config.discovery.epoch
+    check_epoch(run, epoch)
+    layer = layer or chosen_layer(context, run)
+    require_memory(len(images), channels_of(context, run, layer), 1 + len(QUANTITIES), config.memory_mb)
+    state = checkpoint(context, run, epoch)
+    node = latents(state, [layer], images, context.data.test, context.runtime)
+    label = f"latent space of {run.name}, epoch {epoch}, {layer}"
+    return LayerSpace(run.name, layer, state, node.called(label).costing(pass_cost(context, run)))
+
+
+def space_concepts(context: Context, space: LayerSpace) -> SpaceConcepts:
+    """The concepts of a space under every protocol."""
+    where = f"concepts of {space.run}, epoch {space.epoch}"
+    found = {
+        name: concepts(space, protocol, context.config.seed).called(f"{where} ({name})")
+        for name, protocol in compared_protocols(context).items()
+    }
+    return SpaceConcepts(space, found)
+
+
+def study_concepts(context: Context, run: Run) -> Artefact[StudyConcepts]:
+    """Concepts for human studies, of one run."""
+    found = space_concepts(context, latent_space(context, run))
+    images, others = concept_images(context), context.data.test
+    node = concept_pool(found.space, found.own, images, others, context.config.seed)
+    return node.called(f"concepts of {run.name}, epoch {found.space.epoch}, for studies")
+
+
+def earlier_epochs(run: Run, last: LayerSpace) -> list[int]:
+    """Epochs that are looked at before the one where concepts are sought."""
+    return [epoch for epoch in run.epochs if epoch < last.epoch]
+
+
+def _directions(
+    context: Context, space: LayerSpace, methods: Sequence[NamedMethod]
+) -> Artefact[MethodConcepts]:
+    protocols, images = compared_protocols(context), concept_images(context)
+    node = concept_methods(space, protocols, methods, images, context.config.seed, context.runtime)
+    return node.called(f"directions of {space.run}, epoch {space.epoch}, by {len(methods)} methods")
+
+
+def _relevance(context: Context, found: SpaceConcepts, labels: Sequence[int]) -> Artefact[Table]:
+    config, space = context.config, found.space
+    node = concept_relevance(
+        space,
+        found.own,
+        discovery_protocol(config.protocol),
+        labels,
+        context.data.test,
+        max(1, config.scale.ablated_images // len(labels)),
+        config.scale.resamples,
+        config.seed,
+        context.runtime,
+    )
+    return node.called(f"relevance of concepts of {space.run}, epoch {space.epoch}")
+
+
+def _base_map(context: Context) -> tuple[Artefact[SemanticSpace], Look, Artefact[NeuronMap]]:
+    """The space that the base's last epoch spans, the base in it, and the map of its neurons."""
+    semantic = base_space(context)
+    look = base_look(context, semantic)
+    return semantic, look, neuron_map(semantic, [look], context.map_method, context.config.seed)
+
+
+def _followed(
+    context: Context,
+    run: Run,
+    last: LayerSpace,
+    semantic: Artefact[SemanticSpace],
+    places: Artefact[NeuronMap],
+    base: Look,
+) -> Artefact[ConceptEvolution]:
+    """A run's concept vectors over the epochs that are looked at, up to the one where concepts are sought."""
+    config = context.config
+    earlier = [latent_space(context, run, epoch, last.layer) for epoch in earlier_epochs(run, last)]
+    node = concept_evolution(
+        [*earlier, last],
+        semantic,
+        places,
+        base,
+        concept_images(context),
+        context.data.test,
+        discovery_protocol(config.protocol),
+        context.space_protocol,
+        # A draw of a null seeks partners for all directions anew: a tenth as many as resamples of a mean.
+        max(config.scale.bootstrap // 10, 20),
+        config.seed,
+        context.runtime,
+    )
+    return node.called(f"evolution of the concept vectors of {run.name}")

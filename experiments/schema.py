@@ -210,15 +210,13 @@ class DiscoveryConfig:
 
     ``layer``: dotted name (``null``: the network's own, see `experiments.layers`); ``epoch``: ``null`` is the last
     that is looked at; ``classes``: shown, names or numbers (``null``: as many as the scale says for importance);
-    ``methods``: of `evoscope.discovery.methods`; ``evolution``: whether concept vectors are followed over the epochs.
+    ``methods``: of `evoscope.discovery.methods.METHODS` (``null``: all), or ``package.module:name``; ``evolution``: whether concept vectors are followed over the epochs.
     """
 
     layer: str | None = None
     epoch: int | None = None
     classes: list[str] | None = None
-    methods: list[str] = field(
-        default_factory=lambda: ["svd", "neurons", "rotation", "pca", "nmf", "ica", "kmeans", "probes"]
-    )
+    methods: list[str] | None = None
     evolution: bool = True
 
 

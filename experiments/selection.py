@@ -101,6 +101,13 @@ def chosen_layer(context: Context, run: Run) -> str:
     return (wide or list(network.layers))[-1]
 
 
+def channels_of(context: Context, run: Run, layer: str) -> int:
+    """Neurons of a layer of a run's network."""
+    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    channels, _, _ = layer_shapes(network.module, (layer,), network.preprocessing.pixels)[layer]
+    return channels
+
+
 NAMES = ("early to middle", "middle to late")
 
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 
 from evoscope.activations.stimuli import Status
 from evoscope.arrays import Doubles
+from evoscope.discovery.methods import METHODS
 from evoscope.errors import EvoscopeError
 from evoscope.viz import Limits, Sheet, background, label_of, map_frame
 from evoscope.viz.charts import epochs_name
@@ -258,16 +259,6 @@ def map_panel(
 
 # --- concept vectors -------------------------------------------------------------------------------------------------
 
-METHODS = {
-    "svd": "SVD",
-    "pca": "centred PCA",
-    "neurons": "neurons",
-    "rotation": "random rotation",
-    "nmf": "NMF",
-    "ica": "ICA",
-    "kmeans": "k-means",
-    "probes": "probes (labels)",
-}
 LAYER = ["run", "layer"]
 HEADING = 0.36  # inches of `layer_heading`
 NOTHING = "no concept vector was sought"
@@ -275,13 +266,14 @@ NOTHING = "no concept vector was sought"
 
 def method_name(method: str) -> str:
     """Readable name of a method that finds directions; of ``package.module:name`` the last part."""
-    return METHODS.get(method, method.rpartition(":")[2])
+    return METHODS[method].title if method in METHODS else method.rpartition(":")[2]
 
 
 def methods_of(rows: pd.DataFrame) -> list[str]:
     """Methods that occur, the published ones first, unknown ones last."""
     found = list(dict.fromkeys(rows["method"].astype(str)))
-    return [*(name for name in METHODS if name in found), *(name for name in found if name not in METHODS)]
+    known = sorted((name for name in METHODS if name in found), key=lambda name: METHODS[name].place)
+    return [*known, *(name for name in found if name not in METHODS)]
 
 
 def layers_of(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:

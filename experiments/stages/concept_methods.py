@@ -1,58 +1,28 @@
-"""Stage ``concept_methods``: directions by every method, and how many unique concepts each of them holds."""
+"""Directions by every method, and how many unique concepts each of them holds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from evoscope.artefacts import load, save
-from evoscope.data.images import ConceptTable
+from evoscope.data.images import ConceptTable, ImageSet
 from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.methods import (
-    CentredPCA,
-    Decomposition,
-    Independent,
-    KMeansCentres,
-    LinearProbes,
-    Neurons,
-    NonNegative,
-    RandomRotation,
-    Singular,
-)
+from evoscope.discovery.methods import METHODS, Decomposition
 from evoscope.discovery.protocol import DiscoveryProtocol, Signs
 from evoscope.discovery.refine import refine
 from evoscope.errors import EvoscopeError
 from evoscope.models.zoo import find_function
-from evoscope.progress import Progress
 from evoscope.seeds import generator
-from evoscope.store import JSON, Node, Stage, source_digest
-from experiments.checks import one_of
-from experiments.context import Context
-from experiments.stages.concept_spaces import Space, read_space
-from experiments.stages.latents import concept_images
+from evoscope.store import Runtime, module_digest, stage
+from experiments.stages.concepts import LayerSpace
 
-STAGE = Stage(
-    "concept_methods",
-    version=1,
-    modules=(
-        "evoscope.discovery.methods",
-        "evoscope.discovery.basis",
-        "evoscope.discovery.refine",
-        "experiments.stages.concept_methods",
-    ),
-)
-METHODS = ("svd", "pca", "neurons", "rotation", "nmf", "ica", "kmeans", "probes")
 OWN = ":"
 """In the name of a method of the user's own: ``package.module:function``."""
 # Those that the published table compares; under the protocols that are not the job's own, only they.
 PUBLISHED = ("svd", "neurons")
-COMPONENTS = 64
-"""Directions of the methods whose cost grows with their number: NMF, ICA, k-means."""
-FEWER = ("nmf", "kmeans")
 FITTED = 2000
-"""Images that the slowest of them are fitted on, drawn from all."""
+"""Images that the slowest methods are fitted on, drawn from all."""
 
 
 @dataclass(frozen=True)
@@ -68,81 +38,64 @@ class MethodConcepts:
     counts: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class NamedMethod:
+    """A method by name; ``code``: digest of its source where it is the user's own, so that a changed one is another."""
+
+    name: str
+    code: str
+
+    @classmethod
+    def of(cls, name: str) -> "NamedMethod":
+        """The method that a configuration names.
+
+        Raises
+        ------
+        EvoscopeError : there is no such method, or it cannot be imported.
+        """
+        if OWN in name:
+            own_method(name)
+            return cls(name, module_digest(name.partition(OWN)[0]))
+        if name not in METHODS:
+            raise EvoscopeError(
+                f"discovery.methods cannot be {name!r}",
+                f"choose among {', '.join(METHODS)}, or give package.module:name",
+            )
+        return cls(name, "")
+
+
+@stage(version=2)
 def concept_methods(
-    context: Context, space: Space, protocols: Mapping[str, DiscoveryProtocol], methods: Sequence[str]
-) -> Node:
-    """Node of the directions of a space by ``methods`` and of their unique concepts under ``protocols``."""
-    seed, images = context.config.seed, concept_images(context)
-    labelled = {"concepts": images.fingerprint} if "probes" in methods else {}
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        _, layer = read_space(space, inputs["latents"])
-        features, own = layer.rows("features"), next(iter(protocols))
-        some = features[np.sort(generator(seed, "fitted").permutation(len(features))[:FITTED])]
-        bases: list[ConceptBasis] = []
-        counts = []
-        for name, protocol in protocols.items():
-            for method in methods if name == own else PUBLISHED:
-                fit = decomposition(method, images.concepts, protocol.signs)
-                found_on = some if method in FEWER else features
-                basis = replace(fit.fit(found_on, seed, space.layer), method=method)
-                bases += [basis] if name == own else []
-                found = refine(
-                    features,
-                    basis.directions,
-                    protocol.refine,
-                    layer=space.layer,
-                    seed=seed,
-                    progress=progress,
-                )
-                order = np.argsort(-basis.strengths, kind="stable")
-                rows = {
-                    "direction": order,
-                    "formed": found.formed[order],
-                    "surviving": found.surviving[order],
-                }
-                counts.append(pd.DataFrame({"protocol": name, "method": method, **rows}))
-        save(MethodConcepts(tuple(bases), pd.concat(counts, ignore_index=True)), folder)
-
-    return Node(
-        STAGE,
-        config={
-            "protocols": {
-                name: {"refine": asdict(each.refine), "signs": each.signs} for name, each in protocols.items()
-            },
-            "own": next(iter(protocols)),
-            "methods": list(methods),
-            "components": COMPONENTS,
-            "fitted": FITTED,
-            **method_sources(methods),
-        },
-        inputs={"latents": space.node},
-        build=compute,
-        seed=seed,
-        data=labelled,
-        label=f"directions of {space.run.name}, epoch {space.epoch}, by {len(methods)} methods",
-    )
-
-
-def method_sources(methods: Sequence[str]) -> dict[str, JSON]:
-    """Digests of the users' own methods: a changed one is another artefact. Nothing where there are none."""
-    digests: dict[str, JSON] = {
-        name: source_digest([name.partition(OWN)[0]]) for name in methods if OWN in name
-    }
-    return {"sources": digests} if digests else {}
-
-
-def check_method(method: str) -> None:
-    """Refuse what is neither one of `METHODS` nor a method of the user's own.
-
-    Raises
-    ------
-    EvoscopeError : there is no such method, or it cannot be imported.
-    """
-    if OWN in method:
-        own_method(method)
-    else:
-        one_of("discovery.methods", method, METHODS)
+    space: LayerSpace,
+    protocols: Mapping[str, DiscoveryProtocol],
+    methods: Sequence[NamedMethod],
+    images: ImageSet,
+    seed: int,
+    runtime: Runtime,
+) -> MethodConcepts:
+    """The directions of a space by ``methods``, and their unique concepts under ``protocols``, the job's own first."""
+    features, own = space.pool().rows("features"), next(iter(protocols))
+    some = features[np.sort(generator(seed, "fitted").permutation(len(features))[:FITTED])]
+    bases: list[ConceptBasis] = []
+    counts = []
+    for name, protocol in protocols.items():
+        for method in [each.name for each in methods] if name == own else PUBLISHED:
+            fit = decomposition(method, images.concepts, protocol.signs)
+            found_on = some if method in METHODS and METHODS[method].few else features
+            basis = replace(fit.fit(found_on, seed, space.layer), method=method)
+            bases += [basis] if name == own else []
+            found = refine(
+                features,
+                basis.directions,
+                protocol.refine,
+                layer=space.layer,
+                seed=seed,
+                progress=runtime.progress,
+            )
+            order = np.argsort(-basis.strengths, kind="stable")
+            rows = {"direction": order, "formed": found.formed[order], "surviving": found.surviving[order]}
+            counts.append(pd.DataFrame({"protocol": name, "method": method, **rows}))
+    return MethodConcepts(tuple(bases), pd.concat(counts, ignore_index=True))
 
 
 def own_method(name: str) -> Decomposition:
@@ -162,25 +115,6 @@ def own_method(name: str) -> Decomposition:
     return method
 
 
-def decomposition(method: str, truth: ConceptTable | None, signs: Signs = "canonical") -> Decomposition:
-    """The method of that name, see `METHODS` and `own_method`; ``truth``: what the images show, for the probes."""
-    if OWN in method:
-        return own_method(method)
-    if method == "probes":
-        assert truth is not None
-        return LinearProbes(truth)
-    known: dict[str, Decomposition] = {
-        "svd": Singular(signs=signs),
-        "pca": CentredPCA(),
-        "neurons": Neurons(),
-        "rotation": RandomRotation(),
-        "nmf": NonNegative(COMPONENTS),
-        "ica": Independent(COMPONENTS),
-        "kmeans": KMeansCentres(COMPONENTS),
-    }
-    return known[method]
-
-
-def method_concepts(folder: Path) -> MethodConcepts:
-    """Read back what a ``concept_methods`` node left."""
-    return load(MethodConcepts, folder)
+def decomposition(name: str, truth: ConceptTable | None, signs: Signs = "canonical") -> Decomposition:
+    """The method of that name; ``truth``: what the images show, where it is known."""
+    return own_method(name) if OWN in name else METHODS[name].make(truth, signs)

@@ -1,33 +1,17 @@
-"""Stage ``concept_pool``: concepts for human studies, of the decomposition, of neurons and of chance."""
+"""Concepts for human studies: of the decomposition, of neurons and of chance, with the images that show them best."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from evoscope.arrays import Doubles, Floats, Ints, unit_rows
-from evoscope.artefacts import save
+from evoscope.data.images import ImageSet
 from evoscope.discovery.ranking import candidates
 from evoscope.discovery.refine import top_images
-from evoscope.progress import Progress
 from evoscope.seeds import generator
-from evoscope.store import Node, Stage
-from experiments.context import Context
-from experiments.stages.concept_spaces import read_space, told_concepts
-from experiments.stages.concepts import LayerConcepts, Sought, layer_concepts
-from experiments.stages.latents import concept_images
+from evoscope.store import Artefact, stage
+from experiments.stages.concepts import LayerConcepts, LayerSpace, best_concept_per_direction
 
-STAGE = Stage(
-    "concept_pool",
-    version=1,
-    modules=(
-        "evoscope.activations.stimuli",
-        "evoscope.discovery.ranking",
-        "experiments.stages.concept_pool",
-        "experiments.stages.concept_spaces",
-    ),
-)
 CONCEPTS, IMAGES = 20, 12
 """Concepts per condition, and images of each."""
 
@@ -39,7 +23,7 @@ class StudyConcepts:
     ``ids`` [n]: unique; ``condition`` [n]: ``svd`` (first candidates of classes, on their side), ``neuron`` or
     ``random``; ``layer`` [n]; ``label`` [n]: the true concept it tells best, "" where none is known or clear;
     ``vectors``: float32 [n, d], unit; ``images``: int64 [n, k], positions in
-    `experiments.stages.latents.concept_images`, the most activating first.
+    the images that concepts are sought on, the most activating first.
     """
 
     ids: tuple[str, ...]
@@ -50,33 +34,22 @@ class StudyConcepts:
     images: Ints
 
 
-def concept_pool(context: Context, sought: Sought) -> Node:
-    """Node of `StudyConcepts` of a run's layer, under the job's own protocol."""
-    space, seed, shown, others = sought.space, context.config.seed, concept_images(context), context.data.test
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        spaces, layer = read_space(space, inputs["latents"])
-        features, held_out = layer.rows("features"), spaces.held_out.of(space.layer).rows("features")
-        drawn = study_vectors(layer_concepts(inputs["concepts"]), np.ptp(features, axis=0) > 0, seed)
-        vectors = np.concatenate(list(drawn.values()))
-        labels, _ = told_concepts(features @ vectors.T, held_out @ vectors.T, shown, others)
-        conditions = [name for name, rows in drawn.items() for _ in rows]
-        ids = [f"{name}-{number}" for name, rows in drawn.items() for number in range(len(rows))]
-        images = np.stack(list(top_images(features, vectors, IMAGES)))
-        layers = (space.layer,) * len(vectors)
-        save(
-            StudyConcepts(tuple(ids), tuple(conditions), layers, labels, vectors.astype(np.float32), images),
-            folder,
-        )
-
-    return Node(
-        STAGE,
-        config={"concepts": CONCEPTS, "images": IMAGES},
-        inputs={"latents": space.node, "concepts": sought.own},
-        build=compute,
-        seed=seed,
-        data={"pool": shown.fingerprint, "held_out": others.fingerprint},
-        label=f"concepts of {space.run.name}, epoch {space.epoch}, for studies",
+@stage(version=1)
+def concept_pool(
+    space: LayerSpace, concepts: Artefact[LayerConcepts], shown: ImageSet, others: ImageSet, seed: int
+) -> StudyConcepts:
+    """Concepts of a run's layer for human studies."""
+    features, held_out = space.pool().rows("features"), space.held_out().rows("features")
+    drawn = study_vectors(concepts.load(), np.ptp(features, axis=0) > 0, seed)
+    vectors = np.concatenate(list(drawn.values()))
+    labels, _ = best_concept_per_direction(features @ vectors.T, held_out @ vectors.T, shown, others)
+    return StudyConcepts(
+        ids=tuple(f"{name}-{number}" for name, rows in drawn.items() for number in range(len(rows))),
+        condition=tuple(name for name, rows in drawn.items() for _ in rows),
+        layer=(space.layer,) * len(vectors),
+        label=labels,
+        vectors=vectors.astype(np.float32),
+        images=np.stack(list(top_images(features, vectors, IMAGES))),
     )
 
 

@@ -1,17 +1,15 @@
-"""Stage ``concept_relevance``: whether the candidate concepts of classes matter to the network, beyond z."""
+"""Whether the candidate concepts of classes matter to the network, and the boards of images that show them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from evoscope.arrays import Doubles
-from evoscope.artefacts import save
-from evoscope.data.images import at_most
+from evoscope.arrays import Array, Bytes, Doubles, Floats, Ints
+from evoscope.data.images import Fit, ImageSet, at_most
 from evoscope.data.loader import Batch, Loader
-from evoscope.discovery.basis import ConceptBasis, Moments, svd_basis
+from evoscope.discovery.basis import ConceptBasis, Moments, neuron_alignment, svd_basis
 from evoscope.discovery.latent import LayerLatents, Outcomes
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.discovery.ranking import sums_of_rows
@@ -24,30 +22,24 @@ from evoscope.discovery.relevance import (
     random_match,
     stability,
 )
+from evoscope.discovery.truth import BOARD, SEGMENT, board, map_batches, predicted_board, segments
 from evoscope.evolution.importance import of_class
-from evoscope.figure_data import Table
+from evoscope.figure_data import ConceptBoards, Table
 from evoscope.models.network import Network
-from evoscope.progress import Progress
 from evoscope.seeds import derive
 from evoscope.stats import Interval, percentile_interval
-from evoscope.store import Node, Stage
-from experiments.context import Context
-from experiments.stages.concept_rows import bounds
-from experiments.stages.concept_spaces import Candidate, first_candidates, open_network, read_space, turned
-from experiments.stages.concepts import LayerConcepts, Sought, layer_concepts
-from experiments.stages.training import source
-
-STAGE = Stage(
-    "concept_relevance",
-    version=1,
-    modules=(
-        "evoscope.discovery.relevance",
-        "evoscope.discovery.ranking",
-        "evoscope.evolution.suffix",
-        "evoscope.stats",
-        "experiments.stages.concept_relevance",
-    ),
+from evoscope.store import Artefact, Runtime, stage
+from experiments.stages.concept_tables import bounds
+from experiments.stages.concepts import (
+    Candidate,
+    LayerConcepts,
+    LayerSpace,
+    SpaceConcepts,
+    best_concept_per_direction,
+    first_candidates,
+    turned,
 )
+
 RANDOM = 20
 """Random directions of equal variance beside each candidate."""
 BATCH = 64
@@ -56,62 +48,48 @@ MEASURED = (
     *("random_change", "random_low", "random_high", "accuracy_change", "accuracy_low", "accuracy_high"),
     *("random_accuracy_change", "stability", "stability_null"),
 )
+SIDE, SMALL, PREDICTED = 112, 56, 10
+"""Pixels of an image of a board and of one predicted as the class; how many of the latter."""
 
 
+@stage(version=2)
 def concept_relevance(
-    context: Context, sought: Sought, protocol: DiscoveryProtocol, labels: Sequence[int]
-) -> Node:
-    """Node of a table: the first candidate of each class, NaN for a class that has none.
+    space: LayerSpace,
+    concepts: Artefact[LayerConcepts],
+    protocol: DiscoveryProtocol,
+    labels: Sequence[int],
+    test: ImageSet,
+    most: int,
+    resamples: int,
+    seed: int,
+    runtime: Runtime,
+) -> Table:
+    """The first candidate of each class and how much it matters, NaN for a class that has none.
 
     Columns: ``run``, ``layer``, ``class_name``, ``direction``, ``side``; ``z``, positive for the candidate's side;
     ``derivative`` of the class logit along it and ``positive_share`` of the images predicted as the class that it
     helps; ``logit_change`` and ``accuracy_change`` when its coordinate is set to the mean's, with intervals over
-    held-out images of the class; ``random_change`` and ``random_accuracy_change``: means of random directions of equal
-    variance, 95 % of these directions lying between ``random_low`` and ``random_high``; ``stability``: matched |cosine|
-    after drawing the images anew, ``stability_null`` that of random bases.
+    at most ``most`` held-out images of the class; ``random_change`` and ``random_accuracy_change``: means of random
+    directions of equal variance, 95 % of these directions lying between ``random_low`` and ``random_high``;
+    ``stability``: matched |cosine| after drawing the images anew, ``stability_null`` that of random bases.
     """
-    space, config = sought.space, context.config
-    checkpoints, test = source(context, space.run, space.epoch), context.data.test
-    most = max(1, config.scale.ablated_images // len(labels))
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        spaces, layer = read_space(space, inputs["latents"])
-        found = layer_concepts(inputs["concepts"])
-        table = class_rows(found, layer, spaces.pool.outcomes, labels)
-        stable = resampled(layer, protocol, config.seed, config.scale.resamples)
-        count, width = found.basis.directions.shape
-        chance = float(random_match(width, count, config.seed, config.scale.resamples).mean())
-        network = open_network(context, space, inputs)
-        for row in progress(table.index, total=len(table), what="ablation", unit="class"):
-            candidate = Candidate(*(int(table.loc[row, name]) for name in ("label", "direction", "side")))
-            if candidate.side:
-                images = at_most(of_class(test, candidate.label), most, config.seed)
-                loader = Loader(images, network.preprocessing, batch_size=BATCH, device=context.device)
-                lost = ablated_row(
-                    network, loader.ordered(), layer.moments, found.basis, candidate, config.seed
-                )
-                values = {**lost, "stability": stable[candidate.direction], "stability_null": chance}
-                table.loc[row, list(values)] = list(values.values())
-        names = [context.data.train.class_names[label] for label in table["label"]]
-        head = {**space.head, "class_name": names}
-        save(Table(table.assign(**head)[[*head, "direction", "side", *MEASURED]]), folder)
-
-    return Node(
-        STAGE,
-        config={
-            "labels": list(labels),
-            "names": [context.data.train.class_names[label] for label in labels],
-            "images": most,
-            "random": RANDOM,
-            "resamples": config.scale.resamples,
-            "protocol": asdict(protocol),
-        },
-        inputs={"latents": space.node, "concepts": sought.own, **checkpoints.inputs},
-        build=compute,
-        seed=config.seed,
-        data={**checkpoints.fingerprints, "test": test.fingerprint},
-        label=f"relevance of concepts of {space.run.name}, epoch {space.epoch}",
-    )
+    layer, found = space.pool(), concepts.load()
+    table = class_rows(found, layer, space.spaces.load().pool.outcomes, labels)
+    stable = resampled(layer, protocol, seed, resamples)
+    count, width = found.basis.directions.shape
+    chance = float(random_match(width, count, seed, resamples).mean())
+    network = space.checkpoint.open()
+    for row in runtime.progress(table.index, total=len(table), what="ablation", unit="class"):
+        candidate = Candidate(*(int(table.loc[row, name]) for name in ("label", "direction", "side")))
+        if candidate.side:
+            images = at_most(of_class(test, candidate.label), most, seed)
+            device = space.checkpoint.machine.device
+            loader = Loader(images, network.preprocessing, batch_size=BATCH, device=device)
+            lost = ablated_row(network, loader.ordered(), layer.moments, found.basis, candidate, seed)
+            values = {**lost, "stability": stable[candidate.direction], "stability_null": chance}
+            table.loc[row, list(values)] = list(values.values())
+    head = {**space.head, "class_name": [test.class_names[label] for label in table["label"]]}
+    return Table(table.assign(**head)[[*head, "direction", "side", *MEASURED]])
 
 
 def class_rows(
@@ -192,3 +170,112 @@ def random_change(found: Ablation) -> Interval:
     """Mean change of the logit over the random directions (all but the first), and where 95 % of them lie."""
     means = found.change[1:].mean(axis=1, dtype=np.float64)
     return percentile_interval(float(means.mean()), means, 0.95, len(means))
+
+
+@stage(version=2, label="boards of concepts")
+def concept_boards(
+    found: Sequence[SpaceConcepts],
+    labels: Sequence[int],
+    images: ImageSet,
+    others: ImageSet,
+    runtime: Runtime,
+) -> ConceptBoards:
+    """Of each run the first candidates of the classes, with the images that show them best."""
+    counted = runtime.progress(found, total=len(found), what="boards of concepts", unit="run")
+    return _joined([_boards_of(each, labels, images, others) for each in counted])
+
+
+def _boards_of(
+    sought: SpaceConcepts, labels: Sequence[int], images: ImageSet, others: ImageSet
+) -> ConceptBoards:
+    space, found, layer = sought.space, sought.own.load(), sought.space.pool()
+    candidates = [each for each in first_candidates(found.ranking, labels) if each.side]
+    vectors = turned(found.basis, candidates)
+    scores = layer.rows("features") @ vectors.T
+    held_out = space.held_out().rows("features") @ vectors.T
+    names, auc = best_concept_per_direction(scores, held_out, images, others)
+    best = board(scores)
+    heat = heat_maps(space.checkpoint.open(), images, space.layer, vectors, best)
+    fit, outcomes = space.checkpoint.spec.fit, space.spaces.load().pool.outcomes
+    shown = [predicted_board(outcomes.predictions, each.label, PREDICTED) for each in candidates]
+    slopes = slopes_along(layer, outcomes, vectors)
+    frame = concept_frame(found, candidates, vectors, slopes).assign(
+        **space.head,
+        epoch=space.epoch,
+        class_name=[images.class_names[each.label] for each in candidates],
+        concept=list(names),
+        auc=auc,
+        predicted_count=np.array([len(rows) for rows in shown], dtype=np.int64),
+    )
+    return ConceptBoards(
+        concepts=frame,
+        images=pictures(images, list(best), SIDE, BOARD, fit),
+        heat=heat,
+        segments=segments(heat, SEGMENT) if len(heat) else np.zeros(heat.shape, dtype=np.bool_),
+        predicted=pictures(images, shown, SMALL, PREDICTED, fit),
+    )
+
+
+def concept_frame(
+    found: LayerConcepts, candidates: Sequence[Candidate], vectors: Doubles, slopes: tuple[Doubles, Doubles]
+) -> pd.DataFrame:
+    """What is known of candidates without their images: columns of `evoscope.figure_data.ConceptBoards`."""
+    basis, squares = found.basis, found.basis.strengths**2
+    rows = [
+        {
+            "label": each.label,
+            "direction": each.direction,
+            "side": each.side,
+            **class_measures(found, slopes, each, place),
+            "singular_value": float(basis.strengths[each.direction]),
+            "energy_share": float(squares[each.direction] / squares.sum()),
+            "aligned": float(neuron_alignment(vectors[[place]]).component[0]),
+            "clusters": clusters_of(found, each),
+        }
+        for place, each in enumerate(candidates)
+    ]
+    columns = ["label", "direction", "side", "z", "derivative", "positive_share"]
+    return pd.DataFrame(rows, columns=[*columns, "singular_value", "energy_share", "aligned", "clusters"])
+
+
+def clusters_of(found: LayerConcepts, candidate: Candidate) -> int:
+    """Unique concepts that a candidate of a class holds."""
+    unique = found.unique
+    here = (unique.directions == candidate.direction) & (unique.sides == candidate.side)
+    return int(unique.surviving[here][0])
+
+
+def heat_maps(network: Network, images: ImageSet, layer: str, vectors: Doubles, best: Ints) -> Floats:
+    """Concept maps on each concept's own images, float32 [concepts, count, side, side]; 0 where there is no image."""
+    heat = np.zeros((*best.shape, SIDE, SIDE), dtype=np.float32)
+    device = next(network.module.parameters()).device
+    for concept, rows in enumerate(best):
+        there = np.flatnonzero(rows >= 0)
+        loader = Loader(images.subset(rows[there]), network.preprocessing, batch_size=BOARD, device=device)
+        for batch in map_batches(network, loader.ordered(), layer, vectors[[concept]], SIDE):
+            heat[concept, there[batch.rows]] = batch.maps[:, 0]
+    return heat
+
+
+def pictures(images: ImageSet, rows: Sequence[Ints], side: int, count: int, fit: Fit) -> Bytes:
+    """Images by concept, uint8 [concepts, count, side, side, 3]; black where there is none."""
+    drawn = np.zeros((len(rows), count, side, side, 3), dtype=np.uint8)
+    for concept, own in enumerate(rows):
+        for place, row in enumerate(own[own >= 0]):
+            drawn[concept, place] = images.read(int(row), side, fit)
+    return drawn
+
+
+def _joined(parts: Sequence[ConceptBoards]) -> ConceptBoards:
+    def stacked(name: str) -> Array:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    head = ["run", "epoch", "layer", "class_name"]
+    frame = pd.concat([part.concepts for part in parts], ignore_index=True)
+    return ConceptBoards(
+        concepts=frame[[*head, *frame.columns.drop(head)]],
+        images=stacked("images"),
+        heat=stacked("heat"),
+        segments=stacked("segments"),
+        predicted=stacked("predicted"),
+    )

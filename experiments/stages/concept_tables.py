@@ -1,149 +1,347 @@
-"""Stage ``concept_tables``: the tables of concept discovery over all runs."""
+"""Tables of concept discovery: unique concepts, spectra, popularity, wrong sides, and methods against the truth."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 
-from evoscope.artefacts import load, save
+from evoscope.arrays import Array, Doubles, Ints
+from evoscope.data.images import ConceptTable, ImageSet, limit
+from evoscope.discovery.basis import ConceptBasis, neuron_alignment, random_alignment
+from evoscope.discovery.latent import LayerLatents
+from evoscope.discovery.methods import RandomRotation
+from evoscope.discovery.ranking import ClassRanking, popularity
+from evoscope.discovery.refine import by_band, concept_counts, mean_concepts
+from evoscope.discovery.truth import Recovery, distinctness, localisation_by_concept, localise, recovery
 from evoscope.figure_data import Table
+from evoscope.models.network import Network
 from evoscope.progress import Progress
-from evoscope.store import Node, Stage
-from experiments.context import Context
-from experiments.stages.concept_methods import method_concepts
-from experiments.stages.concept_rows import (
-    band_rows,
-    cluster_rows,
-    mean_rows,
-    popularity_rows,
-    spectrum_rows,
-    wrong_side_row,
-)
-from experiments.stages.concept_spaces import Space
-from experiments.stages.concepts import Sought, layer_concepts
+from evoscope.stats import Interval, bootstrap_interval
+from evoscope.store import Artefact, Runtime, stage
+from experiments.stages.concept_methods import MethodConcepts
+from experiments.stages.concepts import LayerConcepts, LayerSpace, SpaceConcepts
 
-STAGE = Stage(
-    "concept_tables",
-    version=1,
-    modules=(
-        "evoscope.discovery.basis",
-        "evoscope.discovery.ranking",
-        "evoscope.discovery.refine",
-        "evoscope.stats",
-        "experiments.stages.concept_rows",
-        "experiments.stages.concept_tables",
-    ),
-)
-Rows = Callable[[Mapping[str, Path]], pd.DataFrame]
+COUNTINGS = {"released": "empty as one", "none": "empty as none", "holding": "without empty"}
+MAPS_MB = 128
+"""MiB of concept maps that are held at a time."""
 
 
-def count_tables(context: Context, spaces: Sequence[Space], methods: Sequence[Node]) -> dict[str, Node]:
-    """Nodes of the exhibits ``clusters``, ``cluster_means`` and ``bands``; ``methods``: one node per space."""
-    seed, inputs = context.config.seed, _roles(spaces, methods)
-    ways: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-        "clusters": cluster_rows,
-        "cluster_means": lambda counts: mean_rows(counts, seed),
-        "bands": band_rows,
-    }
-
-    def rows(way: Callable[[pd.DataFrame], pd.DataFrame]) -> Rows:
-        return lambda folders: _joined(
-            [_headed(space, way(method_concepts(folders[space.name]).counts)) for space in spaces]
-        )
-
-    return {name: _table(context, name, spaces, inputs, rows(way)) for name, way in ways.items()}
+def _table(parts: Iterable[tuple[LayerSpace, str | None, pd.DataFrame]]) -> Table:
+    """One table of the rows of several spaces and, where they differ by it, protocols."""
+    return Table(pd.concat([_headed(*part) for part in parts], ignore_index=True))
 
 
-def spectrum(context: Context, sought: Sequence[Sought]) -> Node:
-    """Node of the exhibit ``spectrum``: singular values and alignment to neurons, under the job's own protocol."""
-
-    def rows(folders: Mapping[str, Path]) -> pd.DataFrame:
-        return _joined(
-            [
-                _headed(
-                    each.space,
-                    spectrum_rows(layer_concepts(folders[each.space.name]).basis, context.config.seed),
-                )
-                for each in sought
-            ]
-        )
-
-    spaces = [each.space for each in sought]
-    return _table(context, "spectrum", spaces, _roles(spaces, [each.own for each in sought]), rows)
-
-
-def popular(context: Context, sought: Sequence[Sought]) -> Node:
-    """Node of the exhibit ``popularity``, under every protocol."""
-    names = context.data.train.class_names
-
-    def rows(folders: Mapping[str, Path]) -> pd.DataFrame:
-        parts = []
-        for each in sought:
-            for protocol in each.found:
-                ranking = layer_concepts(folders[each.role(protocol)]).ranking
-                parts.append(_headed(each.space, popularity_rows(ranking, names), protocol))
-        return _joined(parts)
-
-    return _table(context, "popularity", [each.space for each in sought], _all_roles(sought), rows)
-
-
-def wrong_side(context: Context, sought: Sequence[Sought], protocols: Sequence[str]) -> Node:
-    """Node of the exhibit ``wrong_side``, for the protocols that score images along the wrong side."""
-
-    def rows(folders: Mapping[str, Path]) -> pd.DataFrame:
-        parts = []
-        for each in sought:
-            for protocol in protocols:
-                found = layer_concepts(folders[each.role(protocol)])
-                row = wrong_side_row(found.ranking, found.along_rows, context.config.seed)
-                parts.append(_headed(each.space, pd.DataFrame([row]), protocol))
-        return _joined(parts)
-
-    return _table(context, "wrong_side", [each.space for each in sought], _all_roles(sought), rows)
-
-
-def gathered(context: Context, name: str, spaces: Sequence[Space], parts: Sequence[Node]) -> Node:
-    """Node of the exhibit ``name``: the tables of all runs, one below the other."""
-
-    def rows(folders: Mapping[str, Path]) -> pd.DataFrame:
-        return _joined([load(Table, folders[space.name]).rows for space in spaces])
-
-    return _table(context, name, spaces, _roles(spaces, parts), rows)
-
-
-def _table(
-    context: Context, name: str, spaces: Sequence[Space], inputs: Mapping[str, Node], rows: Rows
-) -> Node:
-    def compute(folder: Path, folders: Mapping[str, Path], progress: Progress) -> None:
-        save(Table(rows(folders)), folder)
-
-    return Node(
-        STAGE,
-        config={
-            "table": name,
-            "order": [[space.name, space.layer] for space in spaces],
-            "inputs": list(inputs),
-            "classes": list(context.data.train.class_names),
-        },
-        inputs=inputs,
-        build=compute,
-        seed=context.config.seed,
-        label=f"table of concepts: {name.replace('_', ' ')}",
-    )
-
-
-def _roles(spaces: Sequence[Space], nodes: Sequence[Node]) -> dict[str, Node]:
-    return {space.name: node for space, node in zip(spaces, nodes, strict=True)}
-
-
-def _all_roles(sought: Sequence[Sought]) -> dict[str, Node]:
-    return {role: node for each in sought for role, node in each.roles.items()}
-
-
-def _headed(space: Space, rows: pd.DataFrame, protocol: str | None = None) -> pd.DataFrame:
+def _headed(space: LayerSpace, protocol: str | None, rows: pd.DataFrame) -> pd.DataFrame:
     head = {**space.head, **({"protocol": protocol} if protocol else {})}
     return rows.assign(**head)[[*head, *rows.columns]]
 
 
-def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(parts, ignore_index=True)
+Directions = Sequence[tuple[LayerSpace, Artefact[MethodConcepts]]]
+
+
+def _counted(directions: Directions, way: Callable[[pd.DataFrame], pd.DataFrame]) -> Table:
+    return _table((space, None, way(found.load().counts)) for space, found in directions)
+
+
+@stage(version=1, label="table of concepts: clusters")
+def clusters(directions: Directions) -> Table:
+    """How many directions hold how many unique concepts, see `cluster_rows`."""
+    return _counted(directions, cluster_rows)
+
+
+@stage(version=1, label="table of concepts: cluster means")
+def cluster_means(directions: Directions, seed: int) -> Table:
+    """Mean number of unique concepts per direction, see `mean_rows`."""
+    return _counted(directions, lambda counts: mean_rows(counts, seed))
+
+
+@stage(version=1, label="table of concepts: bands")
+def bands(directions: Directions) -> Table:
+    """Unique concepts by strength, see `band_rows`."""
+    return _counted(directions, band_rows)
+
+
+@stage(version=1, label="table of concepts: spectrum")
+def spectrum(found: Sequence[SpaceConcepts], seed: int) -> Table:
+    """Singular values and alignment to neurons, under the job's own protocol, see `spectrum_rows`."""
+    return _table((each.space, None, spectrum_rows(each.own.load().basis, seed)) for each in found)
+
+
+@stage(version=1, label="table of concepts: popularity")
+def popular_directions(found: Sequence[SpaceConcepts], class_names: Sequence[str]) -> Table:
+    """Directions that are candidates of several classes, under every protocol, see `popularity_rows`."""
+    return _table(
+        (each.space, protocol, popularity_rows(node.load().ranking, class_names))
+        for each in found
+        for protocol, node in each.found.items()
+    )
+
+
+@stage(version=1, label="table of concepts: wrong side")
+def wrong_side(found: Sequence[SpaceConcepts], protocols: Sequence[str], seed: int) -> Table:
+    """What scoring images along the wrong side changes, for ``protocols`` that do, see `wrong_side_row`."""
+
+    def row(concepts: LayerConcepts) -> pd.DataFrame:
+        return pd.DataFrame([wrong_side_row(concepts.ranking, concepts.along_rows, seed)])
+
+    return _table(
+        (each.space, protocol, row(each.found[protocol].load())) for each in found for protocol in protocols
+    )
+
+
+@stage(version=1, label="table of concepts: {what}")
+def gathered(what: str, parts: Sequence[Artefact[Table]]) -> Table:
+    """The tables of all runs, one below the other."""
+    return Table(pd.concat([part.load().rows for part in parts], ignore_index=True))
+
+
+@stage(version=1)
+def concept_truth(
+    space: LayerSpace,
+    methods: Artefact[MethodConcepts],
+    shown: ImageSet,
+    held_out: ImageSet,
+    most: int,
+    seed: int,
+    runtime: Runtime,
+) -> Table:
+    """Recovery, distinctness and localisation of the true concepts by every method.
+
+    One row per method and metric: ``run``, ``layer``, ``method``, ``metric``, ``value`` (mean over concepts; for
+    ``distinctness`` over the directions that tell a concept best), ``low``, ``high`` (bootstrap over the same),
+    ``null`` (as many random orthonormal directions; for ``pointing`` and ``iou`` a random place), ``concepts``.
+    Directions are chosen on the pool and judged on held-out images, the places of at most ``most``.
+    """
+    assert shown.concepts is not None  # asked for only where the truth is known
+    assert held_out.concepts is not None
+    judge = Judge(space.pool(), space.held_out(), shown.concepts, held_out.concepts, seed)
+    bases = methods.load().bases
+    found = [judge.recovered(basis) for basis in bases]
+    rows = [row for pair in zip(bases, found, strict=True) for row in judge.rows(*pair)]
+    masked = limit(held_out, min(most, len(held_out)), None, seed)
+    rows += place_rows(space.checkpoint.open(), masked, space.layer, bases, found, seed, runtime.progress)
+    order = [basis.method for basis in bases]
+    table = pd.DataFrame(rows).sort_values("method", key=lambda names: names.map(order.index), kind="stable")
+    return Table(_headed(space, None, table).reset_index(drop=True))
+
+
+def cluster_rows(counts: pd.DataFrame) -> pd.DataFrame:
+    """How many directions hold how many unique concepts.
+
+    Parameters
+    ----------
+    counts : of `experiments.stages.concept_methods.MethodConcepts`.
+
+    Returns
+    -------
+    ``protocol``, ``method``, ``clusters``, ``directions``.
+    """
+    parts = [
+        concept_counts(own)
+        .rename(columns={"concepts": "clusters"})[["clusters", "directions"]]
+        .assign(protocol=protocol, method=method)
+        for protocol, method, own in _groups(counts)
+    ]
+    return pd.concat(parts, ignore_index=True)[["protocol", "method", "clusters", "directions"]]
+
+
+def mean_rows(counts: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Mean number of unique concepts per direction, by what is done with directions that hold none.
+
+    Returns
+    -------
+    ``protocol``, ``method``, ``counting``, ``directions``, ``value``, ``low``, ``high`` (bootstrap over directions);
+    NaN where no direction counts.
+    """
+    rows = []
+    for protocol, method, surviving in _groups(counts):
+        means = mean_concepts(surviving, seed)
+        for key, counting in COUNTINGS.items():
+            head = {"protocol": protocol, "method": method, "counting": counting}
+            found = means.get(key)
+            rows.append(
+                {**head, "directions": found.n if found else 0, **bounds("value", "low", "high", found)}
+            )
+    return pd.DataFrame(rows)
+
+
+def band_rows(counts: pd.DataFrame) -> pd.DataFrame:
+    """Unique concepts by strength: directions sorted by the length of the projections on them, in the published bands.
+
+    Returns
+    -------
+    ``protocol``, ``method``, ``first``, ``last`` (places in that order), ``directions``, ``mean_clusters``,
+    ``directions_with_zero``.
+    """
+    parts = [
+        by_band(surviving)
+        .rename(columns={"first_index": "first", "last_index": "last"})
+        .assign(protocol=protocol, method=method)
+        for protocol, method, surviving in _groups(counts)
+    ]
+    columns = ["protocol", "method", "first", "last", "directions", "mean_clusters", "directions_with_zero"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def spectrum_rows(basis: ConceptBasis, seed: int) -> pd.DataFrame:
+    """Singular values, and how near each direction lies to one neuron.
+
+    Returns
+    -------
+    ``index``, ``singular_value``, ``share`` (of the sum of squares), ``alignment`` (largest component by size, with
+    its sign), ``random_alignment`` (of as many random directions, sorted from the largest).
+    """
+    squares = basis.strengths**2
+    chance = random_alignment(basis.directions.shape[1], len(basis), seed)
+    return pd.DataFrame(
+        {
+            "index": np.arange(len(basis)),
+            "singular_value": basis.strengths,
+            "share": squares / max(float(squares.sum()), np.finfo(np.float64).tiny),
+            "alignment": neuron_alignment(basis.directions).component,
+            "random_alignment": np.sort(chance)[::-1],
+        }
+    )
+
+
+def popularity_rows(ranking: ClassRanking, class_names: Sequence[str]) -> pd.DataFrame:
+    """Which direction is the first, second and third candidate of how many classes.
+
+    Returns
+    -------
+    ``place`` (from 1), ``direction``, ``side`` (+1, -1), ``count``, ``classes`` (names, separated by commas).
+    """
+    found = popularity(ranking)
+    names = [", ".join(class_names[int(label)] for label in labels.split()) for labels in found["labels"]]
+    kept = found.rename(columns={"classes": "count"})[["place", "direction", "side", "count"]]
+    return kept.assign(classes=names)
+
+
+def wrong_side_row(ranking: ClassRanking, along_rows: ClassRanking, seed: int) -> dict[str, object]:
+    """How often a class's first candidate is the direction that it would be along the shown directions.
+
+    Parameters
+    ----------
+    ranking : along the columns, as released; ``along_rows``: by the same evidence, with only the side mended.
+
+    Returns
+    -------
+    ``classes`` (ranked by both), ``same_direction`` (share of them) with ``low`` and ``high`` (bootstrap over
+    classes), ``chance`` (one over the number of directions).
+    """
+    first, second = (each.best(1)[0][:, 0] for each in (ranking, along_rows))
+    both = (first >= 0) & (second >= 0)
+    same: Array = (first == second)[both].astype(np.float64)
+    found = bootstrap_interval(same, seed) if both.any() else None
+    shares = bounds("same_direction", "low", "high", found)
+    return {"classes": int(both.sum()), **shares, "chance": 1 / ranking.z.shape[1]}
+
+
+def bounds(value: str, low: str, high: str, found: Interval | None) -> dict[str, float]:
+    """An interval as three columns; NaN where there is none."""
+    parts = ("value", "low", "high")
+    return {
+        name: float(getattr(found, part, np.nan))
+        for name, part in zip((value, low, high), parts, strict=True)
+    }
+
+
+def _groups(counts: pd.DataFrame) -> list[tuple[str, str, Ints]]:
+    """Protocol, method, and surviving clusters of its directions in their order."""
+    grouped = counts.groupby(["protocol", "method"], sort=False)
+    return [(str(key[0]), str(key[1]), own["surviving"].to_numpy(np.int64)) for key, own in grouped]
+
+
+class Judge:
+    """Judges directions of one layer by what the images are known to show.
+
+    Parameters
+    ----------
+    pool, held_out : features of both sets of images; ``shown``, ``others``: what they show.
+    """
+
+    def __init__(
+        self,
+        pool: LayerLatents,
+        held_out: LayerLatents,
+        shown: ConceptTable,
+        others: ConceptTable,
+        seed: int,
+    ) -> None:
+        self.pool, self.held_out = pool.rows("features"), held_out.rows("features")
+        self.shown, self.others, self.seed = shown, others, seed
+        self.random = RandomRotation().fit(self.pool, seed)
+
+    def recovered(self, basis: ConceptBasis) -> Recovery:
+        """Look for the true concepts among the directions."""
+        return recovery(basis.project(self.pool), self.shown, basis.project(self.held_out), self.others)
+
+    def rows(self, basis: ConceptBasis, found: Recovery) -> list[dict[str, object]]:
+        """Metrics of a method, beside those of as many random directions."""
+        own = self._metrics(basis.directions, basis.project(self.held_out), found)
+        few = self.random.directions[: len(basis)]
+        chance = ConceptBasis("", "", few, self.random.strengths[: len(few)], False, self.random.centre)
+        null = self._metrics(few, chance.project(self.held_out), self.recovered(chance))
+        return [
+            row_of(basis.method, name, interval, null[name].value, len(found.names))
+            for name, interval in own.items()
+        ]
+
+    def _metrics(self, directions: Doubles, scores: Doubles, found: Recovery) -> dict[str, Interval]:
+        apart = distinctness(scores, self.others.present, directions, found).selectivity
+        return {
+            "recovery auc": found.mean_auc(self.seed),
+            "matched correlation": found.mean_correlation(self.seed),
+            "distinctness": bootstrap_interval(apart[np.unique(found.direction)], self.seed),
+        }
+
+
+def place_rows(
+    network: Network,
+    images: ImageSet,
+    layer: str,
+    bases: Sequence[ConceptBasis],
+    found: Sequence[Recovery],
+    seed: int,
+    progress: Progress,
+) -> list[dict[str, object]]:
+    """Pointing game and IoU of each concept's best direction by every method, with one pass for all of them."""
+    concepts = found[0].columns
+    vectors = [
+        each.side[:, None] * basis.directions[each.direction]
+        for basis, each in zip(bases, found, strict=True)
+    ]
+    directions = np.concatenate(vectors)
+    each_image = 8 * len(directions) * network.preprocessing.pixels**2
+    table = localise(
+        network,
+        images,
+        layer,
+        directions,
+        np.tile(concepts, len(bases)),
+        batch_size=max(1, min(64, MAPS_MB * 2**20 // each_image)),
+        progress=progress,
+    )
+    method = method_of(table, len(bases))
+    rows: list[dict[str, object]] = []
+    for number, basis in enumerate(bases):
+        places = localisation_by_concept(table[method == number], seed)
+        for metric, score, chance in (("pointing", "hit", "share"), ("iou", "iou", "iou_chance")):
+            mean = bootstrap_interval(places[score], seed)
+            rows.append(row_of(basis.method, metric, mean, float(places[chance].mean()), len(places)))
+    return rows
+
+
+def method_of(table: pd.DataFrame, methods: int) -> pd.Series:
+    """Which method each row of a localisation of several methods' directions belongs to.
+
+    Every image has the same concepts for each method, one method after the other.
+    """
+    images = table.groupby("image")["concept"]
+    return images.cumcount() // (images.transform("size") // methods)
+
+
+def row_of(method: str, metric: str, found: Interval, null: float, concepts: int) -> dict[str, object]:
+    """One row of the table."""
+    values = bounds("value", "low", "high", found)
+    return {"method": method, "metric": metric, **values, "null": null, "concepts": concepts}

@@ -1,36 +1,85 @@
-"""Stage ``concepts``: the directions of a layer, how they rank for every class, and the unique concepts among them."""
+"""The latent space of a layer, and the concepts in it: directions, how they rank for every class, unique concepts."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evoscope.artefacts import load, save
+from evoscope.activations.stimuli import concept_auc, label_neurons
+from evoscope.arrays import Array, Doubles
+from evoscope.data.images import ConceptTable, ImageSet
 from evoscope.discovery.basis import ConceptBasis
+from evoscope.discovery.gradients import QUANTITIES
+from evoscope.discovery.latent import Latents, LayerLatents, latent_pass
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.discovery.ranking import ClassRanking, class_concepts, discover, rank_layer
 from evoscope.discovery.refine import UniqueConcepts
-from evoscope.progress import Progress
-from evoscope.store import Node, Stage
-from experiments.context import Context
-from experiments.stages.concept_spaces import Space, read_space
-
-STAGE = Stage(
-    "concepts",
-    version=2,
-    modules=(
-        "evoscope.discovery.basis",
-        "evoscope.discovery.ranking",
-        "evoscope.discovery.ranking",
-        "evoscope.discovery.refine",
-        "experiments.stages.concepts",
-    ),
-)
-
+from evoscope.store import Artefact, Runtime, stage
+from experiments.stages.networks import Checkpoint
 
 # Singular values, as a share of the largest, that are rounding: features have no part along these directions.
 EMPTY = 1e-6
+
+
+@dataclass(frozen=True)
+class LayerSpaces:
+    """Latent spaces over the images that concepts are sought on (``pool``) and over others (``held_out``).
+
+    Rows of features and, over the pool, of every quantity are kept.
+    """
+
+    pool: Latents
+    held_out: Latents
+
+
+@stage(version=2)
+def latents(
+    checkpoint: Checkpoint, layers: Sequence[str], pool: ImageSet, held_out: ImageSet, runtime: Runtime
+) -> LayerSpaces:
+    """The latent spaces of some layers over two sets of images, from a pass over each."""
+    network = checkpoint.open()
+
+    def look(images: ImageSet, *, evidence: bool) -> Latents:
+        return latent_pass(
+            network,
+            images,
+            layers,
+            quantities=QUANTITIES if evidence else (),
+            memory_mb=runtime.memory_mb,
+            workers=runtime.workers,
+            device=checkpoint.machine.device,
+            progress=runtime.progress,
+        )
+
+    return LayerSpaces(look(pool, evidence=True), look(held_out, evidence=False))
+
+
+@dataclass(frozen=True)
+class LayerSpace:
+    """A layer of a run at an epoch, and its latent spaces."""
+
+    run: str
+    layer: str
+    checkpoint: Checkpoint
+    spaces: Artefact[LayerSpaces]
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is looked at."""
+        return self.checkpoint.epoch
+
+    @property
+    def head(self) -> dict[str, str]:
+        """First columns of every table."""
+        return {"run": self.run, "layer": self.layer}
+
+    def pool(self) -> LayerLatents:
+        """The layer over the images that concepts are sought on."""
+        return self.spaces.load().pool.of(self.layer)
+
+    def held_out(self) -> LayerLatents:
+        """The layer over the other images."""
+        return self.spaces.load().held_out.of(self.layer)
 
 
 @dataclass(frozen=True)
@@ -48,55 +97,30 @@ class LayerConcepts:
     unique: UniqueConcepts
 
 
+@stage(version=2)
+def concepts(space: LayerSpace, protocol: DiscoveryProtocol, seed: int) -> LayerConcepts:
+    """The concepts of a space under a protocol."""
+    layer, outcomes = space.pool(), space.spaces.load().pool.outcomes
+    found = discover(layer, outcomes, protocol)
+    if protocol.side == "rows":
+        found = replace(found, ranking=with_energy(found.ranking, found.basis))
+    shown = replace(found.basis, side="rows")
+    ranking = rank_layer(layer, outcomes, shown, protocol.evidence, protocol.candidates)
+    unique = class_concepts(layer, found, protocol, seed=seed)
+    return LayerConcepts(found.basis, found.ranking, ranking, unique)
+
+
 @dataclass(frozen=True)
-class Sought:
-    """A latent space and, by the name of the protocol, the nodes of what was found in it; the job's own first."""
+class SpaceConcepts:
+    """A latent space and what was found in it by the name of the protocol, the job's own first."""
 
-    space: Space
-    found: Mapping[str, Node]
+    space: LayerSpace
+    found: Mapping[str, Artefact[LayerConcepts]]
 
     @property
-    def own(self) -> Node:
-        """Under the job's own protocol."""
+    def own(self) -> Artefact[LayerConcepts]:
+        """What was found under the job's own protocol."""
         return next(iter(self.found.values()))
-
-    def role(self, protocol: str) -> str:
-        """Role of one of them among a node's inputs."""
-        return f"{self.space.name} {protocol}"
-
-    @property
-    def roles(self) -> dict[str, Node]:
-        """All of them as a node's inputs."""
-        return {self.role(name): node for name, node in self.found.items()}
-
-
-def seek(context: Context, space: Space, protocols: Mapping[str, DiscoveryProtocol]) -> Sought:
-    """Seek concepts in a space under every protocol."""
-    return Sought(space, {name: concepts(context, space, name, each) for name, each in protocols.items()})
-
-
-def concepts(context: Context, space: Space, name: str, protocol: DiscoveryProtocol) -> Node:
-    """Node of the concepts of a space under a protocol called ``name``."""
-    seed = context.config.seed
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        spaces, layer = read_space(space, inputs["latents"])
-        found = discover(layer, spaces.pool.outcomes, protocol)
-        if protocol.side == "rows":
-            found = replace(found, ranking=with_energy(found.ranking, found.basis))
-        shown = replace(found.basis, side="rows")
-        ranking = rank_layer(layer, spaces.pool.outcomes, shown, protocol.evidence, protocol.candidates)
-        unique = class_concepts(layer, found, protocol, seed=seed)
-        save(LayerConcepts(found.basis, found.ranking, ranking, unique), folder)
-
-    return Node(
-        STAGE,
-        config={"protocol": asdict(protocol)},
-        inputs={"latents": space.node},
-        build=compute,
-        seed=seed,
-        label=f"concepts of {space.run.name}, epoch {space.epoch} ({name})",
-    )
 
 
 def with_energy(ranking: ClassRanking, basis: ConceptBasis) -> ClassRanking:
@@ -108,6 +132,49 @@ def with_energy(ranking: ClassRanking, basis: ConceptBasis) -> ClassRanking:
     return replace(ranking, z=np.where(there, ranking.z, np.nan))
 
 
-def layer_concepts(folder: Path) -> LayerConcepts:
-    """Read back what a ``concepts`` node left."""
-    return load(LayerConcepts, folder)
+@dataclass(frozen=True)
+class Candidate:
+    """The first candidate of a class: index and side (+1, -1) of its direction; -1 and 0 where there is none."""
+
+    label: int
+    direction: int
+    side: int
+
+
+def first_candidates(ranking: ClassRanking, labels: Sequence[int]) -> list[Candidate]:
+    """The first candidate of each class."""
+    best, side = ranking.best(1)
+    return [Candidate(label, int(best[label, 0]), int(side[label, 0])) for label in labels]
+
+
+def turned(basis: ConceptBasis, found: Sequence[Candidate]) -> Doubles:
+    """Vectors of candidates on their sides, float64 [candidates, d]."""
+    rows = [each.side * basis.directions[each.direction] for each in found]
+    return np.array(rows).reshape(len(found), basis.directions.shape[1])
+
+
+def best_concept_per_direction(
+    scores: Array, held_out: Array, images: ImageSet, others: ImageSet
+) -> tuple[tuple[str, ...], Doubles]:
+    """The true concept that each direction tells best, and its AUC on held-out images.
+
+    Parameters
+    ----------
+    scores, held_out : [images, directions], projections of ``images`` and of ``others``.
+
+    Returns
+    -------
+    Names, "" where none is known or clear; AUC, float64, NaN there.
+    """
+    if images.concepts is None or others.concepts is None:
+        return ("",) * scores.shape[1], np.full(scores.shape[1], np.nan)
+    return _best(scores, held_out, images.concepts, others.concepts)
+
+
+def _best(
+    scores: Array, held_out: Array, shown: ConceptTable, others: ConceptTable
+) -> tuple[tuple[str, ...], Doubles]:
+    judged = concept_auc(held_out, others.present)
+    best = label_neurons(concept_auc(scores, shown.present), judged)
+    auc = np.where(best >= 0, judged[np.arange(len(best)), best], np.nan)
+    return tuple(shown.names[each] if each >= 0 else "" for each in best), auc.astype(np.float64)

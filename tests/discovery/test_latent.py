@@ -117,19 +117,25 @@ def test_parts_of_the_images_merge():
             )
 
 
-def test_rows_are_kept_within_the_budget_and_moments_always():
+def test_rows_that_do_not_fit_are_refused_with_the_number_that_does():
+    images = 2**20 // (4 * 18) + 1  # features of three layers of six channels take one MiB and a little
+    with pytest.raises(EvoscopeError, match="give memory_mb=3 or more"):
+        scan_latents(small(), batches_of(noise(4)), images, LAYERS, ("slope",), memory_mb=2)
+    found = scan_latents(small(), batches_of(noise(4)), images, LAYERS, ("slope",), memory_mb=3)
+    assert all(layer.features is not None and layer.slope is not None for layer in found.layers)
+
+
+def test_the_budget_decides_nothing_else():
     network, pixels = small(), noise(10)
-    none = scanned(network, pixels, quantities=("logit",), keep_mb=0)
-    assert all(layer.features is None and layer.logit is None for layer in none.layers)
-    assert none.of("second").moments.count == 10
-    with pytest.raises(EvoscopeError, match="features of layer 'second' was not kept"):
-        none.of("second").rows("features")
+    tight, wide = (scanned(network, pixels, quantities=("logit",), memory_mb=mb) for mb in (1, 4096))
+    for layer in LAYERS:
+        for name in ("features", "logit"):
+            np.testing.assert_array_equal(tight.of(layer).rows(name), wide.of(layer).rows(name))
 
 
-def test_features_come_before_quantities_in_the_budget():
-    images = 2**20 // (4 * 18)  # features of three layers of six channels take one MiB
-    found = scan_latents(small(), batches_of(noise(4)), images, LAYERS, ("slope",), keep_mb=1)
-    assert all(layer.features is not None and layer.slope is None for layer in found.layers)
+def test_what_was_not_asked_for_is_named():
+    with pytest.raises(EvoscopeError, match="took no slope"):
+        scanned(small(), noise(4), quantities=("logit",)).of("second").rows("slope")
 
 
 def test_the_network_is_left_as_it_was():

@@ -15,7 +15,6 @@ from evoscope.discovery.ranking import (
     popularity,
     rank_classes,
     rank_layer,
-    sums_of_pass,
     sums_of_rows,
 )
 from evoscope.errors import EvoscopeError
@@ -140,18 +139,6 @@ def test_a_direction_on_which_nothing_varies_has_no_score(drawn, level):
     found = ScoreSums.of(rows, predictions, CLASSES).z()
     assert np.isnan(found[:, 3]).all()
     assert np.isfinite(np.delete(found, 3, axis=1)).all()
-
-
-@pytest.mark.parametrize("side", ["rows", "columns"])
-def test_a_pass_of_its_own_gives_what_kept_rows_give(side):
-    network, pixels = small(), noise(30)
-    latents = scan_latents(network, batches_of(pixels), 30, LAYERS, ("logit",))
-    bases = [svd_basis(latents.of(layer).moments, side=side) for layer in ("norm", "second")]
-    streamed = sums_of_pass(network, batches_of(pixels, size=11), bases, "logit")
-    for basis, found in zip(bases, streamed, strict=True):
-        kept = rank_layer(latents.of(basis.layer), latents.outcomes, basis)
-        np.testing.assert_array_equal(found.counts, kept.counts)
-        np.testing.assert_allclose(found.z(), kept.z, rtol=1e-4, atol=1e-6)
 
 
 def test_the_score_is_the_gradient_weighed_features_along_the_directions():

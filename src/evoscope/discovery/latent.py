@@ -1,9 +1,10 @@
 """One pass over images that sums up the latent space of every layer asked for (CDISCO, steps 1 and 2).
 
-Feature maps die with their batch. What is kept per image, [images, d] per layer and quantity, is kept only
-within a memory budget; Gram matrices and class sums are kept always.
+Feature maps die with their batch. What is kept per image, [images, d] per layer and quantity, must fit the memory
+budget, which decides nothing else: where it does not fit, the pass is refused before it begins.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -48,8 +49,7 @@ class LayerLatents:
     """One layer over all images.
 
     ``moments``: Gram matrix and class sums; ``features``: float32 [images, d], phi; ``loss``, ``logit``,
-    ``slope``: float32 [images, d], see `evoscope.discovery.gradients.Quantity`; None where not asked for, or
-    beyond the memory budget.
+    ``slope``: float32 [images, d], see `evoscope.discovery.gradients.Quantity`; None where not asked for.
     """
 
     moments: Moments
@@ -63,12 +63,12 @@ class LayerLatents:
 
         Raises
         ------
-        EvoscopeError : it was not kept.
+        EvoscopeError : it was not asked for.
         """
         found: Floats | None = getattr(self, name)
         if found is None:
             raise EvoscopeError(
-                f"{name} of layer {self.moments.layer!r} was not kept", "ask for it, or raise keep_mb"
+                f"the pass over layer {self.moments.layer!r} took no {name}", "name it among its quantities"
             )
         return found
 
@@ -90,13 +90,33 @@ class Latents:
         return Latents(layers, _joined(self.outcomes, later.outcomes))
 
 
+def require_memory(images: int, channels: int, matrices: int, memory_mb: int) -> None:
+    """Refuse a pass whose rows do not fit the memory.
+
+    Parameters
+    ----------
+    channels : of all layers together; matrices : features and quantities that are kept of each image.
+    memory_mb : MiB that there are.
+
+    Raises
+    ------
+    EvoscopeError : names the MiB that it takes.
+    """
+    needed = math.ceil(4 * images * channels * matrices / 2**20)
+    if needed > memory_mb:
+        raise EvoscopeError(
+            f"{matrices} float32 matrices of {images} images x {channels} channels take {needed} MiB, "
+            f"more than memory_mb={memory_mb}",
+            f"give memory_mb={needed} or more, fewer images (scale.latent_images=...), or a narrower layer",
+        )
+
+
 def latent_pass(
     network: Network,
     images: ImageSet,
     layers: Sequence[str] = (),
     *,
     quantities: Sequence[Quantity] = (),
-    keep_mb: int = 1024,
     batch_size: int = 64,
     memory_mb: int = 2048,
     workers: int = 0,
@@ -111,13 +131,13 @@ def latent_pass(
     images : their order is that of the rows.
     layers : dotted names; the network's own unless given.
     quantities : what to take beside the features; each kind of gradient costs a backward pass.
-    keep_mb : MiB that all rows may take; features first, then the quantities in their order.
-    batch_size, memory_mb, workers : of the `Loader`.
+    batch_size, workers : of the `Loader`; memory_mb : of the loader, and of the rows that are kept.
     progress : counts images.
 
     Raises
     ------
-    EvoscopeError : no images or no such layer, a NaN or infinite feature, more classes than the network knows.
+    EvoscopeError : no images or no such layer, a NaN or infinite feature, more classes than the network knows, or
+        rows that do not fit the memory (after the first batch, see `require_memory`).
     """
     network.module.to(device)
     loader = Loader(
@@ -130,7 +150,7 @@ def latent_pass(
         channels_last=torch.device(device).type == "cpu",
     )
     names = tuple(layers) or network.layers
-    return scan_latents(network, loader.ordered(progress), len(images), names, quantities, keep_mb)
+    return scan_latents(network, loader.ordered(progress), len(images), names, quantities, memory_mb)
 
 
 def scan_latents(
@@ -139,7 +159,7 @@ def scan_latents(
     images: int,
     layers: Sequence[str],
     quantities: Sequence[Quantity] = (),
-    keep_mb: int = 1024,
+    memory_mb: int = 2048,
 ) -> Latents:
     """Do the same with batches from anywhere (a part of the images, or a table's rows).
 
@@ -151,7 +171,7 @@ def scan_latents(
     with Reader(network, layers, quantities) as reader:
         for batch in batches:
             reading = reader.read(batch)
-            scan = scan or _Scan(reading, images, ("features", *quantities), keep_mb * 2**20)
+            scan = scan or _Scan(reading, images, ("features", *quantities), memory_mb)
             scan.add(reading)
     if scan is None:
         raise EvoscopeError("there are no images to look at", "give at least one")
@@ -161,16 +181,15 @@ def scan_latents(
 class _Scan:
     """The state of a pass while batches stream by, laid out by the first."""
 
-    def __init__(self, first: Reading, images: int, names: Sequence[str], budget: int) -> None:
+    def __init__(self, first: Reading, images: int, names: Sequence[str], memory_mb: int) -> None:
         self.classes = first.classes
         self.moments: dict[str, Moments] = {}
         self.waiting: list[Reading] = []
         self.outcomes: list[Outcomes] = []
         widths = {layer: rows.shape[1] for layer, rows in first.features.items()}
-        each = 4 * images * sum(widths.values())
-        kept = names[: budget // max(1, each)]
+        require_memory(images, sum(widths.values()), len(names), memory_mb)
         self.rows = {
-            (layer, name): np.empty((images, d), np.float32) for layer, d in widths.items() for name in kept
+            (layer, name): np.empty((images, d), np.float32) for layer, d in widths.items() for name in names
         }
         self.seen = 0
 

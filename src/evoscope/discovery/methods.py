@@ -1,6 +1,7 @@
 """Concept directions by other methods: neurons, rotations, k-means, ICA, NMF, linear probes, SVD and PCA."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -284,3 +285,42 @@ def _rank(components: int | None, features: Array) -> int | None:
 def _moments(features: Array, layer: str) -> Moments:
     one_class = np.zeros(len(features), dtype=np.int64)
     return Moments.of(layer, features, one_class, one_class, 1)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to find directions, by the name that configurations and tables have for it.
+
+    ``title``: in words; ``make``: makes it, given what the images show and the protocol's signs; ``few``: whether its
+    costs grow so fast that it is fitted on a draw of the images; ``needs_truth``: whether it needs to know what the
+    images show; ``place``: in figures, those of equal place in the order of `METHODS`.
+    """
+
+    title: str
+    make: Callable[[ConceptTable | None, Signs], Decomposition]
+    few: bool = False
+    needs_truth: bool = False
+    place: int = 9
+
+
+COMPONENTS = 64
+"""Directions of the methods whose cost grows with their number: NMF, ICA, k-means."""
+METHODS = {
+    "svd": Method("SVD", lambda truth, signs: Singular(signs=signs), place=0),
+    "neurons": Method("neurons", lambda truth, signs: Neurons(), place=2),
+    "rotation": Method("random rotation", lambda truth, signs: RandomRotation(), place=3),
+    "pca": Method("centred PCA", lambda truth, signs: CentredPCA(), place=1),
+    "nmf": Method("NMF", lambda truth, signs: NonNegative(COMPONENTS), few=True),
+    "ica": Method("ICA", lambda truth, signs: Independent(COMPONENTS)),
+    "kmeans": Method("k-means", lambda truth, signs: KMeansCentres(COMPONENTS), few=True),
+    "probes": Method("probes (labels)", lambda truth, signs: _probes(truth), needs_truth=True),
+}
+"""Built-in methods, in the order in which a job fits them."""
+
+
+def _probes(truth: ConceptTable | None) -> LinearProbes:
+    if truth is None:
+        raise EvoscopeError(
+            "probes need images whose concepts are known", "leave probes out of discovery.methods"
+        )
+    return LinearProbes(truth)

@@ -5,20 +5,17 @@ mean of ReLU(G) * A, and S_k are the images *predicted* k. Sums and squares per 
 number of images merge.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from evoscope.arrays import Array, Doubles, Ints
-from evoscope.data.loader import Batch
 from evoscope.discovery.basis import ConceptBasis, blocks, svd_basis
-from evoscope.discovery.gradients import Quantity, Reader
+from evoscope.discovery.gradients import Quantity
 from evoscope.discovery.latent import LayerLatents, Outcomes
 from evoscope.discovery.protocol import Candidates, DiscoveryProtocol
 from evoscope.discovery.refine import UniqueConcepts, refine
-from evoscope.models.network import Network
 
 FLAT = 1e-12
 """Variance, as a share of the mean square, below which scores count as constant."""
@@ -137,33 +134,6 @@ def sums_of_rows(rows: Array, outcomes: Outcomes, basis: ConceptBasis) -> ScoreS
         total = total.merge(found) if total else found
     assert total is not None
     return total
-
-
-def sums_of_pass(
-    network: Network, batches: Iterable[Batch], bases: Iterable[ConceptBasis], quantity: Quantity
-) -> tuple[ScoreSums, ...]:
-    """Score images along known bases in a pass of their own, where rows did not fit the memory.
-
-    Parameters
-    ----------
-    network : on the device of the batches.
-    bases : any number, of any layers; several may share a layer.
-    quantity : what is scored.
-
-    Returns
-    -------
-    One per basis.
-    """
-    known = tuple(bases)
-    totals: dict[int, ScoreSums] = {}
-    with Reader(network, tuple(dict.fromkeys(basis.layer for basis in known)), (quantity,)) as reader:
-        for batch in batches:
-            reading = reader.read(batch)
-            for place, basis in enumerate(known):
-                scores = reading.extra[basis.layer, quantity] @ basis.scored.T
-                found = ScoreSums.of(scores, reading.predictions, reading.classes)
-                totals[place] = totals[place].merge(found) if place in totals else found
-    return tuple(totals.values())
 
 
 def rank_layer(

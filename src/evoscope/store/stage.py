@@ -236,9 +236,11 @@ class _Parts:
             return {"data": place}
         if is_dataclass(value) and not isinstance(value, type):
             members = {each.name: getattr(value, each.name) for each in fields(value)}
-            return self.plain({k: v for k, v in members.items() if not isinstance(v, Runtime)}, place)
+            kept = {name: each for name, each in members.items() if not isinstance(each, Runtime)}
+            return {name: self.plain(each, f"{place}.{name}") for name, each in kept.items()}
         if isinstance(value, Mapping):
-            return {name: self.plain(each, f"{place}.{name}") for name, each in value.items()}
+            # Pairs, because the order of a mapping may decide the order of a table's rows.
+            return [[name, self.plain(each, f"{place}.{name}")] for name, each in value.items()]
         if isinstance(value, Sequence) and not isinstance(value, str | bytes):
             return [self.plain(each, f"{place}.{number}") for number, each in enumerate(value)]
         plain: JSON = value
