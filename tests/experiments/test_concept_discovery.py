@@ -67,6 +67,7 @@ CASES = {
     "layer": (["discovery.layer=features.99"], "features.99"),
     "epoch": (["discovery.epoch=99"], "epoch 99"),
     "class": (["discovery.classes=[unicorn]"], "unicorn"),
+    "too little memory": (["memory_mb=0"], "give memory_mb=1 or more"),
     "method": (["discovery.methods=[svd,magic]"], "kmeans"),
     "no method": (["discovery.methods=[]"], "leaves no method"),
     "side": (["protocol.side=diagonals"], "columns"),
