@@ -146,7 +146,7 @@ def _adopt(root: Path, context: Context) -> None:
     say(", ".join(f"{count} {end}" for end, count in ends.most_common()) + f", in {root}")
     if ends["damaged"]:
         raise EvoscopeError(
-            f"{ends['damaged']} old trainings that fit are damaged",
+            f"{ends['damaged']} of the old trainings that fit {'is' if ends['damaged'] == 1 else 'are'} damaged",
             "restore them from a copy, or run the experiment to train anew",
         )
 
@@ -170,11 +170,13 @@ def _adopted(node: Artefact[RunFolder], old: list[OldTraining], context: Context
         )
         return "damaged"
     nearest = min(differing, key=lambda each: len(each[0]), default=None)
-    told = (
-        "there is none" if nearest is None else f"{nearest[1].name[:12]} differs in {', '.join(nearest[0])}"
-    )
-    say(f"{node.label}: no old training fits; {told}")
+    say(f"{node.label}: no old training fits; {_how_far(*nearest) if nearest else 'there is none'}")
     return "without an old training"
+
+
+def _how_far(differences: list[str], path: Path) -> str:
+    more = f" and {len(differences) - 4} more" if len(differences) > 4 else ""
+    return f"the nearest, {path.name[:12]}, differs in {', '.join(differences[:4])}{more}"
 
 
 def _take_over(node: Artefact[RunFolder], old: Path, context: Context) -> str:
