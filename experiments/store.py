@@ -12,10 +12,11 @@ from evoscope.store import Artefact, entries, prune, verify
 from evoscope.store.hashing import JSON, plain
 from evoscope.store.manifest import inspect, read_manifest
 from evoscope.training.recipe import TrainingRecipe
-from experiments.base import training
+from experiments.base import trained_spec, training
 from experiments.context import Context
 from experiments.networks import RECIPES
 from experiments.reporting import complain, duration, say, size, table
+from experiments.runs import Run
 from experiments.schema import Action
 from experiments.stages import all_stages
 
@@ -124,8 +125,8 @@ def _defaults(kind: type[ModelSpec] | type[TrainingRecipe]) -> dict[str, JSON]:
     return {each.name: plain(each.default) for each in fields(kind) if each.default is not MISSING}
 
 
-def trainings_to_adopt(context: Context) -> list[Artefact[RunFolder]]:
-    """The trainings of all runs of the job, and of the recipes that are trained with several seeds.
+def trainings_to_adopt(context: Context) -> list[tuple[Run, Artefact[RunFolder]]]:
+    """The runs of the job with their trainings, and the recipes that are trained with several seeds with each.
 
     Raises
     ------
@@ -136,13 +137,14 @@ def trainings_to_adopt(context: Context) -> list[Artefact[RunFolder]]:
         raise EvoscopeError("none of the runs is trained by us", "there is nothing to adopt")
     first = context.config.seed
     seeds = range(first + 1, first + context.config.scale.seeds)
-    several = [training(context, runs[name], seed) for seed in seeds for name in RECIPES if name in runs]
-    return [*[training(context, run) for run in runs.values()], *several]
+    several = [(runs[name], seed) for seed in seeds for name in RECIPES if name in runs]
+    pairs = [*((run, first) for run in runs.values()), *several]
+    return [(run, training(context, run, seed)) for run, seed in pairs]
 
 
 def _adopt(root: Path, context: Context) -> None:
     wanted, old = trainings_to_adopt(context), old_trainings(root)
-    ends = Counter(_adopted(node, old, context) for node in wanted)
+    ends = Counter(_adopted(run, node, old, context) for run, node in wanted)
     say(", ".join(f"{count} {end}" for end, count in ends.most_common()) + f", in {root}")
     if ends["damaged"]:
         raise EvoscopeError(
@@ -151,12 +153,13 @@ def _adopt(root: Path, context: Context) -> None:
         )
 
 
-def _adopted(node: Artefact[RunFolder], old: list[OldTraining], context: Context) -> str:
+def _adopted(run: Run, node: Artefact[RunFolder], old: list[OldTraining], context: Context) -> str:
     """Adopt a training if an old one fits, say so, and give what became of it in a word or two."""
     if inspect(context.store.path(node), contents=True).state == "ok":
         return "there already"
     data = {"train": node.data["data"], "test": node.data["test"]}
-    config = {**node.config, "classes": len(context.data.train.class_names)}
+    classes = len(context.data.train.class_names)
+    config = {"spec": plain(trained_spec(run)), "recipe": plain(run.recipe), "classes": classes}
     wanted = _decided(config, data, node.seed)
     differing = [(each.differences(wanted), each.path) for each in old]
     fitting = [path for differences, path in differing if not differences]

@@ -22,11 +22,11 @@ ADOPT = ("experiment=store", "action=adopt", *SMALL)
 class Earlier:
     """A store with trainings in the form of the earlier version, and the job that looks for them."""
 
-    def __init__(self, root):
+    def __init__(self, root, *more):
         self.root = root
         register()
         with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            config = OmegaConf.to_object(compose("config", overrides=[*SMALL, f"store={root}"]))
+            config = OmegaConf.to_object(compose("config", overrides=[*SMALL, *more, f"store={root}"]))
         self.context = Context(config)
 
     def run(self, name):
@@ -84,6 +84,13 @@ def test_an_old_training_is_adopted_once_and_stays(earlier, run_py):
     assert [finding.condition for finding in earlier.context.store.verify()] == ["ok", "ok"]
 
 
+def test_arguments_of_a_network_fit_in_any_order(earlier, run_py):
+    arguments = "+model.kwargs={init_weights:true,norm:{b:1,a:2}}"
+    old = Earlier(earlier.root, arguments).stored("vgg16")
+    done = run_py(*ADOPT, arguments.replace("b:1,a:2", "a:2,b:1"), store=earlier.root)
+    assert f"training vgg16: adopted from {old.name[:12]}" in done.stdout, done.stdout + done.stderr
+
+
 def test_a_damaged_old_training_is_refused_by_name(earlier, run_py):
     old = earlier.stored("vgg16")
     (old / "epoch-0000.safetensors").write_bytes(b"trainee" * 100)
@@ -139,7 +146,7 @@ def test_all_seeds_of_the_judged_recipes_are_looked_for(earlier):
     config = earlier.context.config
     several = replace(config, seed=5, scale=replace(config.scale, seeds=3))
     wanted = trainings_to_adopt(earlier.context.varied(several))
-    found = {node.label: node.seed for node in wanted}
+    found = {node.label: node.seed for _, node in wanted}
     assert (found["training vgg16"], found["training vgg16, seed 7"]) == (5, 7)
     assert "training vgg16_large_lr, seed 6" not in found  # model=vgg16 leaves the other runs out
-    assert len({node.key for node in wanted}) == len(wanted)
+    assert len({node.key for _, node in wanted}) == len(wanted)
