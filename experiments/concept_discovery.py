@@ -20,7 +20,6 @@ from experiments.runs import Run
 from experiments.selection import channels_of, check_epoch, chosen_classes, chosen_layer, judged_runs
 from experiments.stages.concept_evolution import concept_evolution, concept_evolutions
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
-from experiments.stages.concept_pool import StudyConcepts, concept_pool
 from experiments.stages.concept_relevance import concept_boards, concept_relevance
 from experiments.stages.concept_tables import (
     bands,
@@ -151,14 +150,6 @@ def space_concepts(context: Context, space: LayerSpace) -> SpaceConcepts:
         for name, protocol in compared_protocols(context).items()
     }
     return SpaceConcepts(space, found)
-
-
-def study_concepts(context: Context, run: Run) -> Artefact[StudyConcepts]:
-    """Concepts for human studies, of one run."""
-    found = space_concepts(context, latent_space(context, run))
-    images, others = concept_images(context), context.data.test
-    node = concept_pool(found.space, found.own, images, others, context.config.seed)
-    return node.called(f"concepts of {run.name}, epoch {found.space.epoch}, for studies")
 
 
 def earlier_epochs(run: Run, last: LayerSpace) -> list[int]:

@@ -14,6 +14,7 @@ class Action(Enum):
     list = "list"
     verify = "verify"
     prune = "prune"
+    adopt = "adopt"
 
 
 class Stale(Enum):

@@ -1,4 +1,4 @@
-"""Stages of concept discovery: rows of its tables, relevance, boards, and what is drawn for studies."""
+"""Stages of concept discovery: rows of its tables, relevance and boards."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from evoscope.discovery.latent import scan_latents
 from evoscope.discovery.protocol import as_released, corrected
 from evoscope.discovery.ranking import ClassRanking, class_concepts, discover
 from evoscope.discovery.truth import localisation_by_concept, localise, recovery
-from experiments.stages import concept_boards, concept_pool, concept_relevance, concept_rows
+from experiments.stages import concept_boards, concept_relevance, concept_rows
 from experiments.stages.concept_methods import decomposition
 from experiments.stages.concept_spaces import Candidate, first_candidates, told_concepts, turned
 from experiments.stages.concept_truth import place_rows
@@ -211,22 +211,6 @@ def test_a_board_row_tells_its_concept(latents):
         assert row.energy_share == pytest.approx(
             row.singular_value**2 / latents.layers[0].moments.gram.trace()
         )
-
-
-def test_study_concepts_are_unit_seeded_and_alive(latents):
-    found, alive = found_in(latents, corrected()), np.array([True, False, True, True, False, True])
-    drawn, again = (concept_pool.study_vectors(found, alive, seed=5) for _ in range(2))
-    assert {name: len(rows) for name, rows in drawn.items()} == {"svd": 12, "neuron": 4, "random": 20}
-    for name, rows in drawn.items():
-        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1)
-        np.testing.assert_array_equal(rows, again[name])
-    assert not drawn["neuron"][:, ~alive].any()
-
-
-def test_study_concepts_come_from_the_first_places_that_suffice(latents):
-    found = found_in(latents, corrected())
-    directions, _ = concept_pool.first_concepts(found, 1)
-    assert set(directions) == set(found.ranking.best(1)[0][:, 0])
 
 
 def test_methods_are_localised_together_as_each_alone(rng):
