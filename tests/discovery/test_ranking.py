@@ -240,7 +240,7 @@ def test_without_a_class_there_is_nothing_to_refine(latents):
 
 def test_the_evidence_must_have_been_kept():
     latents = scan_latents(small(), batches_of(noise(8)), 8, LAYERS, ("loss",))
-    with pytest.raises(EvoscopeError, match="logit of layer 'norm' was not kept"):
+    with pytest.raises(EvoscopeError, match="the pass over layer 'norm' took no logit"):
         discover(latents.of("norm"), latents.outcomes, protocols.discovery("corrected"))
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from experiments.stages.important import top_neurons, with_places
 
 from evoscope.activations.stimuli import NeuronIndex
 from evoscope.evolution.importance import EvolutionImportance
 from experiments.stages.importance import ClassImportance
+from experiments.stages.important import top_neurons, with_places
 
 LAYER = np.repeat([0, 1, 2], 3).astype(np.int32)
 
