@@ -7,11 +7,12 @@ import pytest
 from evoscope.data.images import ConceptTable
 from evoscope.discovery.basis import Moments
 from evoscope.discovery.latent import LayerLatents
-from evoscope.discovery.protocol import RefineRule, corrected
+from evoscope.discovery.protocol import RefineRule
 from evoscope.discovery.refine import refine
 from evoscope.errors import EvoscopeError
 from experiments.stages import concept_relevance
 from experiments.stages.concept_methods import METHODS, decomposition
+from tests import protocols
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_stability_of_a_layer_with_fewer_images_than_channels(rng):
     features = rng.random((5, 8)).astype(np.float32)
     one = np.zeros(5, np.int64)
     layer = scan_layer(features, one)
-    cosine = concept_relevance.resampled(layer, corrected(), seed=0, resamples=3)
+    cosine = concept_relevance.resampled(layer, protocols.discovery("corrected"), seed=0, resamples=3)
     assert cosine.shape == (8,)
     assert ((cosine >= 0) & (cosine <= 1 + 1e-9)).all()
 

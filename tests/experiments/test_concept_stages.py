@@ -1,4 +1,4 @@
-"""Stages of concept discovery: rows of its tables, relevance and boards."""
+"""Stages of concept discovery: rows of its tables, relevance, boards, and what is drawn for studies."""
 
 import numpy as np
 import pandas as pd
@@ -7,14 +7,20 @@ import pytest
 from evoscope.data.scenes import concept_scenes
 from evoscope.discovery.basis import Moments, svd_basis
 from evoscope.discovery.latent import scan_latents
-from evoscope.discovery.protocol import as_released, corrected
 from evoscope.discovery.ranking import ClassRanking, class_concepts, discover
 from evoscope.discovery.truth import localisation_by_concept, localise, recovery
-from experiments.stages import concept_boards, concept_relevance, concept_rows
+from experiments.stages import concept_relevance, concept_tables
 from experiments.stages.concept_methods import decomposition
-from experiments.stages.concept_spaces import Candidate, first_candidates, told_concepts, turned
-from experiments.stages.concept_truth import place_rows
-from experiments.stages.concepts import LayerConcepts, with_energy
+from experiments.stages.concept_tables import place_rows
+from experiments.stages.concepts import (
+    Candidate,
+    LayerConcepts,
+    best_concept_per_direction,
+    first_candidates,
+    turned,
+    with_energy,
+)
+from tests import protocols
 from tests.discovery.small import CLASSES, batches_of, image_set, noise, small
 
 NAN = float("nan")
@@ -56,7 +62,7 @@ def ranked(z):
 
 def test_directions_are_counted_by_what_they_hold(rng):
     held = rng.integers(0, 4, 30)
-    rows = concept_rows.cluster_rows(counts_of(svd=held, neurons=[1, 1, 0]))
+    rows = concept_tables.cluster_rows(counts_of(svd=held, neurons=[1, 1, 0]))
     for row in rows[rows["method"] == "svd"].itertuples():
         assert row.directions == sum(each == row.clusters for each in held)
     assert rows.groupby("method")["directions"].sum().to_dict() == {"svd": 30, "neurons": 3}
@@ -64,7 +70,7 @@ def test_directions_are_counted_by_what_they_hold(rng):
 
 def test_means_by_counting_and_none_where_no_direction_holds_a_concept(rng):
     held = np.array([0, 2, 3, 0, 1])
-    rows = concept_rows.mean_rows(counts_of(svd=held, pca=[0, 0]), seed=1).set_index(["method", "counting"])
+    rows = concept_tables.mean_rows(counts_of(svd=held, pca=[0, 0]), seed=1).set_index(["method", "counting"])
     assert rows.loc["svd", "value"].to_dict() == {
         "empty as one": pytest.approx(1.6),
         "empty as none": pytest.approx(1.2),
@@ -78,7 +84,7 @@ def test_means_by_counting_and_none_where_no_direction_holds_a_concept(rng):
 
 def test_bands_cover_all_directions_once(rng):
     held = rng.integers(0, 4, 100)
-    rows = concept_rows.band_rows(counts_of(svd=held))
+    rows = concept_tables.band_rows(counts_of(svd=held))
     assert rows["directions"].sum() == 100
     for row in rows.itertuples():
         assert row.mean_clusters == pytest.approx(held[row.first : row.last + 1].mean())
@@ -86,7 +92,7 @@ def test_bands_cover_all_directions_once(rng):
 
 def test_spectrum(latents):
     basis = svd_basis(latents.layers[0].moments)
-    rows = concept_rows.spectrum_rows(basis, seed=0)
+    rows = concept_tables.spectrum_rows(basis, seed=0)
     assert rows["share"].sum() == pytest.approx(1)
     assert (np.diff(rows["random_alignment"]) <= 0).all()
     for index, alignment in zip(rows["index"], rows["alignment"], strict=True):
@@ -95,7 +101,7 @@ def test_spectrum(latents):
 
 
 def test_popular_directions_name_their_classes():
-    rows = concept_rows.popularity_rows(ranked([[9, 1, 2], [8, 1, 3], [-7, 0, 1]]), ("a", "b", "c"))
+    rows = concept_tables.popularity_rows(ranked([[9, 1, 2], [8, 1, 3], [-7, 0, 1]]), ("a", "b", "c"))
     first = rows[rows["place"] == 1][["direction", "side", "count", "classes"]]
     assert first.to_numpy().tolist() == [[0, 1, 2, "a, b"], [0, -1, 1, "c"]]
 
@@ -103,13 +109,13 @@ def test_popular_directions_name_their_classes():
 def test_the_wrong_side_is_counted_over_classes_that_both_rank():
     first = ranked([[1, 5], [5, 1], [NAN, NAN], [1, 5]])
     second = ranked([[1, 5], [1, 5], [2, 1], [2, 9]])
-    row = concept_rows.wrong_side_row(first, second, seed=0)
+    row = concept_tables.wrong_side_row(first, second, seed=0)
     assert (row["classes"], row["same_direction"], row["chance"]) == (3, pytest.approx(2 / 3), 0.5)
     assert 0 <= row["low"] <= row["same_direction"] <= row["high"] <= 1
 
 
 def test_nothing_ranked_has_no_share():
-    row = concept_rows.wrong_side_row(ranked([[NAN] * 3]), ranked([[1, 2, 3]]), seed=0)
+    row = concept_tables.wrong_side_row(ranked([[NAN] * 3]), ranked([[1, 2, 3]]), seed=0)
     assert row["classes"] == 0
     assert np.isnan(row["same_direction"])
 
@@ -136,18 +142,20 @@ def test_each_direction_is_named_by_the_concept_it_tells_best(rng):
     column = images.concepts.names.index("part:eyes")
     clear, other_clear = (each.concepts.present[:, column] + rng.random(40) / 9 for each in (images, others))
     scores, held_out = (np.stack([each, rng.random(40)], axis=1) for each in (clear, other_clear))
-    names, auc = told_concepts(scores, held_out, images, others)
+    names, auc = best_concept_per_direction(scores, held_out, images, others)
     assert (names[0], auc[0]) == ("part:eyes", 1)
     assert (names[1] == "") == np.isnan(auc[1])
 
 
 def test_photographs_tell_no_concepts(rng):
-    names, auc = told_concepts(rng.random((4, 3)), rng.random((4, 3)), image_set(4), image_set(4))
+    names, auc = best_concept_per_direction(
+        rng.random((4, 3)), rng.random((4, 3)), image_set(4), image_set(4)
+    )
     assert names == ("", "", "")
     assert np.isnan(auc).all()
 
 
-@pytest.mark.parametrize("protocol", [corrected(), as_released()])
+@pytest.mark.parametrize("protocol", [protocols.discovery("corrected"), protocols.discovery("as_released")])
 def test_relevance_is_read_along_the_shown_direction(latents, protocol):
     """Whatever side images are ranked along, the derivative is that of the row that is shown."""
     found, layer, outcomes = found_in(latents, protocol), latents.layers[0], latents.outcomes
@@ -165,7 +173,7 @@ def test_relevance_is_read_along_the_shown_direction(latents, protocol):
 
 def test_ablation_stands_beside_random_directions(latents):
     network, pixels = small(layers=("second",)), noise(12, seed=4)
-    found, moments = found_in(latents, corrected()), latents.layers[0].moments
+    found, moments = found_in(latents, protocols.discovery("corrected")), latents.layers[0].moments
     first, again = (
         concept_relevance.ablated_row(
             network, batches_of(pixels, [2] * 12), moments, found.basis, Candidate(2, 1, -1), seed=3
@@ -179,14 +187,14 @@ def test_ablation_stands_beside_random_directions(latents):
 
 def test_boards_have_the_best_images_and_blanks(latents, rng):
     images = concept_scenes("train", 3, 3, seed=0)
-    drawn = concept_boards.pictures(images, [np.array([2, 0, -1])], 16, 4, small().preprocessing.fit)
+    drawn = concept_relevance.pictures(images, [np.array([2, 0, -1])], 16, 4, small().preprocessing.fit)
     np.testing.assert_array_equal(drawn[0, 0], images.read(2, 16))
     assert drawn.shape == (1, 4, 16, 16, 3)
     assert not drawn[0, 2:].any()
     network = small(layers=("second",))
     network.module.float()
     best = np.array([[2, 0, -1, -1], [1, -1, -1, -1]])
-    heat = concept_boards.heat_maps(network, images, "second", rng.normal(size=(2, 6)), best)
+    heat = concept_relevance.heat_maps(network, images, "second", rng.normal(size=(2, 6)), best)
     assert [bool(each.any()) for each in heat.reshape(8, -1)] == [
         True,
         True,
@@ -200,11 +208,11 @@ def test_boards_have_the_best_images_and_blanks(latents, rng):
 
 
 def test_a_board_row_tells_its_concept(latents):
-    found = found_in(latents, corrected())
+    found = found_in(latents, protocols.discovery("corrected"))
     candidates = first_candidates(found.ranking, range(CLASSES))
     vectors = turned(found.basis, candidates)
     slopes = concept_relevance.slopes_along(latents.layers[0], latents.outcomes, vectors)
-    frame = concept_boards.concept_frame(found, candidates, vectors, slopes)
+    frame = concept_relevance.concept_frame(found, candidates, vectors, slopes)
     for row, vector in zip(frame.itertuples(), vectors, strict=True):
         assert row.aligned == vector[np.abs(vector).argmax()]
         assert row.z > 0

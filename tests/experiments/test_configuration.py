@@ -1,21 +1,21 @@
 """The configuration composes for every option, and its tables agree with the library."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from experiments.stages.training import training
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from evoscope.errors import EvoscopeError
-from evoscope.space import protocol as library
+from experiments.base import training
 from experiments.checks import check
 from experiments.context import Context, content_key
+from experiments.protocols import space_protocol
 from experiments.runs import selected_runs
 from experiments.schema import Config, register
-from experiments.stages.space import space_protocol
 from run import prepared
+from tests import protocols
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -67,13 +67,12 @@ def test_the_papers_seven_runs_are_there_at_every_scale_and_pass_the_checks(scal
 
 
 @pytest.mark.parametrize("name", ["corrected", "as_released", "v1"])
-def test_protocol_files_say_what_the_library_says(name):
-    config = space_protocol(composed(f"protocol={name}", "scale=imagenet").protocol)
-    caps = {"skipgram_epochs", "image_sweeps"}
-    told, known = asdict(config), asdict(getattr(library, name)())
-    assert {k: v for k, v in told.items() if k not in caps} == {
-        k: v for k, v in known.items() if k not in caps
-    }
+def test_the_scale_decides_how_long_a_protocol_descends_where_the_protocol_leaves_it_open(name):
+    scaled = space_protocol(composed(f"protocol={name}", "scale=smoke").protocol)
+    epochs = 20 if name == "as_released" else 200
+    assert scaled == protocols.space(name, skipgram_epochs=epochs, image_sweeps=100)
+    full = space_protocol(composed(f"protocol={name}", "scale=imagenet").protocol)
+    assert (full.image_sweeps, full.skipgram_epochs) == (10_000, 20 if name == "as_released" else 10_000)
 
 
 def test_published_recipes():
