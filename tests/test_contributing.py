@@ -18,7 +18,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLES = ("A figure", "A discovery method", "A constant")
 COPIED = ("src", "experiments", "results", "human_eval", "conf", "run.py")
 # What `results.keep` gathered from long runs: nothing that the sources need.
-KEPT = shutil.ignore_patterns("__pycache__", "*.egg-info", "paper")
+KEPT = shutil.ignore_patterns("*.egg-info", "paper")
 REMARK = "Artefacts made by other code than the present: scenes."
 
 
@@ -72,7 +72,7 @@ class Contributor:
         done = subprocess.run(
             [sys.executable, *words, *folders],
             cwd=self.tree,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": path},
             capture_output=True,
             text=True,
             timeout=300,
