@@ -1,11 +1,13 @@
 """CONTRIBUTING.md: the first changes are made as they are written there, in a copy of the sources."""
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +23,19 @@ COPIED = ("src", "experiments", "results", "human_eval", "conf", "run.py")
 KEPT = shutil.ignore_patterns("*.egg-info", "paper")
 REMARK = "Artefacts made by other code than the present: scenes."
 
+FORKING = """
+import json, os, runpy, sys
+import hydra, matplotlib.figure, numba, pandas, safetensors.torch, scipy.stats, seaborn, sklearn, torch._dynamo
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        printed = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(printed, 1), os.dup2(printed, 2)
+        sys.argv = json.loads(line)
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
 
 def sections():
     """Blocks of each example, by its title."""
@@ -33,6 +48,7 @@ class Contributor:
 
     def __init__(self, folder):
         self.tree, self.store, self.outputs = folder / "tree", folder / "store", folder / "outputs"
+        self.printed = folder / "printed.txt"
         self.tree.mkdir()
         for name in COPIED:
             source = ROOT / name
@@ -64,21 +80,28 @@ class Contributor:
         path.write_text(text.replace(before, after), encoding="utf-8")
 
     def run(self, body):
-        """Run a command of the document with a store of the test's; standard output and errors."""
+        """Run a command of the document with a store of the test's, as a new process; what it printed."""
         program, *words = shlex.split(body)
         assert program == "python"
         folders = [f"store={self.store}", f"outputs={self.outputs}", "progress=false", "threads=1"]
+        self.python.stdin.write(json.dumps([*words, *folders]) + "\n")
+        self.python.stdin.flush()
+        status, printed = int(self.python.stdout.readline()), self.printed.read_text(encoding="utf-8")
+        assert status == 0, printed
+        return printed
+
+    @cached_property
+    def python(self):
+        """A Python that has imported the libraries, and forks for every command: importing them takes seconds."""
         path = os.pathsep.join([str(self.tree / "src"), str(self.tree)])
-        done = subprocess.run(
-            [sys.executable, *words, *folders],
+        return subprocess.Popen(
+            [sys.executable, "-c", FORKING, str(self.printed)],
             cwd=self.tree,
             env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
-            timeout=300,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
 
     def drawn(self, name):
         (path,) = self.outputs.rglob(name)
@@ -87,7 +110,10 @@ class Contributor:
 
 @pytest.fixture
 def contributor(tmp_path):
-    return Contributor(tmp_path)
+    made = Contributor(tmp_path)
+    yield made
+    if "python" in vars(made):
+        made.python.communicate()
 
 
 def test_the_document_has_the_three_examples():
