@@ -25,7 +25,8 @@ REMARK = "Artefacts made by other code than the present: scenes."
 
 FORKING = """
 import json, os, runpy, sys
-import hydra, matplotlib.figure, numba, pandas, safetensors.torch, scipy.stats, seaborn, sklearn, torch._dynamo
+import hydra, matplotlib.pyplot, numba, pyarrow.parquet, scipy.stats, seaborn, sklearn.linear_model, torch._dynamo
+import evoscope.torchvision_compat
 for line in sys.stdin:
     child = os.fork()
     if not child:
