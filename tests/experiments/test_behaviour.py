@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.stages.behaviour import collapses, judged, learns, overfits
 from scipy import stats
 
 from evoscope.figure_data import TrainingCurves
+from experiments.stages.networks import collapses, judged, learns, overfits
 
 
 def curve(run: str, seed: int, test: list[float], train: list[float] | None = None) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from evoscope.errors import EvoscopeError
-from experiments.stages.concept_methods import check_method, decomposition, method_sources
+from experiments.stages.concept_methods import NamedMethod, decomposition
 from human_eval.__main__ import main as human_eval
 from human_eval.design import load_study
 
@@ -120,15 +120,14 @@ def test_a_discovery_method(follower, tmp_path):
 def test_a_discovery_method_alone(follower, tmp_path):
     """The same class without networks: it is found, fits, and a change of its file is another artefact."""
     follower.follow("A discovery method", kinds=("python",))
-    check_method("methods:Differences")
     features = np.random.default_rng(5).random((40, 6))
     basis = decomposition("methods:Differences", None).fit(features, 0, "layer")
     np.testing.assert_allclose(np.linalg.norm(basis.directions, axis=1), 1)
-    before = method_sources(["svd", "methods:Differences"])
+    before = NamedMethod.of("methods:Differences")
     with (tmp_path / "mine" / "methods.py").open("a") as file:
         file.write("MORE = 1\n")
-    assert method_sources(["svd", "methods:Differences"]) != before
-    assert method_sources(["svd"]) == {}
+    assert NamedMethod.of("methods:Differences") != before
+    assert NamedMethod.of("svd").code == ""
 
 
 @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ def test_a_discovery_method_alone(follower, tmp_path):
 def test_what_is_no_method_is_refused_in_one_sentence(name, clue, follower):
     follower.follow("A discovery method", kinds=("python",))
     with pytest.raises(EvoscopeError) as problem:
-        check_method(name)
+        NamedMethod.of(name)
     assert clue in str(problem.value)
 
 

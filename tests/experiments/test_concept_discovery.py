@@ -71,8 +71,8 @@ CASES = {
     "too little memory": (["memory_mb=0"], "give memory_mb=1 or more"),
     "method": (["discovery.methods=[svd,magic]"], "kmeans"),
     "no method": (["discovery.methods=[]"], "leaves no method"),
-    "side": (["protocol.side=diagonals"], "columns"),
-    "threshold": (["protocol.refine_ward=-1"], "ward=-1"),
+    "side": (["protocol.discovery.side=diagonals"], "columns"),
+    "threshold": (["protocol.discovery.refine.ward=-1"], "ward=-1"),
 }
 
 

@@ -11,7 +11,10 @@ CASES = {
     "InceptionV3 below 75 pixels": (["experiment=train", "model=inception_v3", "model.pixels=64"], "75"),
     "unknown network": (["experiment=train", "model.name=vgg61"], "vgg16"),
     "unknown optimizer": (["experiment=train", "model=vgg16", "training.optimizer=adm"], "adamw"),
-    "unknown protocol option": (["experiment=unified_space", "protocol.image_solver=magic"], "least_squares"),
+    "unknown protocol option": (
+        ["experiment=unified_space", "protocol.space.image_solver=magic"],
+        "least_squares",
+    ),
     "unknown data set": (["experiment=train", "model=vgg16", "data.name=cifar11"], "cifar10"),
     "missing folder": (["experiment=train", "model=vgg16", "data=folder", "data.root=/nowhere"], "/nowhere"),
     "no image": (["experiment=train", "model=vgg16", "data.train_images=0"], "data.train_images"),
@@ -31,7 +34,7 @@ CASES = {
         ["experiment=evolution_importance", "model=vgg16", "evolution.classes=[unicorn]"],
         "unicorn",
     ),
-    "unknown ties": (["experiment=evolution_importance", "protocol.bin_ties=dice"], "sensitivity"),
+    "unknown ties": (["experiment=evolution_importance", "protocol.reversal.bins.ties=dice"], "sensitivity"),
     "too little memory": (["experiment=evolution_importance", "model=vgg16", "memory_mb=0"], "memory_mb"),
     "unknown base": (["experiment=unified_space", "base=vgg61"], "vgg19"),
 }
