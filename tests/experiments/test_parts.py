@@ -2,18 +2,8 @@
 
 import dataclasses
 
-import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-
-from evoscope.errors import EvoscopeError
-from evoscope.figure_data import TrainingCurves
 from evoscope.store import stage
-from experiments import CONF, composed
-from experiments.context import Context
-from experiments.reporting import Status
 from experiments.runner import Plan
-from experiments.schema import register
 from results import registry
 
 SMALL = ("experiment=results", "scale=smoke", "only=[fig_training,table_training]")
