@@ -8,7 +8,6 @@ import pytest
 
 from evoscope.data.scenes import concept_scenes
 from evoscope.discovery.latent import scan_latents
-from evoscope.discovery.protocol import corrected
 from evoscope.discovery.ranking import class_concepts, discover
 from experiments.stages.concepts import LayerConcepts
 from experiments.stages.stimuli import Patches
@@ -23,6 +22,7 @@ from experiments.stages.studies import (
     study,
     study_vectors,
 )
+from tests import protocols
 from tests.discovery.small import batches_of, noise, small
 
 PATCHES = Patches(2, "centre", pixels=8)
@@ -47,7 +47,10 @@ def found_in(latents, protocol):
 
 
 def test_study_concepts_are_unit_seeded_and_alive(latents):
-    found, alive = found_in(latents, corrected()), np.array([True, False, True, True, False, True])
+    found, alive = (
+        found_in(latents, protocols.discovery("corrected")),
+        np.array([True, False, True, True, False, True]),
+    )
     drawn, again = (study_vectors(found, alive, seed=5) for _ in range(2))
     assert {name: len(rows) for name, rows in drawn.items()} == {"svd": 12, "neuron": 4, "random": 20}
     for name, rows in drawn.items():
@@ -57,7 +60,7 @@ def test_study_concepts_are_unit_seeded_and_alive(latents):
 
 
 def test_study_concepts_come_from_the_first_places_that_suffice(latents):
-    found = found_in(latents, corrected())
+    found = found_in(latents, protocols.discovery("corrected"))
     directions, _ = first_concepts(found, 1)
     assert set(directions) == set(found.ranking.best(1)[0][:, 0])
 
