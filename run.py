@@ -58,6 +58,7 @@ def _grouped(argument: str) -> str:
     if not equals or not re.fullmatch(r"protocol|protocols\.\w+", head):
         return argument
     corrected = OmegaConf.load(CORRECTED)
+    assert isinstance(corrected, DictConfig)
     groups = [f"{group}.{name}" for group in ("space", "discovery") if name in corrected[group]]
     moved = RENAMED.get(name) or next(iter(groups), None)
     if moved is None:

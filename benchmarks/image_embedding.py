@@ -16,10 +16,12 @@ import numpy as np
 from evoscope.arrays import Doubles, SmallInts
 from evoscope.seeds import generator
 from evoscope.space.image_embedding import ImageVectors, embed_images
-from evoscope.space.protocol import SpaceProtocol, as_released, corrected
+from evoscope.space.protocol import SpaceProtocol
 from evoscope.space.skipgram import coactivation, embed_neurons
 
 NEURONS, IMAGES, K, CONCEPTS = 2000, 6000, 20, 40
+EXACT = SpaceProtocol(image_ridge=0.0)
+RELEASED = SpaceProtocol(image_solver="gauss_seidel", image_lr=0.1, image_threshold=0.01, image_sweeps=10_000)
 REPEATS = 5
 SLOW_SWEEPS = 3
 
@@ -72,9 +74,7 @@ def problem(seed: int) -> tuple[SmallInts, Doubles]:
     shown, wanted = rng.integers(CONCEPTS, size=IMAGES), rng.integers(CONCEPTS, size=NEURONS)
     maxima = (shown[None] == wanted[:, None]) + 0.5 * rng.standard_normal((NEURONS, IMAGES))
     stimuli = np.argsort(-maxima, axis=1, kind="stable")[:, :K].astype(np.int32)
-    return stimuli, embed_neurons(
-        coactivation(stimuli), NEURONS, replace(corrected(), image_ridge=0.0), seed
-    ).vectors
+    return stimuli, embed_neurons(coactivation(stimuli), NEURONS, EXACT, seed).vectors
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -90,7 +90,7 @@ def seconds(work: Callable[[], object]) -> float:
 def _slow(stimuli: SmallInts, targets: Doubles, sweeps: int, full: bool) -> float:
     done = sweeps if full else SLOW_SWEEPS
     start = time.perf_counter()
-    released_descent(stimuli, targets, IMAGES, replace(as_released(), image_sweeps=done), 0)
+    released_descent(stimuli, targets, IMAGES, replace(RELEASED, image_sweeps=done), 0)
     return (time.perf_counter() - start) * sweeps / done
 
 
@@ -106,15 +106,15 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="run the slow loop to the threshold")
     full = bool(parser.parse_args().full)
     stimuli, targets = problem(0)
-    exact = embed_images(stimuli, targets, IMAGES, replace(corrected(), image_ridge=0.0), 0)
-    descent = embed_images(stimuli, targets, IMAGES, as_released(), 0)
+    exact = embed_images(stimuli, targets, IMAGES, EXACT, 0)
+    descent = embed_images(stimuli, targets, IMAGES, RELEASED, 0)
     slow = _slow(stimuli, targets, descent.sweeps, full)
     print(f"image embedding, {NEURONS} neurons, {IMAGES} images, k {K}, dim {targets.shape[1]}, one process")
     how = "measured" if full else f"{SLOW_SWEEPS} sweeps measured"
     print(f"published loop, Python   {slow:8.1f} s  to error .01 in {descent.sweeps} sweeps ({how})")
-    compiled = seconds(lambda: embed_images(stimuli, targets, IMAGES, as_released(), 0))
+    compiled = seconds(lambda: embed_images(stimuli, targets, IMAGES, RELEASED, 0))
     _report("published loop, compiled", compiled, descent, slow)
-    solved = seconds(lambda: embed_images(stimuli, targets, IMAGES, replace(corrected(), image_ridge=0.0), 0))
+    solved = seconds(lambda: embed_images(stimuli, targets, IMAGES, EXACT, 0))
     _report("least squares", solved, exact, slow)
     print(f"least squares is {compiled / solved:.1f}x as fast as the compiled published loop")
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import RunFolder
+from evoscope.models.spec import ModelSpec
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.context import Context
@@ -11,6 +12,11 @@ from experiments.costs import pass_cost, training_cost
 from experiments.runs import Run
 from experiments.stages import networks, space
 from experiments.stages.stimuli import Look, Looked, Patches, Responsive, stimuli
+
+
+def trained_spec(run: Run) -> ModelSpec:
+    """The network that is trained; which layers are looked at later does not change it."""
+    return replace(run.spec, listing="once", layers=())
 
 
 def training(context: Context, run: Run, seed: int | None = None) -> Artefact[RunFolder]:
@@ -24,8 +30,7 @@ def training(context: Context, run: Run, seed: int | None = None) -> Artefact[Ru
         raise EvoscopeError(f"run {run.name} has checkpoints of its own", "there is nothing to train")
     data, own = context.data, context.config.seed
     seed = own if seed is None else seed
-    # Which layers are looked at later does not change the training.
-    spec = replace(run.spec, listing="once", layers=())
+    spec = trained_spec(run)
     node = networks.training(spec, run.recipe, data.train, data.test, seed, context.machine, context.runtime)
     label = f"training {run.name}" + (f", seed {seed}" if seed != own else "")
     return node.called(label).costing(training_cost(context, run))

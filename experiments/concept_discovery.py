@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from evoscope.data.images import ImageSet, at_most
-from evoscope.discovery.gradients import QUANTITIES
+from evoscope.discovery.gradients import QUANTITIES, Quantity
 from evoscope.discovery.latent import require_memory
 from evoscope.discovery.methods import METHODS
 from evoscope.discovery.protocol import DiscoveryProtocol
@@ -20,7 +20,6 @@ from experiments.runs import Run
 from experiments.selection import channels_of, check_epoch, chosen_classes, chosen_layer, judged_runs
 from experiments.stages.concept_evolution import concept_evolution, concept_evolutions
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
-from experiments.stages.concept_pool import StudyConcepts, concept_pool
 from experiments.stages.concept_relevance import concept_boards, concept_relevance
 from experiments.stages.concept_tables import (
     bands,
@@ -32,7 +31,7 @@ from experiments.stages.concept_tables import (
     spectrum,
     wrong_side,
 )
-from experiments.stages.concepts import LayerSpace, SpaceConcepts, concepts, latents
+from experiments.stages.concepts import LayerSpace, SpaceConcepts, concepts, latents, rows_kept
 from experiments.stages.space import neuron_map
 from experiments.stages.stimuli import Look
 
@@ -114,23 +113,31 @@ def chosen_methods(context: Context) -> list[NamedMethod]:
     return found
 
 
-def latent_space(
-    context: Context, run: Run, epoch: int | None = None, layer: str | None = None
-) -> LayerSpace:
-    """The layer and epoch of a run where the job seeks concepts, or others.
+def latent_space(context: Context, run: Run) -> LayerSpace:
+    """The layer and epoch of a run where the job seeks concepts.
+
+    All quantities are kept, whatever the protocols need, so that every experiment finds the same latent space.
 
     Raises
     ------
     EvoscopeError : there is no such layer or epoch, or the rows of the layer do not fit the memory.
     """
-    config, images = context.config, concept_images(context)
-    if epoch is None:
-        epoch = run.last if config.discovery.epoch is None else config.discovery.epoch
+    asked = context.config.discovery.epoch
+    epoch = run.last if asked is None else asked
     check_epoch(run, epoch)
-    layer = layer or chosen_layer(context, run)
-    require_memory(len(images), channels_of(context, run, layer), 1 + len(QUANTITIES), config.memory_mb)
+    return _space_at(context, run, epoch, chosen_layer(context, run), QUANTITIES)
+
+
+def _space_at(
+    context: Context, run: Run, epoch: int, layer: str, quantities: Sequence[Quantity]
+) -> LayerSpace:
+    """A layer at an epoch; where it is still to be computed and does not fit the memory, that is said now."""
+    images, held_out = concept_images(context), context.data.test
     state = checkpoint(context, run, epoch)
-    node = latents(state, [layer], images, context.data.test, context.runtime)
+    node = latents(state, [layer], quantities, images, held_out, context.runtime)
+    if not context.store.has(node):
+        rows = rows_kept(images, held_out, quantities)
+        require_memory(rows, channels_of(context, run, layer), context.config.memory_mb)
     label = f"latent space of {run.name}, epoch {epoch}, {layer}"
     return LayerSpace(run.name, layer, state, node.called(label).costing(pass_cost(context, run)))
 
@@ -143,14 +150,6 @@ def space_concepts(context: Context, space: LayerSpace) -> SpaceConcepts:
         for name, protocol in compared_protocols(context).items()
     }
     return SpaceConcepts(space, found)
-
-
-def study_concepts(context: Context, run: Run) -> Artefact[StudyConcepts]:
-    """Concepts for human studies, of one run."""
-    found = space_concepts(context, latent_space(context, run))
-    images, others = concept_images(context), context.data.test
-    node = concept_pool(found.space, found.own, images, others, context.config.seed)
-    return node.called(f"concepts of {run.name}, epoch {found.space.epoch}, for studies")
 
 
 def earlier_epochs(run: Run, last: LayerSpace) -> list[int]:
@@ -198,8 +197,11 @@ def _followed(
     base: Look,
 ) -> Artefact[ConceptEvolution]:
     """A run's concept vectors over the epochs that are looked at, up to the one where concepts are sought."""
-    config = context.config
-    earlier = [latent_space(context, run, epoch, last.layer) for epoch in earlier_epochs(run, last)]
+    config, discovery = context.config, discovery_protocol(context.config.protocol)
+    earlier = [
+        _space_at(context, run, epoch, last.layer, (discovery.evidence,))
+        for epoch in earlier_epochs(run, last)
+    ]
     node = concept_evolution(
         [*earlier, last],
         semantic,
@@ -207,7 +209,7 @@ def _followed(
         base,
         concept_images(context),
         context.data.test,
-        discovery_protocol(config.protocol),
+        discovery,
         context.space_protocol,
         # A draw of a null seeks partners for all directions anew: a tenth as many as resamples of a mean.
         max(config.scale.bootstrap // 10, 20),

@@ -1,27 +1,39 @@
-"""The human studies of both papers, designed from networks and ready to be answered."""
+"""The human studies of both papers, designed from networks and ready to be answered, in folders to hand out."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.network import closest
-from evoscope.store import Node
-from experiments.base import base_run, base_space
-from experiments.concept_discovery import study_concepts
+from evoscope.space.protocol import SemanticSpace
+from evoscope.store import Artefact
+from experiments.base import base_run, base_space, look_at, patches, stimuli_of
+from experiments.concept_discovery import concept_images, latent_space, space_concepts
 from experiments.context import Context
-from experiments.reporting import complain
-from experiments.runner import Plan
+from experiments.reporting import complain, say
+from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
-from experiments.stages.looks import Look
-from experiments.stages.neuron_pool import remembered
-from experiments.stages.space import projection
-from experiments.stages.stimuli import stimuli
-from experiments.stages.studies import study_of_concepts, study_of_neurons, study_patches, widest
-from experiments.stages.study_exhibits import study_sheet, study_table
-from experiments.status import Status
-from experiments.study_folders import hand_out
+from experiments.stages.stimuli import Look
+from experiments.stages.studies import (
+    PATCH_PIXELS,
+    PATCHES,
+    StudyImages,
+    StudyNeurons,
+    concept_pool,
+    options_of,
+    remembered,
+    study,
+    study_sheet,
+    study_table,
+)
+from human_eval.design import KINDS, Kind, Protocol, Study, load_study
 from human_eval.design.build import NEURON_KINDS
-from human_eval.design.trial import KINDS, Kind
-from human_eval.export import PLATFORMS
+from human_eval.design.files import KEY, PICTURES, PUBLIC
+from human_eval.design.trial import opaque
+from human_eval.export import PLATFORMS, PROLIFIC_RETURN
+from human_eval.render import PAGE, RenderOptions, is_rendered, licence_warning, render_study, study_notes
 
 # The runs of the authors' generator, at three epochs each; the first is the base of its sets, and the first two are
 # those whose neurons are compared.
@@ -29,27 +41,24 @@ LABELLED = ("vgg16", "inception_v3", "vgg16_large_lr", "inception_v3_large_lr")
 COMPARED = 2
 SOUGHT = "inception_v3"
 STAGES = 3
-
-
-def run(context: Context, status: Status) -> None:
-    """Design all studies, draw what they are, and write their folders."""
-    check_asked(context)
-    studies = designed(context)
-    carry_out(context, plan_of(context, studies), status)
-    if not context.config.dry_run:
-        status.outputs += [str(path) for path in hand_out(context, studies)]
+EDITABLE = ("consent", "instructions")
 
 
 def plan(context: Context) -> Plan:
-    """A study per kind, with its size, power and an example."""
+    """A study per kind, with its size, power and an example; folders to hand out once these are drawn.
+
+    Raises
+    ------
+    EvoscopeError : a kind of study or a platform that does not exist, or too few participants.
+    """
     check_asked(context)
-    return plan_of(context, designed(context))
-
-
-def plan_of(context: Context, studies: dict[str, Node]) -> Plan:
-    """The exhibits of some studies."""
-    exhibits = {"studies": study_table(context, studies), "study_sheet": study_sheet(context, studies)}
-    return Plan(exhibits, ("fig_studies", "table_studies"))
+    config, studies = context.config, designed(context)
+    nodes = list(studies.values())
+    exhibits: Exhibits = {
+        "studies": study_table(nodes, config.study.participants, config.seed),
+        "study_sheet": study_sheet(nodes),
+    }
+    return Plan(exhibits, ("fig_studies", "table_studies"), after=lambda: hand_out(context, studies))
 
 
 def check_asked(context: Context) -> None:
@@ -76,16 +85,22 @@ def check_asked(context: Context) -> None:
         )
 
 
-def designed(context: Context) -> dict[str, Node]:
+def designed(context: Context) -> dict[Kind, Artefact[Study]]:
     """The studies asked for, by kind."""
-    images = remembered(context.data.pool, widest(study_patches(context)), context.config.memory_mb)
-    nodes = dict[str, Node]()
+    cutting = replace(patches(context, PATCHES), pixels=PATCH_PIXELS)
+    images = remembered(context.data.pool, cutting, context.config.memory_mb)
+    nodes = dict[Kind, Artefact[Study]]()
     for kind in kinds(context):
-        if kind in NEURON_KINDS:
-            nodes[kind] = study_of_neurons(context, kind, looks_for(context, kind), images)
-        else:
-            nodes[kind] = study_of_concepts(context, kind, concepts(context))
+        neurons = kind in NEURON_KINDS
+        shown = StudyNeurons(looks_for(context, kind), images, cutting) if neurons else concepts(context)
+        node = study(kind, shown, study_protocol(context), options_of(kind), context.config.seed)
+        nodes[kind] = node.called(f"human study, {kind.replace('_', ' ')}")
     return nodes
+
+
+def study_protocol(context: Context) -> Protocol:
+    """Sampling as released for the released protocols, else corrected."""
+    return "corrected" if context.config.protocol.name == "corrected" else "as_released"
 
 
 def kinds(context: Context) -> list[Kind]:
@@ -125,19 +140,72 @@ def stages(run: Run) -> Sequence[int]:
     return epochs if len(epochs) <= STAGES else (epochs[0], epochs[len(epochs) // 2], epochs[-1])
 
 
-def _stimuli(context: Context, run: Run, epoch: int) -> Node:
-    """Stimuli of a run; the base's last ones are those that the space is made of."""
+def _look(context: Context, semantic: Artefact[SemanticSpace], run: Run, epoch: int) -> Look:
+    """A run in the space; the base's last stimuli are those that the space is made of."""
     base = base_run(context)
-    return stimuli(context, run, epoch, base=run.name == base.name and epoch == base.last)
+    spans = run.name == base.name and epoch == base.last
+    return look_at(context, semantic, run, epoch, stimuli_of(context, run, epoch, base=spans))
 
 
-def _look(context: Context, semantic: Node, run: Run, epoch: int) -> Look:
-    found = _stimuli(context, run, epoch)
-    return Look(run, epoch, False, found, projection(context, semantic, found))
-
-
-def concepts(context: Context) -> Node:
+def concepts(context: Context) -> StudyImages:
     """The concepts that studies ask about: those of the network of the paper, or of the first that is labelled."""
     runs = followed(context)
-    named = [run for run in runs if run.name == SOUGHT]
-    return study_concepts(context, (named or runs)[0])
+    run = next((run for run in runs if run.name == SOUGHT), runs[0])
+    found, images = space_concepts(context, latent_space(context, run)), concept_images(context)
+    pool = concept_pool(found.space, found.own, images, context.data.test, context.config.seed)
+    return StudyImages(pool.called(f"concepts of {run.name}, epoch {found.space.epoch}, for studies"), images)
+
+
+def hand_out(context: Context, studies: Mapping[Kind, Artefact[Study]]) -> list[Path]:
+    """Write what participants and researchers need below the job's folder; its paths.
+
+    Texts that are there already stay, because the user may have edited them, and pages that have them too.
+    """
+    context.folder.mkdir(parents=True, exist_ok=True)
+    warning = licence_warning(context.config.data.name)
+    if warning:
+        complain(f"evoscope: {warning}")
+    texts = {name: _text(context.folder, name) for name in EDITABLE}
+    designed = [_one(context, context.get(node), texts) for node in studies.values()]
+    platforms = {str(kind): context.config.study.export for kind in studies}
+    notes = context.folder / "notes.md"
+    notes.write_text(study_notes(designed, warning, platforms), encoding="utf-8", newline="")
+    folders = [context.folder / kind for kind in studies]
+    say("\n".join(["studies:", *(f"  {path}" for path in [notes, *folders])]))
+    return [notes, *folders]
+
+
+def _text(folder: Path, name: str) -> str:
+    path = folder / f"{name}.md"
+    if not path.exists():
+        path.write_bytes((PAGE / path.name).read_bytes())
+    return path.read_text(encoding="utf-8")
+
+
+def _one(context: Context, source: Path, texts: Mapping[str, str]) -> Study:
+    """Copy one study's files, render its blocks, and export it."""
+    made = load_study(source)
+    folder = context.folder / made.kind
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (PUBLIC, KEY, PICTURES):
+        shutil.copyfile(source / name, folder / name)
+    code = opaque(made.seed, "completion", made.kind).upper()
+    wanted = context.config.study.export
+    completion = (code, PROLIFIC_RETURN + code) if "prolific" in wanted else ("", "")
+    options = RenderOptions(
+        consent=texts["consent"], instructions=texts["instructions"], completion=completion
+    )
+    _render(made, folder / "pages", options)
+    for platform in wanted:
+        exported = folder / "exports" / platform
+        shutil.rmtree(exported, ignore_errors=True)
+        PLATFORMS[platform](made, exported, context.config.study.host.rstrip("/"), code)
+    return made
+
+
+def _render(study: Study, folder: Path, options: RenderOptions) -> None:
+    if is_rendered(study, folder, options):
+        return
+    for block in study.blocks:
+        shutil.rmtree(folder / block.id, ignore_errors=True)
+    render_study(study, folder, options)

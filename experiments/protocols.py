@@ -30,15 +30,22 @@ def reversal_protocol(config: ProtocolConfig) -> ReversalProtocol:
     return made
 
 
+# A plan asks for the same protocol hundreds of times, and Hydra takes milliseconds to make it.
+_MADE: dict[str, Any] = {}
+
+
 def _made(values: dict[str, Any], where: str) -> Any:
-    """The dataclass that ``_target_`` names.
+    """The dataclass that ``_target_`` names; equal values give the same one.
 
     Raises
     ------
     EvoscopeError : a value has no meaning, or an argument is unknown.
     """
+    key = repr(values)
     try:
-        return instantiate(values)
+        if key not in _MADE:
+            _MADE[key] = instantiate(values)
+        return _MADE[key]
     except InstantiationException as problem:
         cause = problem.__cause__
         if isinstance(cause, EvoscopeError):

@@ -14,6 +14,7 @@ class Action(Enum):
     list = "list"
     verify = "verify"
     prune = "prune"
+    adopt = "adopt"
 
 
 class Stale(Enum):
@@ -210,7 +211,8 @@ class DiscoveryConfig:
 
     ``layer``: dotted name (``null``: the network's own, see `experiments.layers`); ``epoch``: ``null`` is the last
     that is looked at; ``classes``: shown, names or numbers (``null``: as many as the scale says for importance);
-    ``methods``: of `evoscope.discovery.methods.METHODS` (``null``: all), or ``package.module:name``; ``evolution``: whether concept vectors are followed over the epochs.
+    ``methods``: of `evoscope.discovery.methods.METHODS` (``null``: all), or ``package.module:name``; ``evolution``:
+    whether concept vectors are followed over the epochs.
     """
 
     layer: str | None = None

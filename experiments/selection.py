@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from evoscope.data.images import ImageSet
+from evoscope.discovery.latent import width
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT
 from evoscope.models.layers import layer_shapes
@@ -104,8 +105,7 @@ def chosen_layer(context: Context, run: Run) -> str:
 def channels_of(context: Context, run: Run, layer: str) -> int:
     """Neurons of a layer of a run's network."""
     network = build(run.spec, len(context.data.train.class_names), context.config.seed)
-    channels, _, _ = layer_shapes(network.module, (layer,), network.preprocessing.pixels)[layer]
-    return channels
+    return width(network, (layer,))
 
 
 NAMES = ("early to middle", "middle to late")

@@ -9,8 +9,8 @@ from evoscope.activations.stimuli import concept_auc, label_neurons
 from evoscope.arrays import Array, Doubles
 from evoscope.data.images import ConceptTable, ImageSet
 from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.gradients import QUANTITIES
-from evoscope.discovery.latent import Latents, LayerLatents, latent_pass
+from evoscope.discovery.gradients import Quantity
+from evoscope.discovery.latent import Latents, LayerLatents, latent_pass, require_memory, width
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.discovery.ranking import ClassRanking, class_concepts, discover, rank_layer
 from evoscope.discovery.refine import UniqueConcepts
@@ -25,7 +25,7 @@ EMPTY = 1e-6
 class LayerSpaces:
     """Latent spaces over the images that concepts are sought on (``pool``) and over others (``held_out``).
 
-    Rows of features and, over the pool, of every quantity are kept.
+    Rows of features and, over the pool, of the quantities asked for are kept.
     """
 
     pool: Latents
@@ -34,24 +34,44 @@ class LayerSpaces:
 
 @stage(version=2)
 def latents(
-    checkpoint: Checkpoint, layers: Sequence[str], pool: ImageSet, held_out: ImageSet, runtime: Runtime
+    checkpoint: Checkpoint,
+    layers: Sequence[str],
+    quantities: Sequence[Quantity],
+    pool: ImageSet,
+    held_out: ImageSet,
+    runtime: Runtime,
 ) -> LayerSpaces:
-    """The latent spaces of some layers over two sets of images, from a pass over each."""
-    network = checkpoint.open()
+    """The latent spaces of some layers over two sets of images, from a pass over each.
 
-    def look(images: ImageSet, *, evidence: bool) -> Latents:
+    Parameters
+    ----------
+    quantities : what is kept of each image of the pool beside its features.
+
+    Raises
+    ------
+    EvoscopeError : both passes together keep more than fits the memory, which decides nothing else.
+    """
+    network = checkpoint.open()
+    require_memory(rows_kept(pool, held_out, quantities), width(network, layers), runtime.memory_mb)
+
+    def look(images: ImageSet, quantities: Sequence[Quantity]) -> Latents:
         return latent_pass(
             network,
             images,
             layers,
-            quantities=QUANTITIES if evidence else (),
+            quantities=quantities,
             memory_mb=runtime.memory_mb,
             workers=runtime.workers,
             device=checkpoint.machine.device,
             progress=runtime.progress,
         )
 
-    return LayerSpaces(look(pool, evidence=True), look(held_out, evidence=False))
+    return LayerSpaces(look(pool, quantities), look(held_out, ()))
+
+
+def rows_kept(pool: ImageSet, held_out: ImageSet, quantities: Sequence[Quantity]) -> int:
+    """Rows of every channel that `LayerSpaces` hold."""
+    return len(pool) * (1 + len(quantities)) + len(held_out)
 
 
 @dataclass(frozen=True)

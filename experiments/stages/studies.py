@@ -1,31 +1,46 @@
-"""Stage ``study``: one human study, designed from the neurons or concepts of networks."""
+"""Human studies: the neurons and concepts that they ask about, the studies, their sizes, and a trial of each to see."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import nan
 from pathlib import Path
 
-from evoscope.data.images import ImageSet
-from evoscope.progress import Progress
-from evoscope.store import Node, Stage
-from experiments.context import Context
-from experiments.stages.concept_study_pool import concept_study_pool
-from experiments.stages.looks import Look, read_looks, roles
-from experiments.stages.neuron_pool import cutter, neuron_pool
-from experiments.stages.showing import PATCH_SIDE, PatchOptions, patch_options
-from human_eval.design import Alignability, Blocking, Options, design, save_study
-from human_eval.design.trial import Kind, Protocol
+import numpy as np
+import pandas as pd
+from PIL import Image
 
-STAGE = Stage(
-    "study",
-    version=2,
-    modules=(
-        "human_eval.design",
-        "evoscope.activations.patches",
-        "experiments.stages.concept_study_pool",
-        "experiments.stages.neuron_pool",
-        "experiments.stages.studies",
-    ),
+from evoscope.arrays import Bytes, Doubles, Floats, Ints, unit_rows
+from evoscope.data.images import SQUASH, Fit, ImageSet, ImageSource
+from evoscope.discovery.ranking import candidates
+from evoscope.discovery.refine import top_images
+from evoscope.figure_data import StudySheet, Table
+from evoscope.seeds import generator
+from evoscope.store import Artefact, folder_stage, stage
+from experiments.stages.concepts import LayerConcepts, LayerSpace, best_concept_per_direction
+from experiments.stages.stimuli import Look, Patches
+from human_eval.design import (
+    Alignability,
+    Blocking,
+    ConceptPool,
+    Effect,
+    Kind,
+    NeuronPool,
+    Options,
+    Protocol,
+    Study,
+    Trial,
+    design,
+    load_study,
+    participants_needed,
+    save_study,
+    simulated_power,
 )
+
+CONCEPTS, IMAGES = 20, 12
+"""Concepts per condition, and images of each."""
+IMAGE_PIXELS = 160
+# Patches of a neuron, smaller than in figures, as hundreds are shown on a page.
 PATCHES, PATCH_PIXELS = 9, 80
 # Main trials of one participant, who answers them in about a quarter of an hour.
 SIZES: Mapping[Kind, int] = {
@@ -36,63 +51,166 @@ SIZES: Mapping[Kind, int] = {
     "concept_naming": 20,
     "pairwise_coherence": 25,
 }
+# What studies are planned to show, and with which power: an accuracy so much above chance.
+ABOVE_CHANCE, POWER = 0.15, 0.8
+SHEET_PIXELS = 128
+MIB = 2**20
 
 
-def study_protocol(context: Context) -> Protocol:
-    """Sampling as released for the released protocols, else corrected."""
-    return "corrected" if context.config.protocol.name == "corrected" else "as_released"
+@dataclass(frozen=True)
+class StudyConcepts:
+    """Concepts with the images that show them best.
+
+    ``ids`` [n]: unique; ``condition`` [n]: ``svd`` (first candidates of classes, on their side), ``neuron`` or
+    ``random``; ``layer`` [n]; ``label`` [n]: the true concept it tells best, "" where none is known or clear;
+    ``vectors``: float32 [n, d], unit; ``images``: int64 [n, k], positions in the images
+    that concepts are sought on, the most activating first.
+    """
+
+    ids: tuple[str, ...]
+    condition: tuple[str, ...]
+    layer: tuple[str, ...]
+    label: tuple[str, ...]
+    vectors: Floats
+    images: Ints
 
 
-def study_of_neurons(context: Context, kind: Kind, looks: Sequence[Look], images: ImageSet) -> Node:
-    """Node of a study of the neurons of ``looks``, whose patches are cut from ``images`` (the pool)."""
-    protocol, seed, options = study_protocol(context), context.config.seed, options_of(kind)
-    patches = study_patches(context)
-
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        found = read_looks(looks, inputs)
-        pool = neuron_pool(looks, found, patches.count)
-        cut = cutter(images, looks, found, patches)
-        save_study(design(kind, pool, seed, protocol, options, cut=cut), folder)
-
-    return Node(
-        STAGE,
-        config={
-            "kind": kind,
-            "protocol": protocol,
-            "options": asdict(options),
-            "looks": [look.name for look in looks],
-            "patches": asdict(patches),
-        },
-        inputs=roles(looks),
-        build=compute,
-        seed=seed,
-        data={"pool": images.fingerprint},
-        label=study_label(kind),
+@stage(version=1)
+def concept_pool(
+    space: LayerSpace, concepts: Artefact[LayerConcepts], shown: ImageSet, others: ImageSet, seed: int
+) -> StudyConcepts:
+    """Concepts of a run's layer for human studies."""
+    features, held_out = space.pool().rows("features"), space.held_out().rows("features")
+    drawn = study_vectors(concepts.load(), np.ptp(features, axis=0) > 0, seed)
+    vectors = np.concatenate(list(drawn.values()))
+    labels, _ = best_concept_per_direction(features @ vectors.T, held_out @ vectors.T, shown, others)
+    return StudyConcepts(
+        ids=tuple(f"{name}-{number}" for name, rows in drawn.items() for number in range(len(rows))),
+        condition=tuple(name for name, rows in drawn.items() for _ in rows),
+        layer=(space.layer,) * len(vectors),
+        label=labels,
+        vectors=vectors.astype(np.float32),
+        images=np.stack(list(top_images(features, vectors, IMAGES))),
     )
 
 
-def study_of_concepts(context: Context, kind: Kind, concepts: Node) -> Node:
-    """Node of a study of ``concepts``."""
-    protocol, seed, options = study_protocol(context), context.config.seed, options_of(kind)
+def study_vectors(found: LayerConcepts, alive: np.ndarray, seed: int) -> dict[str, Doubles]:
+    """Unit vectors by condition, float64 [up to 20, d].
 
-    def compute(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        pool = concept_study_pool(context, inputs["concepts"], options.pictures)
-        save_study(design(kind, pool, seed, protocol, options), folder)
+    Parameters
+    ----------
+    alive : bool [d], neurons that are not constant; others are not shown.
+    """
+    directions, sides = first_concepts(found, CONCEPTS)
+    stream, width = generator(seed, "study concepts"), found.basis.directions.shape[1]
+    some = np.sort(stream.permutation(len(directions))[:CONCEPTS])
+    neurons = np.sort(stream.permutation(np.flatnonzero(alive))[:CONCEPTS])
+    return {
+        "svd": sides[some, None] * found.basis.directions[directions[some]],
+        "neuron": np.eye(width)[neurons],
+        "random": unit_rows(stream.standard_normal((CONCEPTS, width))),
+    }
 
-    return Node(
-        STAGE,
-        config={"kind": kind, "protocol": protocol, "options": asdict(options)},
-        inputs={"concepts": concepts},
-        build=compute,
-        seed=seed,
-        data={"pool": context.data.pool.fingerprint},
-        label=study_label(kind),
-    )
+
+def first_concepts(found: LayerConcepts, count: int) -> tuple[Ints, Ints]:
+    """Directions and sides among the first candidates of classes: of as few places as give ``count`` (or all)."""
+    most = found.ranking.z.shape[1]
+    for places in range(1, most):
+        directions, sides = candidates(found.ranking, places)
+        if len(directions) >= count:
+            return directions, sides
+    return candidates(found.ranking, most)
 
 
-def study_label(kind: Kind) -> str:
-    """What messages call a study."""
-    return f"human study, {kind.replace('_', ' ')}"
+@dataclass(frozen=True)
+class StudyImages:
+    """Concepts of a layer, shown by images that are read anew at the size they are shown in."""
+
+    concepts: Artefact[StudyConcepts]
+    images: ImageSet
+
+    def pool(self, count: int) -> ConceptPool:
+        """All concepts, each with at most ``count`` images."""
+        found = self.concepts.load()
+        rows = found.images[:, :count]
+        shown = {int(row): self.images.read(int(row), IMAGE_PIXELS) for row in np.unique(rows)}
+        pictures = [[shown[int(row)] for row in each] for each in rows]
+        return ConceptPool(
+            ids=found.ids,
+            condition=found.condition,
+            layer=found.layer,
+            label=tuple(spoken(label) for label in found.label),
+            vectors=found.vectors,
+            images=np.array(pictures, dtype=np.uint8),
+        )
+
+
+def spoken(label: str) -> str:
+    """A true concept as participants read it: ``red (colour)`` for ``colour:red``, other labels as they are."""
+    family, colon, value = label.partition(":")
+    return f"{value} ({family})" if colon and value else label
+
+
+@dataclass(frozen=True)
+class StudyNeurons:
+    """All neurons of some looks, shown by patches that are cut from ``images`` once it is known which are shown."""
+
+    looks: Sequence[Look]
+    images: ImageSet
+    patches: Patches
+
+    def pool(self) -> NeuronPool:
+        """All neurons, look by look; their pictures have no pixels yet."""
+        index = [look.stimuli.load().stimuli.neurons for look in self.looks]
+        pairs = list(zip(self.looks, index, strict=True))
+        ids = [
+            f"{look.run}@{look.epoch}/{each.name(row)}" for look, each in pairs for row in range(len(each))
+        ]
+        return NeuronPool(
+            ids=tuple(ids),
+            vectors=np.concatenate([look.projection.load().vectors for look in self.looks]),
+            model=tuple(look.run for look, each in pairs for _ in range(len(each))),
+            epoch=np.repeat([look.epoch for look in self.looks], [len(each) for each in index]).astype(
+                np.int64
+            ),
+            layer=tuple(each.layers[layer] for each in index for layer in each.layer),
+            channel=np.concatenate([each.channel for each in index]).astype(np.int64),
+            patches=np.zeros((len(ids), self.patches.count, 0, 0, 3), dtype=np.uint8),
+        )
+
+    def cut(self, rows: Ints) -> Bytes:
+        """Patches of rows of the pool: int64 [m] -> uint8 [m, count, pixels, pixels, 3]."""
+        ends = np.cumsum([len(look.stimuli.load().stimuli.neurons) for look in self.looks])
+        of_look, starts = np.searchsorted(ends, rows, side="right"), np.concatenate([[0], ends])
+        side = self.patches.pixels
+        cut = np.empty((len(rows), self.patches.count, side, side, 3), dtype=np.uint8)
+        for number, look in enumerate(self.looks):
+            own = of_look == number
+            if own.any():
+                cut[own] = look.patches(self.images, rows[own] - starts[number], self.patches)
+        return cut
+
+
+def remembered(images: ImageSet, patches: Patches, memory_mb: int) -> ImageSet:
+    """The same images for cutting patches; those read last stay in a quarter of the memory.
+
+    Neurons that belong together are excited by the same images, and drawing or decoding one takes long.
+    """
+    widest = round(patches.pixels / patches.side)
+    kept = max(memory_mb * MIB // 4 // (3 * widest**2), 1)
+    return replace(images, source=_Remembering(images.source, kept))
+
+
+class _Remembering:
+    """A source that reads an image again only when it has been forgotten."""
+
+    def __init__(self, source: ImageSource, kept: int) -> None:
+        self.source = source
+        self._read = lru_cache(maxsize=kept)(source.read)
+
+    def read(self, index: int, pixels: int, fit: Fit = SQUASH) -> Bytes:
+        """RGB image as uint8 [pixels, pixels, 3]."""
+        return self._read(index, pixels, fit)
 
 
 def options_of(kind: Kind) -> Options:
@@ -100,12 +218,98 @@ def options_of(kind: Kind) -> Options:
     return Options(Alignability(patches=PATCHES), pictures=PATCHES, blocking=Blocking(None, SIZES[kind]))
 
 
-def study_patches(context: Context) -> PatchOptions:
-    """How the patches of neurons are cut; smaller than in figures, as hundreds are shown on a page."""
-    centre = patch_options(context, PATCHES).centre
-    return PatchOptions(PATCHES, PATCH_SIDE, PATCH_PIXELS, centre)
+@folder_stage(version=2, read=load_study)
+def study(
+    folder: Path,
+    kind: Kind,
+    shown: StudyNeurons | StudyImages,
+    protocol: Protocol,
+    options: Options,
+    seed: int,
+) -> None:
+    """One human study of neurons or of concepts."""
+    if isinstance(shown, StudyNeurons):
+        designed = design(kind, shown.pool(), seed, protocol, options, cut=shown.cut)
+    else:
+        designed = design(kind, shown.pool(options.pictures), seed, protocol, options)
+    save_study(designed, folder)
 
 
-def widest(patches: PatchOptions) -> int:
-    """Pixels of the images that patches are cut from."""
-    return round(patches.pixels / patches.side)
+@stage(version=1, label="sizes and power of human studies")
+def study_table(studies: Sequence[Artefact[Study]], participants: int, seed: int) -> Table:
+    """How large studies are and must be: a row per kind and condition."""
+    rows = [row for each in studies for row in _conditions(each.load(), participants, seed)]
+    return Table(pd.DataFrame(rows))
+
+
+@stage(version=1, label="a trial of each human study")
+def study_sheet(studies: Sequence[Artefact[Study]]) -> StudySheet:
+    """The first main trial of each study that has a right answer, if any."""
+    shown = [_example(each.load()) for each in studies]
+    frame = pd.DataFrame([row for row, _ in shown])
+    frame["first"] = np.cumsum([0, *[len(pictures) for _, pictures in shown]])[:-1]
+    return StudySheet(frame, np.concatenate([pictures for _, pictures in shown]))
+
+
+def _conditions(study: Study, people: int, seed: int) -> list[dict[str, object]]:
+    main = [trial for trial in study.trials if trial.role == "main"]
+    return [
+        _condition(study, name, people, seed) for name in dict.fromkeys(trial.condition for trial in main)
+    ]
+
+
+def _condition(study: Study, name: str, people: int, seed: int) -> dict[str, object]:
+    """Size of one condition; power only where answers can be right."""
+    trials = [trial for trial in study.trials if trial.role == "main" and trial.condition == name]
+    own = {trial.id for trial in trials}
+    each = float(np.mean([len(own.intersection(block.trials)) for block in study.blocks]))
+    row: dict[str, object] = {
+        "kind": study.kind,
+        "condition": name,
+        "trials": len(trials),
+        "blocks": len(study.blocks),
+        "answered": each,
+        "chance": nan,
+        "accuracy": nan,
+        "needed": nan,
+        "participants": people,
+        "power": nan,
+        "wanted": POWER,
+    }
+    if any(trial.answer is None for trial in trials):
+        return row
+    chance = 1 / trials[0].alternatives
+    effect, asked = Effect(chance + ABOVE_CHANCE, chance), max(1, int(each))
+    needed = participants_needed(effect, asked, POWER, seed)
+    power = simulated_power(effect, people, asked, seed)
+    known = {"needed": nan if needed is None else float(needed), "power": power}
+    return {**row, "chance": chance, "accuracy": effect.accuracy, **known}
+
+
+def _example(study: Study) -> tuple[dict[str, object], Bytes]:
+    main = [trial for trial in study.trials if trial.role == "main"]
+    trial = next((each for each in main if each.answer is not None), main[0])
+    pictures = [_sized(study.pictures[row]) for panel in trial.panels for row in panel]
+    return _described(study, trial), np.array(pictures, dtype=np.uint8)
+
+
+def _described(study: Study, trial: Trial) -> dict[str, object]:
+    form = trial.form
+    return {
+        "kind": study.kind,
+        "condition": trial.condition,
+        "question": form.question,
+        "choose": form.choose,
+        "texts": "\n".join(form.texts),
+        "option_question": form.option_question,
+        "options": "\n".join(form.options),
+        "answer": -1 if trial.answer is None else trial.answer,
+        "panels": len(trial.panels),
+        "pictures": len(trial.panels[0]),
+    }
+
+
+def _sized(picture: Bytes) -> Bytes:
+    """One picture at the side that all on the sheet have."""
+    resized = Image.fromarray(picture).resize((SHEET_PIXELS, SHEET_PIXELS), Image.Resampling.BICUBIC)
+    return np.asarray(resized, dtype=np.uint8)

@@ -11,8 +11,10 @@ from evoscope.data.scenes import (
     concept_scenes,
     rules,
     scene_source,
+    source,
     stamp_disagrees,
 )
+from evoscope.data.scenes.sample import sample_scene
 from evoscope.data.scenes.vocabulary import STAMPS
 from evoscope.errors import EvoscopeError
 
@@ -105,6 +107,23 @@ def test_a_subset_reads_its_own_images_and_table():
     chosen = images.subset([7, 2])
     assert np.array_equal(chosen.read(0, 32), images.read(7, 32))
     assert np.array_equal(chosen.concepts.present, images.concepts.present[[7, 2]])
+
+
+def test_scenes_are_described_when_the_table_is_read(monkeypatch):
+    seen = []
+    monkeypatch.setattr(source, "sample_scene", lambda *given: seen.append(given) or sample_scene(*given))
+    images = scenes(12)
+    chosen = images.subset([7, 2])
+    assert not seen
+    assert images.labels.tolist() == [images.source.label(row) for row in range(12)]
+    assert len(chosen.concepts.present) == 2
+    assert len(images.concepts.present) == len(seen) == 12
+
+
+def test_the_set_and_its_table_travel_to_worker_processes():
+    images = scenes(3, confounder=Confounder(0.2))
+    whole = pickle.loads(pickle.dumps(images))  # noqa: S301 (our own bytes)
+    assert np.array_equal(whole.concepts.present, images.concepts.present)
 
 
 def test_the_source_travels_to_worker_processes():

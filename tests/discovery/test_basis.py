@@ -7,8 +7,9 @@ from scipy.linalg import subspace_angles
 from evoscope import artefacts
 from evoscope.arrays import canonical, unit_rows
 from evoscope.discovery.basis import ClassSums, ConceptBasis, Moments, svd_basis
-from evoscope.discovery.protocol import RefineRule, as_released, corrected
+from evoscope.discovery.protocol import RefineRule
 from evoscope.errors import EvoscopeError
+from tests import protocols
 
 
 def moments(features):
@@ -115,7 +116,7 @@ def test_a_basis_can_be_kept(rng, tmp_path):
 
 
 def test_protocols_differ_where_the_released_code_is_wrong():
-    released, mended = as_released(), corrected()
+    released, mended = protocols.discovery("as_released"), protocols.discovery("corrected")
     for name in ("signs", "side", "evidence", "candidates", "empty_is_one", "refine"):
         assert getattr(released, name) != getattr(mended, name)
     assert released.centred == mended.centred

@@ -29,10 +29,11 @@ from evoscope.discovery.virtual_neurons import (
 from evoscope.errors import EvoscopeError
 from evoscope.figure_data import NEVER
 from evoscope.space.build import project
-from evoscope.space.protocol import SemanticSpace, corrected
+from evoscope.space.protocol import SemanticSpace
+from tests import protocols
 
 K, DIM = 5, 6
-PROTOCOL = corrected().__class__(k=K, dim=DIM)
+PROTOCOL = protocols.space("corrected", k=K, dim=DIM)
 
 
 def space_of(vectors):

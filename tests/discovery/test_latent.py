@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from evoscope import artefacts
 from evoscope.discovery.gradients import QUANTITIES
-from evoscope.discovery.latent import Latents, latent_pass, scan_latents
+from evoscope.discovery.latent import Latents, latent_pass, require_memory, scan_latents, width
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import capture
 from tests.discovery.small import LAYERS, batches_of, gradient_maps, image_set, maps_of, noise, small
@@ -118,16 +118,28 @@ def test_parts_of_the_images_merge():
 
 
 def test_rows_that_do_not_fit_are_refused_with_the_number_that_does():
-    images = 2**20 // (4 * 18) + 1  # features of three layers of six channels take one MiB and a little
-    with pytest.raises(EvoscopeError, match="give memory_mb=3 or more"):
-        scan_latents(small(), batches_of(noise(4)), images, LAYERS, ("slope",), memory_mb=2)
-    found = scan_latents(small(), batches_of(noise(4)), images, LAYERS, ("slope",), memory_mb=3)
-    assert all(layer.features is not None and layer.slope is not None for layer in found.layers)
+    rows = 2 * (
+        2**20 // (4 * 18) + 1
+    )  # as many rows of three layers of six channels take one MiB and a little
+    with pytest.raises(EvoscopeError, match=r"take 3 MiB, more than memory_mb=2.* give memory_mb=3 or more"):
+        require_memory(rows, width(small(), LAYERS), 2)
+    require_memory(rows, width(small(), LAYERS), 3)
+
+
+def test_a_pass_that_does_not_fit_reads_no_image():
+    class Unread:
+        def read(self, *_):
+            raise AssertionError("an image was read")
+
+    images = replace(image_set(10), source=Unread())
+    with pytest.raises(EvoscopeError, match="give memory_mb=1 or more"):
+        latent_pass(small(), images, quantities=("logit",), memory_mb=0)
 
 
 def test_the_budget_decides_nothing_else():
-    network, pixels = small(), noise(10)
-    tight, wide = (scanned(network, pixels, quantities=("logit",), memory_mb=mb) for mb in (1, 4096))
+    network, images = small(), image_set(10)
+    network.module.float()
+    tight, wide = (latent_pass(network, images, quantities=("logit",), memory_mb=mb) for mb in (1, 4096))
     for layer in LAYERS:
         for name in ("features", "logit"):
             np.testing.assert_array_equal(tight.of(layer).rows(name), wide.of(layer).rows(name))

@@ -25,9 +25,9 @@ from evoscope.discovery.outliers import (
     mahalanobis,
     outlier_scores,
 )
-from evoscope.discovery.protocol import as_released, corrected
 from evoscope.discovery.ranking import discover
 from evoscope.stats import t_interval
+from tests import protocols
 from tests.discovery.small import batches_of, noise, small
 
 
@@ -36,7 +36,11 @@ def seen():
     return scan_latents(small(), batches_of(noise(80, seed=1)), 80, ["second"], ("logit", "loss"))
 
 
-@pytest.mark.parametrize("protocol", [corrected(), as_released()], ids=["corrected", "as_released"])
+@pytest.mark.parametrize(
+    "protocol",
+    [protocols.discovery("corrected"), protocols.discovery("as_released")],
+    ids=["corrected", "as_released"],
+)
 def test_scores_are_those_of_their_own_functions(seen, protocol):
     layer = seen.of("second")
     found = outlier_scores(layer, seen.outcomes, protocol, ScoreOptions(concepts=2), seed=0)

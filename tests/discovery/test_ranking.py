@@ -4,7 +4,7 @@ import pytest
 from evoscope import artefacts
 from evoscope.discovery.basis import ConceptBasis, Moments, svd_basis
 from evoscope.discovery.latent import Outcomes, scan_latents
-from evoscope.discovery.protocol import RefineRule, as_released, corrected
+from evoscope.discovery.protocol import DiscoveryProtocol, RefineRule
 from evoscope.discovery.ranking import (
     ClassRanking,
     Discovery,
@@ -18,6 +18,7 @@ from evoscope.discovery.ranking import (
     sums_of_rows,
 )
 from evoscope.errors import EvoscopeError
+from tests import protocols
 from tests.discovery.small import LAYERS, batches_of, noise, small
 
 CLASSES = 4
@@ -194,7 +195,7 @@ def released_by_definition(layer, outcomes, right):
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_released_protocol_is_reproduced(latents, name):
     layer = latents.of(name)
-    found = discover(layer, latents.outcomes, as_released())
+    found = discover(layer, latents.outcomes, protocols.discovery("as_released"))
     best, side = found.ranking.best(1)
     expected = released_by_definition(layer, latents.outcomes, found.basis.directions)
     assert len(expected) > 1
@@ -206,12 +207,14 @@ def test_the_released_protocol_is_reproduced(latents, name):
 
 def test_the_protocols_disagree(latents):
     layer = latents.of("second")
-    released, mended = (discover(layer, latents.outcomes, each()) for each in (as_released, corrected))
+    released, mended = (
+        discover(layer, latents.outcomes, protocols.discovery(name)) for name in ("as_released", "corrected")
+    )
     assert np.nanmax(np.abs(released.ranking.z - mended.ranking.z)) > 0.1
 
 
 def test_the_concepts_of_the_classes_are_refined(latents):
-    layer, protocol = latents.of("second"), corrected()
+    layer, protocol = latents.of("second"), protocols.discovery("corrected")
     found = discover(layer, latents.outcomes, protocol)
     concepts = class_concepts(layer, found, protocol, places=2)
     which, sides = candidates(found.ranking, 2)
@@ -229,26 +232,26 @@ def test_each_candidate_counts_once():
 
 def test_without_a_class_there_is_nothing_to_refine(latents):
     layer = latents.of("second")
-    found = discover(layer, latents.outcomes, corrected())
+    found = discover(layer, latents.outcomes, protocols.discovery("corrected"))
     found.ranking.z[:] = np.nan
-    concepts = class_concepts(layer, found, corrected())
+    concepts = class_concepts(layer, found, protocols.discovery("corrected"))
     assert len(concepts.directions) == len(concepts.vectors) == 0
 
 
 def test_the_evidence_must_have_been_kept():
     latents = scan_latents(small(), batches_of(noise(8)), 8, LAYERS, ("loss",))
-    with pytest.raises(EvoscopeError, match="logit of layer 'norm' was not kept"):
-        discover(latents.of("norm"), latents.outcomes, corrected())
+    with pytest.raises(EvoscopeError, match="the pass over layer 'norm' took no logit"):
+        discover(latents.of("norm"), latents.outcomes, protocols.discovery("corrected"))
 
 
 def test_discoveries_can_be_kept(latents, tmp_path):
-    found = discover(latents.of("norm"), latents.outcomes, corrected())
+    found = discover(latents.of("norm"), latents.outcomes, protocols.discovery("corrected"))
     artefacts.save(found, tmp_path)
     again = artefacts.load(Discovery, tmp_path)
     np.testing.assert_array_equal(again.ranking.z, found.ranking.z)
 
 
 def test_a_rule_is_a_value_that_can_be_kept(tmp_path):
-    artefacts.save(as_released(), tmp_path)
-    assert artefacts.load(type(corrected()), tmp_path) == as_released()
-    assert as_released().refine != RefineRule()
+    artefacts.save(protocols.discovery("as_released"), tmp_path)
+    assert artefacts.load(DiscoveryProtocol, tmp_path) == protocols.discovery("as_released")
+    assert protocols.discovery("as_released").refine != RefineRule()

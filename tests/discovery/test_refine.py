@@ -8,7 +8,7 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 
 from evoscope import artefacts
 from evoscope.discovery.basis import neuron_alignment, random_alignment
-from evoscope.discovery.protocol import PUBLISHED, RefineRule
+from evoscope.discovery.protocol import RefineRule
 from evoscope.discovery.refine import (
     UniqueConcepts,
     bands,
@@ -22,7 +22,9 @@ from evoscope.discovery.refine import (
     typical_distance,
 )
 from evoscope.errors import EvoscopeError
+from tests import protocols
 
+RELEASED = protocols.discovery("as_released").refine
 LOOSE = RefineRule(scale="absolute", ward=6.0, prune=9.0, least=3)
 
 
@@ -77,7 +79,7 @@ def test_the_relative_rule_does_not_see_the_scale(rng):
     np.testing.assert_array_equal(first.images, second.images)
     np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-12)
     assert first.surviving.any()
-    absolute = [refine(factor * features, directions, PUBLISHED).formed for factor in (1.0, 0.01)]
+    absolute = [refine(factor * features, directions, RELEASED).formed for factor in (1.0, 0.01)]
     assert (absolute[1] == 1).all()
     assert (absolute[0] > 1).any()
 
@@ -121,7 +123,7 @@ def test_constant_features_are_one_concept():
 
 @pytest.mark.parametrize("images", [1, 4])
 def test_fewer_images_than_a_cluster_needs_hold_no_concept(images):
-    found = refine(np.eye(4)[:images], np.eye(4), PUBLISHED)
+    found = refine(np.eye(4)[:images], np.eye(4), RELEASED)
     assert found.surviving.tolist() == [0] * 4
     assert found.vectors.shape == (0, 4)
     assert found.images.shape == (0, 0)
@@ -129,12 +131,12 @@ def test_fewer_images_than_a_cluster_needs_hold_no_concept(images):
 
 def test_one_channel_can_be_refined(rng):
     features = np.concatenate([rng.normal(0, 0.1, (30, 1)), rng.normal(50, 0.1, (30, 1))])
-    assert refine(features, np.eye(1), PUBLISHED).surviving.tolist() == [2]
+    assert refine(features, np.eye(1), RELEASED).surviving.tolist() == [2]
 
 
 def test_what_cannot_be_refined_is_said():
     with pytest.raises(EvoscopeError, match="layer 'deep' are NaN"):
-        refine(np.full((9, 2), np.nan), np.eye(2), PUBLISHED, layer="deep")
+        refine(np.full((9, 2), np.nan), np.eye(2), RELEASED, layer="deep")
     with pytest.raises(EvoscopeError, match="one image has no distances"):
         refine(np.ones((1, 2)), np.eye(2), RefineRule())
 

@@ -13,11 +13,13 @@ import torch
 
 from evoscope.evolution.importance import importance, neuron_index
 from evoscope.evolution.pair import make_pair
-from evoscope.evolution.reversal import CORRECTED, Conditions, bins_of_all, reversal
+from evoscope.evolution.reversal import Conditions, bins_of_all, reversal
 from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
+from tests import protocols
 from tests.evolution.small import image_set
 
+BINS = protocols.reversal("corrected").bins
 SPEC = ModelSpec("convnext_tiny", width=1 / 8, depths=(1, 1, 2, 1), pixels=64, layer_scale=1.0)
 
 
@@ -41,8 +43,8 @@ def peak():
 def _reversal(pair, images, **options):
     index = neuron_index(pair)
     score = np.random.default_rng(0).random(len(index))
-    bins = bins_of_all(index.layer, score, score, CORRECTED)[None]
-    wanted = Conditions(bins, index.layer, index.layers, CORRECTED, 2, "fixed", 0)
+    bins = bins_of_all(index.layer, score, score, BINS)[None]
+    wanted = Conditions(bins, index.layer, index.layers, BINS, 2, "fixed", 0)
     return reversal(pair, wanted, images, 1, **options)
 
 

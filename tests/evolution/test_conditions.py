@@ -5,14 +5,14 @@ import pytest
 
 from evoscope.evolution.reversal import (
     BINS,
-    CORRECTED,
-    RELEASED,
     RELEASED_BATCH,
     Condition,
     Conditions,
     bins_of_all,
 )
+from tests import protocols
 
+CORRECTED, RELEASED = (protocols.reversal(name).bins for name in ("corrected", "as_released"))
 SIZES = {"a": 9, "b": 16, "c": 30}
 LAYER = np.repeat(np.arange(3, dtype=np.int32), list(SIZES.values()))
 

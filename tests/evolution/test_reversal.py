@@ -12,10 +12,8 @@ from evoscope.evolution.importance import neuron_index
 from evoscope.evolution.pair import make_pair
 from evoscope.evolution.reversal import (
     BINS,
-    CORRECTED,
     EVERY_LAYER,
     NONE,
-    RELEASED,
     BinRule,
     Condition,
     Conditions,
@@ -27,8 +25,10 @@ from evoscope.evolution.reversal import (
     top_ranks,
 )
 from evoscope.models.layers import hook_point
+from tests import protocols
 from tests.evolution.small import CLASSES, double_pair, image_set, noise, pixels_of, toy
 
+CORRECTED, RELEASED = (protocols.reversal(name).bins for name in ("corrected", "as_released"))
 CHANNELS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 64, 254]
 
 
@@ -99,11 +99,11 @@ def test_every_layer_is_cut_on_its_own(rule):
 
 def test_a_better_score_never_means_a_later_bin():
     score, mean = scores(40, 9)
-    before = bins_of_layer(score, mean)
+    before = bins_of_layer(score, mean, CORRECTED)
     for channel in range(40):
         raised = score.copy()
         raised[channel] += 0.1
-        assert bins_of_layer(raised, mean)[channel] <= before[channel]
+        assert bins_of_layer(raised, mean, CORRECTED)[channel] <= before[channel]
 
 
 def conditions(pair, rule=CORRECTED, samples=1, draws=1, **options):

@@ -1,5 +1,7 @@
 """Concept discovery as an experiment: degenerate layers, and what it refuses or survives."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,12 +9,12 @@ import pytest
 from evoscope.data.images import ConceptTable
 from evoscope.discovery.basis import Moments
 from evoscope.discovery.latent import LayerLatents
-from evoscope.discovery.methods import METHODS
-from evoscope.discovery.protocol import RefineRule, corrected
+from evoscope.discovery.protocol import RefineRule
 from evoscope.discovery.refine import refine
 from evoscope.errors import EvoscopeError
 from experiments.stages import concept_relevance
-from experiments.stages.concept_methods import decomposition
+from experiments.stages.concept_methods import METHODS, decomposition
+from tests import protocols
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_stability_of_a_layer_with_fewer_images_than_channels(rng):
     features = rng.random((5, 8)).astype(np.float32)
     one = np.zeros(5, np.int64)
     layer = scan_layer(features, one)
-    cosine = concept_relevance.resampled(layer, corrected(), seed=0, resamples=3)
+    cosine = concept_relevance.resampled(layer, protocols.discovery("corrected"), seed=0, resamples=3)
     assert cosine.shape == (8,)
     assert ((cosine >= 0) & (cosine <= 1 + 1e-9)).all()
 
@@ -68,6 +70,7 @@ CASES = {
     "layer": (["discovery.layer=features.99"], "features.99"),
     "epoch": (["discovery.epoch=99"], "epoch 99"),
     "class": (["discovery.classes=[unicorn]"], "unicorn"),
+    "too little memory": (["memory_mb=0"], "give memory_mb=1 or more"),
     "method": (["discovery.methods=[svd,magic]"], "kmeans"),
     "no method": (["discovery.methods=[]"], "leaves no method"),
     "side": (["protocol.discovery.side=diagonals"], "columns"),
@@ -85,6 +88,23 @@ def test_refused_before_any_work(case, run_py, tmp_path):
     assert clue in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "store").exists()
+
+
+def test_rows_that_do_not_fit_are_refused_before_training_with_a_number_that_works(run_py, tmp_path):
+    """600 images with their three quantities and 120 held-out ones, of 128 channels each, take 1.3 MB."""
+    arguments = (
+        "experiment=concept_discovery", "scale=smoke", "model=vgg16", "model.width=0.25", "data.train_images=600",
+        "scale.latent_images=null", "discovery.layer=features.43", "discovery.methods=[neurons]",
+        "discovery.classes=[0]", "discovery.epoch=0", "discovery.evolution=false", "~protocols.as_released",
+    )  # fmt: skip
+    refused = run_py(*arguments, "memory_mb=1", store=tmp_path / "store")
+    assert refused.returncode != 0
+    (enough,) = re.findall(r"give memory_mb=(\d+) or more", refused.stderr)
+    assert int(enough) == 2
+    assert not (tmp_path / "store").exists()
+    done = run_py(*arguments, f"memory_mb={enough}", store=tmp_path / "store")
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "outputs").rglob("table_clusters.csv"))
 
 
 def test_as_released_and_few_methods(run_py, tmp_path):

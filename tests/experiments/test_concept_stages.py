@@ -7,10 +7,9 @@ import pytest
 from evoscope.data.scenes import concept_scenes
 from evoscope.discovery.basis import Moments, svd_basis
 from evoscope.discovery.latent import scan_latents
-from evoscope.discovery.protocol import as_released, corrected
 from evoscope.discovery.ranking import ClassRanking, class_concepts, discover
 from evoscope.discovery.truth import localisation_by_concept, localise, recovery
-from experiments.stages import concept_pool, concept_relevance, concept_tables
+from experiments.stages import concept_relevance, concept_tables
 from experiments.stages.concept_methods import decomposition
 from experiments.stages.concept_tables import place_rows
 from experiments.stages.concepts import (
@@ -21,6 +20,7 @@ from experiments.stages.concepts import (
     turned,
     with_energy,
 )
+from tests import protocols
 from tests.discovery.small import CLASSES, batches_of, image_set, noise, small
 
 NAN = float("nan")
@@ -155,7 +155,7 @@ def test_photographs_tell_no_concepts(rng):
     assert np.isnan(auc).all()
 
 
-@pytest.mark.parametrize("protocol", [corrected(), as_released()])
+@pytest.mark.parametrize("protocol", [protocols.discovery("corrected"), protocols.discovery("as_released")])
 def test_relevance_is_read_along_the_shown_direction(latents, protocol):
     """Whatever side images are ranked along, the derivative is that of the row that is shown."""
     found, layer, outcomes = found_in(latents, protocol), latents.layers[0], latents.outcomes
@@ -173,7 +173,7 @@ def test_relevance_is_read_along_the_shown_direction(latents, protocol):
 
 def test_ablation_stands_beside_random_directions(latents):
     network, pixels = small(layers=("second",)), noise(12, seed=4)
-    found, moments = found_in(latents, corrected()), latents.layers[0].moments
+    found, moments = found_in(latents, protocols.discovery("corrected")), latents.layers[0].moments
     first, again = (
         concept_relevance.ablated_row(
             network, batches_of(pixels, [2] * 12), moments, found.basis, Candidate(2, 1, -1), seed=3
@@ -208,7 +208,7 @@ def test_boards_have_the_best_images_and_blanks(latents, rng):
 
 
 def test_a_board_row_tells_its_concept(latents):
-    found = found_in(latents, corrected())
+    found = found_in(latents, protocols.discovery("corrected"))
     candidates = first_candidates(found.ranking, range(CLASSES))
     vectors = turned(found.basis, candidates)
     slopes = concept_relevance.slopes_along(latents.layers[0], latents.outcomes, vectors)
@@ -219,22 +219,6 @@ def test_a_board_row_tells_its_concept(latents):
         assert row.energy_share == pytest.approx(
             row.singular_value**2 / latents.layers[0].moments.gram.trace()
         )
-
-
-def test_study_concepts_are_unit_seeded_and_alive(latents):
-    found, alive = found_in(latents, corrected()), np.array([True, False, True, True, False, True])
-    drawn, again = (concept_pool.study_vectors(found, alive, seed=5) for _ in range(2))
-    assert {name: len(rows) for name, rows in drawn.items()} == {"svd": 12, "neuron": 4, "random": 20}
-    for name, rows in drawn.items():
-        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1)
-        np.testing.assert_array_equal(rows, again[name])
-    assert not drawn["neuron"][:, ~alive].any()
-
-
-def test_study_concepts_come_from_the_first_places_that_suffice(latents):
-    found = found_in(latents, corrected())
-    directions, _ = concept_pool.first_concepts(found, 1)
-    assert set(directions) == set(found.ranking.best(1)[0][:, 0])
 
 
 def test_methods_are_localised_together_as_each_alone(rng):

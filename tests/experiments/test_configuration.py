@@ -18,6 +18,7 @@ from experiments.protocols import discovery_protocol, reversal_protocol, space_p
 from experiments.runs import selected_runs
 from experiments.schema import Config, register
 from run import prepared
+from tests import protocols
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -76,6 +77,15 @@ def test_the_corrected_protocol_is_what_the_library_takes_by_itself():
     assert space == capped
     assert discovery_protocol(protocol) == DiscoveryProtocol()
     assert reversal_protocol(protocol) == ReversalProtocol()
+
+
+@pytest.mark.parametrize("name", ["corrected", "as_released", "v1"])
+def test_the_scale_decides_how_long_a_protocol_descends_where_the_protocol_leaves_it_open(name):
+    scaled = space_protocol(composed(f"protocol={name}", "scale=smoke").protocol)
+    epochs = 20 if name == "as_released" else 200
+    assert scaled == protocols.space(name, skipgram_epochs=epochs, image_sweeps=100)
+    full = space_protocol(composed(f"protocol={name}", "scale=imagenet").protocol)
+    assert (full.image_sweeps, full.skipgram_epochs) == (10_000, 20 if name == "as_released" else 10_000)
 
 
 def test_published_recipes():

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from evoscope.errors import EvoscopeError
-from experiments.human_eval import check_asked, stages
+from experiments.human_eval import check_asked, stages, study_protocol
 from experiments.runs import Run
 from experiments.schema import StudyConfig
-from experiments.stages.concept_study_pool import spoken
-from experiments.stages.studies import options_of, study_protocol
+from experiments.stages.studies import options_of
 from human_eval.design import KINDS, design, load_study, synthetic_concepts, synthetic_neurons
 
 NEURONS, CONCEPTS = synthetic_neurons(0, models=4, side=4), synthetic_concepts(0, side=4)
@@ -146,12 +145,3 @@ def test_only_the_pictures_that_are_shown_are_cut():
     assert len(asked[0]) < len(NEURONS.ids)
     with pytest.raises(EvoscopeError, match="no pictures"):
         design("alignability", bare, 2, "corrected", options_of("alignability"))
-
-
-def test_labels_are_spoken():
-    assert [spoken(label) for label in ("colour:red", "plain", "", "a:")] == [
-        "red (colour)",
-        "plain",
-        "",
-        "a:",
-    ]

@@ -9,7 +9,6 @@ import pytest
 from evoscope.data.images import SQUASH, ImageSet, digest, mislabelled
 from evoscope.data.stamps import Stamps, stamp_disagrees, stamped
 from evoscope.discovery.outliers import ScoreOptions
-from evoscope.discovery.protocol import corrected
 from evoscope.errors import EvoscopeError
 from evoscope.models.spec import ModelSpec
 from evoscope.store import Machine, Runtime
@@ -17,6 +16,7 @@ from evoscope.training.patience import Crop
 from evoscope.training.recipe import TrainingRecipe
 from experiments.stages.outlier_tables import MOST, SCORE, ScoredCase, first_classes, shown
 from experiments.stages.outliers import Case, check_apart, divided, outlier_findings, outlier_training
+from tests import protocols
 
 MACHINE = Machine()
 
@@ -47,7 +47,7 @@ def scored(case, parts, machine=MACHINE):
         trained(parts),
         parts,
         "features",
-        corrected(),
+        protocols.discovery("corrected"),
         ScoreOptions(),
         0,
         machine,

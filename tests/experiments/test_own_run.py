@@ -88,7 +88,9 @@ def test_unknown_module_with_four_checkpoints(run_py, command, tmp_path):
     assert done.returncode == 0, done.stderr
     (status,) = (json.loads(path.read_text()) for path in tmp_path.rglob("status.json"))
     assert any("fig_alignment" in output for output in status["outputs"])
-    (table,) = (pd.read_parquet(path) for path in (tmp_path / "store" / "map").rglob("neurons.parquet"))
+    (table,) = (
+        pd.read_parquet(path) for path in (tmp_path / "store" / "neuron_map").rglob("neurons.parquet")
+    )
     own = table[table["run"] == "own"]
     assert sorted(own["epoch"].unique()) == [0, 5, 10, 20]
     assert set(own["layer"]) == {"stem", "left", "right"}

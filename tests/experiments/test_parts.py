@@ -43,6 +43,7 @@ def test_a_narrowed_plan_has_the_exhibits_of_its_results():
     )
     found = whole.narrowed(["fig_reversal"])
     assert (tuple(found.drawn), set(found.exhibits)) == (("fig_reversal",), {"reversal", "order"})
+    assert (found.origin, found.after) == (whole.origin, whole.after)
 
 
 # What the parts of a made-up job draw; both call their exhibit "training".

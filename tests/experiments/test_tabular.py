@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from evoscope.data.tables import open_table
-from evoscope.discovery.protocol import corrected
 from evoscope.discovery.ranking import ClassRanking
 from evoscope.store import Machine, Runtime
 from experiments.stages.tabular import TableNetwork, strongest, tabular, tabular_training
+from tests import protocols
 
 
 def test_half_of_the_directions_are_chosen_by_z_and_half_by_singular_value():
@@ -27,7 +27,7 @@ def test_results_are_named_by_what_is_protected_and_by_the_threads_of_the_traini
         machine = Machine("cpu", threads)
         training = tabular_training(replace(table, protected=()), (4,), 1, 0.1, 8, 0, machine, Runtime())
         network = TableNetwork((4,), training, 0, machine)
-        return training.key, tabular(table, [network], corrected(), 10, Runtime()).key
+        return training.key, tabular(table, [network], protocols.discovery("corrected"), 10, Runtime()).key
 
     protecting = replace(table, protected=table.columns[:1])
     trainings, results = zip(found(table), found(protecting), found(table, threads=2), strict=True)

@@ -8,12 +8,13 @@ from evoscope.activations.stimuli import Status
 from evoscope.errors import EvoscopeError
 from evoscope.space.build import build_space, project
 from evoscope.space.map2d import embed_2d
-from evoscope.space.protocol import SemanticSpace, as_released, corrected, v1
+from evoscope.space.protocol import SemanticSpace
+from tests import protocols
 
 PROTOCOLS = {
-    "corrected": dataclasses.replace(corrected(), k=10),
-    "as_released": dataclasses.replace(as_released(), k=10),
-    "v1": dataclasses.replace(v1(), skipgram_epochs=60),
+    "corrected": protocols.space("corrected", k=10),
+    "as_released": protocols.space("as_released", k=10),
+    "v1": protocols.space("v1", skipgram_epochs=60),
 }
 
 
@@ -114,7 +115,9 @@ def test_covered_first_equals_the_obvious_loop(world, seed, covered):
     space = random_space(world.other, seed, covered, indirect=0.2)
     images = world.other.images.copy()
     images[5, 7:], images[6] = -1, -1
-    projection = project(space, dataclasses.replace(world.other, images=images), small(corrected()))
+    projection = project(
+        space, dataclasses.replace(world.other, images=images), small(protocols.space("corrected"))
+    )
     for n, row in enumerate(images):
         expected = slow_covered_first(space, row, 0.25)
         assert projection.placed[n] == (expected is not None)
@@ -129,7 +132,7 @@ def test_covered_first_equals_the_obvious_loop(world, seed, covered):
 def test_all_is_the_plain_mean_whatever_the_vectors_are(world):
     space = random_space(world.other, 1)
     everywhere = dataclasses.replace(space, image_vectors=np.nan_to_num(space.image_vectors, nan=0.3))
-    projection = project(everywhere, world.other, small(as_released()))
+    projection = project(everywhere, world.other, small(protocols.space("as_released")))
     expected = everywhere.image_vectors[world.other.images].astype(float).mean(axis=1)
     np.testing.assert_allclose(projection.vectors, expected, atol=1e-6)
     assert projection.placed.all()
@@ -137,7 +140,7 @@ def test_all_is_the_plain_mean_whatever_the_vectors_are(world):
 
 def test_all_averages_what_has_a_vector_where_some_have_none(world):
     space = random_space(world.other, 2)
-    projection = project(space, world.other, small(as_released()))
+    projection = project(space, world.other, small(protocols.space("as_released")))
     expected = np.nanmean(space.image_vectors[world.other.images].astype(float), axis=1)
     np.testing.assert_allclose(projection.vectors, expected, atol=1e-6)
 
@@ -147,8 +150,8 @@ def test_dead_neurons_are_unplaced_when_corrected_and_ordinary_as_released(world
     status[8] = Status.DEAD
     stimuli = dataclasses.replace(world.other, status=status)
     space = random_space(world.other, 3)
-    assert not project(space, stimuli, small(corrected())).placed[8]
-    assert project(space, stimuli, small(as_released())).placed[8]
+    assert not project(space, stimuli, small(protocols.space("corrected"))).placed[8]
+    assert project(space, stimuli, small(protocols.space("as_released"))).placed[8]
 
 
 def test_images_are_matched_by_id_not_by_position(world):
@@ -160,8 +163,8 @@ def test_images_are_matched_by_id_not_by_position(world):
         image_ids=tuple(world.other.image_ids[i] for i in order),
         images=place[world.other.images].astype(np.int32),
     )
-    expected = project(space, world.other, small(corrected()))
-    found = project(space, shuffled, small(corrected()))
+    expected = project(space, world.other, small(protocols.space("corrected")))
+    found = project(space, shuffled, small(protocols.space("corrected")))
     np.testing.assert_array_equal(found.vectors, expected.vectors)
     np.testing.assert_array_equal(found.coverage, expected.coverage)
 
@@ -172,7 +175,7 @@ def test_stimuli_outside_the_pool_are_refused(world):
     images[0, 0] = 0
     foreign = dataclasses.replace(world.other, image_ids=names, images=images)
     with pytest.raises(EvoscopeError, match=r"1 stimuli are not in the image pool.*'elsewhere'"):
-        project(random_space(world.other, 5), foreign, small(corrected()))
+        project(random_space(world.other, 5), foreign, small(protocols.space("corrected")))
 
 
 def clusters(seed, per=30, dim=8):

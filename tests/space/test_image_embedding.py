@@ -17,9 +17,9 @@ from evoscope.space.image_embedding import (
     minimum_norm,
 )
 from evoscope.space.kernels import train_pairs_in_turn
-from evoscope.space.protocol import as_released, corrected, v1
+from tests import protocols
 
-EXACT = dataclasses.replace(corrected(), image_ridge=0.0)
+EXACT = protocols.space("corrected", image_ridge=0.0)
 
 
 def problem(seed, neurons=25, images=70, k=5, dim=4):
@@ -73,7 +73,7 @@ def test_ridge_solution_by_its_closed_form(ridge):
     """M + A' (A A' + rho I)^-1 (V - A M), with M the mean of the neurons that each image excites."""
     stimuli, targets = problem(np.random.default_rng().integers(1 << 30))
     dense = dense_means(stimuli, 70)
-    found = embed_images(stimuli, targets, 70, dataclasses.replace(corrected(), image_ridge=ridge), 0)
+    found = embed_images(stimuli, targets, 70, protocols.space("corrected", image_ridge=ridge), 0)
     expected = np.full((70, 4), np.nan)
     excited = dense > 0
     mean = np.stack(
@@ -111,7 +111,9 @@ def test_averaging_matrix_equals_the_definition():
     np.testing.assert_allclose(averaging_matrix(stimuli, 70).toarray(), dense_means(stimuli, 70))
 
 
-@pytest.mark.parametrize(("protocol", "in_place"), [(as_released(), True), (v1(), False)])
+@pytest.mark.parametrize(
+    ("protocol", "in_place"), [(protocols.space("as_released"), True), (protocols.space("v1"), False)]
+)
 def test_published_descents_equal_the_slow_loops(protocol, in_place):
     stimuli, targets = problem(2)
     stimuli = with_gaps(stimuli, 2)
@@ -127,15 +129,15 @@ def test_published_descents_equal_the_slow_loops(protocol, in_place):
 
 def test_the_released_descent_equals_the_benchmarks_slow_version_up_to_its_stop():
     stimuli, targets = problem(9)
-    vectors, sweeps = released_descent(stimuli, targets, 70, as_released(), 3)
-    found = embed_images(stimuli, targets, 70, as_released(), 3)
+    vectors, sweeps = released_descent(stimuli, targets, 70, protocols.space("as_released"), 3)
+    found = embed_images(stimuli, targets, 70, protocols.space("as_released"), 3)
     assert found.sweeps == sweeps > 10
     np.testing.assert_allclose(found.vectors, vectors, atol=1e-10)
 
 
 def test_the_released_descent_stops_below_its_threshold_and_leaves_other_images_alone():
     stimuli, targets = problem(4)
-    found = embed_images(stimuli, targets, 90, as_released(), 1)
+    found = embed_images(stimuli, targets, 90, protocols.space("as_released"), 1)
     errors = dense_means(stimuli, 90) @ found.vectors - targets
     assert found.reached
     assert 0.005 < np.sqrt((errors**2).sum(axis=1).mean()) < 0.01
@@ -145,7 +147,7 @@ def test_the_released_descent_stops_below_its_threshold_and_leaves_other_images_
 
 def test_v1_stops_on_half_the_mean_squared_error():
     stimuli, targets = problem(5)
-    found = embed_images(stimuli, targets, 70, v1(), 1)
+    found = embed_images(stimuli, targets, 70, protocols.space("v1"), 1)
     errors = dense_means(stimuli, 70) @ found.vectors - targets
     assert found.reached
     assert (errors**2).sum() / (2 * len(targets)) < 0.001
@@ -153,7 +155,7 @@ def test_v1_stops_on_half_the_mean_squared_error():
 
 def test_least_squares_is_never_further_and_never_longer_than_the_descent():
     stimuli, targets = problem(6)
-    patient = dataclasses.replace(as_released(), image_threshold=1e-6)
+    patient = protocols.space("as_released", image_threshold=1e-6)
     exact, descent = (embed_images(stimuli, targets, 70, p, 0) for p in (EXACT, patient))
     assert descent.residual < 1e-6
     assert exact.residual < descent.residual
@@ -164,11 +166,11 @@ def test_least_squares_is_never_further_and_never_longer_than_the_descent():
 def test_neurons_without_vector_or_stimuli_take_no_part():
     stimuli, targets = problem(7)
     targets[0], stimuli[1] = np.nan, -1
-    alone = embed_images(stimuli[2:], targets[2:], 70, corrected(), 0)
-    found = embed_images(stimuli, targets, 70, corrected(), 0)
+    alone = embed_images(stimuli[2:], targets[2:], 70, protocols.space("corrected"), 0)
+    found = embed_images(stimuli, targets, 70, protocols.space("corrected"), 0)
     np.testing.assert_array_equal(found.vectors, alone.vectors)
     with pytest.raises(EvoscopeError, match="no base neuron"):
-        embed_images(stimuli[:2], targets[:2], 70, corrected(), 0)
+        embed_images(stimuli[:2], targets[:2], 70, protocols.space("corrected"), 0)
 
 
 def test_a_diverging_descent_is_named():
@@ -177,7 +179,7 @@ def test_a_diverging_descent_is_named():
         np.errstate(over="ignore", invalid="ignore"),
         pytest.raises(EvoscopeError, match=r"diverged in sweep \d+ with image_lr=1e\+60"),
     ):
-        embed_images(stimuli, targets, 70, dataclasses.replace(as_released(), image_lr=1e60), 0)
+        embed_images(stimuli, targets, 70, protocols.space("as_released", image_lr=1e60), 0)
 
 
 def slow_in_turn(v, fixed, pairs, negatives, lr):
@@ -247,7 +249,7 @@ def test_released_groups_join_images_that_share_a_character_of_a_neuron_name():
     assert [0, 1, 2, 3] in found  # "." and "-" join everything: the released defect
 
 
-@pytest.mark.parametrize("protocol", [corrected(), as_released()])
+@pytest.mark.parametrize("protocol", [protocols.space("corrected"), protocols.space("as_released")])
 def test_covered_images_stay_and_uncovered_ones_get_a_vector(protocol):
     vectors, covered, responsive, neurons = case(2)
     found = embed_indirectly(vectors, covered, responsive, neurons, protocol, 0)
@@ -263,11 +265,14 @@ def test_an_image_that_shares_no_neuron_keeps_what_it_had():
     vectors, covered, responsive, neurons = case(3)
     responsive[responsive == 7] = 0
     responsive[59] = [7, -1, -1]
-    found = embed_indirectly(vectors, covered, responsive, neurons, corrected(), 0)
+    found = embed_indirectly(vectors, covered, responsive, neurons, protocols.space("corrected"), 0)
     assert not found.indirect[59]
     assert np.isnan(found.vectors[59]).all()
     vectors[59] = 0.25
-    assert (embed_indirectly(vectors, covered, responsive, neurons, corrected(), 0).vectors[59] == 0.25).all()
+    assert (
+        embed_indirectly(vectors, covered, responsive, neurons, protocols.space("corrected"), 0).vectors[59]
+        == 0.25
+    ).all()
 
 
 def test_sharing_neurons_places_images_by_what_they_show(world):
@@ -284,7 +289,7 @@ def test_sharing_neurons_places_images_by_what_they_show(world):
         nearest = (unit @ (centres / np.linalg.norm(centres, axis=1, keepdims=True)).T).argmax(axis=1)
         return (nearest == world.image_concept)[~covered].mean()
 
-    assert accuracy(corrected()) > 2 * accuracy(as_released())
+    assert accuracy(protocols.space("corrected")) > 2 * accuracy(protocols.space("as_released"))
 
 
 def test_small_and_large_groups_both_work_around_the_limit_of_pairs():
@@ -293,22 +298,26 @@ def test_small_and_large_groups_both_work_around_the_limit_of_pairs():
         vectors = np.full((images, 3), 0.1)
         covered = np.arange(images) == 0
         responsive = np.zeros((images, 1), dtype=np.int32)
-        found = embed_indirectly(vectors, covered, responsive, index_of(["a"], 1), corrected(), 0)
+        found = embed_indirectly(
+            vectors, covered, responsive, index_of(["a"], 1), protocols.space("corrected"), 0
+        )
         assert found.indirect[1:].all()
 
 
 def test_nothing_happens_without_the_option_or_without_uncovered_images():
     vectors, covered, responsive, neurons = case(4)
-    untouched = embed_indirectly(vectors, covered, responsive, neurons, v1(), 0)
+    untouched = embed_indirectly(vectors, covered, responsive, neurons, protocols.space("v1"), 0)
     np.testing.assert_array_equal(untouched.vectors, vectors)
-    whole = embed_indirectly(np.ones((60, 5)), np.ones(60, dtype=bool), responsive, neurons, corrected(), 0)
+    whole = embed_indirectly(
+        np.ones((60, 5)), np.ones(60, dtype=bool), responsive, neurons, protocols.space("corrected"), 0
+    )
     assert not whole.indirect.any()
 
 
 def test_missing_responsive_neurons_and_divergence_are_named():
     vectors, covered, responsive, neurons = case(5)
     with pytest.raises(EvoscopeError, match="needs responsive neurons"):
-        embed_indirectly(vectors, covered, responsive[:, :0], neurons, corrected(), 0)
-    wild = dataclasses.replace(corrected(), indirect_lr=1e200)
+        embed_indirectly(vectors, covered, responsive[:, :0], neurons, protocols.space("corrected"), 0)
+    wild = protocols.space("corrected", indirect_lr=1e200)
     with pytest.raises(EvoscopeError, match="diverged in epoch"):
         embed_indirectly(vectors, covered, responsive, neurons, wild, 0)

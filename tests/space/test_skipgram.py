@@ -11,7 +11,6 @@ from benchmarks.skipgram import numpy_loop, released_loop
 from evoscope.activations.stimuli import Status
 from evoscope.errors import EvoscopeError
 from evoscope.space.kernels import below, draw_pairs, random_state, train_pairs
-from evoscope.space.protocol import as_released, corrected
 from evoscope.space.skipgram import (
     CHECK_EVERY,
     PATIENCE,
@@ -22,6 +21,7 @@ from evoscope.space.skipgram import (
     hold_out,
     pair_likelihood,
 )
+from tests import protocols
 
 
 def slow_coactivation(images):
@@ -66,18 +66,18 @@ def test_unhealthy_neurons_count_only_where_the_protocol_says_so(world, status):
     broken = world.base.status.copy()
     broken[3] = status
     stimuli = dataclasses.replace(world.base, status=broken)
-    excluded = counted_stimuli(stimuli, dataclasses.replace(corrected(), k=10))
-    ordinary = counted_stimuli(stimuli, dataclasses.replace(as_released(), k=10))
+    excluded = counted_stimuli(stimuli, protocols.space("corrected", k=10))
+    ordinary = counted_stimuli(stimuli, protocols.space("as_released", k=10))
     assert (excluded[3] == -1).all()
     assert (ordinary == world.base.images).all()
     assert (np.delete(excluded, 3, 0) == np.delete(ordinary, 3, 0)).all()
 
 
 def test_the_most_exciting_k_count_and_too_few_are_refused(world):
-    first = counted_stimuli(world.base, dataclasses.replace(corrected(), k=4))
+    first = counted_stimuli(world.base, protocols.space("corrected", k=4))
     assert (first == world.base.images[:, :4]).all()
     with pytest.raises(EvoscopeError, match=r"10 images per neuron.*k=11"):
-        counted_stimuli(world.base, dataclasses.replace(corrected(), k=11))
+        counted_stimuli(world.base, protocols.space("corrected", k=11))
 
 
 NO_LIMIT = np.iinfo(np.int64).max
@@ -186,13 +186,15 @@ def test_random_numbers_are_uniform():
 
 def test_same_seed_same_bytes_and_another_seed_another_space(world):
     groups = coactivation(world.base.images)
-    first, again, other = (embed_neurons(groups, 90, corrected(), seed) for seed in (0, 0, 1))
+    first, again, other = (
+        embed_neurons(groups, 90, protocols.space("corrected"), seed) for seed in (0, 0, 1)
+    )
     assert first.vectors.tobytes() == again.vectors.tobytes()
     assert not np.allclose(first.vectors, other.vectors)
 
 
 def test_training_puts_coactivated_neurons_together(world):
-    vectors = embed_neurons(coactivation(world.base.images), 90, corrected(), 0).vectors
+    vectors = embed_neurons(coactivation(world.base.images), 90, protocols.space("corrected"), 0).vectors
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     same = world.base_concept[:, None] == world.base_concept
     cosines = unit @ unit.T
@@ -201,19 +203,19 @@ def test_training_puts_coactivated_neurons_together(world):
 
 def test_settled_stops_at_the_likelihood_plateau_and_returns_the_best_look(world):
     groups = coactivation(world.base.images)
-    result = embed_neurons(groups, 90, corrected(), 0)
+    result = embed_neurons(groups, 90, protocols.space("corrected"), 0)
     looks = np.flatnonzero(np.isfinite(result.likelihood))
     assert result.stopped
     assert (np.diff(looks) == CHECK_EVERY).all()
     best = looks[result.likelihood[looks].argmax()]
     assert len(result.likelihood) - 1 - best <= PATIENCE * CHECK_EVERY
-    capped = dataclasses.replace(corrected(), skipgram_epochs=int(best) + 1)
+    capped = protocols.space("corrected", skipgram_epochs=int(best) + 1)
     np.testing.assert_array_equal(embed_neurons(groups, 90, capped, 0).vectors, result.vectors)
 
 
 def test_gradient_stop_and_no_stop(world):
     groups = coactivation(world.base.images)
-    released = dataclasses.replace(as_released(), skipgram_epochs=6)
+    released = protocols.space("as_released", skipgram_epochs=6)
     assert len(embed_neurons(groups, 90, released, 0).likelihood) == 6
     easily = dataclasses.replace(released, skipgram_threshold=1e9)
     stopped = embed_neurons(groups, 90, easily, 0)
@@ -234,7 +236,7 @@ def test_every_neuron_keeps_an_image_when_some_are_held_out(world, seed):
 
 def test_a_single_shared_image_is_trained_on_although_none_can_be_held_out():
     groups = group(np.array([4, 4]), np.array([0, 1]))
-    result = embed_neurons(groups, 2, dataclasses.replace(corrected(), skipgram_epochs=20), 0)
+    result = embed_neurons(groups, 2, protocols.space("corrected", skipgram_epochs=20), 0)
     assert np.isfinite(result.vectors).all()
     assert np.isfinite(result.likelihood).any()
 
@@ -242,9 +244,11 @@ def test_a_single_shared_image_is_trained_on_although_none_can_be_held_out():
 def test_divergence_and_nothing_to_learn_are_named(world):
     groups = coactivation(world.base.images)
     with pytest.raises(EvoscopeError, match=r"diverged in epoch \d+ with skipgram_lr=1e\+200"):
-        embed_neurons(groups, 90, dataclasses.replace(corrected(), skipgram_lr=1e200), 0)
+        embed_neurons(groups, 90, protocols.space("corrected", skipgram_lr=1e200), 0)
     with pytest.raises(EvoscopeError, match="nothing to learn from"):
-        embed_neurons(coactivation(np.arange(6, dtype=np.int32).reshape(2, 3)), 2, corrected(), 0)
+        embed_neurons(
+            coactivation(np.arange(6, dtype=np.int32).reshape(2, 3)), 2, protocols.space("corrected"), 0
+        )
 
 
 @pytest.mark.slow

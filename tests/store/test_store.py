@@ -453,3 +453,28 @@ def test_ignore_says_nothing(toy):
     toy.events.clear()
     Store(toy.root, on_event=toy.events.append, stale="ignore").get(coded(toy, "first", "changed"))
     assert toy.kinds() == [("cached", "first")]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_an_artefact_of_another_key_is_adopted_without_computing(toy, monkeypatch, links):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    old, new = toy.node("first"), toy.node("first", config={"width": 9}, code=lambda: "now")
+    source = toy.store.get(old)
+    assert toy.store.adopt(new, source) == toy.store.get(new)
+    assert toy.built["first"] == 1
+    assert (toy.store.path(new) / "deep" / "notes.txt").samefile(source / "deep" / "notes.txt") == links
+    record = json.loads((toy.store.path(new) / "run.json").read_text())
+    assert (record["code"], record["adopted_from"]) == ("now", old.key)
+    assert [finding.condition for finding in toy.store.verify()] == ["ok", "ok"]
+
+
+def test_a_damaged_artefact_is_not_adopted(toy):
+    old, new = toy.node("first"), toy.node("first", config={"width": 9})
+    (toy.store.get(old) / "out.bin").write_bytes(b"?")
+    with pytest.raises(EvoscopeError, match=r"out\.bin' has 1 bytes"):
+        toy.store.adopt(new, toy.store.path(old))
+    assert not toy.store.path(new).exists()

@@ -2,8 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Literal, Protocol
 
 import numpy as np
@@ -35,16 +36,31 @@ class ImageSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class ConceptTable:
     """Which known concepts each image shows.
 
-    ``names``: one per concept, written ``family:value`` (``colour:red``);
-    ``present``: bool [images, concepts].
+    Parameters
+    ----------
+    names : one per concept, written ``family:value`` (``colour:red``).
+    present : bool [images, concepts], or what finds it when it is first read.
     """
 
-    names: tuple[str, ...]
-    present: Bools
+    def __init__(self, names: tuple[str, ...], present: Bools | Callable[[], Bools]) -> None:
+        self.names = names
+        self._given = present
+
+    @cached_property
+    def present(self) -> Bools:
+        """Whether each image shows each concept, bool [images, concepts]."""
+        return self._given() if callable(self._given) else self._given
+
+    def subset(self, indices: Ints) -> "ConceptTable":
+        """The table of the images at ``indices``."""
+        return ConceptTable(self.names, partial(_rows_of, self, indices))
+
+
+def _rows_of(table: ConceptTable, indices: Ints) -> Bools:
+    return np.asarray(table.present[indices])
 
 
 @dataclass(frozen=True)
@@ -87,7 +103,7 @@ class ImageSet:
             labels=self.labels[chosen],
             rows=self.rows[chosen],
             fingerprint=digest(self.fingerprint, *ids),
-            concepts=self.concepts and replace(self.concepts, present=self.concepts.present[chosen]),
+            concepts=self.concepts and self.concepts.subset(chosen),
         )
 
 

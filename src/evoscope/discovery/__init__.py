@@ -8,7 +8,7 @@ follow them over training. ``protocol`` names the choices.
 
 from evoscope.discovery.basis import ConceptBasis, Moments, svd_basis
 from evoscope.discovery.latent import Latents, LayerLatents, Outcomes, latent_pass, scan_latents
-from evoscope.discovery.protocol import DiscoveryProtocol, RefineRule, as_released, corrected
+from evoscope.discovery.protocol import DiscoveryProtocol, RefineRule
 from evoscope.discovery.ranking import ClassRanking, Discovery, class_concepts, discover, rank_layer
 from evoscope.discovery.refine import UniqueConcepts, refine
 
@@ -23,9 +23,7 @@ __all__ = [
     "Outcomes",
     "RefineRule",
     "UniqueConcepts",
-    "as_released",
     "class_concepts",
-    "corrected",
     "discover",
     "latent_pass",
     "rank_layer",

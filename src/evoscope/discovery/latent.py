@@ -1,7 +1,7 @@
 """One pass over images that sums up the latent space of every layer asked for (CDISCO, steps 1 and 2).
 
 Feature maps die with their batch. What is kept per image, [images, d] per layer and quantity, must fit the memory
-budget, which decides nothing else: where it does not fit, the pass is refused before it begins.
+budget, which decides nothing else: where it does not fit, `latent_pass` refuses before it reads an image.
 """
 
 import math
@@ -17,6 +17,7 @@ from evoscope.data.loader import Batch, Loader
 from evoscope.discovery.basis import Moments
 from evoscope.discovery.gradients import Quantity, Reader, Reading
 from evoscope.errors import EvoscopeError
+from evoscope.models.layers import layer_shapes
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
 
@@ -90,25 +91,36 @@ class Latents:
         return Latents(layers, _joined(self.outcomes, later.outcomes))
 
 
-def require_memory(images: int, channels: int, matrices: int, memory_mb: int) -> None:
-    """Refuse a pass whose rows do not fit the memory.
+def require_memory(rows: int, channels: int, memory_mb: int) -> None:
+    """Refuses what does not fit the memory, before it is computed.
 
     Parameters
     ----------
-    channels : of all layers together; matrices : features and quantities that are kept of each image.
+    rows : that are kept: one per image for the features, and one for every quantity.
+    channels : of all layers together, each a float32.
     memory_mb : MiB that there are.
 
     Raises
     ------
-    EvoscopeError : names the MiB that it takes.
+    EvoscopeError : names the MiB that it takes, and the key to raise.
     """
-    needed = math.ceil(4 * images * channels * matrices / 2**20)
+    needed = math.ceil(4 * rows * channels / 2**20)
     if needed > memory_mb:
         raise EvoscopeError(
-            f"{matrices} float32 matrices of {images} images x {channels} channels take {needed} MiB, "
-            f"more than memory_mb={memory_mb}",
+            f"{rows} rows of {channels} channels take {needed} MiB, more than memory_mb={memory_mb}",
             f"give memory_mb={needed} or more, fewer images (scale.latent_images=...), or a narrower layer",
         )
+
+
+def width(network: Network, layers: Sequence[str]) -> int:
+    """Channels of some layers together.
+
+    Raises
+    ------
+    EvoscopeError : the network has no such layer.
+    """
+    shapes = layer_shapes(network.module, layers, network.preprocessing.pixels)
+    return sum(channels for channels, _, _ in shapes.values())
 
 
 def latent_pass(
@@ -131,15 +143,18 @@ def latent_pass(
     images : their order is that of the rows.
     layers : dotted names; the network's own unless given.
     quantities : what to take beside the features; each kind of gradient costs a backward pass.
-    batch_size, workers : of the `Loader`; memory_mb : of the loader, and of the rows that are kept.
+    memory_mb : MiB that the rows may take, and as many again for decoded images.
+    batch_size, workers : of the `Loader`.
     progress : counts images.
 
     Raises
     ------
-    EvoscopeError : no images or no such layer, a NaN or infinite feature, more classes than the network knows, or
-        rows that do not fit the memory (after the first batch, see `require_memory`).
+    EvoscopeError : no images or no such layer, rows that do not fit the memory (before the first image is read), a
+        NaN or infinite feature, more classes than the network knows.
     """
     network.module.to(device)
+    names = tuple(layers) or network.layers
+    require_memory(len(images) * (1 + len(quantities)), width(network, names), memory_mb)
     loader = Loader(
         images,
         network.preprocessing,
@@ -149,8 +164,7 @@ def latent_pass(
         device=device,
         channels_last=torch.device(device).type == "cpu",
     )
-    names = tuple(layers) or network.layers
-    return scan_latents(network, loader.ordered(progress), len(images), names, quantities, memory_mb)
+    return scan_latents(network, loader.ordered(progress), len(images), names, quantities)
 
 
 def scan_latents(
@@ -159,9 +173,8 @@ def scan_latents(
     images: int,
     layers: Sequence[str],
     quantities: Sequence[Quantity] = (),
-    memory_mb: int = 2048,
 ) -> Latents:
-    """Do the same with batches from anywhere (a part of the images, or a table's rows).
+    """The same with batches from anywhere (a part of the images, or a table's rows), whatever memory it takes.
 
     Parameters
     ----------
@@ -171,7 +184,7 @@ def scan_latents(
     with Reader(network, layers, quantities) as reader:
         for batch in batches:
             reading = reader.read(batch)
-            scan = scan or _Scan(reading, images, ("features", *quantities), memory_mb)
+            scan = scan or _Scan(reading, images, ("features", *quantities))
             scan.add(reading)
     if scan is None:
         raise EvoscopeError("there are no images to look at", "give at least one")
@@ -181,13 +194,12 @@ def scan_latents(
 class _Scan:
     """The state of a pass while batches stream by, laid out by the first."""
 
-    def __init__(self, first: Reading, images: int, names: Sequence[str], memory_mb: int) -> None:
+    def __init__(self, first: Reading, images: int, names: Sequence[str]) -> None:
         self.classes = first.classes
         self.moments: dict[str, Moments] = {}
         self.waiting: list[Reading] = []
         self.outcomes: list[Outcomes] = []
         widths = {layer: rows.shape[1] for layer, rows in first.features.items()}
-        require_memory(images, sum(widths.values()), len(names), memory_mb)
         self.rows = {
             (layer, name): np.empty((images, d), np.float32) for layer, d in widths.items() for name in names
         }

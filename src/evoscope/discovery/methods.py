@@ -145,7 +145,7 @@ class KMeansCentres:
         from sklearn.exceptions import ConvergenceWarning
 
         count = max(2, components_within(features, self.components, layer, self.name))
-        model = KMeans(count, n_init=STARTS, random_state=derive(seed, "kmeans") % 2**32)
+        model = KMeans(count, n_init=STARTS, random_state=derive(seed, KMeansCentres.name) % 2**32)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             centres = model.fit(np.asarray(features, dtype=np.float64)).cluster_centers_

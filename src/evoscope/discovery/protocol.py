@@ -1,4 +1,4 @@
-"""The choices behind concept discovery, and the named sets of them."""
+"""The choices behind concept discovery (named sets of them are in ``conf/protocol``)."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -45,10 +45,6 @@ class RefineRule:
                 )
 
 
-PUBLISHED = RefineRule(scale="absolute", ward=15.0, prune=15.0)
-"""The published thresholds, which suit one layer of one network: see `RefineRule` for one that transfers."""
-
-
 @dataclass(frozen=True)
 class DiscoveryProtocol:
     """How a layer's features become concepts (CDISCO, steps 2 to 4).
@@ -72,20 +68,3 @@ class DiscoveryProtocol:
 
     def __post_init__(self) -> None:
         check_choices(self, "the discovery protocol")
-
-
-def corrected() -> DiscoveryProtocol:
-    """Return the protocol with the released code's defects fixed (the default everywhere)."""
-    return DiscoveryProtocol()
-
-
-def as_released() -> DiscoveryProtocol:
-    """Return the authors' released code as it stands, defects included (CDISCO has no other version)."""
-    return DiscoveryProtocol(
-        signs="solver",
-        side="columns",
-        evidence="loss",
-        candidates="positive",
-        empty_is_one=True,
-        refine=PUBLISHED,
-    )

@@ -164,7 +164,7 @@ def discover(layer: LayerLatents, outcomes: Outcomes, protocol: DiscoveryProtoco
 
     Raises
     ------
-    EvoscopeError : the evidence was not kept.
+    EvoscopeError : the pass over the layer did not take the evidence.
     """
     basis = svd_basis(layer.moments, centred=protocol.centred, signs=protocol.signs, side=protocol.side)
     return Discovery(basis, rank_layer(layer, outcomes, basis, protocol.evidence, protocol.candidates))

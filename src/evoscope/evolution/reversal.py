@@ -76,10 +76,6 @@ class ReversalProtocol:
         check_choices(self, "the reversal protocol")
 
 
-CORRECTED = BinRule()
-RELEASED = BinRule("channel", "quarter")
-
-
 def ranking(score: Array, mean: Doubles, ties: Ties = "sensitivity") -> Array:
     """Channels of one layer, most important first: int64 [channels].
 
@@ -94,7 +90,7 @@ def ranking(score: Array, mean: Doubles, ties: Ties = "sensitivity") -> Array:
     return np.lexsort((np.arange(len(score)), -mean, -score))
 
 
-def bins_of_layer(score: Array, mean: Doubles, rule: BinRule = CORRECTED) -> SmallInts:
+def bins_of_layer(score: Array, mean: Doubles, rule: BinRule) -> SmallInts:
     """Bin of each channel of one layer, int32 [channels]: 0 the most important, 3 the least, -1 none.
 
     Parameters
@@ -110,7 +106,7 @@ def bins_of_layer(score: Array, mean: Doubles, rule: BinRule = CORRECTED) -> Sma
     return bins
 
 
-def bins_of_all(layer: Array, score: Array, mean: Doubles, rule: BinRule = CORRECTED) -> SmallInts:
+def bins_of_all(layer: Array, score: Array, mean: Doubles, rule: BinRule) -> SmallInts:
     """Bin of every neuron within its own layer, int32 [neurons].
 
     Parameters

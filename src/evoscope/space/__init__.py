@@ -2,16 +2,13 @@
 
 from evoscope.space.build import build_space, project
 from evoscope.space.map2d import embed_2d
-from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol, as_released, corrected, v1
+from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
 
 __all__ = [
     "Projection",
     "SemanticSpace",
     "SpaceProtocol",
-    "as_released",
     "build_space",
-    "corrected",
     "embed_2d",
     "project",
-    "v1",
 ]

@@ -1,4 +1,4 @@
-"""The semantic space as an artefact, and the choices behind it with their three named sets."""
+"""The semantic space as an artefact, and the choices behind it (named sets of them are in ``conf/protocol``)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -86,46 +86,6 @@ def _at_least_one(name: str, value: int) -> None:
 def _positive(name: str, value: float) -> None:
     if not value > 0:
         raise EvoscopeError(f"{name}={value} in the space protocol", "give a number above 0")
-
-
-def corrected() -> SpaceProtocol:
-    """Return the protocol with the released code's defects fixed (the default everywhere)."""
-    return SpaceProtocol()
-
-
-def as_released() -> SpaceProtocol:
-    """Return the authors' released code as it stands, defects included."""
-    return SpaceProtocol(
-        skipgram_lr=0.01,
-        skipgram_epochs=20,
-        skipgram_stop="gradient",
-        skipgram_threshold=0.01,
-        image_solver="gauss_seidel",
-        indirect="characters",
-        indirect_lr=0.01,
-        indirect_epochs=1,
-        projection="all",
-        unplaced="ordinary",
-        responsive_rule="raw",
-    )
-
-
-def v1() -> SpaceProtocol:
-    """ConceptEvo's first version: 10,000 epochs without a stop (a scale may cap them, and must say so)."""
-    return SpaceProtocol(
-        k=10,
-        skipgram_lr=0.05,
-        skipgram_epochs=10_000,
-        skipgram_stop="none",
-        image_solver="batch_descent",
-        image_lr=10.0,
-        image_threshold=1e-3,
-        indirect="none",
-        projection="all",
-        unplaced="ordinary",
-        responsive=0,
-        responsive_rule="none",
-    )
 
 
 @dataclass(frozen=True)

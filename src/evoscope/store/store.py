@@ -7,6 +7,7 @@ process while its size, inode and times stay the same.
 """
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,10 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 from evoscope.store.disk import disk_trouble, explained, is_full, locked, publish, remove_folder
-from evoscope.store.hashing import JSON
-from evoscope.store.manifest import RESERVED, content_digest, inspect, read_run, seal, write_run
+from evoscope.store.hashing import JSON, pretty
+from evoscope.store.manifest import (
+    RESERVED,
+    RUN,
+    content_digest,
+    inspect,
+    payload_names,
+    read_run,
+    seal,
+    write_run,
+)
 from evoscope.store.node import Event, EventKind, Node, Stage, in_order, warn_of_damage
 from evoscope.store.upkeep import Entry, Finding, Removal, entries, prune, verify
 
@@ -149,6 +160,48 @@ class Store:
                 self._compute(node, inputs)
         return final
 
+    def adopt(self, node: Node, old: Path) -> Path:
+        """Take the artefact of another key over as the node's, without computing it; whoever asks knows that it fits.
+
+        The files are linked, or copied where the disk cannot link, and ``old`` stays. The record of the computation
+        is that of ``old``, with the present code, and ``adopted_from``: its key. A sound artefact of the node's own
+        is left alone.
+
+        Raises
+        ------
+        EvoscopeError : ``old`` is damaged, or the store cannot be written.
+        """
+        final = self.path(node)
+        verdict = inspect(old, contents=True)
+        if verdict.state != "ok":
+            raise EvoscopeError(verdict.detail, "restore it from a copy, or compute the artefact again")
+        with disk_trouble(self.root):
+            final.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock(node):
+            if inspect(final, contents=True).state != "ok":
+                self._set_aside(node, "replaced")
+                self._take_over(node, old)
+        return final
+
+    def _take_over(self, node: Node, old: Path) -> None:
+        # Not the node's own partial folder, where an interrupted computation would go on from what lies there.
+        partial = self.path(node).with_name(f".partial-adopted-{node.key}")
+        record: dict[str, JSON] = {
+            "code": node.code(),
+            "made_from": self._contents(node),
+            "label": node.label,
+        }
+        with disk_trouble(partial):
+            remove_folder(partial)
+            for name in payload_names(old):
+                _link(old / name, partial / name)
+            seal(partial, node.identity)
+            if content_digest(partial) != content_digest(old):
+                raise EvoscopeError(f"'{old}' changed while it was read", "run the same command again")
+            (partial / RUN).write_bytes(pretty({**read_run(old), **record, "adopted_from": old.name}))
+            publish(partial, self.path(node))
+        self._outdated.clear()
+
     def entries(self) -> list[Entry]:
         """All artefacts, see `evoscope.store.upkeep.entries`."""
         return entries(self.root)
@@ -190,16 +243,16 @@ class Store:
         finally:
             lock.__exit__(None, None, None)
 
-    def _set_aside(self, node: Node) -> None:
+    def _set_aside(self, node: Node, then: str = "computed again") -> None:
         """Name a damaged artefact and move it out of the way; the one set aside before it goes."""
         folder = self.path(node)
         if not folder.exists():
             return
         fault = inspect(folder, contents=True).detail
         if fault:
-            self._tell("damaged", node, f"{fault}; it is set aside and computed again")
+            self._tell("damaged", node, f"{fault}; it is set aside and {then}")
         else:
-            self._tell("outdated", node, "made by other code; it is set aside and computed again")
+            self._tell("outdated", node, f"made by other code; it is set aside and {then}")
         aside = folder.with_name(f".damaged-{node.key}")
         with disk_trouble(folder):
             remove_folder(aside)
@@ -258,3 +311,12 @@ def _prepare(partial: Path, resumable: bool) -> bool:
     for name in RESERVED:
         (partial / name).unlink(missing_ok=True)
     return any(partial.iterdir())
+
+
+def _link(source: Path, target: Path) -> None:
+    """Let a file appear under a second name, as a copy where the disk cannot link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copy2(source, target)

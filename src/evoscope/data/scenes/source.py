@@ -1,10 +1,11 @@
 """The generated data set: images that are drawn when read, their ground truth, and baselines on their pixels."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from evoscope.arrays import Array, Bools, Bytes, Floats
+from evoscope.arrays import Array, Bools, Bytes, Floats, Ints
 from evoscope.data.images import SQUASH, ConceptTable, Fit, ImageSet, digest
 from evoscope.data.scenes.objects import BEHIND, SHAPE_TABLE, box, paint_part, paint_prop, reach
 from evoscope.data.scenes.painting import (
@@ -173,8 +174,14 @@ class SceneSource:
     def label(self, index: int) -> int:
         """Class of an image: each run of ``classes`` images holds every class once, in random order."""
         block, place = divmod(index, self.classes)
-        order = generator(self.seed, "scenes", self.split, "labels", block).permutation(self.classes)
-        return int(order[place])
+        return int(self._order(block)[place])
+
+    def labels(self, images: int) -> Ints:
+        """Classes of the first images, int64 [images]."""
+        return np.concatenate([self._order(block) for block in range(-(-images // self.classes))])[:images]
+
+    def _order(self, block: int) -> Ints:
+        return generator(self.seed, "scenes", self.split, "labels", block).permutation(self.classes)
 
     def scene(self, index: int) -> Scene:
         """Describe image ``index``; the stamp changes nothing else in it."""
@@ -220,17 +227,18 @@ def concept_scenes(
     _check(split, images)
     source = SceneSource(split, classes, seed, confounder)
     class_names = tuple(rule.name for rule in rules(classes))
-    scenes = [source.scene(index) for index in range(images)]
+    names = concept_names() + (stamp_names() if confounder else ())
     return ImageSet(
         name="concept_scenes",
         split=split,
         class_names=class_names,
         ids=tuple(f"{split}-{index:06d}" for index in range(images)),
-        labels=np.array([scene.label for scene in scenes], np.int64),
+        labels=source.labels(images),
         rows=np.arange(images, dtype=np.int64),
         source=source,
         fingerprint=digest("concept_scenes", str(GENERATOR_VERSION), repr(source), str(images)),
-        concepts=_table(scenes, confounder is not None),
+        # Describing thousands of scenes takes seconds, and plans do not read the table.
+        concepts=ConceptTable(names, partial(_present, source, images, names)),
     )
 
 
@@ -241,13 +249,13 @@ def _check(split: str, images: int) -> None:
         raise EvoscopeError(f"{images} images were asked of concept_scenes", "ask for 1 or more")
 
 
-def _table(scenes: list[Scene], stamped: bool) -> ConceptTable:
-    names = concept_names() + (stamp_names() if stamped else ())
+def _present(source: SceneSource, images: int, names: tuple[str, ...]) -> Bools:
+    """Which of the concepts ``names`` are visible in each of the first images, bool [images, concepts]."""
     column = {name: place for place, name in enumerate(names)}
-    present = np.zeros((len(scenes), len(names)), bool)
-    for row, scene in enumerate(scenes):
-        present[row, [column[name] for name in visible_concepts(scene)]] = True
-    return ConceptTable(names, present)
+    present = np.zeros((images, len(names)), bool)
+    for row in range(images):
+        present[row, [column[name] for name in visible_concepts(source.scene(row))]] = True
+    return present
 
 
 def scene_source(images: ImageSet) -> SceneSource:
