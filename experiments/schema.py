@@ -209,7 +209,7 @@ class EvolutionConfig:
 class DiscoveryConfig:
     """Where concept vectors are sought, and what they are compared with (CDISCO).
 
-    ``layer``: dotted name (``null``: the network's own, see `experiments.layers`); ``epoch``: ``null`` is the last
+    ``layer``: dotted name (``null``: the network's own, see `experiments.selection`); ``epoch``: ``null`` is the last
     that is looked at; ``classes``: shown, names or numbers (``null``: as many as the scale says for importance);
     ``methods``: of `evoscope.discovery.methods.METHODS` (``null``: all), or ``package.module:name``; ``evolution``:
     whether concept vectors are followed over the epochs.

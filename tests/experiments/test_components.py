@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from evoscope.errors import EvoscopeError
+from evoscope.store import source
 from experiments.stages.concept_methods import NamedMethod, decomposition
 from human_eval.__main__ import main as human_eval
 from human_eval.design import load_study
@@ -81,6 +82,8 @@ def follower(tmp_path, run_py, monkeypatch):
     yield Follower(tmp_path, run_py)
     for name in ("nets", "methods"):
         sys.modules.pop(name, None)
+    # Where a module lies is looked up once per process; the next test has its own under the same name.
+    source._path.cache_clear()
 
 
 def drawn(folder, name):

@@ -6,23 +6,6 @@ import pytest
 
 from experiments import experiment_names
 
-PICTURES = {
-    "unified_space",
-    "train",
-    "coverage",
-    "training_behaviour",
-    "scenes",
-    "evolution_importance",
-    "concept_discovery",
-    "tabular_concepts",
-    "human_eval",
-    "outlier_discovery",
-    "paper",
-    "quickstart",
-    "results",
-}
-
-
 # A kind of study of neurons and one of concepts: hundreds of pages take longer than all the rest.
 LESS = {
     "train": ["model=vgg16"],
@@ -46,13 +29,9 @@ def test_runs_at_smoke_scale(name, run_py, tmp_path):
     assert done.returncode == 0, done.stderr
     (status,) = (json.loads(path.read_text()) for path in tmp_path.rglob("status.json"))
     assert (status["state"], status["task"]) == ("done", name)
-    assert bool(status["outputs"]) == (name in PICTURES)
+    assert bool(status["outputs"]) == (name != "store")
     for output in status["outputs"]:
         assert (tmp_path / "outputs").as_posix() in output
-
-
-def test_all_experiments_that_draw_are_known_here():
-    assert set(experiment_names()) == PICTURES | {"store"}
 
 
 def test_second_call_computes_nothing(run_py, tmp_path):
