@@ -200,7 +200,6 @@ class Store:
                 raise EvoscopeError(f"'{old}' changed while it was read", "run the same command again")
             (partial / RUN).write_bytes(pretty({**read_run(old), **record, "adopted_from": old.name}))
             publish(partial, self.path(node))
-        self._outdated.clear()
 
     def entries(self) -> list[Entry]:
         """All artefacts, see `evoscope.store.upkeep.entries`."""
@@ -257,6 +256,8 @@ class Store:
         with disk_trouble(folder):
             remove_folder(aside)
             folder.rename(aside)
+        # What is computed where nothing was changes nobody's verdict; what takes the place of something may.
+        self._outdated.clear()
 
     def _compute(self, node: Node, inputs: Mapping[str, Path]) -> None:
         partial = self._partial(node)
@@ -273,7 +274,6 @@ class Store:
             write_run(partial, made_by, label=node.label, started=started, seconds=seconds, resumed=resumed)
             publish(partial, self.path(node))
         self._told.add(node.key)
-        self._outdated.clear()
         self._tell("finished", node, seconds=seconds)
 
     @contextmanager
