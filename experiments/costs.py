@@ -1,6 +1,7 @@
 """Estimates for `dry_run`: seconds from one timed forward pass per network, bytes from counts of numbers."""
 
 import time
+from typing import NamedTuple
 
 import torch
 
@@ -14,14 +15,25 @@ from experiments.runs import Run
 BATCH = 32
 # A training step costs about three forward passes; the optimizer and the evaluations add some.
 TRAINING_FORWARDS = 3.5
-_SIZES: dict[str, tuple[float, int, int, int]] = {}
+
+
+class NetworkSize(NamedTuple):
+    """Seconds that a forward pass takes per image, and counts of parameters, neurons and layers."""
+
+    seconds: float
+    parameters: int
+    neurons: int
+    layers: int
+
+
+_SIZES: dict[str, NetworkSize] = {}
 
 
 def training_cost(context: Context, run: Run) -> Estimate | None:
     """Estimated cost of a training (only when a plan is asked for: timing takes a moment)."""
     if not context.config.dry_run or run.recipe is None:
         return None
-    seconds, parameters, neurons = measured(context, run)
+    seconds, parameters, neurons, _ = measured(context, run)
     images = len(context.data.train) * run.recipe.epochs
     memory = _pixels(context, run) + 4 * 4 * parameters + 12 * run.recipe.batch_size * neurons
     return Estimate(seconds * images * TRAINING_FORWARDS, 4 * parameters * (run.recipe.epochs + 1), memory)
@@ -31,7 +43,7 @@ def pass_cost(context: Context, run: Run) -> Estimate | None:
     """Estimated cost of one activation pass over the pool and the test images."""
     if not context.config.dry_run:
         return None
-    seconds, parameters, neurons = measured(context, run)
+    seconds, parameters, neurons, _ = measured(context, run)
     images = len(context.data.pool) + len(context.data.test)
     disk = 16 * neurons * context.space_protocol.k
     return Estimate(
@@ -43,7 +55,7 @@ def importance_cost(context: Context, run: Run) -> Estimate | None:
     """Estimated cost of the importance for one class: two forward passes and a backward pass per image."""
     if not context.config.dry_run:
         return None
-    seconds, parameters, neurons = measured(context, run)
+    seconds, parameters, neurons, _ = measured(context, run)
     scale = context.config.scale
     images = scale.importance_images * scale.importance_samples
     return Estimate(
@@ -55,7 +67,7 @@ def reversal_cost(context: Context, run: Run) -> Estimate | None:
     """Estimated cost of the reversals for one class: every condition runs half of the network for every layer."""
     if not context.config.dry_run:
         return None
-    seconds, parameters, _, layers = _size(context, run)
+    seconds, parameters, _, layers = measured(context, run)
     config, data = context.config, context.data
     conditions = 4 * config.scale.importance_samples + config.scale.random_draws + 1
     most = config.scale.reversal_images or len(data.train)
@@ -73,13 +85,8 @@ def _pixels(context: Context, run: Run) -> int:
     return min(whole, context.config.memory_mb * 1_000_000)
 
 
-def measured(context: Context, run: Run) -> tuple[float, int, int]:
-    """Seconds a forward pass takes per image, parameters, neurons; each network is timed once."""
-    return _size(context, run)[:3]
-
-
-def _size(context: Context, run: Run) -> tuple[float, int, int, int]:
-    """What `measured` gives, and layers."""
+def measured(context: Context, run: Run) -> NetworkSize:
+    """The size of a run's network; each network is timed once."""
     classes = len(context.data.train.class_names)
     key = f"{run.spec}/{classes}/{context.device}"
     if key not in _SIZES:
@@ -87,7 +94,7 @@ def _size(context: Context, run: Run) -> tuple[float, int, int, int]:
     return _SIZES[key]
 
 
-def _measure(network: Network, device: str) -> tuple[float, int, int, int]:
+def _measure(network: Network, device: str) -> NetworkSize:
     module, pixels = network.module.to(device), network.preprocessing.pixels
     batch = torch.zeros(BATCH, 3, pixels, pixels, device=device)
     with torch.inference_mode(), capture(module, network.layers) as maps:
@@ -96,4 +103,5 @@ def _measure(network: Network, device: str) -> tuple[float, int, int, int]:
         started = time.perf_counter()
         module(batch)
         seconds = (time.perf_counter() - started) / BATCH
-    return seconds, sum(p.numel() for p in module.parameters()), neurons, len(network.layers)
+    parameters = sum(p.numel() for p in module.parameters())
+    return NetworkSize(seconds, parameters, neurons, len(network.layers))

@@ -168,7 +168,7 @@ def _cost(context: Context, run: Run, images: CaseImages) -> Estimate | None:
     """Estimated cost when patience never runs out (only when a plan is asked for: timing takes a moment)."""
     if not context.config.dry_run or run.recipe is None:
         return None
-    seconds, parameters, neurons = measured(context, run)
+    seconds, parameters, neurons, _ = measured(context, run)
     passes = len(images.fit) * run.recipe.epochs
     memory = 4 * 4 * parameters + 12 * run.recipe.batch_size * neurons
     return Estimate(seconds * passes * TRAINING_FORWARDS, 4 * parameters, memory)
