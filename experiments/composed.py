@@ -16,6 +16,7 @@ from experiments.base import base_space, patches, training
 from experiments.checks import check, check_files
 from experiments.concept_discovery import concept_images, latent_space, space_concepts
 from experiments.context import Context
+from experiments.explorer import hand_out, site_data
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
 from experiments.runs import PAPER, own
@@ -29,7 +30,7 @@ from results import registry
 from results.report import PAGE, write_report
 
 # Composed of others, or without anything that the others do not draw.
-LEFT_OUT = ("results", "paper", "quickstart", "train", "store")
+LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer")
 # The first trains what the others look at; the last needs accuracies of trained networks to be planned.
 FIRST, LAST = ("unified_space",), ("evolution_importance",)
 NEEDS_TRUTH = ("coverage", "scenes")
@@ -122,8 +123,9 @@ def quickstart(context: Context) -> Plan:
     small = context.varied(_two_runs(context.config))
     runs, pool = small.runs, small.data.pool
     semantic = base_space(small)
-    looks = compared_looks(looks_of(small, semantic))
-    places = neuron_map(semantic, looks, small.map_method, small.config.seed)
+    every = looks_of(small, semantic)
+    looks = compared_looks(every)
+    places = neuron_map(semantic, every, small.map_method, small.config.seed)
     found = space_concepts(small, latent_space(small, runs[QUICK[0]]))
     labels = chosen_classes(small, small.config.discovery.classes, "discovery.classes")
     trainings = {name: training(small, each) for name, each in runs.items()}
@@ -133,7 +135,9 @@ def quickstart(context: Context) -> Plan:
         "alignment": alignment(places, looks, pool, patches(small, 3)),
         "concepts": concept_boards([found], labels, concept_images(small), small.data.test, small.runtime),
     }
-    return Plan(exhibits, ("fig_training", "table_training", "fig_alignment", "fig_concepts"))
+    page = site_data(small, places, every)
+    drawn = ("fig_training", "table_training", "fig_alignment", "fig_concepts")
+    return Plan({**exhibits, "explorer": page}, drawn, after=lambda: hand_out(small, page))
 
 
 def _two_runs(config: Config) -> Config:
