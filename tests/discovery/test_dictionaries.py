@@ -22,7 +22,8 @@ def test_codes_are_the_largest_inner_products_written_out():
     codes = made.codes(list(features))
     for image in range(4):
         inner = [
-            made.bias[n] + sum((features[e, image] - made.means[e]) @ made.encoders[e, :, n] for e in range(2))
+            made.bias[n]
+            + sum((features[e, image] - made.means[e]) @ made.encoders[e, :, n] for e in range(2))
             for n in range(7)
         ]
         expected = np.zeros(7)
@@ -31,7 +32,10 @@ def test_codes_are_the_largest_inner_products_written_out():
         assert np.allclose(codes[image], expected, atol=1e-5)
     left = [features[e] - made.means[e] - codes @ made.decoders[e] for e in range(2)]
     total = [features[e] - features[e].mean(axis=0) for e in range(2)]
-    assert np.allclose(made.explained(list(features)), [1 - (a**2).sum() / (b**2).sum() for a, b in zip(left, total)])
+    assert np.allclose(
+        made.explained(list(features)),
+        [1 - (a**2).sum() / (b**2).sum() for a, b in zip(left, total, strict=True)],
+    )
 
 
 def planted(entries=30, width=48, images=3000, active=3, seed=0):
@@ -74,12 +78,18 @@ def test_a_crosscoder_dates_births_turns_and_deaths_of_planted_concepts():
     draw, directions, codes = planted(entries, width)
     after = unit_rows(draw.normal(size=(entries, width)))
     birth, death = draw.integers(0, 4, entries), draw.integers(5, 8, entries)
-    turn = np.where(draw.random(entries) < 0.5, [draw.integers(b + 1, d + 1) for b, d in zip(birth, death)], -1)
+    turn = np.where(
+        draw.random(entries) < 0.5,
+        [draw.integers(b + 1, d + 1) for b, d in zip(birth, death, strict=True)],
+        -1,
+    )
     features = []
     for epoch in range(epochs):
         there = ((birth <= epoch) & (epoch <= death))[:, None]
         turned = ((turn >= 0) & (epoch >= turn))[:, None]
-        features.append(codes @ (there * np.where(turned, after, directions)) + 0.02 * draw.normal(size=(3000, width)))
+        features.append(
+            codes @ (there * np.where(turned, after, directions)) + 0.02 * draw.normal(size=(3000, width))
+        )
     found = fit_dictionary(features, 40, 4, 0)
     told = lives(found, found.codes(features))
     units = unit_rows(found.decoders[4])

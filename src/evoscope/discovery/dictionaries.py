@@ -18,9 +18,9 @@ from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive
 
-BATCH, LEARNING_RATE, STEPS = 256, 3e-3, 3000
+BATCH, LEARNING_RATE, STEPS, STEPS_PER_IMAGE = 256, 3e-3, 3000, 4
 DEAD_AFTER = 200
-"""Steps without an image after which an entry takes part in explaining what the others leave (Gao et al., appendix A.2)."""
+"""Steps without an image after which an entry takes part in explaining what others leave (Gao et al., appendix)."""
 AUXILIARY = 1 / 32
 
 
@@ -41,10 +41,9 @@ class Dictionary:
 
     def codes(self, features: Sequence[Array]) -> Floats:
         """Codes of images, float32 [images, entries], from their features [images, d] at every epoch."""
-        inner = self.bias + sum(
-            (np.asarray(each, np.float32) - mean) @ encoder
-            for each, mean, encoder in zip(features, self.means, self.encoders, strict=True)
-        )
+        inner = np.tile(self.bias, (len(features[0]), 1))
+        for each, mean, encoder in zip(features, self.means, self.encoders, strict=True):
+            inner += (np.asarray(each, np.float32) - mean) @ encoder
         kept = np.argpartition(-inner, self.active - 1, axis=1)[:, : self.active]
         codes = np.zeros_like(inner)
         np.put_along_axis(codes, kept, np.maximum(np.take_along_axis(inner, kept, axis=1), 0), axis=1)
@@ -66,7 +65,7 @@ def fit_dictionary(
     active: int,
     seed: int,
     *,
-    steps: int = STEPS,
+    steps: int | None = None,
     progress: Progress = silent,
 ) -> Dictionary:
     """Fit a dictionary to features [images, d], one array per epoch, the same images in the same order in all.
@@ -77,7 +76,7 @@ def fit_dictionary(
     Parameters
     ----------
     entries, active : of the dictionary, and used per image at most.
-    steps : of the optimiser.
+    steps : of the optimiser; `STEPS`, or fewer for few images, unless given.
 
     Raises
     ------
@@ -85,8 +84,11 @@ def fit_dictionary(
         there are.
     """
     if not 1 <= active <= entries:
-        raise EvoscopeError(f"{active} of {entries} entries cannot be active", "give 1 or more, and at most all")
+        raise EvoscopeError(
+            f"{active} of {entries} entries cannot be active", "give 1 or more, and at most all"
+        )
     means, scales, standard = _standardised(features)
+    steps = steps or min(STEPS, STEPS_PER_IMAGE * len(features[0]))
     generator = torch.Generator().manual_seed(derive(seed, "dictionary"))
     model = _Model(len(features), standard.shape[2], entries, active, generator)
     optimiser = torch.optim.Adam(model.parameters, lr=LEARNING_RATE)
@@ -111,13 +113,17 @@ def _standardised(features: Sequence[Array]) -> tuple[Floats, Floats, Tensor]:
     centred = [np.asarray(each, np.float32) - mean for each, mean in zip(features, means, strict=True)]
     scales = np.array([np.sqrt((each.astype(np.float64) ** 2).mean()) for each in centred], np.float32)
     if not (scales > 0).all():
-        raise EvoscopeError("features are the same for all images at some epoch", "choose another layer or epochs")
+        raise EvoscopeError(
+            "features are the same for all images at some epoch", "choose another layer or epochs"
+        )
     standard = np.stack([each / scale for each, scale in zip(centred, scales, strict=True)])
     return means, scales, torch.from_numpy(standard)
 
 
 class _Model:
-    def __init__(self, epochs: int, width: int, entries: int, active: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, epochs: int, width: int, entries: int, active: int, generator: torch.Generator
+    ) -> None:
         drawn = torch.randn(epochs, entries, width, generator=generator)
         self.active = active
         self.decoders = (drawn / drawn.norm(dim=2, keepdim=True)).requires_grad_()

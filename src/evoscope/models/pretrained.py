@@ -1,4 +1,4 @@
-"""Networks whose ImageNet weights come with a Python package, so that ``pip`` alone brings a network that has learnt."""
+"""Networks whose ImageNet weights come with a Python package: ``pip`` alone brings one that has learnt."""
 
 from contextlib import redirect_stdout
 from importlib import import_module
