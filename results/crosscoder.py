@@ -52,7 +52,7 @@ def crosscoder_words(exhibits: Exhibits, about: About) -> str:
     title="Concepts over training by one dictionary over all epochs",
     reads=("crosscoder",),
     words=crosscoder_words,
-    paper="beyond both",
+    paper="Evoscope",
     shows="births, turns and deaths of dictionary entries over training",
     place=215,
 )
@@ -104,7 +104,7 @@ def _explained(axes: Axes, summary: pd.DataFrame, colour: str) -> None:
     "table_crosscoder",
     title="Concepts that are born, turn and die over training, by a crosscoder",
     reads=("crosscoder",),
-    paper="beyond both",
+    paper="Evoscope",
     shows="births, turns and deaths of dictionary entries over training",
     place=285,
 )
