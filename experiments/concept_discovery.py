@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from evoscope.data.images import ImageSet, at_most
+from evoscope.discovery.dictionaries import ACTIVE, ENTRIES
 from evoscope.discovery.gradients import QUANTITIES, Quantity
 from evoscope.discovery.latent import require_memory
 from evoscope.discovery.methods import METHODS
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.errors import EvoscopeError
-from evoscope.figure_data import ConceptEvolution, NeuronMap, Table
+from evoscope.figure_data import ConceptEvolution, Crosscoder, NeuronMap, Table
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, checkpoint
@@ -32,6 +33,7 @@ from experiments.stages.concept_tables import (
     wrong_side,
 )
 from experiments.stages.concepts import LayerSpace, SpaceConcepts, concepts, latents, rows_kept
+from experiments.stages.crosscoder import crosscoder, crosscoders
 from experiments.stages.space import neuron_map
 from experiments.stages.stimuli import Look
 
@@ -78,7 +80,10 @@ def plan(context: Context) -> Plan:
         exhibits["concept_evolution"] = concept_evolutions(
             [_followed(context, runs[space.run], space, semantic, places, base) for space in followed]
         )
-        drawn += ["fig_concept_evolution", "table_concept_evolution"]
+        exhibits["crosscoder"] = crosscoders(
+            [_crosscoder(context, runs[each.run], each) for each in followed]
+        )
+        drawn += ["fig_concept_evolution", "table_concept_evolution", "fig_crosscoder", "table_crosscoder"]
     return Plan(exhibits, drawn)
 
 
@@ -198,12 +203,8 @@ def _followed(
 ) -> Artefact[ConceptEvolution]:
     """A run's concept vectors over the epochs that are looked at, up to the one where concepts are sought."""
     config, discovery = context.config, discovery_protocol(context.config.protocol)
-    earlier = [
-        _space_at(context, run, epoch, last.layer, (discovery.evidence,))
-        for epoch in earlier_epochs(run, last)
-    ]
     node = concept_evolution(
-        [*earlier, last],
+        _spaces_over_time(context, run, last),
         semantic,
         places,
         base,
@@ -217,3 +218,25 @@ def _followed(
         context.runtime,
     )
     return node.called(f"evolution of the concept vectors of {run.name}")
+
+
+def _spaces_over_time(context: Context, run: Run, last: LayerSpace) -> list[LayerSpace]:
+    """The layer at every epoch that is looked at, up to the one where concepts are sought."""
+    evidence = discovery_protocol(context.config.protocol).evidence
+    earlier = earlier_epochs(run, last)
+    return [*(_space_at(context, run, epoch, last.layer, (evidence,)) for epoch in earlier), last]
+
+
+def _crosscoder(context: Context, run: Run, last: LayerSpace) -> Artefact[Crosscoder]:
+    config = context.config
+    node = crosscoder(
+        _spaces_over_time(context, run, last),
+        concept_images(context),
+        context.data.test,
+        ENTRIES,
+        ACTIVE,
+        config.scale.bootstrap,
+        config.seed,
+        context.runtime,
+    )
+    return node.called(f"crosscoder of {run.name}")

@@ -185,6 +185,25 @@ class ConceptEvolution:
 
 
 @dataclass(frozen=True)
+class Crosscoder:
+    """One sparse dictionary per run over all epochs that are looked at.
+
+    ``entries``: one row per entry that an image uses: ``run``, ``layer``, ``entry``, ``used`` (share of the images),
+    ``birth``, ``death`` (epochs, -1: before training), ``turn`` (epoch, or `NEVER`), ``concept`` (true concept that its
+    code tells best, "" none known or clear), ``auc`` (held out, of that concept; NaN unknown);
+    ``steps``: one row per entry and epoch: ``run``, ``layer``, ``entry``, ``epoch``, ``norm`` (of its decoder, as a
+    share of its longest), ``cosine`` (to the epoch before; NaN: the first);
+    ``summary``: one row per run and epoch: ``run``, ``layer``, ``epoch``, ``explained`` (share of the held-out
+    variance), ``low``, ``high`` (95 %, over images), ``active`` (entries an image uses, mean), ``present``, ``born``,
+    ``turned``, ``died`` (entries), ``dead`` (entries that no image uses).
+    """
+
+    entries: pd.DataFrame
+    steps: pd.DataFrame
+    summary: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class TabularConcepts:
     """Concepts of networks for a table, one network per seed.
 

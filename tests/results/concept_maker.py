@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from evoscope.figure_data import ConceptBoards
+from evoscope.figure_data import NEVER, ConceptBoards, Crosscoder
 
 LAYERS = {"vgg16": "features.42", "inception_v3": "Mixed_7b", "convnext": "features.7.1.block.0"}
 CLASSES = (
     "striped circle on grass", "car", "red or blue triangle with eyes", "checkerboard square", "face", "dotted star",
 )  # fmt: skip
 CONCEPTS = ("striped", "wheel", "red", "", "eye", "dotted texture")
-METHODS = ("svd", "pca", "neurons", "rotation", "nmf", "ica", "kmeans", "probes")
+METHODS = ("svd", "pca", "neurons", "rotation", "nmf", "ica", "kmeans", "sae", "probes")
 COLOURS = ("#c0392b", "#2980b9", "#27ae60", "#f1c40f", "#8e44ad", "#e67e22")
 COUNTINGS = ("empty as one", "empty as none", "without empty")
 METRICS = ("recovery auc", "matched correlation", "distinctness", "pointing", "iou")
@@ -46,7 +46,45 @@ class ConceptMaker:
             "concepts": self.boards(), "clusters": self.clusters(), "cluster_means": self.means(),
             "bands": self.bands(), "spectrum": self.spectrum(), "popularity": self.popularity(),
             "concept_truth": self.truth(), "relevance": self.relevance(), "wrong_side": self.wrong_side(),
+            "crosscoder": self.crosscoder(),
         }  # fmt: skip
+
+    def crosscoder(self, entries=40, epochs=(-1, 0, 2, 5)):
+        """Entries that are born, turn and die, of every run."""
+        born, died = self.rng.integers(0, 2, entries), self.rng.integers(2, 4, entries)
+        rows, steps, summary = [], [], []
+        for run, layer in self.layers():
+            for entry in range(entries):
+                turn = int(self.rng.choice([NEVER, *epochs[1:]]))
+                there = [born[entry] <= place <= died[entry] for place in range(len(epochs))]
+                told = ("", np.nan) if entry % 3 else (CONCEPTS[entry % len(CONCEPTS)], 0.8)
+                rows.append((run, layer, entry, 0.1, epochs[born[entry]], turn, epochs[died[entry]], *told))
+                norms = np.where(
+                    there, self.rng.uniform(0.3, 1, len(epochs)), self.rng.uniform(0, 0.29, len(epochs))
+                )
+                steps += [(run, layer, entry, *each, 0.5) for each in zip(epochs, norms, strict=True)]
+            summary += [(run, layer, epoch, 0.8, 0.75, 0.85, 12.0, 30, 5, 2, 1, 3) for epoch in epochs]
+        head = ["run", "layer"]
+        return Crosscoder(
+            pd.DataFrame(rows, columns=[*head, "entry", "used", "birth", "turn", "death", "concept", "auc"]),
+            pd.DataFrame(steps, columns=[*head, "entry", "epoch", "norm", "cosine"]),
+            pd.DataFrame(
+                summary,
+                columns=[
+                    *head,
+                    "epoch",
+                    "explained",
+                    "low",
+                    "high",
+                    "active",
+                    "present",
+                    "born",
+                    "turned",
+                    "died",
+                    "dead",
+                ],
+            ),
+        )
 
     def layers(self):
         """Run and layer of each block."""

@@ -361,7 +361,7 @@ def test_relevance_rows_hold_the_numbers(two):
 
 def test_truth_has_a_column_per_metric_with_chance(two):
     shown = concept_truth.readable(two["concept_truth"])
-    assert len(shown) == 2 * 8
+    assert len(shown) == 2 * 9
     probes = shown.query("model == 'VGG16' and method == 'probes (labels)'").iloc[0]
     assert probes["recovery, AUC"] == "0.900 [0.860, 0.950] (0.500)"
     assert "(" not in probes["distinctness"]

@@ -313,9 +313,16 @@ METHODS = {
     "nmf": Method("NMF", lambda truth, signs: NonNegative(COMPONENTS), few=True),
     "ica": Method("ICA", lambda truth, signs: Independent(COMPONENTS)),
     "kmeans": Method("k-means", lambda truth, signs: KMeansCentres(COMPONENTS), few=True),
+    "sae": Method("sparse autoencoder", lambda truth, signs: _autoencoder(), few=True),
     "probes": Method("probes (labels)", lambda truth, signs: _probes(truth), needs_truth=True),
 }
 """Built-in methods, in the order in which a job fits them."""
+
+
+def _autoencoder() -> Decomposition:
+    from evoscope.discovery.dictionaries import SparseAutoencoder
+
+    return SparseAutoencoder()
 
 
 def _probes(truth: ConceptTable | None) -> LinearProbes:
