@@ -4,6 +4,7 @@ import time
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from evoscope.models.layers import capture
 from evoscope.models.network import Network
@@ -94,12 +95,16 @@ def measured(context: Context, run: Run) -> NetworkSize:
     return _SIZES[key]
 
 
+def _channels(layer: str, maps: Tensor) -> int:
+    return maps.shape[1]
+
+
 def _measure(network: Network, device: str) -> NetworkSize:
     module, pixels = network.module.to(device), network.preprocessing.pixels
     batch = torch.zeros(BATCH, 3, pixels, pixels, device=device)
-    with torch.inference_mode(), capture(module, network.layers) as maps:
+    with torch.inference_mode(), capture(module, network.layers, _channels) as channels:
         module(batch)
-        neurons = sum(maps[layer].shape[1] for layer in network.layers)
+        neurons = sum(channels.values())
         started = time.perf_counter()
         module(batch)
         seconds = (time.perf_counter() - started) / BATCH

@@ -12,7 +12,7 @@ from evoscope.evolution.reversal import EVERY_LAYER, Conditions, ReversalProtoco
 from evoscope.evolution.reversal import reversal as count_correct
 from evoscope.evolution.summary import drop_rows, order_rows
 from evoscope.figure_data import Table
-from evoscope.models.layers import default_layers
+from evoscope.models.listing import default_layers
 from evoscope.models.network import Network
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.importance import CheckpointPair, ClassImportance, EpochPair
@@ -89,7 +89,7 @@ def _once(network: Network, own: Sequence[str]) -> tuple[str, ...]:
     if own:
         return network.layers
     usual = set(default_layers(network.module, "once"))
-    return tuple(layer for layer in network.layers if layer in usual)
+    return tuple(layer for layer in network.layers if layer in usual) or network.layers
 
 
 @dataclass(frozen=True)

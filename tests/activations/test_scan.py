@@ -253,7 +253,7 @@ def test_no_map_outlives_its_batch():
     hook = network.module.first.register_forward_hook(watch)
     whole_pass(network, integer_pixels(40), Scan(k=3), batch_size=8)
     hook.remove()
-    assert alive == [0] * 5
+    assert not any(alive)
 
 
 def test_pass_leaves_the_module_as_it_was():
@@ -353,5 +353,5 @@ def test_wrong_networks_and_empty_pools_are_named():
         scan_batches(tangled, [integer_pixels(2)], ("a", "b"), Scan())
     tangled.module.forward = lambda pixels: tangled.module.used(pixels).mean((2, 3))
     idle = Network("idle", tangled.module, ("used", "idle"), Preprocessing(6))
-    with pytest.raises(EvoscopeError, match="'idle' does not run"):
+    with pytest.raises(EvoscopeError, match="'idle' runs 0 times"):
         scan_batches(idle, [integer_pixels(2)], ("a", "b"), Scan())

@@ -154,7 +154,9 @@ def hooked(pair, pixels, masks, earlier=None):
             return mixed
 
         place = place_of(pair.after.module, layer)
-        hook = put_back_last if isinstance(place, Tokens) or earlier[layer].ndim == 3 else put_back
+        hook = (
+            put_back_last if isinstance(place, Tokens | nn.Linear) or earlier[layer].ndim == 3 else put_back
+        )
         hooks.append(place.register_forward_hook(hook))
     with torch.no_grad():
         logits = pair.after.module(pixels)
@@ -229,7 +231,7 @@ def test_every_condition_equals_a_whole_pass_with_hooks(pair):
 
 def test_tokens_and_vectors_have_their_channels_last():
     pair = tokenised()
-    assert pair.shapes == {"first": (4, 4, 4), "tokens": (6, 16, 1), "vector": (5, 1, 1)}
+    assert pair.shapes == {"first": (4, 4, 4), "tokens": (6, 4, 4), "vector": (5, 1, 1)}
     assert_every_condition_is_a_whole_pass(pair, RELEASED)
 
 

@@ -7,12 +7,11 @@ from evoscope.models.layers import (
     as_map,
     capture,
     check_names,
-    default_layers,
     hook_point,
     layer_shapes,
-    outermost,
-    rectified_convolutions,
+    read_after_in_place,
 )
+from evoscope.models.listing import default_layers, outermost, rectified_convolutions
 from evoscope.models.zoo import ModelSpec, build, build_module
 from evoscope.torchvision_compat import torchvision
 
@@ -205,19 +204,24 @@ def test_reduce_escapes_what_is_overwritten_afterwards():
 
 
 @pytest.mark.parametrize("reduce", [None, lambda _, map_: map_.clone()])
-def test_a_convolution_before_an_in_place_relu_is_one_tensor_with_it(stack, reduce):
-    options = () if reduce is None else (reduce,)
+def test_a_layer_has_its_own_values_whatever_the_next_step_does_in_place(stack, reduce):
+    images, options = torch.randn(2, 3, 8, 8), () if reduce is None else (reduce,)
     with torch.no_grad(), capture(stack, ("0", "1"), *options) as maps:
-        stack(torch.randn(2, 3, 8, 8))
-    assert torch.equal(maps["0"], maps["1"])
-    assert bool((maps["0"] >= 0).all())
+        logits = stack(images)
+        torch.testing.assert_close(maps["0"], stack[0](images))
+        torch.testing.assert_close(maps["1"], stack[0](images).relu())
+    assert bool((maps["0"] < 0).any())
+    torch.testing.assert_close(stack(images), logits)
 
 
-def test_the_hook_point_moves_only_past_in_place_steps(stack):
+def test_the_hook_point_moves_only_as_released_past_in_place_steps(stack):
+    assert hook_point(stack, "0") is stack[0]
+    read_after_in_place(stack)
     assert hook_point(stack, "0") is stack[1]
     assert hook_point(stack, "1") is stack[1]
     assert hook_point(stack, "2") is stack[2]
     plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    read_after_in_place(plain)
     assert hook_point(plain, "0") is plain[0]
 
 

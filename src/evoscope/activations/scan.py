@@ -36,7 +36,7 @@ from evoscope.arrays import Floats, SmallInts
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
-from evoscope.models.layers import capture
+from evoscope.models.layers import capture, ensure_layouts
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
 
@@ -202,8 +202,11 @@ def scan_batches(
     with ExitStack() as stack:
         for context in (_laid_out(module, scan.layout), _evaluating(module), torch.inference_mode()):
             stack.enter_context(context)
-        readings = stack.enter_context(capture(module, network.layers, reader))
+        readings: dict[str, Reading] | None = None
         for pixels in batches:
+            if readings is None:
+                ensure_layouts(module, network.layers, pixels.shape[1:])
+                readings = stack.enter_context(capture(module, network.layers, reader))
             logits = _checked_logits(module(pixels.contiguous(memory_format=scan.layout)))
             layers = {layer: _taken(readings, layer) for layer in network.layers}
             state = state or _Pass(layers, len(image_ids), logits.shape[1], scan)

@@ -19,7 +19,7 @@ from evoscope.arrays import Array, Doubles, Ints
 from evoscope.data.loader import Batch
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import overwritten_layers
-from evoscope.models.layers import as_map, capture, check_names, hook_point
+from evoscope.models.layers import as_map, capture, check_names, ensure_layouts, hook_point
 from evoscope.models.network import Network
 
 Reduced = Mapping[str, Tensor]
@@ -91,21 +91,20 @@ class GradientHooks:
         }
 
     def _tap(self, name: str, layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        kept = as_map(layer, output, name).detach()
-        changes = name in self.overwritten
-        self.maps[name] = kept.clone() if changes else kept
+        kept = as_map(layer, output, name, everywhere=True).detach()
+        self.maps[name] = kept
         begins = not output.requires_grad
         if begins:
             # The parameters need no gradient, so the backward pass ends at the first layers.
             output = output.detach().requires_grad_()
             self._leaves.append(output)
         output.register_hook(partial(self._arrive, name, layer))  # type: ignore[no-untyped-call]
-        # A leaf cannot be changed in place.
-        return output.clone() if begins and changes else output
+        # The pass goes on with a copy, so that what is kept here stays as it is.
+        return output.clone() if name in self.overwritten else output
 
     def _arrive(self, name: str, layer: nn.Module, gradient: Tensor) -> None:
         assert self._reduce is not None
-        self._found[name] = self._reduce(as_map(layer, gradient, name), self.maps[name])
+        self._found[name] = self._reduce(as_map(layer, gradient, name, everywhere=True), self.maps[name])
 
 
 Quantity = Literal["loss", "logit", "slope"]
@@ -162,6 +161,7 @@ class Reader:
 
     def __enter__(self) -> "Reader":
         self._stack.enter_context(frozen(self.network.module))
+        ensure_layouts(self.network.module, self.network.layers, self.network.input_shape)
         self._overwritten = overwritten_layers(self.network)
         return self
 
@@ -190,7 +190,8 @@ class Reader:
         )
 
     def _without(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor, dict[tuple[str, str], Array]]:
-        with torch.inference_mode(), capture(self.network.module, self.network.layers, _pooled) as pooled:
+        read = capture(self.network.module, self.network.layers, _pooled, everywhere=True)
+        with torch.inference_mode(), read as pooled:
             logits = _checked(self.network.module(batch.pixels), batch.labels)
             return dict(pooled), logits, {}
 

@@ -15,7 +15,7 @@ from evoscope.discovery.ranking import ScoreSums
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import blank
 from evoscope.evolution.suffix import Recorder, Suffix, find_suffixes, run_suffix
-from evoscope.models.layers import channel_axis
+from evoscope.models.layers import channel_axis, ensure_layouts
 from evoscope.models.network import Network
 from evoscope.seeds import derive, generator
 from evoscope.stats import LEVEL, Interval, bootstrap_interval, percentile_interval
@@ -85,6 +85,7 @@ def ablate(
         raise EvoscopeError("no direction to ablate", "give at least one")
     module = network.module
     with frozen(module):
+        ensure_layouts(module, (layer,), network.input_shape)
         suffix = find_suffixes(module, (layer,), blank(network))[layer]
         recorder = Recorder(module, lambda number: number in suffix.live or number == suffix.number)
         with torch.no_grad():

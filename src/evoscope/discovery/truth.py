@@ -17,7 +17,7 @@ from evoscope.data.loader import Batch, Loader
 from evoscope.data.scenes import scene_source
 from evoscope.discovery.gradients import frozen
 from evoscope.discovery.refine import most_activating
-from evoscope.models.layers import capture
+from evoscope.models.layers import capture, ensure_layouts
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
 from evoscope.stats import Interval, bootstrap_interval, correlations
@@ -70,6 +70,7 @@ def map_batches(
     reduce = partial(_projection, directions, pixels)
     with frozen(network.module):
         for batch in batches:
+            ensure_layouts(network.module, (layer,), batch.pixels.shape[1:])
             with torch.no_grad(), capture(network.module, (layer,), reduce) as found:
                 network.module(batch.pixels)
             yield MapBatch(batch.rows.cpu().numpy(), found[layer].cpu().numpy())

@@ -49,7 +49,10 @@ def sensitivities(pair: Pair, pixels: Tensor, label: int) -> dict[str, Tensor]:
 
 
 def sensitivity_maps(pair: Pair, pixels: Tensor, label: int, layer: str) -> Tensor:
-    """Give the terms of the sum per place: [images, channels, height, width] of one layer, in logits."""
+    """Give the terms of the sum per place: [images, channels, height, width] of one layer, in logits.
+
+    Tokens are one column, with those that stand for no patch.
+    """
     return _sensitivities(pair, pixels, label, _terms, (layer,))[layer]
 
 
@@ -57,7 +60,7 @@ def _sensitivities(
     pair: Pair, pixels: Tensor, label: int, reduce: Reduction, layers: tuple[str, ...] = ()
 ) -> dict[str, Tensor]:
     wanted = layers or pair.layers
-    with torch.no_grad(), capture(pair.after.module, wanted, partial(_kept, pair)) as later:
+    with torch.no_grad(), capture(pair.after.module, wanted, partial(_kept, pair), everywhere=True) as later:
         pair.after.module(pixels)
     hooks = _Hooks(later, reduce, pair.overwritten)
     with torch.enable_grad(), hooks.attached(pair.before.module, wanted):
@@ -113,18 +116,18 @@ class _Hooks:
 
     def _tap(self, name: str, layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
         # Not in place: the maps of two layers may be one tensor.
-        self.changes[name] = self.later.pop(name) - as_map(layer, output, name).detach()
+        self.changes[name] = self.later.pop(name) - as_map(layer, output, name, everywhere=True).detach()
         begins = not output.requires_grad
         if begins:
             # The parameters need no gradient, so the backward pass ends at the first layers.
             output = output.detach().requires_grad_()
             self.leaves.append(output)
         output.register_hook(partial(self._arrive, name, layer))  # type: ignore[no-untyped-call]
-        # A leaf cannot be changed in place.
-        return output.clone() if begins and name in self.overwritten else output
+        # The pass goes on with a copy, so that the gradient is that of the layer's own values.
+        return output.clone() if name in self.overwritten else output
 
     def _arrive(self, name: str, layer: nn.Module, gradient: Tensor) -> None:
-        self.found[name] = self.reduce(as_map(layer, gradient, name), self.changes.pop(name))
+        self.found[name] = self.reduce(as_map(layer, gradient, name, everywhere=True), self.changes.pop(name))
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,10 @@ def make_pair(before: Network, after: Network, names: tuple[str, str] = ("before
 def overwritten_layers(network: Network) -> frozenset[str]:
     """Layers whose returned tensor is changed in place before the forward pass ends."""
     returned: dict[str, tuple[Tensor, int]] = {}
-    with torch.no_grad(), capture(network.module, network.layers, partial(_versioned, returned)):
+    with (
+        torch.no_grad(),
+        capture(network.module, network.layers, partial(_versioned, returned), everywhere=True),
+    ):
         network.module(blank(network))
     return frozenset(name for name, (tensor, version) in returned.items() if tensor._version != version)
 
@@ -91,7 +94,7 @@ def refuse_non_finite(pair: Pair, pixels: Tensor) -> None:
     EvoscopeError : there is one.
     """
     for name, module in zip(pair.names, pair.modules, strict=True):
-        with torch.no_grad(), capture(module, pair.layers, _count_non_finite) as counts:
+        with torch.no_grad(), capture(module, pair.layers, _count_non_finite, everywhere=True) as counts:
             module(pixels)
         for layer in pair.layers:
             if counts[layer]:

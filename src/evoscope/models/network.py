@@ -1,8 +1,8 @@
 """A network ready to be looked into: its module, its neuron layers and its own preprocessing."""
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -24,7 +24,7 @@ class Network:
     """A module in eval mode, the dotted names of its neuron layers in forward order, and its preprocessing.
 
     A neuron is a channel of one of ``layers``. ``inputs``: shape of one input where it is no image, such as
-    (columns,) of a table's row.
+    (columns,) of a table's row; ``left_out``: layers that would be among them, and what is wrong with each.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Network:
     layers: tuple[str, ...]
     preprocessing: Preprocessing
     inputs: tuple[int, ...] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

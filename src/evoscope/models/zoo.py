@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +23,9 @@ from evoscope.models.families import (
     is_full,
     is_vgg,
 )
-from evoscope.models.layers import default_layers, layer_shapes
+from evoscope.models.layers import MEND, Shape, layer_shapes, read_after_in_place, survey
+from evoscope.models.layouts import put_notes, taken_notes
+from evoscope.models.listing import default_layers, rectified_convolutions
 from evoscope.models.network import Network, Preprocessing, closest
 from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import (
@@ -111,17 +114,42 @@ __all__ = ["ModelSpec", "build", "build_module", "validate"]
 def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
     """Build the network of ``spec``, its start drawn from ``seed``, in eval mode on the CPU.
 
-    Its layers are checked by one forward pass of a blank image, and listed in the order in which they run.
+    Its layers are checked by one forward pass of a blank image, and listed in the order in which they run. Of layers
+    that are not named, those that cannot be read are left out.
 
     Raises
     ------
     EvoscopeError : unknown names, impossible combinations, layers that are no maps.
     """
     module = build_module(spec, n_classes, seed).eval()
-    layers = spec.layers or default_layers(module, spec.listing)
-    shapes = layer_shapes(module, layers, spec.pixels)
+    factory = find_function(spec.factory) if spec.factory else None
+    notes = _NOTES.setdefault((repr(replace(spec, layers=(), listing="once")), n_classes, factory), {})
+    put_notes(notes, module)
+    left_out: dict[str, str] = {}
+    if spec.layers:
+        shapes = layer_shapes(module, spec.layers, spec.pixels)
+    else:
+        shapes, left_out = _own_layers(module, spec)
+    notes.update(taken_notes(module))
     preprocessing = Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
-    return Network(spec.name, module, tuple(shapes), preprocessing)
+    return Network(spec.name, module, tuple(shapes), preprocessing, left_out=left_out)
+
+
+_NOTES: dict[tuple[object, ...], dict[str, Any]] = {}
+"""Layouts by architecture: they take a pass of several images to find, and a job builds a network many times."""
+
+
+def _own_layers(module: nn.Module, spec: ModelSpec) -> tuple[dict[str, Shape], dict[str, str]]:
+    """Shapes of the layers that a network has unless they are named, and what was wrong with others."""
+    if spec.listing == "released":
+        read_after_in_place(module)
+    names = default_layers(module, spec.listing)
+    for choice in (names, rectified_convolutions(module)):
+        found, left_out = survey(module, choice, (3, spec.pixels, spec.pixels))
+        if found:
+            return found, left_out
+    name, reason = next(iter(left_out.items()))
+    raise EvoscopeError(f"no layer can be read: {name!r} {reason}", f"name others in model.layers; {MEND}")
 
 
 def build_module(spec: ModelSpec, n_classes: int, seed: int) -> nn.Module:
