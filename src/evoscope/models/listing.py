@@ -60,33 +60,38 @@ def _of_family(module: nn.Module, listing: Listing) -> tuple[str, ...]:
 def blocks(module: nn.Module) -> tuple[str, ...]:
     """Names of the blocks that a network is a series of, whoever wrote it; none of a plain stack of layers.
 
-    A block is a module made of others that stands in a Sequential, ModuleList or ModuleDict, or beside another of its
+    A block is a module made of others, or with weights of its own, that stands in a Sequential, ModuleList or ModuleDict, or beside another of its
     class. Where it is itself such a series of blocks, such as a stage, those count.
     """
     if type(module).__module__.startswith("torchvision."):
         return outermost(module, BLOCKS)
-    stages = frozenset(type(part) for part in module.modules() if _made_of_others(part) and _is_stage(part))
+    stages = frozenset(type(part) for part in module.modules() if _is_made(part) and _is_stage(part))
     return tuple(_blocks_in(module, "", stages))
 
 
 def _blocks_in(module: nn.Module, prefix: str, stages: frozenset[type]) -> Iterator[str]:
-    kinds = Counter(type(child) for child in module.children() if _made_of_others(child))
+    kinds = Counter(type(child) for child in module.children() if _is_made(child))
     for key, child in module.named_children():
         repeated = _is_series(module, 1 if type(module) in stages else 2) or kinds[type(child)] > 1
-        if repeated and _made_of_others(child) and type(child) not in stages:
+        if repeated and _is_made(child) and type(child) not in stages:
             yield prefix + key
         else:
             yield from _blocks_in(child, f"{prefix}{key}.", stages)
 
 
-def _made_of_others(part: nn.Module) -> bool:
-    inner = (child for child in part.children() if next(child.parameters(), None) is not None)
-    return not isinstance(part, SERIES) and next(inner, None) is not None
+def _is_made(part: nn.Module) -> bool:
+    """Whether it has weights and is no layer of torch's: made of such layers, or somebody's own."""
+    layer = any(
+        each.__module__.startswith("torch.nn.") and each is not nn.Module for each in type(part).__mro__
+    )
+    inner = any(next(child.parameters(), None) is not None for child in part.children())
+    own = not layer and next(part.parameters(recurse=False), None) is not None
+    return not isinstance(part, SERIES) and (inner or own)
 
 
 def _is_series(part: nn.Module, least: int) -> bool:
     children = list(part.children())
-    alike = len({type(child) for child in children}) == 1 and all(map(_made_of_others, children))
+    alike = len({type(child) for child in children}) == 1 and all(map(_is_made, children))
     return isinstance(part, SERIES) or (alike and len(children) >= least)
 
 
@@ -94,7 +99,7 @@ def _is_stage(part: nn.Module) -> bool:
     """Whether it holds a series of two modules of one class with two weights or more each: convolutions, say."""
     for series in part.modules():
         if _is_series(series, 2):
-            kinds = Counter(type(child) for child in series.children() if _made_of_others(child))
+            kinds = Counter(type(child) for child in series.children() if _is_made(child))
             several = (child for child in series.children() if kinds[type(child)] > 1)
             if any(sum(weight.ndim > 1 for weight in child.parameters()) > 1 for child in several):
                 return True
