@@ -10,6 +10,7 @@ from evoscope.models.spec import Listing
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
+from experiments.reporting import say
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
 
@@ -80,7 +81,8 @@ def _check_run(run: Run) -> None:
 def check_files(context: Context) -> None:
     """Refuse weights of the user's that do not fit their network, before the base is trained.
 
-    The data are opened for it, because they say how many classes there are, but only where there are such weights.
+    The data are opened for it, because they say how many classes there are, but only where there are such weights or
+    a network of the user's own, of which is said which layers are left out.
 
     Raises
     ------
@@ -88,8 +90,13 @@ def check_files(context: Context) -> None:
     """
     if context.config.task not in WITH_NETWORKS:
         return
-    for run in filter(_brings_files, _runs(context.config).values()):
+    for run in _runs(context.config).values():
+        if not (_brings_files(run) or run.spec.factory):
+            continue
         network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+        if network.left_out:
+            name, reason = next(iter(network.left_out.items()))
+            say(f"{run.name}: {len(network.left_out)} layers are left out; {name!r} {reason}")
         if run.checkpoints is not None:
             run.checkpoints.load(network.module, run.epochs[0])
 

@@ -60,8 +60,8 @@ def _of_family(module: nn.Module, listing: Listing) -> tuple[str, ...]:
 def blocks(module: nn.Module) -> tuple[str, ...]:
     """Names of the blocks that a network is a series of, whoever wrote it; none of a plain stack of layers.
 
-    A block is a module made of others, or with weights of its own, that stands in a Sequential, ModuleList or ModuleDict, or beside another of its
-    class. Where it is itself such a series of blocks, such as a stage, those count.
+    A block is a module made of others, or with weights of its own, that stands in a Sequential, ModuleList or
+    ModuleDict, or beside another of its class. Where it is itself a series of blocks, such as a stage, those count.
     """
     if type(module).__module__.startswith("torchvision."):
         return outermost(module, BLOCKS)
