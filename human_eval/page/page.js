@@ -254,6 +254,8 @@ async function join() {
   const reply = await request("consent", { ids: state.external, participant: state.participant || asked.get("participant") || "", consent, device: device() });
   if (reply.status === 200) return adopt(reply.body, consent.at);
   if (lasting(reply.status)) return finallyClosed(reply.body.reason || "unknown");
+  // Who has a plan goes on without the server; the answers wait on this device.
+  if (state.plan.length) { step(); return send(); }
   byId("notice").textContent = words.waiting;
   await pause(5000);
   return join();
@@ -353,7 +355,7 @@ function back(seconds) {
 
 function finallyClosed(reason) {
   state.closed = reason;
-  if (reason !== "pictures") state.responses = state.closed === "stopped" ? state.responses : [];
+  if (reason === "withdrawn" || reason === "unknown") state.responses = [];
   keep();
   close();
 }
@@ -373,10 +375,8 @@ async function shut(reason, status) {
     const reply = await request("stop", { participant: state.participant, how: status || reason });
     if (!reply.status) return hint(words.waiting);
   } else if (reason === "stopped") { state.over = true; keep(); return end(); }
-  else { state = fresh(); }
+  else if (reason === "withdrawn") state = fresh();
   finallyClosed(reason);
-  // On another device the pictures may load: the same link goes on there.
-  if (reason === "pictures") { state.closed = ""; keep(); }
 }
 
 function record() {
@@ -442,6 +442,7 @@ addEventListener("beforeunload", (event) => {
   if (!storage && state.responses.length && !state.over) event.preventDefault();
 });
 resumed = state.responses.length > 0;
+// Only who has left has left for good; everything else may have changed.
+if (!study.post || !["stopped", "withdrawn"].includes(state.closed)) state.closed = "";
 if (study.post && state.consent && !state.closed) join();
-else if (study.post && state.closed === "declined") { state.closed = ""; step(); }
 else step();
