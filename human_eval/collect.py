@@ -43,7 +43,7 @@ SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "
 PICTURE = {**SAFE, "Cache-Control": "private, max-age=86400, immutable"}
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="human_eval"', **SAFE}
 STATUS = {"stored": 201, "known": 200, "other": 409, WITHDRAWN: 410, STOPPED: 410, UNKNOWN: 404, FULL: 409}
-MOST, WINDOW_S, ADDRESSES = 240, 60.0, 10_000  # posts of one address in a window; addresses remembered
+MOST, WINDOW_S, ADDRESSES = 600, 60.0, 10_000  # posts of one address in a window; addresses remembered
 LOCAL = ("127.0.0.1", "::1")
 
 
@@ -270,7 +270,9 @@ class _Desk:
     def consent(self, given: dict[str, Any], request: Request) -> Response:
         """Seat whoever consents; ids of a panel come in the body, or in the address."""
         told = {**request.query_params, **given, **_texts(given.get("ids"))}
-        ids = {name: told[name] for name in PROLIFIC_IDS if _is_text(told.get(name)) and told[name]}
+        # A placeholder that no panel has filled in is nobody's id.
+        given_ids = {name: told[name] for name in PROLIFIC_IDS if _is_text(told.get(name))}
+        ids = {name: value for name, value in given_ids.items() if value and "{" not in value}
         own = str(given["participant"]) if _is_text(given.get("participant")) else ""
         consent = {"version": self.offer.texts.version, **_texts(given.get("consent")), "received": _now()}
         device = given.get("device")

@@ -93,6 +93,8 @@ def test_the_same_id_is_the_same_participant_where_they_were(client, answers):
     anonymous = joined(client).json()
     assert joined(client, participant=anonymous["participant"]).json()["block"] == anonymous["block"]
     assert joined(client).json()["participant"] != anonymous["participant"]
+    unfilled = {"PROLIFIC_PID": "{{%PROLIFIC_PID%}}"}
+    assert len({joined(client, unfilled).json()["participant"] for _ in range(2)}) == 2
 
 
 def test_raw_ids_are_in_the_database_only(client, answers, tmp_path):
