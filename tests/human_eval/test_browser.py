@@ -48,8 +48,8 @@ const ratios = [...document.querySelectorAll("body *")].filter((e) => e.checkVis
 return Math.min(...ratios);
 """
 NAMELESS = (
-    "return [...document.querySelectorAll('img, button, input')].filter((e) => e.checkVisibility() && !(e.alt || e.textContent.trim()"
-    " || (e.labels && e.labels[0] && e.labels[0].textContent.trim()))).length"
+    "return [...document.querySelectorAll('img, button, input')].filter((e) => e.checkVisibility()"
+    " && !(e.alt || e.textContent.trim() || (e.labels && e.labels[0] && e.labels[0].textContent.trim()))).length"
 )
 TAB = "\ue004"
 
