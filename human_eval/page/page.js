@@ -371,7 +371,7 @@ function close() {
 async function shut(reason, status) {
   byId("leave").close();
   if (study.post && state.participant) {
-    await Promise.race([send(), pause(3000)]);
+    for (let tries = 0; reason !== "withdrawn" && tries < 30 && state.sent < state.responses.length; tries += 1) { send(); await pause(100); }
     const reply = await request("stop", { participant: state.participant, how: status || reason });
     if (!reply.status) return hint(words.waiting);
   } else if (reason === "stopped") { state.over = true; keep(); return end(); }
