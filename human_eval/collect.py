@@ -170,7 +170,11 @@ class Throttle:
 
 
 def application(
-    offers: Sequence[Offer], answers: Answers, token: str, dealing: Dealing | None = None
+    offers: Sequence[Offer],
+    answers: Answers,
+    token: str,
+    dealing: Dealing | None = None,
+    throttle: Throttle | None = None,
 ) -> Starlette:
     """Offer studies; one process only, because answers go through one connection.
 
@@ -181,9 +185,10 @@ def application(
     offers, answers : what is shown, and where answers go.
     token : the password of the admin pages (user ``admin``).
     dealing : how blocks are dealt, and how those who join now are marked.
+    throttle : how often an address may post.
     """
     desks = [_Desk(offer, answers, dealing or Dealing()) for offer in offers]
-    throttle = Throttle()
+    throttle = throttle or Throttle()
     routes = [
         Route("/", _front([offer.slug for offer in offers]), methods=["GET"]),
         *_Office(answers, token, dealing or Dealing()).routes(),
