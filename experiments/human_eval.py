@@ -31,9 +31,9 @@ from experiments.stages.studies import (
 from human_eval.design import KINDS, Kind, Protocol, Study, load_study
 from human_eval.design.build import NEURON_KINDS
 from human_eval.design.files import KEY, PICTURES, PUBLIC
-from human_eval.design.trial import opaque
-from human_eval.export import PLATFORMS, PROLIFIC_RETURN
-from human_eval.render import PAGE, RenderOptions, is_rendered, licence_warning, render_study, study_notes
+from human_eval.export import PLATFORMS, Completion, checked_host, export
+from human_eval.render import is_rendered, licence_warning, render_study, study_notes
+from human_eval.texts import Texts, read_texts, write_texts
 
 # The runs of the authors' generator, at three epochs each; the first is the base of its sets, and the first two are
 # those whose neurons are compared.
@@ -41,7 +41,6 @@ LABELLED = ("vgg16", "inception_v3", "vgg16_large_lr", "inception_v3_large_lr")
 COMPARED = 2
 SOUGHT = "inception_v3"
 STAGES = 3
-EDITABLE = ("consent", "instructions")
 
 
 def plan(context: Context) -> Plan:
@@ -79,6 +78,8 @@ def check_asked(context: Context) -> None:
             if name not in known:
                 close = closest(name, list(known))
                 raise EvoscopeError(f"{key} cannot hold {name!r}", f"the closest are {close}")
+    for platform in asked.export:
+        checked_host(asked.host, platform)
     if asked.participants < 2:
         raise EvoscopeError(
             f"study.participants={asked.participants} are too few to differ", "give at least 2"
@@ -165,7 +166,8 @@ def hand_out(context: Context, studies: Mapping[Kind, Artefact[Study]]) -> list[
     warning = licence_warning(context.config.data.name)
     if warning:
         complain(f"evoscope: {warning}")
-    texts = {name: _text(context.folder, name) for name in EDITABLE}
+    write_texts(context.folder)
+    texts = read_texts((context.folder,))
     designed = [_one(context, context.get(node), texts) for node in studies.values()]
     platforms = {str(kind): context.config.study.export for kind in studies}
     notes = context.folder / "notes.md"
@@ -175,37 +177,24 @@ def hand_out(context: Context, studies: Mapping[Kind, Artefact[Study]]) -> list[
     return [notes, *folders]
 
 
-def _text(folder: Path, name: str) -> str:
-    path = folder / f"{name}.md"
-    if not path.exists():
-        path.write_bytes((PAGE / path.name).read_bytes())
-    return path.read_text(encoding="utf-8")
-
-
-def _one(context: Context, source: Path, texts: Mapping[str, str]) -> Study:
+def _one(context: Context, source: Path, texts: Texts) -> Study:
     """Copy one study's files, render its blocks, and export it."""
     made = load_study(source)
     folder = context.folder / made.kind
     folder.mkdir(parents=True, exist_ok=True)
     for name in (PUBLIC, KEY, PICTURES):
         shutil.copyfile(source / name, folder / name)
-    code = opaque(made.seed, "completion", made.kind).upper()
-    wanted = context.config.study.export
-    completion = (code, PROLIFIC_RETURN + code) if "prolific" in wanted else ("", "")
-    options = RenderOptions(
-        consent=texts["consent"], instructions=texts["instructions"], completion=completion
-    )
-    _render(made, folder / "pages", options)
-    for platform in wanted:
+    completion = Completion.of(folder)
+    _render(made, folder / "pages", texts)
+    for platform in context.config.study.export:
         exported = folder / "exports" / platform
         shutil.rmtree(exported, ignore_errors=True)
-        PLATFORMS[platform](made, exported, context.config.study.host.rstrip("/"), code)
+        export(platform, made, exported, context.config.study.host, completion, texts)
     return made
 
 
-def _render(study: Study, folder: Path, options: RenderOptions) -> None:
-    if is_rendered(study, folder, options):
+def _render(study: Study, folder: Path, texts: Texts) -> None:
+    if is_rendered(study, folder, texts):
         return
-    for block in study.blocks:
-        shutil.rmtree(folder / block.id, ignore_errors=True)
-    render_study(study, folder, options)
+    shutil.rmtree(folder, ignore_errors=True)
+    render_study(study, folder, texts)

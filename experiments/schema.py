@@ -257,12 +257,16 @@ class TabularConfig:
 
 @dataclass
 class StudyConfig:
-    """Which human studies are generated: ``kinds`` (``null``: all), by whom (``participants``) and for how many."""
+    """Which human studies are generated.
+
+    ``kinds`` (``null``: all); ``participants``: how many; ``export``: for which platforms; ``host``: the
+    address at which the studies are served, or the exported pictures lie.
+    """
 
     kinds: list[str] | None = None
     participants: int = 40
     export: list[str] = field(default_factory=list)
-    host: str = "https://example.org/study"
+    host: str = ""
 
 
 @dataclass

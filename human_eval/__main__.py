@@ -6,13 +6,14 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from evoscope import artefacts
 from evoscope.errors import EvoscopeError
-from human_eval.answers import Answers
+from human_eval.answers import Answers, Dealing
 from human_eval.design import (
     Alignability,
     Blocking,
@@ -20,6 +21,7 @@ from human_eval.design import (
     Effect,
     NeuronPool,
     Options,
+    Study,
     design,
     load_study,
     power_table,
@@ -29,9 +31,10 @@ from human_eval.design import (
 )
 from human_eval.design.build import NEURON_KINDS
 from human_eval.design.trial import KINDS
-from human_eval.export import PLATFORMS
-from human_eval.render import RenderOptions, render_study
+from human_eval.export import ADVICE, PLATFORMS, Completion, export, frame_csv
+from human_eval.render import render_study
 from human_eval.simulate import OBSERVERS, Skilled, simulate
+from human_eval.texts import EDITABLE, Texts, read_texts, write_texts
 
 TOKEN = "HUMAN_EVAL_TOKEN"  # environment variable of the admin password
 Command = Callable[[argparse.Namespace], str]
@@ -58,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m human_eval", description="Human studies, from design to analysis."
     )
     under = top.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_design, _power, _render, _serve, _withdraw, _simulate, _analyse, _export):
+    for add in (_design, _power, _render, _serve, _payments, _withdraw, _simulate, _analyse, _export):
         add(under)
     return top
 
@@ -104,9 +107,11 @@ def design_study(options: argparse.Namespace) -> str:
     pool = _pool(options.pool, options.kind, options.seed)
     study = design(options.kind, pool, options.seed, options.protocol, sizes, options.name)
     save_study(study, options.out)
+    write_texts(options.out)
     counted = sum(trial.role == "main" for trial in study.trials)
     made = (
-        f"{counted} trials in {len(study.blocks)} blocks; keep {options.out / 'key.json'} from participants."
+        f"{counted} trials in {len(study.blocks)} blocks; keep {options.out / 'key.json'} from participants, and edit "
+        f"{options.out / 'consent.md'} before you serve it."
     )
     return "\n".join([made, *study.remarks])
 
@@ -145,39 +150,59 @@ def show_power(options: argparse.Namespace) -> str:
 
 
 def _render(under: Any) -> None:
-    made = _command(under, "render", render, "write a folder per block that opens in any browser")
+    made = _command(
+        under,
+        "render",
+        render,
+        "write a folder per block that opens from disk; answers are downloaded at its end",
+    )
     made.add_argument("study", type=Path, help="folder that design wrote")
     made.add_argument("out", type=Path)
+    _texts(made)
+
+
+def _texts(made: argparse.ArgumentParser) -> None:
+    """What participants read; files beside the study unless others are given."""
     made.add_argument("--title", default="")
-    made.add_argument("--consent", type=Path, help="Markdown file")
-    made.add_argument("--instructions", type=Path, help="Markdown file")
-    made.add_argument("--post", default="", help="address for the answers; /answers for `serve`")
-    made.add_argument("--completion-code", default="")
-    made.add_argument("--completion-url", default="")
+    made.add_argument("--language", default="en", help="of the words of the page")
+    for name in EDITABLE:
+        made.add_argument(f"--{name}", type=Path, help="Markdown file")
+
+
+def _texts_for(options: argparse.Namespace, study: Path) -> Texts:
+    given = {name: getattr(options, name) for name in EDITABLE}
+    return read_texts((study, study.parent), given, options.title, options.language)
 
 
 def render(options: argparse.Namespace) -> str:
     """Renders the blocks of a study."""
-    study = load_study(options.study)
-    base = RenderOptions(post=options.post, completion=(options.completion_code, options.completion_url))
-    given = {"consent": options.consent, "instructions": options.instructions}
-    texts = {name: path.read_text(encoding="utf-8") for name, path in given.items() if path}
-    texts |= {"title": options.title} if options.title else {}
-    folders = render_study(study, options.out, replace(base, **texts))
+    texts = _texts_for(options, options.study)
+    folders = render_study(load_study(options.study), options.out, texts)
+    gaps = [f"Before you use them, fill in {gap!r} in the texts." for gap in texts.unedited()[:1]]
     licence = "Check that the images' licence allows it before you host them in public (ImageNet's does not)."
-    return f"{len(folders)} blocks below '{options.out}'. {licence}"
+    return "\n".join([f"{len(folders)} blocks below '{options.out}'. {licence}", *gaps])
 
 
 def _serve(under: Any) -> None:
-    made = _command(under, "serve", serve, "offer rendered blocks and collect answers")
-    made.add_argument("pages", type=Path, help="folder that render wrote")
+    made = _command(under, "serve", serve, "offer the studies of a folder and collect answers")
+    made.add_argument("study", type=Path, help="folder of a study, or of a job with several")
     made.add_argument("--database", type=Path, default=Path("answers.sqlite"))
     made.add_argument("--host", default="127.0.0.1", help="leave it so behind a TLS proxy")
     made.add_argument("--port", type=int, default=8000)
+    made.add_argument("--quota", type=int, default=0, help="participants a block; 0: no limit")
+    made.add_argument(
+        "--timeout", type=float, default=60, metavar="MINUTES",
+        help="without an answer for so long, a participant's place is given to another",
+    )  # fmt: skip
+    made.add_argument(
+        "--completion-url",
+        help="where participants go at the end, with {code} for the code (default: Prolific)",
+    )
     made.add_argument(
         "--pilot", action="store_true", help="mark those who join, and leave them out of exports"
     )
     made.add_argument("--simulated", action="store_true", help="mark those who join as no people")
+    _texts(made)
 
 
 def serve(options: argparse.Namespace) -> str:
@@ -185,24 +210,40 @@ def serve(options: argparse.Namespace) -> str:
     try:
         import uvicorn
 
-        from human_eval.collect import Pages, application
+        from human_eval.collect import application, keys_of, read_offers, studies_in
     except ImportError as error:
         raise EvoscopeError("the server is not installed", "pip install -e '.[study]'") from error
-    pages = Pages.read(options.pages)
-    if options.pages.resolve() in options.database.resolve().parents:
-        raise EvoscopeError(
-            f"'{options.database}' lies below the pages, which everybody can read",
-            "keep the answers in another folder",
-        )
-    answers = Answers(options.database, pages.key)
-    token = os.environ.get(TOKEN) or secrets.token_urlsafe(16)
+    folders = studies_in(options.study)
+    texts = {folder: _texts_for(options, folder) for folder in folders}
+    offers = read_offers(folders, texts, options.completion_url, options.pilot)
+    answers = Answers(options.database, keys_of(offers))
+    dealing = Dealing(options.pilot, options.simulated, options.quota, 60 * options.timeout)
+    app = application(offers, answers, token := os.environ.get(TOKEN) or secrets.token_urlsafe(16), dealing)
     where = f"http://{options.host}:{options.port}"
-    print(f"Participants: {where}/  Admin: {where}/admin, user admin, password {token}", flush=True)  # noqa: T201
-    app = application(pages, answers, token, pilot=options.pilot, simulated=options.simulated)
+    at = " ".join(f"{where}/{offer.slug}" for offer in offers)
+    print(f"Participants: {at}  Admin: {where}/admin, user admin, password {token}", flush=True)  # noqa: T201
     # No access log: it would hold addresses of participants.
     uvicorn.run(app, host=options.host, port=options.port, access_log=False, log_level="warning")
     answers.close()
     return ""
+
+
+def _payments(under: Any) -> None:
+    made = _command(under, "payments", payments, "write approve.csv and return.csv for the panel")
+    made.add_argument("out", type=Path)
+    made.add_argument("--database", type=Path, default=Path("answers.sqlite"))
+    made.add_argument("--study", default="", help="its name; all unless given")
+
+
+def payments(options: argparse.Namespace) -> str:
+    """Writes whom to approve and whom to return, and all participants without the panel's ids."""
+    answers = _database(options.database)
+    tables = {**answers.payments(options.study), "participants": answers.people(options.study)}
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        (options.out / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
+    counts = ", ".join(f"{len(table)} rows in {name}.csv" for name, table in tables.items())
+    return f"{counts}. The first two hold the panel's ids: do not publish them."
 
 
 def _withdraw(under: Any) -> None:
@@ -259,7 +300,11 @@ def _counted(text: str) -> tuple[str, int]:
 def _analyse(under: Any) -> None:
     made = _command(under, "analyse", analyse_study, "tables, plots and a page that shows them")
     made.add_argument("study", type=Path, help="folder that design wrote")
-    made.add_argument("answers", type=Path, help="parquet file, database, or folder of downloaded answers")
+    made.add_argument(
+        "answers",
+        type=Path,
+        help="database, parquet file, or file or folder of answers of the page or another tool",
+    )
     made.add_argument("out", type=Path)
     made.add_argument("--seed", type=int, default=0)
     made.add_argument(
@@ -277,7 +322,7 @@ def analyse_study(options: argparse.Namespace) -> str:
     if not options.answers.exists():
         raise EvoscopeError(f"'{options.answers}' is missing", "give answers as parquet, database or folder")
     stored = options.answers.suffix in (".sqlite", ".db")
-    answers = _database(options.answers).table() if stored else read_answers(options.answers)
+    answers = _stored(options.answers, study) if stored else read_answers(options.answers, study)
     tables = analyse(study, answers, options.seed, options.label_embedding)
     write_report(tables, options.out)
     gone = int(tables["exclusions"]["excluded"].sum())
@@ -291,24 +336,27 @@ def analyse_study(options: argparse.Namespace) -> str:
     return f"{len(tables['exclusions'])} {sort}, {gone} excluded.\n{shown}\n{options.out / 'report.html'}"
 
 
+def _stored(path: Path, study: Study) -> pd.DataFrame:
+    """Answers in a database to this study alone, among those that one server collected."""
+    blocks = {block.id for block in study.blocks}
+    answers = _database(path).table()
+    return answers[answers["block"].isin(blocks)]
+
+
 def _export(under: Any) -> None:
     made = _command(under, "export", export_study, "write a study for another platform")
     made.add_argument("platform", choices=sorted(PLATFORMS))
     made.add_argument("study", type=Path, help="folder that design wrote")
     made.add_argument("out", type=Path)
-    made.add_argument(
-        "--host", default="https://example.org/study", help="where pictures or pages are hosted"
-    )
-    made.add_argument("--completion-code", default="")
+    made.add_argument("--host", default="", help="address of the server, or of the pictures")
 
 
 def export_study(options: argparse.Namespace) -> str:
     """Exports a study to a platform."""
     _new(options.out)
-    study = load_study(options.study)
-    written = PLATFORMS[options.platform](
-        study, options.out, options.host.rstrip("/"), options.completion_code
-    )
+    study, texts = load_study(options.study), read_texts((options.study, options.study.parent))
+    written = export(options.platform, study, options.out, options.host, Completion.of(options.study), texts)
+    print(ADVICE[options.platform], file=sys.stderr)  # noqa: T201
     return json.dumps([path.as_posix() for path in written])
 
 

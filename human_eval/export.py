@@ -1,31 +1,103 @@
-"""A study for other platforms: Prolific, Qualtrics, LimeSurvey, jsPsych and Label Studio."""
+"""A study for other platforms: the link of Prolific, a bundle for jsPsych, LimeSurvey and Label Studio."""
 
 import csv
 import html
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from string import Template
 from typing import Any
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as xml
 
-from human_eval.design.trial import Form, Study, Trial
-from human_eval.render import picture_files, write_pictures
+import pandas as pd
 
-# From a study, a folder, the address where pictures or pages are hosted, and a completion code, to the files written.
-Exporter = Callable[[Study, Path, str, str], list[Path]]
+from evoscope.errors import EvoscopeError
+from human_eval.design import personal_plan
+from human_eval.design.files import read_json
+from human_eval.design.trial import Form, Study, Trial
+from human_eval.render import PLANS, Album, panel_files, write_pictures
+from human_eval.texts import EDITABLE, PAGE, Texts, duration, filled, to_html, words
+
+COMPLETION = "completion.json"  # beside the key, and as secret
+PROLIFIC_IDS = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
+PROLIFIC_RETURN = "https://app.prolific.com/submissions/complete?cc="
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What proves that somebody has finished: a random ``code``, and the address to go to ("": none but Prolific's)."""
+
+    code: str
+    url: str = ""
+
+    @classmethod
+    def of(cls, folder: Path, url: str | None = None) -> "Completion":
+        """The code of the study in ``folder``; drawn and kept there at the first call, whatever the study's seed is."""
+        path = folder / COMPLETION
+        if not path.exists():
+            path.write_text(json.dumps({"code": secrets.token_hex(4).upper()}) + "\n", encoding="utf-8")
+        known = read_json(path)
+        if not isinstance(known, dict) or not isinstance(known.get("code"), str):
+            raise EvoscopeError(f"'{path}' holds no completion code", "delete it, and another one is drawn")
+        return cls(known["code"], (url or "").replace("{code}", known["code"]))
+
+    def address(self, prolific: bool) -> str:
+        """Where to go at the end, for somebody who came from Prolific or not."""
+        return self.url or (PROLIFIC_RETURN + self.code if prolific else "")
+
+
+def slug_of(study: Study) -> str:
+    """Name of a study in an address."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", study.name).strip("-") or study.kind
+
+
+def checked_host(host: str, platform: str) -> str:
+    """Address below which pictures or pages are, without a slash at its end.
+
+    Raises
+    ------
+    EvoscopeError : it is missing where a platform needs it, no web address, or the one of examples.
+    """
+    if not host:
+        if platform in HOSTED:
+            raise EvoscopeError(
+                f"{platform} must be told where {HOSTED[platform]}",
+                "give the address with --host https://... (in a job: study.host=https://...)",
+            )
+        return ""
+    parts = urlsplit(host)
+    name = (parts.hostname or "").lower()
+    if parts.scheme not in ("http", "https") or not name:
+        raise EvoscopeError(
+            f"'{host}' is no web address", "give one such as https://study.your-university.edu"
+        )
+    if re.search(r"(^|\.)example\.(org|com|net)$", name):
+        raise EvoscopeError(
+            f"'{host}' is an example, at which nothing is", "give the address of your own server"
+        )
+    return host.rstrip("/")
+
+
+HOSTED = {"prolific": "participants find the study", "labelstudio": "its users find the pictures"}
+# Where LimeSurvey has what is uploaded as resources of a survey; it puts in the survey's number itself.
+LIMESURVEY_RESOURCES = "/upload/surveys/{SID}/images"
+# From a study, a folder, the address where pages or pictures are, a completion, and what participants read, to files.
+Exporter = Callable[[Study, Path, str, Completion, Texts], list[Path]]
 
 
 @dataclass(frozen=True)
 class Question:
-    """A trial as a platform shows it: its id, its form, and the addresses of the pictures of each panel."""
+    """A trial as a platform shows it: its id, its form, the address of each panel's picture, and its block."""
 
     trial: str
     form: Form
-    panels: tuple[tuple[str, ...], ...]
+    panels: tuple[str, ...]
+    block: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,19 +114,20 @@ def questions_of(study: Study, host: str) -> dict[str, list[Question]]:
     """Questions of every block in order, with pictures below ``host``."""
     trials = study.by_id()
     return {
-        block.id: [_question(study, trials[name], host) for name in block.trials] for block in study.blocks
+        block.id: [_question(study, trials[name], host, block.id) for name in block.trials]
+        for block in study.blocks
     }
 
 
-def _question(study: Study, trial: Trial, host: str) -> Question:
-    panels = tuple(tuple(f"{host}/{file}" for file in files) for files in picture_files(study, trial))
-    return Question(trial.id, trial.form, panels)
+def _question(study: Study, trial: Trial, host: str, block: str) -> Question:
+    return Question(
+        trial.id, trial.form, tuple(f"{host}/{file}" for file in panel_files(study, trial)), block
+    )
 
 
 def flat(text: str) -> str:
-    """``text`` escaped for HTML, without line breaks and without the marks of line-based formats (``[[``, ``${``)."""
-    escaped = html.escape(text).replace("[", "&#91;").replace("]", "&#93;").replace("$", "&#36;")
-    return re.sub(r"[\r\n\t]", lambda found: f"&#{ord(found[0])};", escaped)
+    """``text`` escaped for HTML, without line breaks or marks that platforms act on (``[[``, ``${``, ``{``)."""
+    return re.sub(r"[\[\]${}\r\n\t]", lambda found: f"&#{ord(found[0])};", html.escape(text))
 
 
 def fragment(question: Question) -> str:
@@ -63,12 +136,11 @@ def fragment(question: Question) -> str:
     return f'<p class="question">{flat(question.form.question)}</p>{sets}'
 
 
-def _panel(files: tuple[str, ...], name: str) -> str:
-    pictures = "".join(
-        f'<img src="{html.escape(file)}" alt="Picture {place}" width="120">'
-        for place, file in enumerate(files, 1)
+def _panel(file: str, name: str) -> str:
+    return (
+        f'<div class="panel"><strong>{html.escape(name)}</strong><br>'
+        f'<img src="{html.escape(file)}" alt="{html.escape(name)}" width="360" style="max-width:100%"></div>'
     )
-    return f'<div class="panel"><strong>{html.escape(name)}</strong><br>{pictures}</div>'
 
 
 def guarded(text: str) -> str:
@@ -85,48 +157,29 @@ def to_table(columns: list[str], rows: Iterable[dict[str, str]], delimiter: str 
     return stream.getvalue()
 
 
-PROLIFIC_COLUMNS = ["block", "external_study_url", "completion_code", "completion_url"]
-PROLIFIC_PLACEHOLDERS = "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
-PROLIFIC_RETURN = "https://app.prolific.com/submissions/complete?cc="
-
-
-def prolific_csv(blocks: Sequence[str], host: str, code: str) -> str:
-    """A row per block, whose rendered folder lies below ``host``: its address with Prolific's placeholders."""
-    urls = {block: f"{host}/{block}/index.html?{PROLIFIC_PLACEHOLDERS}" for block in blocks}
-    fixed = {"completion_code": code, "completion_url": PROLIFIC_RETURN + code}
+def frame_csv(frame: pd.DataFrame) -> str:
+    """A table as CSV, guarded."""
+    texts = frame.astype(object).where(frame.notna(), "").map(str)
     return to_table(
-        PROLIFIC_COLUMNS, [{"block": block, "external_study_url": urls[block], **fixed} for block in blocks]
+        [str(name) for name in texts],
+        ({str(name): text for name, text in row.items()} for row in texts.to_dict("records")),
     )
 
 
-def qualtrics_txt(blocks: dict[str, list[Question]]) -> str:
-    """All blocks in the Advanced format of Qualtrics' survey import.
-
-    Each trial has a page of its own; the parts of its answer are questions ``<trial>_<part>``.
-    """
-    lines = ["[[AdvancedFormat]]"]
-    for block, questions in blocks.items():
-        lines += ["", f"[[Block:{block}]]"]
-        for question in questions:
-            lines += [*_qualtrics_question(question), "", "[[PageBreak]]"]
-    return "\n".join(lines) + "\n"
+PROLIFIC_COLUMNS = ["study", "external_study_url", "completion_code", "completion_url", "minutes"]
+PROLIFIC_PLACEHOLDERS = "&".join(f"{name}={{{{%{name}%}}}}" for name in PROLIFIC_IDS)
 
 
-def _qualtrics_question(question: Question) -> list[str]:
-    form, name = question.form, question.trial
-    lines = ["", "[[Question:DB]]", f"[[ID:{name}_show]]", fragment(question)]
-    if form.choose:
-        lines += _qualtrics_choices(f"{name}_choice", "Your choice", question.names)
-    for place, text in enumerate(form.texts):
-        lines += ["", "[[Question:TE:SingleLine]]", f"[[ID:{name}_text{place}]]", flat(text)]
-    if form.options:
-        lines += _qualtrics_choices(f"{name}_option", form.option_question, form.options)
-    return lines
-
-
-def _qualtrics_choices(name: str, question: str, labels: tuple[str, ...]) -> list[str]:
-    head = ["", "[[Question:MC:SingleAnswer:Vertical]]", f"[[ID:{name}]]", flat(question)]
-    return [*head, "[[Choices]]", *map(flat, labels)]
+def prolific_csv(study: Study, host: str, completion: Completion) -> str:
+    """What is entered at Prolific: the one link of a study that `serve` offers below ``host``, and the code."""
+    row = {
+        "study": study.name,
+        "external_study_url": f"{host}/{slug_of(study)}?{PROLIFIC_PLACEHOLDERS}",
+        "completion_code": completion.code,
+        "completion_url": completion.address(prolific=True),
+        "minutes": duration(study, None),
+    }
+    return to_table(PROLIFIC_COLUMNS, [row])
 
 
 LIMESURVEY_COLUMNS = [
@@ -169,25 +222,41 @@ def _limesurvey_list(name: str, question: str, labels: tuple[str, ...]) -> list[
     return [_limesurvey_question(LIST, name, flat(question)), *answers] if labels else []
 
 
-def jspsych_timeline(questions: list[Question]) -> str:
-    """Timeline of a block for jsPsych 8 as JSON; the page sets each trial's ``type`` to the plugin of that name.
+def jspsych_page(study: Study, block: str, questions: list[Question], texts: Texts) -> str:
+    """A block as a page that runs by itself in jsPsych 8, which it gets, in one version, from a public address.
 
-    Use: ``timeline.map(t => ({...t, type: window[t.type]}))``, with the survey-html-form plugin loaded.
+    It asks for consent, waits for its pictures, keeps the ids of a panel, and saves a file that `analyse` reads, or
+    hands the answers to JATOS where that runs it.
     """
-    return _json([_jspsych_trial(question) for question in questions])
+    found = next(each for each in study.blocks if each.id == block)
+    timeline = {
+        "study": study.name,
+        "block": block,
+        "parameters": PROLIFIC_IDS,
+        "plans": [personal_plan(study, found, f"page {number}") for number in range(PLANS)],
+        "trials": {question.trial: _jspsych_trial(question) for question in questions},
+        "words": words(texts.language),
+    }
+    data = json.dumps(timeline, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    return Template((PAGE / "jspsych.html").read_text(encoding="utf-8")).substitute(
+        language=texts.language,
+        title=html.escape(texts.title),
+        **{name: to_html(filled(getattr(texts, name), study, None, texts.language)) for name in EDITABLE},
+        timeline=data,
+    )
 
 
 def _jspsych_trial(question: Question) -> dict[str, Any]:
+    """Question with its panels and its other fields apart, so that the page can order the panels."""
     form = question.form
-    fields = _radios("choice", question.choices) + "".join(
-        map(_text_field, range(len(form.texts)), form.texts)
-    )
+    fields = "".join(map(_text_field, range(len(form.texts)), form.texts))
     fields += f"<p>{html.escape(form.option_question)}</p>" if form.options else ""
     return {
-        "type": "jsPsychSurveyHtmlForm",
-        "html": fragment(question) + fields + _radios("option", form.options),
-        "button_label": "Next",
-        "data": {"trial": question.trial, **_form_data(form)},
+        "question": html.escape(form.question),
+        "panels": question.panels,
+        "fields": fields + _radios("option", form.options),
+        "choose": form.choose,
+        "texts": len(form.texts),
     }
 
 
@@ -217,12 +286,12 @@ def _json(document: object) -> str:
 
 def labelstudio_tasks(questions: list[Question]) -> str:
     """Tasks for Label Studio as JSON, one per trial."""
-    return _json(
-        [
-            {"data": {"trial": question.trial, "shown": fragment(question), **_form_data(question.form)}}
-            for question in questions
-        ]
-    )
+    return _json([{"data": _labelstudio_data(question)} for question in questions])
+
+
+def _labelstudio_data(question: Question) -> dict[str, Any]:
+    known = {"trial": question.trial, "block": question.block, "shown": fragment(question)}
+    return {**known, **_form_data(question.form)}
 
 
 def labelstudio_config(question: Question) -> str:
@@ -250,15 +319,16 @@ def _labelstudio_choices(view: xml.Element, name: str, question: str, labels: tu
         xml.SubElement(choices, "Choice", value=label)
 
 
-def _prolific(study: Study, folder: Path, host: str, code: str) -> list[Path]:
-    blocks = [block.id for block in study.blocks]
-    return _write(folder, {"prolific.csv": prolific_csv(blocks, host, code or secrets.token_hex(4).upper())})
+def _prolific(study: Study, folder: Path, host: str, completion: Completion, texts: Texts) -> list[Path]:
+    return _write(folder, {"prolific.csv": prolific_csv(study, host, completion)})
 
 
-def _with_pictures(make: Callable[[Study, dict[str, list[Question]]], dict[str, str]]) -> Exporter:
-    def export(study: Study, folder: Path, host: str, code: str) -> list[Path]:
-        write_pictures(study, study.trials, folder)
-        return _write(folder, make(study, questions_of(study, host)))
+def _with_pictures(
+    make: Callable[[Study, dict[str, list[Question]]], dict[str, str]], otherwise: str = ""
+) -> Exporter:
+    def export(study: Study, folder: Path, host: str, completion: Completion, texts: Texts) -> list[Path]:
+        write_pictures(Album(study).shown(), folder)
+        return _write(folder, make(study, questions_of(study, host or otherwise)))
 
     return export
 
@@ -270,16 +340,18 @@ def _write(folder: Path, files: dict[str, str]) -> list[Path]:
     return [folder / name for name in files]
 
 
-def _qualtrics(study: Study, blocks: dict[str, list[Question]]) -> dict[str, str]:
-    return {"qualtrics.txt": qualtrics_txt(blocks)}
-
-
 def _limesurvey(study: Study, blocks: dict[str, list[Question]]) -> dict[str, str]:
     return {f"{name}.tsv": limesurvey_tsv(study.name, questions) for name, questions in blocks.items()}
 
 
-def _jspsych(study: Study, blocks: dict[str, list[Question]]) -> dict[str, str]:
-    return {f"{name}.json": jspsych_timeline(questions) for name, questions in blocks.items()}
+def _jspsych(study: Study, folder: Path, host: str, completion: Completion, texts: Texts) -> list[Path]:
+    album, written = Album(study), list[Path]()
+    trials = study.by_id()
+    for block, questions in questions_of(study, host or ".").items():
+        own = folder / block
+        write_pictures(album.pictures(trials[question.trial] for question in questions), own)
+        written += _write(own, {"index.html": jspsych_page(study, block, questions, texts)})
+    return written
 
 
 def _labelstudio(study: Study, blocks: dict[str, list[Question]]) -> dict[str, str]:
@@ -289,8 +361,27 @@ def _labelstudio(study: Study, blocks: dict[str, list[Question]]) -> dict[str, s
 
 PLATFORMS: dict[str, Exporter] = {
     "prolific": _prolific,
-    "qualtrics": _with_pictures(_qualtrics),
-    "limesurvey": _with_pictures(_limesurvey),
-    "jspsych": _with_pictures(_jspsych),
+    "jspsych": _jspsych,
+    "limesurvey": _with_pictures(_limesurvey, LIMESURVEY_RESOURCES),
     "labelstudio": _with_pictures(_labelstudio),
 }
+# What is still to be done after an export.
+ADVICE = {
+    "prolific": "Enter the link and the code at Prolific (URL parameters), and serve the study at that address.",
+    "jspsych": "Put each folder on a web server or into JATOS; each participant's file goes to `analyse`.",
+    "limesurvey": "Put the files of pictures/ below --host; without --host, upload them at Survey, Resources "
+    "(LimeSurvey at the root of its address). Export responses with question codes and answer codes for `analyse`.",
+    "labelstudio": "Put pictures/ below --host. Export the annotations as JSON for `analyse`.",
+}
+
+
+def export(
+    platform: str, study: Study, folder: Path, host: str, completion: Completion, texts: Texts
+) -> list[Path]:
+    """Write a study for a platform into ``folder``.
+
+    Raises
+    ------
+    EvoscopeError : ``host`` is missing or cannot be one.
+    """
+    return PLATFORMS[platform](study, folder, checked_host(host, platform), completion, texts)

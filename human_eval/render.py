@@ -1,79 +1,119 @@
-"""What a participant opens, a folder per block in which nothing tells an answer, and the researcher's notes on it."""
+"""What a participant opens: a page in which nothing tells an answer, its pictures, and the researcher's notes on it."""
 
+import base64
 import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from io import BytesIO
+from math import ceil, sqrt
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from markdown_it import MarkdownIt
+import numpy as np
 from PIL import Image
 
+from evoscope.arrays import Bytes
 from evoscope.errors import EvoscopeError
+from human_eval.design import Plan, personal_plan
 from human_eval.design.files import key_digest, public_trial
+from human_eval.design.practice import DOTS, STRIPES, drawn, lesson
 from human_eval.design.trial import Block, Study, Trial, opaque
+from human_eval.texts import EDITABLE, PAGE, Texts, filled, read_texts, to_html, words
 
-PAGE = Path(__file__).with_name("page")  # its template, style, script and texts
+FORMAT = 2
+GAP = 4  # white pixels between the pictures of a panel
+QUALITIES = (90, 80, 70, 60, 50, 40, 30, 20)
+BLOCK_BYTES = 2_000_000  # of all pictures of a block
+PLANS = 12  # orders that a page without a server chooses from
+EXAMPLE_SIDE = 48
 
 
-@dataclass(frozen=True)
-class RenderOptions:
-    """How pages look and where answers go.
+class Album:
+    """Panels of a study as WebP files without metadata, each encoded once: every panel is one picture.
 
-    ``title``: of the page; ``consent``, ``instructions``: Markdown; ``post``: where each answer is sent ("": nowhere,
-    the participant downloads them); ``completion``: code and address shown at the end ("": none); ``parameters``: of
-    the address that are kept with the answers.
+    All have the highest quality at which the pictures of the heaviest block are at most ``BLOCK_BYTES``.
     """
 
-    title: str = "Pictures and what they have in common"
-    consent: str = field(default_factory=lambda: (PAGE / "consent.md").read_text(encoding="utf-8"))
-    instructions: str = field(default_factory=lambda: (PAGE / "instructions.md").read_text(encoding="utf-8"))
-    post: str = ""
-    completion: tuple[str, str] = ("", "")
-    parameters: tuple[str, ...] = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
-
-
-class Encoded:
-    """Pictures of a study as PNG files without metadata, each encoded once."""
-
     def __init__(self, study: Study) -> None:
-        self.pictures = study.pictures
-        self.files: dict[int, bytes] = {}
+        self.study = study
+        self.trials = study.by_id()
+        self.files: dict[tuple[int, tuple[int, ...]], bytes] = {}
+        self.quality = next((each for each in QUALITIES if self._weight(each) <= BLOCK_BYTES), QUALITIES[-1])
 
-    def png(self, row: int) -> bytes:
-        """File of one picture."""
-        if row not in self.files:
+    def _weight(self, quality: int) -> int:
+        blocks = [
+            sum(
+                len(self._encoded(panel, quality))
+                for name in block.trials
+                for panel in self.trials[name].panels
+            )
+            for block in self.study.blocks
+        ]
+        return max(blocks)
+
+    def _encoded(self, rows: tuple[int, ...], quality: int) -> bytes:
+        if (quality, rows) not in self.files:
             stream = BytesIO()
-            Image.fromarray(self.pictures[row]).save(stream, "PNG", compress_level=1)
-            self.files[row] = stream.getvalue()
-        return self.files[row]
+            montage = montage_of(self.study.pictures[list(rows)])
+            Image.fromarray(montage).save(stream, "WEBP", quality=quality, method=2)
+            self.files[quality, rows] = stream.getvalue()
+        return self.files[quality, rows]
+
+    def pictures(self, trials: Iterable[Trial]) -> dict[str, bytes]:
+        """Files of the panels of ``trials``, by their names in `panel_files`."""
+        return {
+            file: self._encoded(panel, self.quality)
+            for trial in trials
+            for file, panel in zip(panel_files(self.study, trial), trial.panels, strict=True)
+        }
+
+    def shown(self) -> dict[str, bytes]:
+        """Files of all trials that are in a block."""
+        names = dict.fromkeys(name for block in self.study.blocks for name in block.trials)
+        return self.pictures(self.trials[name] for name in names)
 
 
-def render_study(study: Study, folder: Path, options: RenderOptions | None = None) -> list[Path]:
-    """Write a folder per block below ``folder``, each of which opens from disk or any web server."""
-    album = Encoded(study)
-    return [render_block(study, block, folder / block.id, options, album) for block in study.blocks]
+def montage_of(pictures: Bytes) -> Bytes:
+    """Pictures [k, side, side, 3] as one, row by row in the squarest grid: uint8 [height, width, 3]."""
+    count, side = pictures.shape[:2]
+    columns = ceil(sqrt(count))
+    rows = ceil(count / columns)
+    step = side + GAP
+    sheet = np.full((rows * step - GAP, columns * step - GAP, 3), 255, dtype=np.uint8)
+    for place, picture in enumerate(pictures):
+        top, left = place // columns * step, place % columns * step
+        sheet[top : top + side, left : left + side] = picture
+    return sheet
 
 
-def is_rendered(study: Study, folder: Path, options: RenderOptions | None = None) -> bool:
-    """Whether ``folder`` holds all blocks of the study, rendered with these options."""
-    options = options or RenderOptions()
+def panel_files(study: Study, trial: Trial) -> list[str]:
+    """Picture file of each panel; names depend on the place, so that equal panels do not tell."""
+    return [
+        f"pictures/{opaque(study.seed, 'picture', trial.id, place)}.webp"
+        for place in range(len(trial.panels))
+    ]
+
+
+def render_study(
+    study: Study, folder: Path, texts: Texts | None = None, album: Album | None = None
+) -> list[Path]:
+    """Write a folder per block below ``folder``, each of which opens from disk; answers are downloaded at the end."""
+    album = album or Album(study)
+    return [render_block(study, block, folder / block.id, texts, album) for block in study.blocks]
+
+
+def is_rendered(study: Study, folder: Path, texts: Texts | None = None) -> bool:
+    """Whether ``folder`` holds all blocks of the study, rendered with these texts."""
     pages = {
-        folder / block.id / "index.html": page(described(study, block, options), options)
+        folder / block.id / "index.html": page(study, described(study, block), texts or read_texts())
         for block in study.blocks
     }
     return all(path.is_file() and path.read_bytes() == text.encode() for path, text in pages.items())
 
 
 def render_block(
-    study: Study,
-    block: Block,
-    folder: Path,
-    options: RenderOptions | None = None,
-    album: Encoded | None = None,
+    study: Study, block: Block, folder: Path, texts: Texts | None = None, album: Album | None = None
 ) -> Path:
     """Write one block's page, pictures and ``study.json`` into ``folder``, which must be new or empty.
 
@@ -83,93 +123,112 @@ def render_block(
     ------
     EvoscopeError : the folder holds something already, such as a page that participants use.
     """
-    options = options or RenderOptions()
     if folder.exists() and any(folder.iterdir()):
         raise EvoscopeError(f"'{folder}' is not empty", "render into a new folder")
     trials = study.by_id()
-    write_pictures(study, [trials[name] for name in block.trials], folder, album)
-    document = described(study, block, options)
+    write_pictures((album or Album(study)).pictures(trials[name] for name in block.trials), folder)
+    document = described(study, block)
     text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
     (folder / "study.json").write_text(text, encoding="utf-8")
-    (folder / "index.html").write_text(page(document, options), encoding="utf-8", newline="")
+    made = page(study, document, texts or read_texts())
+    (folder / "index.html").write_text(made, encoding="utf-8", newline="")
     return folder
 
 
-def described(study: Study, block: Block, options: RenderOptions) -> dict[str, Any]:
-    """Description of a block for its page: the trials without answers, conditions or roles."""
-    code, url = options.completion
-    trials = study.by_id()
-    return {
-        "format": 1,
-        "study": study.name,
-        "block": block.id,
-        "key": key_digest(study)[:16],
-        "exclusion": asdict(study.exclusion),
-        "post": options.post,
-        "completion": {"code": code, "url": url} if code else None,
-        "parameters": list(options.parameters),
-        "trials": [
-            {**public_trial(trials[name]), "panels": picture_files(study, trials[name])}
-            for name in block.trials
-        ],
-    }
-
-
-def write_pictures(study: Study, trials: Iterable[Trial], folder: Path, album: Encoded | None = None) -> None:
-    """Write the pictures of ``trials`` below ``folder``, under their names in `picture_files`."""
+def write_pictures(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write picture files below ``folder``."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    album = album or Encoded(study)
-    for trial in trials:
-        for files, rows in zip(picture_files(study, trial), trial.panels, strict=True):
-            for file, row in zip(files, rows, strict=True):
-                (folder / file).write_bytes(album.png(row))
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
-def picture_files(study: Study, trial: Trial) -> list[list[str]]:
-    """Picture files of each panel; names depend on the place, so that equal pictures do not tell."""
-    return [
-        [f"pictures/{opaque(study.seed, 'picture', trial.id, place, n)}.png" for n in range(len(rows))]
-        for place, rows in enumerate(trial.panels)
-    ]
+def described(study: Study, block: Block | None) -> dict[str, Any]:
+    """Description of a block for its page, without answers, conditions or roles; of no block if a server deals them."""
+    shared: dict[str, Any] = {
+        "format": FORMAT,
+        "study": study.name,
+        "key": key_digest(study)[:16],
+        "post": block is None,
+        "block": block.id if block else None,
+    }
+    if block is None:
+        return shared
+    plans: list[Plan] = [personal_plan(study, block, f"page {number}") for number in range(PLANS)]
+    return {**shared, "trials": block_trials(study, block), "plans": plans}
 
 
-def page(document: dict[str, Any], options: RenderOptions) -> str:
-    """HTML page around the description of a block."""
+def block_trials(study: Study, block: Block) -> list[dict[str, Any]]:
+    """What a page may know of the trials of a block, in an order that tells nothing."""
+    trials = study.by_id()
+    return [_shown(study, trials[name]) for name in sorted(block.trials)]
+
+
+def _shown(study: Study, trial: Trial) -> dict[str, Any]:
+    known = public_trial(trial)
+    if trial.role == "practice":
+        known["example"] = DOTS if trial.item.endswith("1") else STRIPES
+    return {**known, "panels": panel_files(study, trial), "pictures": len(trial.panels[0])}
+
+
+def page(
+    study: Study, document: Mapping[str, Any], texts: Texts, minutes: float | None = None, pilot: bool = False
+) -> str:
+    """HTML page around a description.
+
+    Parameters
+    ----------
+    document : what `described` made.
+    minutes : that a pilot took; None: an estimate.
+    pilot : whether a banner says that this is a trial run.
+    """
+    said = words(texts.language)
+    told = {**document, "consent": texts.version, "words": said["script"]}
     # Inside a script element only "<" could end the data.
-    data = json.dumps(document, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    data = json.dumps(told, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    plain = {name: html.escape(text) for name, text in said.items() if isinstance(text, str)}
+    choices = "".join(
+        f'<label><input type="radio" name="colours" value="{place}"> {html.escape(text)}</label>'
+        for place, text in enumerate(said["colour_answers"])
+    )
     return Template((PAGE / "page.html").read_text(encoding="utf-8")).substitute(
-        title=html.escape(options.title),
+        plain,
+        title=html.escape(texts.title),
+        banner=f'<p class="banner">{plain["pilot"]}</p>' if pilot else "",
         style=(PAGE / "page.css").read_text(encoding="utf-8"),
-        consent=to_html(options.consent),
-        instructions=to_html(options.instructions),
+        **{name: to_html(filled(getattr(texts, name), study, minutes, texts.language)) for name in EDITABLE},
+        illustration=_illustration(study, said),
+        colour_choices=choices,
         study=data,
         script=(PAGE / "page.js").read_text(encoding="utf-8"),
     )
 
 
-def _markdown() -> MarkdownIt:
-    """Markdown in which nothing that a user writes is markup: no HTML, no pictures, links to the web and mail only."""
-    parser = MarkdownIt("commonmark", {"html": False}).disable("image")
-    parser.validateLink = lambda url: url.startswith(("http://", "https://", "mailto:"))  # type: ignore[method-assign]
-    parser.add_render_rule("text", lambda _, tokens, place, *rest: html.escape(tokens[place].content))
-    parser.add_render_rule("softbreak", lambda *_: " ")
-    return parser
-
-
-def to_html(text: str) -> str:
-    """HTML of the Markdown ``text``, a block per line."""
-    parser = _markdown()
-    tokens = parser.parse(text)
-    for token in tokens:
-        # Only the end of an outermost block ends a line.
-        token.block = token.level == 0 and token.nesting <= 0
-        if token.type.startswith("heading"):
-            # The page has its own first heading, so a Markdown # is a second one.
-            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
-        for part in token.children or []:
-            if part.type == "link_open":
-                part.attrSet("rel", "noreferrer")
-    return str(parser.renderer.render(tokens, parser.options, {})).rstrip("\n")
+def _illustration(study: Study, said: Mapping[str, Any]) -> str:
+    """A question of the study's kind about drawn pictures, with its answer."""
+    model = study.trials[0]
+    panels, odd = len(model.panels), len(model.panels) // 2
+    number = 1 if study.kind == "pairwise_coherence" else 0
+    taught = lesson(study.kind, model.form, panels, number, odd)
+    single = all(len(panel) == 1 for panel in model.panels)
+    letters = [chr(ord("A") + place) for place in range(panels)]
+    boxes = []
+    for place, (thing, panel) in enumerate(zip(taught.things, model.panels, strict=True)):
+        pictures = drawn(thing, len(panel), EXAMPLE_SIDE, study.seed, "example", place)
+        stream = BytesIO()
+        Image.fromarray(montage_of(pictures)).save(stream, "WEBP", quality=60)
+        data = base64.b64encode(stream.getvalue()).decode()
+        form = said["script"]["picture" if single else "set"] if panels > 1 else said["script"]["pictures"]
+        name = html.escape(form.format(letter=letters[place]))
+        chosen = " odd" if model.form.choose and place == odd else ""
+        boxes.append(
+            f'<div class="panel"><div class="box{chosen}"><span>{name}</span>'
+            f'<img src="data:image/webp;base64,{data}" alt="{name}"></div></div>'
+        )
+    told = html.escape(said["explain"][study.kind].format(odd=letters[odd]))
+    return (
+        f"<p>{html.escape(taught.form.question)}</p>"
+        f'<div class="illustration">{"".join(boxes)}</div><p>{told}</p>'
+    )
 
 
 TERMS = (
@@ -178,17 +237,19 @@ TERMS = (
 UNKNOWN = "Nothing is known here about the licence of the images of {name}"
 IMAGENET = ("imagenet", "imagenette", "imagewoof")
 SYNTHETIC = ("concept_scenes",)
-INTRODUCTION = (
-    "Before you begin: edit `consent.md` and `instructions.md`, have the consent approved by your ethics board, and",
-    "run the same command again; the pages then have your texts. Change nothing else once there are answers.",
-    "",
-    "* `pages/BLOCK/index.html` is what one participant sees. It opens from disk or from any web server.",
-    "* `key.json` holds the answers: keep it from participants. `study.json` holds its checksum, and who is excluded.",
-    "* Answers come back as a file that each participant downloads at the end. To collect them on a server instead:",
-    "  `python -m human_eval render KIND pages --post /answers`, then `python -m human_eval serve pages`.",
-    "* `python -m human_eval analyse KIND ANSWERS report` makes the tables.",
-    "",
-)
+INTRODUCTION = """\
+Before you begin: edit `consent.md`, `instructions.md` and `debrief.md`, and have the consent approved by your ethics
+board. Change nothing else once there are answers.
+
+* `python -m human_eval serve THIS_FOLDER` offers all studies of this folder, each at `/KIND`, with these texts, and
+  collects the answers. With `--pilot` it starts before the texts are finished, and learns how long the study takes.
+* `python -m human_eval export prolific KIND OUT --host https://...` writes the link and the completion code.
+* `pages/BLOCK/index.html` is the same page for a computer of your own: it opens from disk, and each participant
+  downloads a file of answers at the end. Run the job again to give these pages your texts.
+* `key.json` and `completion.json` are secret: keep them from participants. `study.json` holds the checksum of the
+  key, and who is excluded.
+* `python -m human_eval analyse KIND ANSWERS report` makes the tables, from the database or the downloaded files.
+"""
 
 
 def licence_warning(data: str) -> str:
@@ -207,7 +268,7 @@ def study_notes(studies: Sequence[Study], warning: str, exports: Mapping[str, Se
     head = ["# Human studies", ""]
     head += [f"> **Warning.** {warning}", ""] if warning else []
     return "\n".join(
-        [*head, *INTRODUCTION, *(line for study in studies for line in _study_notes(study, exports))]
+        [*head, INTRODUCTION, *(line for study in studies for line in _study_notes(study, exports))]
     )
 
 

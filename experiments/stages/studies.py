@@ -40,8 +40,8 @@ from human_eval.design import (
 CONCEPTS, IMAGES = 20, 12
 """Concepts per condition, and images of each."""
 IMAGE_PIXELS = 160
-# Patches of a neuron, smaller than in figures, as hundreds are shown on a page.
-PATCHES, PATCH_PIXELS = 9, 80
+# Patches of a neuron, as large as pages show them at least.
+PATCHES, PATCH_PIXELS = 9, 96
 # Main trials of one participant, who answers them in about a quarter of an hour.
 SIZES: Mapping[Kind, int] = {
     "alignability": 22,
@@ -218,7 +218,7 @@ def options_of(kind: Kind) -> Options:
     return Options(Alignability(patches=PATCHES), pictures=PATCHES, blocking=Blocking(None, SIZES[kind]))
 
 
-@folder_stage(version=2, read=load_study)
+@folder_stage(version=3, read=load_study)
 def study(
     folder: Path,
     kind: Kind,

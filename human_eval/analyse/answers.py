@@ -8,29 +8,32 @@ import pandas as pd
 
 from evoscope.arrays import Doubles
 from evoscope.errors import EvoscopeError
+from human_eval.analyse.imports import read_file
 from human_eval.analyse.labels import normalised
 from human_eval.answers import answer_table
 from human_eval.design.build import WORD
-from human_eval.design.files import read_json
 from human_eval.design.trial import Exclusion, Study, Trial
 
 COLUMNS = (
     *("participant", "block", "trial", "item", "condition", "role"),
-    *("given", "answer", "right", "alternatives", "ms", "texts"),
+    *("given", "answer", "right", "alternatives", "ms", "texts", "position", "missing"),
 )
 LEAST_CHOICES, LEAST_REPEATS = 10, 3  # below, a participant's share of them says nothing
 NEEDED = {"participant", "block", "trial", "choice", "option", "texts", "ms"}
 
 
-def read_answers(path: Path) -> pd.DataFrame:
-    """Answers of a parquet file of the server, or of a folder of files that participants downloaded.
+def read_answers(path: Path, study: Study) -> pd.DataFrame:
+    """Answers of a parquet file of the server, or of a file or folder of files of pages and other tools.
 
     Raises
     ------
     EvoscopeError : there are none, or they are of another form.
     """
     if path.is_dir():
-        return answer_table([record for file in sorted(path.glob("*.json")) for record in _downloaded(file)])
+        files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".csv"))
+        return answer_table([record for file in files for record in read_file(file, study)])
+    if path.suffix in (".json", ".csv"):
+        return answer_table(read_file(path, study))
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
@@ -43,18 +46,6 @@ def read_answers(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _downloaded(file: Path) -> list[dict[str, Any]]:
-    document = read_json(file)
-    try:
-        shared = {name: document[name] for name in ("participant", "block")}
-        shared["simulated"] = bool(document.get("simulated", False))
-        return [{**shared, **response} for response in document["responses"]]
-    except (KeyError, TypeError) as error:
-        raise EvoscopeError(
-            f"'{file}' holds no answers", "give the files that participants downloaded"
-        ) from error
-
-
 def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     """Joins answers to their trials: the first of each participant to each trial, unknown trials left out.
 
@@ -63,7 +54,8 @@ def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``participant``, ``block``, ``trial``, ``item``, ``condition``, ``role``, ``given`` (chosen panel or option;
         missing where the question is open), ``answer``, ``right`` (missing where nothing is right), ``alternatives``,
-        ``ms``, ``texts`` (tuple).
+        ``ms``, ``texts`` (tuple), ``position`` (of the chosen panel on the screen), ``missing`` (whether pictures were
+        not shown, so that nothing was answered).
     """
     known = pd.DataFrame([_row(trial) for trial in study.trials]).set_index("trial")
     known = known.astype({"answer": "Int64", "alternatives": "Int64"})
@@ -71,11 +63,17 @@ def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     frame = first[first["trial"].isin(known.index)].join(known, on="trial").reset_index(drop=True)
     frame["texts"] = [tuple(texts) if texts is not None else () for texts in frame["texts"]]
     frame["given"] = frame["choice"].where(frame["choose"].astype(bool), frame["option"]).astype("Int64")
+    shown_at = frame["position"] if "position" in frame else pd.Series(pd.NA, index=frame.index)
+    frame["position"] = shown_at.astype("Int64").fillna(frame["given"])
+    lost = frame["missing"] if "missing" in frame else pd.Series(pd.NA, index=frame.index)
+    frame["missing"] = lost.astype("Int64").fillna(0) > 0
     named = pd.Series(
         [WORD in {text.strip().casefold() for text in t} for t in frame["texts"]], dtype="boolean"
     )
     right = (frame["given"] == frame["answer"]).astype("boolean")
-    frame["right"] = right.mask(frame["alternatives"] == 0, named).mask(frame["answer"].isna())
+    frame["right"] = right.mask(frame["alternatives"] == 0, named).mask(
+        frame["answer"].isna() | frame["missing"]
+    )
     return frame[list(COLUMNS)]
 
 
@@ -123,7 +121,7 @@ def _mean(answers: pd.DataFrame, column: str) -> "pd.Series[float]":
 def _same_position(main: pd.DataFrame) -> "pd.Series[float]":
     """Share of each participant's choices of the position that they chose most."""
     given = main[main["given"].notna()]
-    counts = given.groupby(["participant", "given"]).size().groupby("participant")
+    counts = given.groupby(["participant", "position"]).size().groupby("participant")
     return (counts.max() / counts.sum())[counts.sum() >= LEAST_CHOICES].astype("float64")
 
 

@@ -1,6 +1,6 @@
 """From a pool and a seed to a study: trials, blocks, the key to them, and the rules of exclusion."""
 
-from human_eval.design.blocks import concurrences, incomplete_blocks
+from human_eval.design.blocks import Plan, concurrences, incomplete_blocks, personal_plan
 from human_eval.design.build import Blocking, Options, design
 from human_eval.design.files import load_study, save_study
 from human_eval.design.kinds import SETS, Alignability
@@ -28,6 +28,7 @@ __all__ = [
     "Kind",
     "NeuronPool",
     "Options",
+    "Plan",
     "Protocol",
     "Role",
     "Study",
@@ -39,6 +40,7 @@ __all__ = [
     "incomplete_blocks",
     "load_study",
     "participants_needed",
+    "personal_plan",
     "power_table",
     "save_study",
     "simulated_power",

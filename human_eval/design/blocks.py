@@ -8,7 +8,7 @@ import numpy as np
 from evoscope.arrays import Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
-from human_eval.design.trial import Trial
+from human_eval.design.trial import Block, Study, Trial, balanced
 
 RESTARTS, EXCHANGES = 5, 800
 
@@ -127,3 +127,49 @@ def with_extras(
     for place, trial in reversed(list(enumerate(catch, 1))):
         order.insert(round(place * step), trial)
     return [*practice, *order]
+
+
+Plan = list[tuple[str, list[int]]]
+"""The trials of one participant in order: the id of each, and its panels as they are put on the screen."""
+
+
+def personal_plan(study: Study, block: Block, person: str) -> Plan:
+    """Order of a block's trials and of their panels for one participant; the same for the same ``person``.
+
+    Practice stays first, repetitions follow what they repeat, and right answers take all places equally often.
+    As released nothing is shuffled.
+    """
+    trials, stream = study.by_id(), generator(study.seed, "person", block.id, person)
+    shown = [trials[name] for name in block.trials]
+    if study.protocol == "as_released":
+        return [(trial.id, list(range(len(trial.panels)))) for trial in shown]
+    roles = {
+        role: [trial for trial in shown if trial.role == role] for role in ("practice", "catch", "repeat")
+    }
+    main = [trial for trial in shown if trial.role == "main"]
+    again = {trial.item for trial in roles["repeat"]}
+    mixed = [main[place] for place in stream.permutation(len(main))]
+    first = max(len(main) // 3, sum(trial.item in again for trial in main))
+    # Those that come again belong to the first third, as their repetitions come in the last.
+    mixed.sort(key=lambda trial: trial.item not in again)
+    early = [mixed[place] for place in stream.permutation(first)]
+    repeats = [roles["repeat"][place] for place in stream.permutation(len(roles["repeat"]))]
+    catch = [roles["catch"][place] for place in stream.permutation(len(roles["catch"]))]
+    order = with_extras([*early, *mixed[first:]], roles["practice"], catch, repeats, stream)
+    return [(trial.id, panels) for trial, panels in zip(order, _panels(order, stream), strict=True)]
+
+
+def _panels(order: list[Trial], stream: np.random.Generator) -> list[list[int]]:
+    """Where panels go: the right one (else the first) to places that are used equally often."""
+    most = max(len(trial.panels) for trial in order)
+    places = balanced(len(order), most, stream)
+    found = []
+    for trial, place in zip(order, places, strict=True):
+        mixed = [int(panel) for panel in stream.permutation(len(trial.panels))]
+        if trial.form.choose:
+            right = trial.answer or 0
+            mixed.remove(right)
+            mixed.insert(place, right)
+        # Sets that are named have an order of their own.
+        found.append(sorted(mixed) if trial.form.texts else mixed)
+    return found

@@ -20,6 +20,7 @@ from human_eval.design.kinds import (
     pairwise_coherence,
 )
 from human_eval.design.pools import ConceptPool, NeuronPool
+from human_eval.design.practice import drawn, lesson
 from human_eval.design.trial import (
     Block,
     Draft,
@@ -176,6 +177,7 @@ class Album:
         self.source = source
         self.rows: dict[tuple[int, int], int] = {}
         self.keys: list[tuple[int, int]] = []
+        self.drawn: list[Bytes] = []
         self.colours: dict[int, Doubles] = {}
 
     def number(self, picture: tuple[int, int]) -> int:
@@ -184,6 +186,15 @@ class Album:
             self.rows[picture] = len(self.keys)
             self.keys.append(picture)
         return self.rows[picture]
+
+    def draw(self, pictures: Bytes) -> tuple[int, ...]:
+        """Rows of ``pictures`` [k, side, side, 3], which come after those of the source once all are collected."""
+        self.drawn.extend(pictures)
+        return tuple(-row for row in range(len(self.drawn) - len(pictures) + 1, len(self.drawn) + 1))
+
+    def row(self, number: int) -> int:
+        """Row in `pictures` of a number that `number` or `draw` gave."""
+        return number if number >= 0 else len(self.keys) - number - 1
 
     def colour(self, panel: tuple[int, ...]) -> Doubles:
         """Mean colour [3] of the pictures of a panel."""
@@ -195,7 +206,9 @@ class Album:
     def pictures(self) -> Bytes:
         """Collected pictures, uint8 [m, side, side, 3]."""
         rows, ranks = np.array(self.keys, dtype=np.int64).reshape(-1, 2).T
-        return np.ascontiguousarray(self.source[rows, ranks])
+        return np.ascontiguousarray(
+            np.concatenate([self.source[rows, ranks], *[p[None] for p in self.drawn]])
+        )
 
 
 def assemble(frame: Frame, drafts: Sequence[Draft], source: Bytes, blocking: Blocking) -> Study:
@@ -215,12 +228,22 @@ def assemble(frame: Frame, drafts: Sequence[Draft], source: Bytes, blocking: Blo
     blocks, extras = [[main[place].id for place in group] for group in groups], list[Trial]()
     if frame.protocol == "corrected":
         blocks, extras = _extended(frame, main, groups, blocking, album)
-    named = tuple(Block(opaque(frame.seed, "block", n), tuple(ids)) for n, ids in enumerate(blocks))
+    # Practice pictures are numbered from the end while others may still be added.
+    extras = [
+        replace(trial, panels=tuple(tuple(map(album.row, panel)) for panel in trial.panels))
+        for trial in extras
+    ]
+    named = tuple(Block(_block_id(frame, n), tuple(ids)) for n, ids in enumerate(blocks))
     tightest = any(trial.condition == "tightest" for trial in main)
     return Study(
         frame.name, frame.kind, frame.protocol, frame.seed, (*main, *extras), named, album.pictures(),
         frame.exclusion, (STAND_IN,) if tightest else (),
     )  # fmt: skip
+
+
+def _block_id(frame: Frame, number: int) -> str:
+    """Names the study too, so that the blocks of several studies never have one name."""
+    return f"{frame.kind}-{opaque(frame.seed, frame.name, frame.kind, 'block', number)[:8]}"
 
 
 def _trial(frame: Frame, draft: Draft, album: Album, role: Role, place: int | str) -> Trial:
@@ -245,8 +268,8 @@ def _extended(
     frame: Frame, main: list[Trial], groups: list[list[int]], blocking: Blocking, album: Album
 ) -> tuple[list[list[str]], list[Trial]]:
     stream = generator(frame.seed, "extras")
-    practice = [_easy(frame, main, album, "practice", n, stream) for n in range(blocking.practice)]
-    catch = [_easy(frame, main, album, "catch", n, stream) for n in range(blocking.catch)]
+    practice = [_practice(frame, main[0], album, number) for number in range(blocking.practice)]
+    catch = [_easy(frame, main, album, n, stream) for n in range(blocking.catch)]
     blocks, again = list[list[str]](), dict[str, Trial]()
     for group in groups:
         early = group[: max(1, len(group) // 2)]
@@ -274,23 +297,35 @@ def _repeat(frame: Frame, trial: Trial, stream: np.random.Generator) -> Trial:
     )
 
 
-def _easy(
-    frame: Frame, main: list[Trial], album: Album, role: Role, number: int, stream: np.random.Generator
-) -> Trial:
+def _practice(frame: Frame, model: Trial, album: Album, number: int) -> Trial:
+    """A lesson on drawn pictures, of the form of ``model``."""
+    shown, side = len(model.panels), album.source.shape[2]
+    place = balanced(shown, shown, generator(frame.seed, "easy", "practice"))[number % shown]
+    taught = lesson(frame.kind, model.form, shown, number, place)
+    panels = tuple(
+        album.draw(drawn(thing, len(panel), side, frame.seed, number, at))
+        for at, (thing, panel) in enumerate(zip(taught.things, model.panels, strict=True))
+    )
+    return replace(
+        model, id=opaque(frame.seed, frame.kind, "practice", number), condition="practice",
+        item=f"practice-{number}", form=taught.form, panels=panels, sources=("",) * shown,
+        answer=taught.answer, role="practice",
+    )  # fmt: skip
+
+
+def _easy(frame: Frame, main: list[Trial], album: Album, number: int, stream: np.random.Generator) -> Trial:
     """A trial that nobody who looks can miss.
 
-    Where a panel is chosen: one panel many times over and a foreign one. Otherwise the form itself says what to
-    answer (catch), or is an ordinary one (practice).
+    Where a panel is chosen: one panel many times over and a foreign one. Otherwise the form says what to answer.
     """
-    name = opaque(frame.seed, frame.kind, role, number)
+    name, role = opaque(frame.seed, frame.kind, "catch", number), "catch"
     model = main[int(stream.integers(len(main)))]
     if model.form.choose:
-        return _obvious(frame, main, model, album, name, role, number, stream)
-    if role == "practice":
-        return replace(model, id=name, role=role, condition=role, item=f"{role}-{number}", answer=None)
+        return _obvious(frame, main, model, album, name, number, stream)
     form, answer = _instructed(model.form, number)
-    item = f"{role}-{number}"
-    return replace(model, id=name, role=role, condition=role, item=item, form=form, answer=answer)
+    return replace(
+        model, id=name, role="catch", condition=role, item=f"{role}-{number}", form=form, answer=answer
+    )
 
 
 def _instructed(form: Form, number: int) -> tuple[Form, int]:
@@ -303,17 +338,17 @@ def _instructed(form: Form, number: int) -> tuple[Form, int]:
 
 
 def _obvious(
-    frame: Frame, main: list[Trial], model: Trial, album: Album, name: str, role: Role, number: int,
+    frame: Frame, main: list[Trial], model: Trial, album: Album, name: str, number: int,
     stream: np.random.Generator,
 ) -> Trial:  # fmt: skip
     shown = len(model.panels)
     colours = {panel: album.colour(panel) for trial in main for panel in trial.panels}
     same = model.panels[int(stream.integers(shown))]
     odd = max(colours, key=lambda panel: float(np.abs(colours[panel] - colours[same]).sum()))
-    place = (balanced(shown, shown, generator(frame.seed, "easy", role)) * (number + 1))[number]
+    place = (balanced(shown, shown, generator(frame.seed, "easy", "catch")) * (number + 1))[number]
     copies = [0] * (shown - 1)
     panels = tuple(odd if part else same for part in inserted(copies, 1, place))
     return replace(
-        model, id=name, condition=role, item=f"{role}-{number}", panels=panels,
-        sources=("",) * shown, answer=place, role=role,
+        model, id=name, condition="catch", item=f"catch-{number}", panels=panels,
+        sources=("",) * shown, answer=place, role="catch",
     )  # fmt: skip

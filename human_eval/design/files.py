@@ -41,10 +41,12 @@ def key_digest(study: Study) -> str:
 
 
 def public_trial(trial: Trial) -> dict[str, Any]:
-    """What a participant's page may know of a trial."""
+    """What a participant's page may know of a trial; of one for practice also what is right."""
+    practice = trial.role == "practice"
     return {
         "id": trial.id,
-        "practice": trial.role == "practice",
+        "practice": practice,
+        "right": trial.answer if practice else None,
         "form": {**asdict(trial.form), "texts": list(trial.form.texts), "options": list(trial.form.options)},
         "panels": [len(panel) for panel in trial.panels],
     }

@@ -41,20 +41,30 @@ class Browser:
         while True:
             try:
                 self.root += "/" + self._call("", wanted)["sessionId"]
-                return
+                break
             except (urllib.error.URLError, ConnectionError):
                 if time.monotonic() > deadline:
                     self.process.kill()
                     raise
                 time.sleep(0.1)
+        if not phone:
+            size = {"width": 1366, "height": 768, "deviceScaleFactor": 1, "mobile": False}
+            self.command("Emulation.setDeviceMetricsOverride", size)
+
+    def command(self, name, parameters):
+        """A command of Chromium's own protocol."""
+        return self._call("/goog/cdp/execute", {"cmd": name, "params": parameters})
 
     def _call(self, path, body=None, method=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             self.root + path, data, {"Content-Type": "application/json"}, method=method
         )
-        with urllib.request.urlopen(request, timeout=120) as reply:
-            return json.loads(reply.read())["value"]
+        try:
+            with urllib.request.urlopen(request, timeout=120) as reply:
+                return json.loads(reply.read())["value"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{path}: {json.loads(error.read())['value']['message'][:500]}") from error
 
     def open(self, url):
         self._call("/url", {"url": url})

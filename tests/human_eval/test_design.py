@@ -17,10 +17,12 @@ from human_eval.design import (
     design,
     incomplete_blocks,
     load_study,
+    personal_plan,
     save_study,
     synthetic_concepts,
     synthetic_neurons,
 )
+from human_eval.design.build import NEURON_KINDS
 
 SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
 NEURONS, CONCEPTS = synthetic_neurons(0, side=8), synthetic_concepts(0, side=8)
@@ -222,7 +224,7 @@ def test_a_repeated_choice_has_its_panels_elsewhere():
 def test_catch_trials_of_choices_show_one_panel_again_and_again():
     study = design("alignability", NEURONS, 0, "corrected", SMALL)
     for trial in study.trials:
-        if trial.role in ("catch", "practice"):
+        if trial.role == "catch":
             rest = [panel for place, panel in enumerate(trial.panels) if place != trial.answer]
             assert len(set(rest)) == 1
             assert trial.panels[trial.answer] != rest[0]
@@ -263,7 +265,62 @@ def test_the_public_file_tells_no_answer_condition_role_or_source(tmp_path):
         assert word not in text
     public = json.loads(text)
     assert public["exclusion"]["min_catch"] == 0.7
-    assert {tuple(trial) for trial in public["trials"]} == {("form", "id", "panels", "practice")}
+    assert {tuple(trial) for trial in public["trials"]} == {("form", "id", "panels", "practice", "right")}
+    hidden = [trial["right"] for trial in public["trials"] if not trial["practice"]]
+    assert set(hidden) == {None}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_practice_is_drawn_and_its_answer_is_true(kind):
+    study = design(kind, pool_of(kind), 0, "corrected", SMALL)
+    pool = pool_of(kind)
+    source = pool.patches if kind in NEURON_KINDS else pool.images
+    known = {picture.tobytes() for entry in source for picture in entry}
+    rows = {
+        row for trial in study.trials if trial.role == "practice" for panel in trial.panels for row in panel
+    }
+    assert rows
+    assert not any(study.pictures[row].tobytes() in known for row in rows)
+    answers = {trial.answer for trial in study.trials if trial.role == "practice"}
+    assert (answers == {None}) == (kind == "concept_naming")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_person_has_an_order_of_their_own_and_answers_in_all_places(kind):
+    study = design(kind, pool_of(kind), 0, "corrected", SMALL)
+    block, trials = study.blocks[0], study.by_id()
+    plans = {who: personal_plan(study, block, who) for who in "abcdef"}
+    assert plans["a"] == personal_plan(study, block, "a")
+    assert len({tuple(name for name, _ in plan) for plan in plans.values()}) == len(plans)
+    for plan in plans.values():
+        assert sorted(name for name, _ in plan) == sorted(block.trials)
+        roles = [trials[name].role for name, _ in plan]
+        assert roles[:2] == ["practice"] * 2
+        items = [trials[name].item for name, _ in plan]
+        for place, (name, panels) in enumerate(plan):
+            assert sorted(panels) == list(range(len(trials[name].panels)))
+            if trials[name].role == "repeat":
+                assert place - items.index(trials[name].item) >= 3
+        if trials[block.trials[0]].form.choose:
+            found = Counter(panels.index(trials[name].answer or 0) for name, panels in plan)
+            assert max(found.values()) - min(found.values()) <= 1
+            assert len(found) == len(trials[block.trials[0]].panels)
+
+
+def test_a_released_study_is_shown_as_it_is_written():
+    study = design("alignability", NEURONS, 0, "as_released", SMALL)
+    plan = personal_plan(study, study.blocks[0], "a")
+    assert plan == [(name, list(range(6))) for name in study.blocks[0].trials]
+
+
+def test_block_names_carry_the_study():
+    names = [
+        block.id
+        for name in ("one", "two")
+        for kind in KINDS
+        for block in design(kind, pool_of(kind), 0, "corrected", SMALL, name).blocks
+    ]
+    assert len(set(names)) == len(names)
 
 
 def test_the_fano_plane_is_found():

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as xml
 
 import pytest
 
+from evoscope.errors import EvoscopeError
 from human_eval import export
 from human_eval.design import (
     KINDS,
@@ -18,13 +19,15 @@ from human_eval.design import (
     synthetic_concepts,
     synthetic_neurons,
 )
-from human_eval.export import PLATFORMS, questions_of
+from human_eval.export import PLATFORMS, Completion, questions_of
+from human_eval.texts import read_texts
 
-HOST = "https://example.org/a b"
+HOST = "https://uni.test/a b"
 HOSTILE = "=cmd()|<script>alert(1)</script>\"'&amp; 😀 שלום [[Block:x]] ${trial} ]]>, a\tb\nc\r\n-1"
 SIZES = Options(
     Alignability(sets=(("base_model", 5),), patches=2), count=2, pictures=2, blocking=Blocking(2, 3, 1, 1, 1)
 )
+TEXTS, DONE = read_texts(), Completion("C0DE")
 NEURONS, CONCEPTS = synthetic_neurons(0, side=4), synthetic_concepts(0, side=4)
 
 
@@ -58,9 +61,9 @@ def versions(kind):
 def shown(markup):
     """Question and picture addresses of a fragment, as a browser would show them."""
     (text,) = re.findall(r'<p class="question">(.*?)</p>', markup)
-    panels = [re.findall(r'<img src="(.*?)"', part) for part in markup.split('<div class="panel">')[1:]]
+    panels = re.findall(r'<img src="(.*?)"', markup)
     assert "<" not in text
-    return html.unescape(text), tuple(tuple(map(html.unescape, files)) for files in panels)
+    return html.unescape(text), tuple(map(html.unescape, panels))
 
 
 def asked_and_shown(question):
@@ -76,21 +79,6 @@ def answered(question):
 def form_of(question):
     form = {**dataclasses.asdict(question.form), "trial": question.trial}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in form.items()}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_qualtrics_asks_everything_in_order(kind):
-    for blocks in versions(kind):
-        lines = [line for line in export.qualtrics_txt(blocks).split("\n") if line]
-        assert lines[0] == "[[AdvancedFormat]]"
-        pages = "\n".join(lines).split("[[PageBreak]]")[:-1]
-        questions = [question for block in blocks.values() for question in block]
-        for page, question in zip(pages, questions, strict=True):
-            texts = [line for line in page.split("\n") if line and not line.startswith("[[")]
-            texts = [line for line in texts if line != "Your choice"]
-            assert shown(texts[0]) == asked_and_shown(question)
-            assert list(map(html.unescape, texts[1:])) == answered(question)
-            assert f"[[ID:{question.trial}_show]]" in page
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,27 +99,73 @@ def test_limesurvey_asks_everything_in_order(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_jspsych_and_label_studio_ask_everything(kind):
+def test_label_studio_asks_everything(kind):
     for blocks in versions(kind):
-        for questions in blocks.values():
-            timeline = json.loads(export.jspsych_timeline(questions))
+        for block, questions in blocks.items():
             tasks = json.loads(export.labelstudio_tasks(questions))
-            for trial, task, question in zip(timeline, tasks, questions, strict=True):
-                assert shown(trial["html"]) == shown(task["data"]["shown"]) == asked_and_shown(question)
+            for task, question in zip(tasks, questions, strict=True):
+                assert shown(task["data"]["shown"]) == asked_and_shown(question)
                 told = {name: value for name, value in form_of(question).items() if name != "question"}
-                assert trial["data"] == told
-                assert {name: value for name, value in task["data"].items() if name != "shown"} == told
+                expected = {**told, "block": block}
+                assert {name: value for name, value in task["data"].items() if name != "shown"} == expected
 
 
-def test_prolific_addresses_name_the_block_and_keep_their_placeholders():
-    text = export.prolific_csv(["b1", "b2"], "https://example.org/s", "C0DE")
-    rows = list(csv.DictReader(StringIO(text)))
-    assert [row["block"] for row in rows] == ["b1", "b2"]
-    for row in rows:
-        url = row["external_study_url"]
-        assert url.startswith(f"https://example.org/s/{row['block']}/index.html?")
-        assert "PROLIFIC_PID={{%PROLIFIC_PID%}}" in url
-        assert row["completion_url"].endswith("?cc=C0DE")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_of_jspsych_asks_everything_and_nothing_is_markup(kind):
+    study = study_of(kind)
+    for blocks in versions(kind):
+        for block, questions in blocks.items():
+            page = export.jspsych_page(study, block, questions, TEXTS)
+            data = page.split('id="timeline">')[1].split("</script>")[0]
+            timeline = json.loads(data)
+            assert {name for plan in timeline["plans"] for name, _ in plan} == set(timeline["trials"])
+            for question in questions:
+                trial = timeline["trials"][question.trial]
+                assert html.unescape(trial["question"]) == question.form.question
+                assert "<" not in trial["question"]
+                assert tuple(trial["panels"]) == question.panels
+                fields = trial["fields"]
+                assert fields.count("<input") == len(question.form.texts) + len(question.form.options)
+                assert "<script" not in fields
+            for part in ("integrity=", "jsPsychPreload", "PROLIFIC_PID", "localSave"):
+                assert part in page
+
+
+def test_the_link_of_prolific_is_one_and_keeps_its_placeholders():
+    study = study_of("alignability")
+    (row,) = csv.DictReader(StringIO(export.prolific_csv(study, "https://uni.test/s", DONE)))
+    assert row["external_study_url"].startswith(
+        "https://uni.test/s/alignability?PROLIFIC_PID={{%PROLIFIC_PID%}}&"
+    )
+    assert row["completion_code"] == "C0DE"
+    assert row["completion_url"].endswith("?cc=C0DE")
+
+
+@pytest.mark.parametrize(
+    ("host", "platform", "words"),
+    [
+        ("", "prolific", "find the study"),
+        ("", "labelstudio", "find the pictures"),
+        ("https://example.org/study", "jspsych", "is an example"),
+        ("http://www.example.com", "limesurvey", "is an example"),
+        ("uni.test/study", "prolific", "no web address"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused(host, platform, words):
+    with pytest.raises(EvoscopeError, match=words):
+        export.checked_host(host, platform)
+    assert export.checked_host("https://uni.test/s/", platform) == "https://uni.test/s"
+
+
+def test_completion_codes_are_drawn_and_stay(tmp_path):
+    codes = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        codes += [Completion.of(tmp_path / name).code for _ in range(2)]
+    assert codes[0] == codes[1] != codes[2] == codes[3]
+    (tmp_path / "a" / "completion.json").write_text("[]")
+    with pytest.raises(EvoscopeError, match="no completion code"):
+        Completion.of(tmp_path / "a")
 
 
 def test_cells_are_no_formulas_and_lose_nothing():
@@ -145,24 +179,15 @@ def test_cells_are_no_formulas_and_lose_nothing():
 @pytest.mark.parametrize("platform", sorted(PLATFORMS))
 def test_every_platform_gets_its_files_and_no_answer(platform, tmp_path):
     study = study_of("alignability")
-    written = PLATFORMS[platform](study, tmp_path, HOST, "C0DE")
+    written = export.export(platform, study, tmp_path, HOST, DONE, TEXTS)
     for path in written:
         text = path.read_text(encoding="utf-8")
         assert not any(word in text for word in ('"answer":', "base_model", "net0", '"condition"'))
+        assert ("C0DE" in text) == (platform == "prolific")
     if platform != "prolific":
-        shown = {name for block in study.blocks for name in block.trials}
-        pictures = sum(len(panel) for trial in study.trials for panel in trial.panels if trial.id in shown)
-        assert len(list((tmp_path / "pictures").iterdir())) >= pictures > 0
-
-
-def test_qualtrics_text_has_only_its_own_marks():
-    blocks = {
-        name: hostile(questions)
-        for name, questions in questions_of(study_of("label_agreement"), HOST).items()
-    }
-    lines = export.qualtrics_txt(blocks).splitlines()
-    assert sum(line.startswith("[[Block:") for line in lines) == len(blocks)
-    assert not any("[[" in line[2:] for line in lines)
+        names = {name for block in study.blocks for name in block.trials}
+        pictures = sum(len(trial.panels) for trial in study.trials if trial.id in names)
+        assert len(list(tmp_path.rglob("*.webp"))) >= pictures > 0
 
 
 def test_label_studio_files_are_well_formed():
@@ -172,8 +197,7 @@ def test_label_studio_files_are_well_formed():
     assert [choice.get("value")[:6] for choice in view.iter("Choice")] == ["=cmd()"] * 3
 
 
-def test_the_timeline_names_the_plugin_of_jspsych_8():
-    questions = next(iter(questions_of(study_of("alignability"), HOST).values()))
-    timeline = json.loads(export.jspsych_timeline(questions))
-    assert {trial["type"] for trial in timeline} == {"jsPsychSurveyHtmlForm"}
-    assert all(trial["html"].count('name="choice"') == 6 for trial in timeline)
+def test_limesurvey_finds_its_own_pictures_without_an_address():
+    study = study_of("alignability")
+    text = export.limesurvey_tsv("a", questions_of(study, export.LIMESURVEY_RESOURCES)[study.blocks[0].id])
+    assert 'src=""/upload/surveys/{SID}/images/pictures/' in text

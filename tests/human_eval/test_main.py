@@ -5,9 +5,8 @@ import pytest
 
 from evoscope import artefacts
 from human_eval.__main__ import main
-from human_eval.answers import Answers
-from human_eval.collect import Pages
-from human_eval.design import NeuronPool, synthetic_neurons
+from human_eval.answers import Answers, Arrival, Dealing
+from human_eval.design import NeuronPool, load_study, synthetic_neurons
 
 
 def run(*arguments):
@@ -22,21 +21,40 @@ def designed(tmp_path):
 
 
 def test_from_design_to_analysis(designed, tmp_path, capsys):
-    assert run("render", designed, tmp_path / "pages", "--post", "/answers") == 0
-    pages = Pages.read(tmp_path / "pages")
-    key = {
-        trial["id"]: trial["answer"] for trial in json.loads((designed / "key.json").read_text())["trials"]
-    }
-    answers = Answers(tmp_path / "a.sqlite", pages.key)
-    who, block = answers.join(sorted(pages.trials))
-    for place, trial in enumerate(pages.trials[block]):
+    study = load_study(designed)
+    answers = Answers(tmp_path / "a.sqlite", {"image_intruder": "k"})
+    seat = answers.join(
+        "image_intruder", [block.id for block in study.blocks], Arrival({"PROLIFIC_PID": "raw-id"}), Dealing()
+    )
+    block = next(block for block in study.blocks if block.id == seat.block)
+    for place, name in enumerate(block.trials):
         fixed = {"texts": [], "option": None, "ms": 2000, "resumed": False, "place": place}
-        answers.add({"participant": who, "block": block, "trial": trial, "choice": key[trial], **fixed})
+        choice = study.by_id()[name].answer
+        given = {
+            "participant": seat.participant,
+            "block": seat.block,
+            "trial": name,
+            "choice": choice,
+            **fixed,
+        }
+        answers.add(given)
     answers.close()
     assert run("analyse", designed, tmp_path / "a.sqlite", tmp_path / "report") == 0
     assert (pd.read_csv(tmp_path / "report" / "accuracy.csv")["accuracy"] == 1).all()
-    assert run("withdraw", who, "--database", tmp_path / "a.sqlite") == 0
+    assert not any(b"raw-id" in path.read_bytes() for path in (tmp_path / "report").iterdir())
+    assert run("withdraw", "raw-id", "--database", tmp_path / "a.sqlite") == 0
     assert "answers deleted" in capsys.readouterr().out
+
+
+def test_pages_are_rendered_with_the_texts_beside_the_study(designed, tmp_path, capsys):
+    assert "[[NAME" in (designed / "consent.md").read_text()
+    assert run("render", designed, tmp_path / "first") == 0
+    assert "fill in '[[NAME" in capsys.readouterr().out
+    (designed / "consent.md").write_text("Our own consent.")
+    assert run("render", designed, tmp_path / "second") == 0
+    pages = list((tmp_path / "second").glob("*/index.html"))
+    assert len(pages) == 2
+    assert all("Our own consent." in page.read_text() for page in pages)
 
 
 def test_a_saved_pool_is_read(tmp_path, capsys):
@@ -49,7 +67,7 @@ def test_a_saved_pool_is_read(tmp_path, capsys):
 def test_power_and_export(designed, tmp_path, capsys):
     assert run("power", 0.4, "--participants", 5, "--trials", 10) == 0
     assert "participants" in capsys.readouterr().out
-    assert run("export", "prolific", designed, tmp_path / "out", "--completion-code", "X") == 0
+    assert run("export", "prolific", designed, tmp_path / "out", "--host", "https://uni.test") == 0
     assert json.loads(capsys.readouterr().out) == [(tmp_path / "out" / "prolific.csv").as_posix()]
 
 
@@ -65,7 +83,8 @@ def test_power_and_export(designed, tmp_path, capsys):
         ("design", "alignability", "out", "--pool", "nothing"),
         ("design", "image_intruder", "out", "--blocks", "0"),
         ("design", "pairwise_coherence", "out", "--count", "100000"),
-        ("export", "qualtrics", "nothing", "out"),
+        ("export", "jspsych", "nothing", "out"),
+        ("payments", "out", "--database", "nothing"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_a_status(arguments, tmp_path, monkeypatch, capsys):

@@ -9,14 +9,17 @@ from PIL import Image
 from evoscope.errors import EvoscopeError
 from human_eval.design import Blocking, Options, design, synthetic_concepts, synthetic_neurons
 from human_eval.render import (
-    RenderOptions,
+    BLOCK_BYTES,
+    GAP,
+    Album,
     is_rendered,
     licence_warning,
+    montage_of,
     render_block,
     render_study,
     study_notes,
-    to_html,
 )
+from human_eval.texts import EDITABLE, OPEN, filled, read_texts, to_html, words, write_texts
 
 HOSTILE = "<script>alert(1)</script> \"'&> 😀 שלום =cmd() </script><!--"
 CONCEPTS, NEURONS = synthetic_concepts(0, side=8), synthetic_neurons(0, side=4)
@@ -53,53 +56,78 @@ def folder(tmp_path_factory):
     return render_study(STUDY, tmp_path_factory.mktemp("pages"))[0]
 
 
-def test_every_picture_of_the_block_is_there_and_is_the_right_one(folder):
+def test_every_panel_of_the_block_is_there_and_is_the_right_one(folder):
     trials = STUDY.by_id()
     shown = json.loads((folder / "study.json").read_text())["trials"]
-    assert [trial["id"] for trial in shown] == list(STUDY.blocks[0].trials)
+    assert sorted(trial["id"] for trial in shown) == sorted(STUDY.blocks[0].trials)
     for trial in shown:
-        for files, rows in zip(trial["panels"], trials[trial["id"]].panels, strict=True):
-            for file, row in zip(files, rows, strict=True):
-                assert (np.asarray(Image.open(folder / file)) == STUDY.pictures[row]).all()
+        for file, rows in zip(trial["panels"], trials[trial["id"]].panels, strict=True):
+            found = np.asarray(Image.open(folder / file).convert("RGB")).astype(float)
+            wanted = montage_of(STUDY.pictures[list(rows)]).astype(float)
+            assert found.shape == wanted.shape
+            # Colours of pictures of 8 pixels are blurred; theirs as a whole are not.
+            assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.6
+            assert np.abs(found.mean((0, 1)) - wanted.mean((0, 1))).max() < 16
+
+
+def test_a_montage_has_its_pictures_row_by_row():
+    pictures = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), dtype=np.uint8)
+    sheet = montage_of(pictures)
+    assert sheet.shape == (4 + GAP, 6 + 2 * GAP, 3)
+    assert [sheet[0, place * (2 + GAP), 0] for place in range(3)] == [0, 1, 2]
+    assert [sheet[-1, place * (2 + GAP), 0] for place in range(3)] == [3, 4, 255]
+
+
+def test_a_block_weighs_little_however_its_pictures_are():
+    noise = np.random.default_rng(0).integers(0, 256, (60, 96, 96, 3)).astype(np.uint8)
+    few = Options(count=9, pictures=9, blocking=Blocking(1, 9))
+    study = design("pairwise_coherence", synthetic_neurons(0, side=4), 0, "corrected", few)
+    study = dataclasses.replace(study, pictures=noise[np.arange(len(study.pictures)) % len(noise)])
+    album = Album(study)
+    files = album.shown()
+    assert sum(map(len, files.values())) <= BLOCK_BYTES
+    assert len(files) == 2 * len(study.blocks[0].trials)
 
 
 def test_neither_names_nor_descriptions_tell_the_answer(folder):
     document = json.loads((folder / "study.json").read_text())
-    files = [file for trial in document["trials"] for panel in trial["panels"] for file in panel]
+    files = [file for trial in document["trials"] for file in trial["panels"]]
     assert len(set(files)) == len(files) == len(list((folder / "pictures").iterdir()))
     assert sorted(path.name for path in folder.iterdir()) == ["index.html", "pictures", "study.json"]
     text = (folder / "study.json").read_text() + (folder / "index.html").read_text()
-    for word in ('"answer"', '"condition"', '"sources"', '"seed"', '"role"', "svd", "neuron"):
+    for word in ('"answer":', '"condition"', '"sources"', '"seed"', '"role"', "svd", "neuron", '"catch"'):
         assert word not in text
     # Were names to follow the source, an intruder would stand out by its place in the sorted order.
     ranks = [
-        sorted(range(5), key=lambda p, t=trial: t["panels"][p][0]).index(STUDY.by_id()[trial["id"]].answer)
+        sorted(range(5), key=lambda p, t=trial: t["panels"][p]).index(STUDY.by_id()[trial["id"]].answer)
         for trial in document["trials"]
     ]
     assert len(set(ranks)) > 2
+    # Nor does the order in which a page shows them: every place of the screen is right as often.
+    places = [panels.index(STUDY.by_id()[name].answer) for plan in document["plans"] for name, panels in plan]
+    assert min(np.bincount(places)) > 0.9 * len(places) / 5
 
 
 def test_the_embedded_description_is_the_file(folder):
     reader = read(folder / "index.html")
-    assert json.loads(reader.texts["script"][0]) == json.loads((folder / "study.json").read_text())
-    assert {"script", "link", "img", "iframe"} & {
-        t for t, a in reader.tags if "src" in a or "href" in a
-    } == set()
+    told = json.loads(reader.texts["script"][0])
+    document = json.loads((folder / "study.json").read_text())
+    assert {name: told[name] for name in document} == document
+    addresses = [a.get("src") or a.get("href") for _, a in reader.tags if "src" in a or "href" in a]
+    assert all(address.startswith("data:image/webp") for address in addresses)
 
 
 def test_what_users_write_is_text_everywhere(tmp_path):
     pool = dataclasses.replace(CONCEPTS, label=(HOSTILE, "b", *CONCEPTS.label[2:]))
     study = design("label_agreement", pool, 0, "as_released")
-    options = RenderOptions(
-        title=HOSTILE, consent=HOSTILE, instructions=f"# {HOSTILE}", completion=(HOSTILE, "javascript:1")
-    )
-    reader = read(render_block(study, study.blocks[0], tmp_path / "x", options) / "index.html")
+    own = dict.fromkeys(EDITABLE, HOSTILE)
+    texts = dataclasses.replace(read_texts(title=HOSTILE), **own)
+    reader = read(render_block(study, study.blocks[0], tmp_path / "x", texts) / "index.html")
     assert [tag for tag, _ in reader.tags].count("script") == 2
     document = json.loads(reader.texts["script"][0])
     assert any(HOSTILE in trial["form"]["question"] for trial in document["trials"])
     assert reader.texts["title"] == [HOSTILE]
-    assert reader.texts["p"][1].strip().startswith("<script>") or HOSTILE in "".join(reader.texts["p"])
-    assert document["completion"]["code"] == HOSTILE
+    assert "".join(reader.texts["p"]).count("<script>alert(1)</script>") == len(EDITABLE)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +169,7 @@ def luminance(colour):
         ("#8c1d18", "#ffffff", 4.5),
         ("#4a3500", "#fff1c9", 4.5),
         ("#083d75", "#dcebfa", 4.5),
+        ("#ffffff", "#8c1d18", 4.5),
         ("#7a848e", "#f3f5f7", 3.0),
         ("#b34700", "#ffffff", 3.0),
     ],
@@ -158,7 +187,7 @@ def test_pages_that_are_whole_and_have_these_texts_are_known(tmp_path):
     assert not is_rendered(study, tmp_path)
     (folder,) = render_study(study, tmp_path)
     assert is_rendered(study, tmp_path)
-    assert not is_rendered(study, tmp_path, RenderOptions(title="other"))
+    assert not is_rendered(study, tmp_path, read_texts(title="other"))
     (folder / "index.html").unlink()
     assert not is_rendered(study, tmp_path)
 
@@ -177,10 +206,35 @@ def test_what_may_not_be_hosted_is_said_first(data, words):
     warning = licence_warning(data)
     assert words in warning
     study = design("pairwise_coherence", NEURONS, 0, "corrected", Options(count=2))
-    notes = study_notes([study], warning, {study.kind: ["qualtrics"]})
+    notes = study_notes([study], warning, {study.kind: ["limesurvey"]})
     assert notes.index(warning) < notes.index("Before you begin") < notes.index("## pairwise_coherence")
-    assert "Exported to qualtrics" in notes
+    assert "Exported to limesurvey" in notes
 
 
 def test_drawn_images_may_be_hosted():
     assert licence_warning("concept_scenes") == ""
+
+
+def test_texts_are_those_of_the_study_then_of_the_job_then_ours(tmp_path):
+    write_texts(tmp_path)
+    (tmp_path / "study").mkdir()
+    (tmp_path / "consent.md").write_text("the job's")
+    (tmp_path / "study" / "debrief.md").write_text("the study's")
+    write_texts(tmp_path)
+    texts = read_texts((tmp_path / "study", tmp_path))
+    assert (texts.consent, texts.debrief) == ("the job's", "the study's")
+    assert texts.unedited() == []
+    assert [gap[:6] for gap in read_texts().unedited()] == ["[[NAME", "[[NAME"]
+    assert read_texts((tmp_path,)).version != read_texts().version
+    with pytest.raises(EvoscopeError, match="choose among en"):
+        words("xx")
+
+
+def test_the_false_premise_is_told_where_there_was_one():
+    random = words("en")["random"]
+    labels = design("evolution_label", NEURONS, 0, "corrected", Options(count=2, pictures=2))
+    text = read_texts().debrief
+    assert random in filled(text, STUDY)
+    assert random not in filled(text, labels)
+    assert "{" not in filled(text, STUDY) + filled(read_texts().consent, STUDY)
+    assert OPEN.search(filled(read_texts().consent, STUDY))

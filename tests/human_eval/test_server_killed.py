@@ -14,28 +14,30 @@ import httpx
 import pytest
 
 from human_eval.answers import Answers
-from human_eval.collect import Pages
-from human_eval.design import Blocking, Options, design, synthetic_concepts
-from human_eval.render import RenderOptions, render_study
+from human_eval.design import Blocking, Options, design, save_study, synthetic_concepts
 from tests.human_eval.browser import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = Options(blocking=Blocking(blocks=3, size=8, practice=1, catch=1, repeats=1))
 STUDY = design("image_intruder", synthetic_concepts(0, side=4), 0, "corrected", SIZES)
+TRIALS = len(STUDY.blocks[0].trials)
 PATIENCE = 150  # seconds, for everything
 
 
 class Killable:
     """The server as a user starts it; ``kill`` is SIGKILL."""
 
-    def __init__(self, pages, database):
-        self.port, self.where = free_port(), [str(pages), "--database", str(database)]
+    def __init__(self, study, database, *more):
+        self.port, self.where = free_port(), [str(study), "--database", str(database), *more]
         self.address = f"http://127.0.0.1:{self.port}"
+        self.errors = database.with_suffix(".err").open("ab")
         self.start()
 
     def start(self):
         command = [sys.executable, "-m", "human_eval", "serve", *self.where, "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=self.errors, start_new_session=True
+        )
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -61,17 +63,23 @@ async def persistently(send, deadline):
     raise AssertionError("no reply in time")
 
 
-async def participant(client, pages, number, acknowledged, deadline):
-    reply = await persistently(lambda: client.get("/"), deadline)
-    url = httpx.URL(reply.headers["location"])
-    who, block = url.params["participant"], url.path.split("/")[1]
-    for place, trial in enumerate(pages.trials[block]):
-        choice = (number + place) % 5
-        fixed = {"texts": [], "option": None, "ms": 900, "resumed": False, "place": place, "choice": choice}
-        given = {"participant": who, "block": block, "trial": trial, **fixed}
-        reply = await persistently(lambda given=given: client.post("/answers", json=given), deadline)
+async def participant(client, number, acknowledged, deadline):
+    ids = {"ids": {"PROLIFIC_PID": f"person-{number}"}}
+    reply = await persistently(lambda: client.post("/image_intruder/consent", json=ids), deadline)
+    seat = reply.json()
+    who = {name: seat[name] for name in ("participant", "block")}
+    for place, (trial, panels) in enumerate(seat["plan"]):
+        at = (number + place) % 5
+        fixed = {"texts": [], "option": None, "ms": 900, "resumed": False, "place": place}
+        given = {**who, "trial": trial, "choice": panels[at], "position": at, **fixed}
+        send = lambda given=given: client.post("/image_intruder/answers", json=given)  # noqa: E731
+        reply = await persistently(send, deadline)
         assert reply.status_code in (200, 201)
-        acknowledged.append((who, trial, choice))
+        acknowledged.append((number, trial, panels[at]))
+    again = (await persistently(lambda: client.post("/image_intruder/consent", json=ids), deadline)).json()
+    assert len(again["answered"]) == len(seat["plan"])
+    finish = lambda: client.post("/image_intruder/finish", json=who)  # noqa: E731
+    assert (await persistently(finish, deadline)).json()["completion"]["code"]
 
 
 async def interrupted(server, acknowledged, after, deadline):
@@ -84,33 +92,47 @@ async def interrupted(server, acknowledged, after, deadline):
     return before
 
 
-async def crowd(server, pages, people):
+async def crowd(server, people):
     acknowledged, deadline = [], time.monotonic() + PATIENCE
     limits = httpx.Limits(max_connections=people, max_keepalive_connections=people)
     timeout = httpx.Timeout(60)
     async with httpx.AsyncClient(
         base_url=server.address, limits=limits, timeout=timeout, trust_env=False
     ) as client:
-        trials = len(next(iter(pages.trials.values())))
-        killed = interrupted(server, acknowledged, people * trials // 2, deadline)
-        answering = [participant(client, pages, n, acknowledged, deadline) for n in range(people)]
+        killed = interrupted(server, acknowledged, people * TRIALS // 2, deadline)
+        answering = [participant(client, n, acknowledged, deadline) for n in range(people)]
         before, *_ = await asyncio.gather(killed, *answering)
     return acknowledged, before
 
 
+def dropped(port):
+    """A connection that announces a body and is gone before it is sent."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as lost:
+        lost.sendall(b"POST /image_intruder/answers HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n{")
+
+
 @pytest.mark.parametrize("people", [8, pytest.param(200, marks=pytest.mark.slow)])
 def test_what_is_acknowledged_is_there_exactly_once_after_a_kill(people, tmp_path):
-    render_study(STUDY, tmp_path / "pages", RenderOptions(post="/answers"))
-    pages = Pages.read(tmp_path / "pages")
-    server = Killable(tmp_path / "pages", tmp_path / "a.sqlite")
+    save_study(STUDY, tmp_path / "study")
+    (tmp_path / "study" / "consent.md").write_text("Write to lab@uni.test.")
+    server = Killable(tmp_path / "study", tmp_path / "a.sqlite")
     try:
-        acknowledged, before = asyncio.run(crowd(server, pages, people))
+        acknowledged, before = asyncio.run(crowd(server, people))
+        for _ in range(3):
+            dropped(server.port)
+        time.sleep(0.3)
     finally:
         server.kill()
-    found = Answers(tmp_path / "a.sqlite").table()
-    kept = Counter(map(tuple, found[["participant", "trial", "choice"]].to_numpy()))
-    total = people * len(next(iter(pages.trials.values())))
+    answers = Answers(tmp_path / "a.sqlite")
+    persons = dict(answers.connection.execute("SELECT id, person FROM participants"))
+    rows = answers.connection.execute(
+        "SELECT participant, trial, json_extract(body, '$.choice') FROM answers"
+    )
+    kept = Counter((int(persons[who].removeprefix("person-")), trial, choice) for who, trial, choice in rows)
     assert Counter(acknowledged) == kept
     assert set(kept.values()) == {1}
-    assert len(kept) == total > before >= total // 2
-    assert found.groupby("block")["participant"].nunique().sum() == people
+    assert len(kept) == people * TRIALS > before >= people * TRIALS // 2
+    finished = answers.people().groupby("block")["status"].value_counts().unstack()
+    assert finished["finished"].sum() == people == len(persons)
+    assert finished["finished"].max() - finished["finished"].min() <= 1
+    assert b"Traceback" not in (tmp_path / "a.err").read_bytes()

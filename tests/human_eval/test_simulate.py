@@ -2,7 +2,6 @@
 
 from io import BytesIO
 
-import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,8 +13,8 @@ from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from human_eval.__main__ import main
 from human_eval.analyse import accuracy, analyse, exclusions, read_answers, tidy, write_report
-from human_eval.answers import Answers
-from human_eval.collect import Pages, application
+from human_eval.answers import Answers, Dealing
+from human_eval.collect import Offer, application, keys_of
 from human_eval.design import (
     Alignability,
     Blocking,
@@ -25,8 +24,9 @@ from human_eval.design import (
     synthetic_concepts,
     synthetic_neurons,
 )
-from human_eval.render import RenderOptions, render_study
+from human_eval.export import Completion
 from human_eval.simulate import FAST, OBSERVERS, PERFECT, Embedding, Sided, Skilled, one_participant, simulate
+from human_eval.texts import read_texts
 
 SETS = Alignability(patches=1, sets=(("base_model", 12), ("random", 6)))
 CONCEPTS = synthetic_concepts(0, side=16)
@@ -58,21 +58,22 @@ def test_perfect_observers_are_right_and_sided_ones_keep_their_side():
 
 def through_the_server(study, folder, people):
     """Let observers join, answer what is rendered and be collected; the answers as the admin exports them."""
-    render_study(study, folder / "pages", RenderOptions(post="/answers"))
-    pages = Pages.read(folder / "pages")
-    answers = Answers(folder / "a.sqlite", pages.key)
+    offer = Offer(study, read_texts(), Completion("C0DE"))
+    answers = Answers(folder / "a.sqlite", keys_of([offer]))
     blocks, trials, planted = {block.id: block for block in study.blocks}, study.by_id(), {}
-    with TestClient(application(pages, answers, "t", simulated=True), follow_redirects=False) as client:
+    app, at = application([offer], answers, "t", Dealing(simulated=True)), f"/{offer.slug}"
+    with TestClient(app, client=("127.0.0.1", 1)) as client:
         for number, (name, observer) in enumerate(people):
-            url = httpx.URL(client.get("/").headers["location"])
-            who, block = url.params["participant"], blocks[url.path.split("/")[1]]
+            seat = client.post(f"{at}/consent", json={}).json()
+            who, block = seat["participant"], blocks[seat["block"]]
             planted[who] = name
             for given in one_participant(observer, block, trials, generator(number, "test")):
-                assert client.post("/answers", json={"participant": who, **given}).status_code == 201
+                sent = client.post(f"{at}/answers", json={"participant": who, **given})
+                assert sent.status_code == 201
         exported = client.get("/admin/answers.parquet", auth=("admin", "t")).content
     (folder / "answers.parquet").write_bytes(exported)
     answers.close()
-    return read_answers(folder / "answers.parquet"), planted
+    return read_answers(folder / "answers.parquet", study), planted
 
 
 PLANTED = {"svd": 0.95, "neuron": 0.6, "random": 0.3}
