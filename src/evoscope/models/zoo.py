@@ -23,9 +23,8 @@ from evoscope.models.families import (
     is_full,
     is_vgg,
 )
-from evoscope.models.layers import MEND, Shape, layer_shapes, read_after_in_place, survey
+from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.layouts import put_notes, taken_notes
-from evoscope.models.listing import default_layers, rectified_convolutions
 from evoscope.models.network import Network, Preprocessing, closest
 from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import (
@@ -129,7 +128,7 @@ def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
     if spec.layers:
         shapes = layer_shapes(module, spec.layers, spec.pixels)
     else:
-        shapes, left_out = _own_layers(module, spec)
+        shapes, left_out = own_layers(module, spec.pixels, spec.listing)
     notes.update(taken_notes(module))
     preprocessing = Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
     return Network(spec.name, module, tuple(shapes), preprocessing, left_out=left_out)
@@ -137,19 +136,6 @@ def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
 
 _NOTES: dict[tuple[object, ...], dict[str, Any]] = {}
 """Layouts by architecture: they take a pass of several images to find, and a job builds a network many times."""
-
-
-def _own_layers(module: nn.Module, spec: ModelSpec) -> tuple[dict[str, Shape], dict[str, str]]:
-    """Shapes of the layers that a network has unless they are named, and what was wrong with others."""
-    if spec.listing == "released":
-        read_after_in_place(module)
-    names = default_layers(module, spec.listing)
-    for choice in (names, rectified_convolutions(module)):
-        found, left_out = survey(module, choice, (3, spec.pixels, spec.pixels))
-        if found:
-            return found, left_out
-    name, reason = next(iter(left_out.items()))
-    raise EvoscopeError(f"no layer can be read: {name!r} {reason}", f"name others in model.layers; {MEND}")
 
 
 def build_module(spec: ModelSpec, n_classes: int, seed: int) -> nn.Module:
