@@ -29,8 +29,8 @@ from evoscope.evolution.reversal import BinRule, Conditions, bins_of_all
 from evoscope.evolution.reversal import reversal as count_correct
 from evoscope.evolution.summary import class_drops
 from evoscope.figure_data import BIN_NAMES
+from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.network import Network, Preprocessing, closest
-from evoscope.models.zoo import wrapped
 from evoscope.space.build import build_space, project
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 
@@ -73,7 +73,9 @@ def network(
     ------
     EvoscopeError : a layer does not exist or is no map, or the module does not take such images.
     """
-    return wrapped(name, module.eval(), Preprocessing(pixels, mean, std), layers)
+    module.eval()
+    shapes, left_out = (layer_shapes(module, layers, pixels), {}) if layers else own_layers(module, pixels)
+    return Network(name, module, tuple(shapes), Preprocessing(pixels, mean, std), left_out=left_out)
 
 
 def stimuli(network: Network, images: ImageSet, k: int = 20) -> Stimuli:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.layouts import NOTE, Layout, layout_of, note, noted, obvious, probed, suggested
-from evoscope.models.listing import known_layers
+from evoscope.models.listing import default_layers, known_layers, rectified_convolutions
 from evoscope.models.network import closest
+from evoscope.models.spec import Listing
 
 Result = TypeVar("Result")
 Reduce = Callable[[str, Tensor], Result]
@@ -149,6 +150,31 @@ def layer_shapes(module: nn.Module, layers: Sequence[str], pixels: int) -> dict[
                 f"layer {name!r} {left_out[name]}", "leave it out of model.layers, or " + MEND
             )
     return found
+
+
+def own_layers(
+    module: nn.Module, pixels: int, listing: Listing = "once"
+) -> tuple[dict[str, Shape], dict[str, str]]:
+    """Choose the layers of a module that are not named, by `default_layers`, and leave out what cannot be read.
+
+    Returns
+    -------
+    Channels, height and width of their maps for a square image, in running order; what is wrong with those left out.
+
+    Raises
+    ------
+    EvoscopeError : no layer is left.
+    """
+    if listing == "released":
+        read_after_in_place(module)
+    left_out: dict[str, str] = {}
+    for choice in (default_layers(module, listing), rectified_convolutions(module)):
+        found, refused = survey(module, choice, (3, pixels, pixels))
+        left_out |= refused
+        if found:
+            return found, left_out
+    name, reason = next(iter(left_out.items()))
+    raise EvoscopeError(f"no layer can be read: {name!r} {reason}", f"name others in model.layers; {MEND}")
 
 
 def survey(

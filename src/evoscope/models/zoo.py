@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -23,11 +23,10 @@ from evoscope.models.families import (
     is_full,
     is_vgg,
 )
-from evoscope.models.layers import MEND, Shape, layer_shapes, read_after_in_place, survey
+from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.layouts import put_notes, taken_notes
-from evoscope.models.listing import default_layers, rectified_convolutions
 from evoscope.models.network import Network, Preprocessing, closest
-from evoscope.models.spec import Listing, ModelSpec
+from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import (
     build_any,
     build_pretrained,
@@ -125,46 +124,18 @@ def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
     factory = find_function(spec.factory) if spec.factory else None
     notes = _NOTES.setdefault((repr(replace(spec, layers=(), listing="once")), n_classes, factory), {})
     put_notes(notes, module)
-    preprocessing = Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
-    network = wrapped(spec.name, module, preprocessing, spec.layers, spec.listing)
+    left_out: dict[str, str] = {}
+    if spec.layers:
+        shapes = layer_shapes(module, spec.layers, spec.pixels)
+    else:
+        shapes, left_out = own_layers(module, spec.pixels, spec.listing)
     notes.update(taken_notes(module))
-    return network
-
-
-def wrapped(
-    name: str,
-    module: nn.Module,
-    preprocessing: Preprocessing,
-    layers: Sequence[str],
-    listing: Listing = "once",
-) -> Network:
-    """A module in eval mode with its layers: those named, or those that it has by ``listing`` and that can be read.
-
-    Raises
-    ------
-    EvoscopeError : layers that do not exist or are no maps, or none that can be read.
-    """
-    if layers:
-        return Network(name, module, tuple(layer_shapes(module, layers, preprocessing.pixels)), preprocessing)
-    shapes, left_out = _own_layers(module, listing, preprocessing.pixels)
-    return Network(name, module, tuple(shapes), preprocessing, left_out=left_out)
+    preprocessing = Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
+    return Network(spec.name, module, tuple(shapes), preprocessing, left_out=left_out)
 
 
 _NOTES: dict[tuple[object, ...], dict[str, Any]] = {}
 """Layouts by architecture: they take a pass of several images to find, and a job builds a network many times."""
-
-
-def _own_layers(module: nn.Module, listing: Listing, pixels: int) -> tuple[dict[str, Shape], dict[str, str]]:
-    """Shapes of the layers that a network has unless they are named, and what was wrong with others."""
-    if listing == "released":
-        read_after_in_place(module)
-    names = default_layers(module, listing)
-    for choice in (names, rectified_convolutions(module)):
-        found, left_out = survey(module, choice, (3, pixels, pixels))
-        if found:
-            return found, left_out
-    name, reason = next(iter(left_out.items()))
-    raise EvoscopeError(f"no layer can be read: {name!r} {reason}", f"name others in model.layers; {MEND}")
 
 
 def build_module(spec: ModelSpec, n_classes: int, seed: int) -> nn.Module:
