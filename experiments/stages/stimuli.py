@@ -38,7 +38,7 @@ class Responsive:
     rule: Literal["raw", "standardised"]
 
 
-@stage(version=1)
+@stage(version=2)
 def stimuli(
     checkpoint: Checkpoint,
     pool: ImageSet,
