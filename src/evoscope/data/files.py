@@ -18,7 +18,9 @@ from evoscope.data.images import SQUASH, Fit, ImageSet, digest
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
 MAX_PIXELS = 2**27  # A larger picture is a decompression bomb: decoded it would take over 400 MB.
 _DRAFT_MARGIN = 2  # JPEGs may be decoded at 1/2, 1/4 or 1/8, but to no less than twice the wanted size.
 _LISTED = 20

@@ -1,9 +1,10 @@
 """Any class-folder tree: one folder per class, with or without train and test folders above."""
 
 import os
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +16,15 @@ from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive
 
-TEST_FOLDERS = ("test", "val", "valid", "validation")
+# Left behind by tools and systems; hidden entries are passed over anyway.
+JUNK = frozenset(
+    {"__macosx", "__pycache__", "@eadir", "lost+found", "$recycle.bin", "system volume information"}
+)
+TRAIN_WORDS = ("train", "training")
+# In the order in which they are preferred.
+TEST_WORDS = ("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout")
+# Words that may stand beside them: train_set, TestImages, seg_train.
+_AFFIXES = frozenset({"set", "data", "dataset", "split", "image", "images", "img", "imgs", "seg"})
 
 
 def open_folder(
@@ -26,14 +35,14 @@ def open_folder(
     on_error: OnError = "raise",
     progress: Progress = silent,
 ) -> ImageSet:
-    """Images of ``root/{train,test|val|valid|validation}/<class>/**`` or of ``root/<class>/**``.
+    """Images of ``root/{train,test}/<class>/**`` or of ``root/<class>/**``.
 
-    Ids are paths below ``root`` with forward slashes, in Unicode normal form C; classes and images are sorted
-    by code point. Without a test folder ``val_fraction`` of each class goes to the test split, chosen by a
-    seeded hash of the id, so that adding a file moves few others. Of several test folders the first above
-    that holds classes counts. Hidden entries are passed over; files without an image suffix and images
-    outside class folders are counted in the notes. The test split has the class list of the train split and
-    may lack some.
+    The folders of the splits are found by `find_layout`. Ids are paths below ``root`` with forward slashes, in
+    Unicode normal form C; classes and images are sorted by code point. Without a test folder that has class
+    folders ``val_fraction`` of each class goes to the test split, chosen by a seeded hash of the id, so that
+    adding a file moves few others. Hidden entries and what systems leave behind (`JUNK`) are passed over; files
+    without an image suffix, images outside class folders and folders that are not read are told in the notes.
+    The test split has the class list of the train split and may lack some.
 
     Parameters
     ----------
@@ -46,8 +55,8 @@ def open_folder(
     Raises
     ------
     EvoscopeError
-        A folder is missing or holds no images, a train class is empty, a test class is unknown, or files
-        cannot be decoded (all are listed).
+        A folder is missing or holds no images, a train class is empty, a test class is unknown, it is not clear
+        which folders are splits and which classes, or files cannot be decoded (all are listed).
     """
     _check_arguments(root, split, val_fraction)
     reading = Reading(on_error, progress)
@@ -58,30 +67,131 @@ def open_folder(
 class Layout:
     """Folders whose subfolders are the classes.
 
-    Without ``test`` the train tree is divided; ``note`` is for the set.
+    Without ``test`` the train tree is divided; ``aside``: subfolders of the train tree that are no classes;
+    ``notes`` are for the set.
     """
 
     train: Path | None
     test: Path | None
-    note: str | None = None
+    aside: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def find_layout(root: Path) -> Layout:
-    """Tell what the folders right below ``root`` mean."""
-    names = _subfolders(root)
-    tests = [name for name in TEST_FOLDERS if name in names and _subfolders(root / name)]
-    note = (
-        f"folders that were not read: {', '.join(f'{name}/' for name in tests[1:])}"
-        if len(tests) > 1
-        else None
+    """Tell what the folders right below ``root`` mean.
+
+    Train and test folders are known by `TRAIN_WORDS` and `TEST_WORDS` in any case, with a word such as ``set`` or
+    ``images`` beside them, or in a pair (``flowers_train``, ``flowers_test``). A test folder without class folders,
+    or with one of no known class (Kaggle's ``test/test``), is left aside and never is a class. A lone folder around
+    all others is entered.
+
+    Raises
+    ------
+    EvoscopeError : train and test folders without class folders, several train folders, or a folder that may be a
+        split as well as a class.
+    """
+    top = _entered(root)
+    names = _subfolders(top)
+    roles = {name: role for name in names if (role := _role(name, names)) is not None}
+    trains = [name for name in roles if roles[name] in TRAIN_WORDS and _subfolders(top / name)]
+    tests = sorted(
+        (name for name in roles if roles[name] in TEST_WORDS), key=lambda name: TEST_WORDS.index(roles[name])
     )
-    if tests and "train" in names:
-        return Layout(root / "train", root / tests[0], note)
-    if tests and set(names) <= set(TEST_FOLDERS):
-        return Layout(None, root / tests[0], note)
-    if names == ["train"] and _subfolders(root / "train"):
-        return Layout(root / "train", None)
-    return Layout(root, None)
+    others = [name for name in names if name not in trains and name not in tests]
+    if len(trains) > 1:
+        raise EvoscopeError(
+            f"{top} has several train folders ({listed(trains)})", "keep one, or give it as data.root"
+        )
+    _refuse_flat(top, trains, tests, others, roles)
+    if tests and not trains and not others:
+        inner = [top / name for name in tests if _subfolders(top / name)]
+        unread = [name for name in tests if top / name != inner[0]]
+        return Layout(None, _within(inner[0]), notes=_unread(unread))
+    train = _within(top / trains[0]) if trains else top
+    classes = {_normal(name) for name in _subfolders(train)} - (set() if trains else set(tests))
+    test = next((place for name in tests if (place := _test_tree(top / name, classes)) is not None), None)
+    left = [name for name in tests if test is None or not test.is_relative_to(top / name)]
+    aside = () if trains else tuple(tests)
+    return Layout(train, test, aside, _unread(left + (others if trains else [])))
+
+
+def _unread(names: Sequence[str]) -> tuple[str, ...]:
+    return (f"folders that were not read: {', '.join(f'{name}/' for name in names)}",) if names else ()
+
+
+def _role(name: str, siblings: Sequence[str]) -> str | None:
+    """The split that a folder's name speaks of, as a word of `TRAIN_WORDS` or `TEST_WORDS`."""
+    word, rest = _split_word(name)
+    if word is None or rest <= _AFFIXES:
+        return word
+    train = word in TRAIN_WORDS
+    for sibling in siblings:
+        other, beside = _split_word(sibling)
+        if other is not None and beside == rest and (other in TRAIN_WORDS) != train:
+            return word
+    return None
+
+
+def _split_word(name: str) -> tuple[str | None, frozenset[str]]:
+    """The one word of a name that speaks of a split, and its other words."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    words = re.findall(r"[^\W\d_]+", spaced.lower())
+    found = [word for word in words if word in (*TRAIN_WORDS, *TEST_WORDS)]
+    return (found[0] if len(found) == 1 else None), frozenset(words) - frozenset(found)
+
+
+def _entered(root: Path) -> Path:
+    """The folder that holds the splits or classes: the root, or where a chain of lone folders (``archive/``) ends."""
+    folder = root
+    while len(names := _subfolders(folder)) == 1 and _role(names[0], ()) is None and not _images_in(folder):
+        folder = folder / names[0]
+    several = len(names) > 1 and not _images_in(folder)
+    return folder if several or any(_role(name, names) for name in names) else root
+
+
+def _within(split: Path) -> Path:
+    """The folder of a split, or the lone one of the same name in it (``seg_train/seg_train/``)."""
+    names = _subfolders(split)
+    same = len(names) == 1 and (
+        names[0] == split.name or _role(names[0], ()) == _role(split.name, ()) is not None
+    )
+    inner = split / names[0] if same else split
+    return inner if _subfolders(inner) else split
+
+
+def _images_in(folder: Path) -> bool:
+    """Whether images lie right in the folder."""
+    with os.scandir(folder) as entries:
+        return any(
+            os.path.splitext(entry.name)[1].lower() in SUFFIXES for entry in entries if entry.is_file()
+        )
+
+
+def _test_tree(folder: Path, classes: set[str]) -> Path | None:
+    """The folder whose subfolders are classes, or None where it has none, or a single one that is unknown."""
+    tree = _within(folder)
+    own = {_normal(name) for name in _subfolders(tree)}
+    return tree if own & classes or len(own) > 1 else None
+
+
+def _refuse_flat(
+    top: Path, trains: Sequence[str], tests: Sequence[str], others: Sequence[str], roles: Mapping[str, str]
+) -> None:
+    """Refuse splits without classes, and a folder that may be a split as well as a class."""
+    with_classes = [name for name in tests if _subfolders(top / name)]
+    flat = [name for name in roles if name not in trains and name not in with_classes]
+    splits = not trains and all(name in roles for name in others) and (others or not with_classes)
+    if splits and any(_images_in(top / name) for name in flat):
+        raise EvoscopeError(
+            f"the images in {', '.join(f'{name}/' for name in flat)} of {top} are in no class folders",
+            "put them in one folder per class, as in train/cat/1.jpg",
+        )
+    strangers = [name for name in others if name not in roles and _images_in(top / name)]
+    if trains and not tests and strangers:
+        raise EvoscopeError(
+            f"{top} has class folders in {trains[0]}/ and images in {listed(strangers)}/ beside it",
+            f"give {top / trains[0]} as data.root, or put all classes in one place",
+        )
 
 
 def open_layout(
@@ -91,7 +201,7 @@ def open_layout(
     tree = layout.test if split == "test" and layout.test is not None else layout.train
     if tree is None:
         raise EvoscopeError(f"{root} has no train folder", "add 'train' with one folder per class")
-    scan = _scan(root, tree)
+    scan = _scan(root, tree, layout.aside if tree == layout.train else ())
     classes = _class_names(tree, scan, layout)
     entries = scan.entries
     if layout.test is None:
@@ -100,8 +210,7 @@ def open_layout(
     if tree == layout.train and split == "train":
         counts = np.bincount(images.labels, minlength=len(classes))
         _refuse_empty(tree, [name for name, n in zip(classes, counts, strict=True) if n == 0])
-    notes = [layout.note] if layout.note else []
-    return replace(images, notes=(*images.notes, *notes, *scan.notes()))
+    return replace(images, notes=(*images.notes, *layout.notes, *scan.notes()))
 
 
 @dataclass
@@ -124,9 +233,9 @@ class _Scan:
         return notes
 
 
-def _scan(root: Path, tree: Path) -> _Scan:
+def _scan(root: Path, tree: Path, aside: Sequence[str]) -> _Scan:
     scan = _Scan()
-    for path in _files(tree):
+    for path in _files(tree, aside):
         below = path.relative_to(tree)
         if path.suffix.lower() not in SUFFIXES:
             scan.ignored[path.suffix.lower()] += 1
@@ -139,11 +248,14 @@ def _scan(root: Path, tree: Path) -> _Scan:
     return scan
 
 
-def _files(tree: Path) -> Iterator[Path]:
+def _files(tree: Path, aside: Sequence[str]) -> Iterator[Path]:
     """Visible files at any depth, through links, each folder at most once on its way down."""
     for parent, folders, files in os.walk(tree, followlinks=True):
         here = os.path.realpath(parent)
-        folders[:] = [name for name in folders if not name.startswith(".") and not _loops(here, name)]
+        left = aside if Path(parent) == tree else ()
+        folders[:] = [
+            name for name in folders if _visible(name) and name not in left and not _loops(here, name)
+        ]
         yield from (Path(parent, name) for name in files if not name.startswith("."))
 
 
@@ -153,9 +265,11 @@ def _loops(parent: str, name: str) -> bool:
 
 
 def _subfolders(folder: Path) -> list[str]:
-    return sorted(
-        entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and _visible(entry.name))
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith(".") and name.lower() not in JUNK
 
 
 def _normal(name: str) -> str:
@@ -168,12 +282,12 @@ def _class_names(tree: Path, scan: _Scan, layout: Layout) -> tuple[str, ...]:
     present = {entry.label for entry in scan.entries}
     if not present:
         raise EvoscopeError(f"{tree} has no images in class folders", "put images in one folder per class")
-    own = [_normal(name) for name in _subfolders(tree)]
+    own = [_normal(name) for name in _subfolders(tree) if tree != layout.train or name not in layout.aside]
     _refuse_odd_names(tree, own)
     if tree == layout.train or layout.train is None:
         _refuse_empty(tree, [name for name in own if name not in present])
         return tuple(sorted(own))
-    known = {_normal(name) for name in _subfolders(layout.train)}
+    known = {_normal(name) for name in _subfolders(layout.train) if name not in layout.aside}
     unknown = sorted(present - known)
     if unknown:
         raise EvoscopeError(
