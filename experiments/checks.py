@@ -2,14 +2,14 @@
 
 import typing
 from collections.abc import Iterable
-from pathlib import Path
 
 from evoscope.errors import EvoscopeError, check_choices
-from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.spec import Listing
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
+from experiments.first_look import at_chance, class_line, described, first_look, is_own
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
+from experiments.reporting import complain, say
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
 
@@ -78,25 +78,34 @@ def _check_run(run: Run) -> None:
 
 
 def check_files(context: Context) -> None:
-    """Refuse weights of the user's that do not fit their network, before the base is trained.
+    """Give every own network real images before the base is trained, and print what is seen of it, once.
 
-    The data are opened for it, because they say how many classes there are, but only where there are such weights.
+    The data are opened for it, but only where there is such a network.
 
     Raises
     ------
-    EvoscopeError : a file is damaged, or its names or shapes are not the network's.
+    EvoscopeError : a file is damaged, its names or shapes are not the network's, or real images give no finite logits.
     """
     if context.config.task not in WITH_NETWORKS:
         return
-    for run in filter(_brings_files, _runs(context.config).values()):
-        network = build(run.spec, len(context.data.train.class_names), context.config.seed)
-        if run.checkpoints is not None:
-            run.checkpoints.load(network.module, run.epochs[0])
-
-
-def _brings_files(run: Run) -> bool:
-    weights = run.spec.weights
-    return isinstance(run.checkpoints, CheckpointPattern) or (weights is not None and Path(weights).is_file())
+    runs, data = (
+        _runs(context.config),
+        context.data if any(map(is_own, _runs(context.config).values())) else None,
+    )
+    if data is None:
+        return
+    looks = [first_look(run, data.test, context.config.seed) for run in runs.values() if is_own(run)]
+    classes = len(data.train.class_names)
+    base, *others = runs
+    compared = f"compared with {', '.join(others)}" if others else "alone"
+    lines = [class_line(data.train), f"base: {base}, {compared}"]
+    lines += [line for look in looks for line in described(look, classes)]
+    text = "\n".join(lines)
+    if text not in context.told:
+        context.told.add(text)
+        say(text)
+        for warning in filter(None, (at_chance(look, classes) for look in looks)):
+            complain(f"evoscope: {warning}")
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

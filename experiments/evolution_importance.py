@@ -19,7 +19,7 @@ from experiments.protocols import protocol_names, reversal_protocol
 from experiments.reporting import say, size
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
-from experiments.selection import chosen_classes, judged_runs, pairs_of
+from experiments.selection import chosen_classes, judged_runs, pairs_of, require_outputs
 from experiments.stages.importance import (
     CheckpointPair,
     ClassImportance,
@@ -47,6 +47,8 @@ class Case:
 def plan(context: Context) -> Plan:
     """Importance and reversals for every run, pair, class and protocol."""
     config, data = context.config, context.data
+    for run in judged_runs(context):
+        require_outputs(run)
     print_memory(context)
     labels = chosen_classes(context, config.evolution.classes, "evolution.classes")
     cases = [

@@ -49,7 +49,10 @@ class DataConfig:
 
 @dataclass
 class ModelConfig:
-    """Which network: a name of torchvision's or a ``factory``, and where its checkpoints are if it has any."""
+    """Which network: a name of torchvision's or a ``factory``, and where its checkpoints are if it has any.
+
+    ``outputs``: which output is which class, where neither names nor numbers say it (`evoscope.models.outputs`).
+    """
 
     name: str = MISSING
     width: float = 1.0
@@ -58,6 +61,7 @@ class ModelConfig:
     dropout: float | None = None
     layer_scale: float | None = None
     weights: str | None = None
+    outputs: Any = None
     factory: str | None = None
     kwargs: dict[str, Any] = field(default_factory=dict)
     checkpoints: str | None = None

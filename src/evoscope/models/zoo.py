@@ -24,6 +24,7 @@ from evoscope.models.families import (
 )
 from evoscope.models.layers import default_layers, layer_shapes
 from evoscope.models.network import Network, Preprocessing, closest
+from evoscope.models.outputs import ChosenOutputs
 from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import (
     build_any,
@@ -111,13 +112,16 @@ __all__ = ["ModelSpec", "build", "build_module", "validate"]
 def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
     """Build the network of ``spec``, its start drawn from ``seed``, in eval mode on the CPU.
 
+    Called as a module it returns the logits of the classes alone, in their order, where ``spec.outputs`` says which.
     Its layers are checked by one forward pass of a blank image, and listed in the order in which they run.
 
     Raises
     ------
     EvoscopeError : unknown names, impossible combinations, layers that are no maps.
     """
-    module = build_module(spec, n_classes, seed).eval()
+    module = build_module(spec, spec.built_for or n_classes, seed).eval()
+    if spec.outputs:
+        module.register_forward_hook(ChosenOutputs(spec.outputs))
     layers = spec.layers or default_layers(module, spec.listing)
     shapes = layer_shapes(module, layers, spec.pixels)
     preprocessing = Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
