@@ -12,6 +12,7 @@ from experiments.protocols import discovery_protocol, reversal_protocol, space_p
 from experiments.reporting import complain, say
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
+from experiments.selection import judged_runs
 
 # Experiments that train or look at networks.
 WITH_NETWORKS = (
@@ -88,17 +89,12 @@ def check_files(context: Context) -> None:
     """
     if context.config.task not in WITH_NETWORKS:
         return
-    runs, data = (
-        _runs(context.config),
-        context.data if any(map(is_own, _runs(context.config).values())) else None,
-    )
-    if data is None:
+    runs = _runs(context.config)
+    if not any(map(is_own, runs.values())):
         return
+    data, classes = context.data, len(context.data.train.class_names)
     looks = [first_look(run, data.test, context.config.seed) for run in runs.values() if is_own(run)]
-    classes = len(data.train.class_names)
-    base, *others = runs
-    compared = f"compared with {', '.join(others)}" if others else "alone"
-    lines = [class_line(data.train), f"base: {base}, {compared}"]
+    lines = [class_line(data.train), _roles(context, list(runs))]
     lines += [line for look in looks for line in described(look, classes)]
     text = "\n".join(lines)
     if text not in context.told:
@@ -106,6 +102,17 @@ def check_files(context: Context) -> None:
         say(text)
         for warning in filter(None, (at_chance(look, classes) for look in looks)):
             complain(f"evoscope: {warning}")
+
+
+def _roles(context: Context, runs: list[str]) -> str:
+    """Which networks are compared, and which is analysed."""
+    task, base = context.config.task, runs[0]
+    if task in ("unified_space", "coverage"):
+        return f"the space is that of {base}; compared with it: {', '.join(runs[1:]) or 'nothing else'}"
+    if task in ("evolution_importance", "concept_discovery"):
+        judged = ", ".join(run.name for run in judged_runs(context))
+        return f"analysed: {judged}; the space is that of {base}"
+    return f"networks: {', '.join(runs)}"
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:
