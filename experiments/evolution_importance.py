@@ -69,7 +69,7 @@ def plan(context: Context) -> Plan:
         "important": important(places, pictured, data.pool, data.train, patches(context, 4), context.runtime),
     }
     drawn = ["fig_reversal", "table_reversal", "fig_important"]
-    if data.pool.concepts is not None:
+    if data.pool.concepts is not None and config.data.name == "concept_scenes":  # whose classes are rules
         found = [_with_stimuli(context, each) for each in cases]
         exhibits["truth"] = truth(found, len(data.train.class_names), config.seed)
         drawn.append("table_importance")

@@ -31,7 +31,7 @@ OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 
 @dataclass
 class DataConfig:
-    """Which images. ``null`` counts mean all there are."""
+    """Which images. ``null`` counts mean all there are; ``concepts``: a CSV file of labels (`evoscope.data.labels`)."""
 
     name: str = MISSING
     root: str = "data"
@@ -44,6 +44,7 @@ class DataConfig:
     val_fraction: float = 0.2
     confounder: float | None = None
     download: bool = False
+    concepts: str | None = None
     on_error: OnError = MISSING
 
 
