@@ -15,6 +15,7 @@ import torch
 
 from evoscope.space.protocol import SpaceProtocol
 from evoscope.store import Event, Machine, Node, Runtime, Store
+from evoscope.store.upkeep import LISTINGS
 from experiments.datasets import Data, open_data
 from experiments.first_look import first_look, is_own
 from experiments.protocols import space_protocol
@@ -58,7 +59,9 @@ class Context:
         """The image sets; what was left out or replaced in them is printed when they are opened."""
         key = repr((self.config.data, self.config.seed))
         if key not in self._opened:
-            self._opened[key] = open_data(self.config.data, self.config.seed, self.progress)
+            self._opened[key] = open_data(
+                self.config.data, self.config.seed, self.progress, Path(self.config.store) / LISTINGS
+            )
             for remark in self._opened[key].remarks:
                 complain(f"evoscope: {remark}")
         return self._opened[key]

@@ -35,8 +35,8 @@ class Data:
         )
 
 
-def open_data(config: DataConfig, seed: int, progress: Progress) -> Data:
-    """Open the data set of ``config`` with its limits applied.
+def open_data(config: DataConfig, seed: int, progress: Progress, listings: Path | None = None) -> Data:
+    """Open the data set of ``config`` with its limits applied; ``listings``: see `evoscope.data.listing`.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def open_data(config: DataConfig, seed: int, progress: Progress) -> Data:
     """
     if config.name == "concept_scenes":
         return _scenes(config, seed)
-    whole = [_real(config, split, seed, progress) for split in ("train", "test")]
+    whole = [_real(config, split, seed, progress, listings) for split in ("train", "test")]
     train = _limited(whole[0], config, config.train_images, seed)
     test = _limited(whole[1], config, config.test_images, seed)
     images = limit(train, config.pool_images, None, seed) if config.pool_images else train
@@ -87,16 +87,18 @@ def _limited(images: ImageSet, config: DataConfig, total: int | None, seed: int)
     return limit(images, total, config.per_class, seed)
 
 
-def _real(config: DataConfig, split: str, seed: int, progress: Progress) -> ImageSet:
+def _real(config: DataConfig, split: str, seed: int, progress: Progress, listings: Path | None) -> ImageSet:
     if config.name not in _OPENERS:
         raise EvoscopeError(
             f"data.name={config.name} is not a data set",
             f"choose one of concept_scenes, {', '.join(_OPENERS)}",
         )
-    return _OPENERS[config.name](config, Path(config.root).expanduser(), split, seed, progress)
+    return _OPENERS[config.name](config, Path(config.root).expanduser(), split, seed, progress, listings)
 
 
-def _folder(config: DataConfig, root: Path, split: str, seed: int, progress: Progress) -> ImageSet:
+def _folder(
+    config: DataConfig, root: Path, split: str, seed: int, progress: Progress, listings: Path | None
+) -> ImageSet:
     return open_folder(
         root,
         split,
@@ -104,23 +106,34 @@ def _folder(config: DataConfig, root: Path, split: str, seed: int, progress: Pro
         seed=seed,
         on_error=config.on_error.value,
         progress=progress,
+        listings=listings,
     )
 
 
-Opener = Callable[[DataConfig, Path, str, int, Progress], ImageSet]
+Opener = Callable[[DataConfig, Path, str, int, Progress, Path | None], ImageSet]
 
 _OPENERS: dict[str, Opener] = {
-    "cifar10": lambda config, root, split, seed, progress: open_cifar10(
+    "cifar10": lambda config, root, split, seed, progress, listings: open_cifar10(
         root, split, download=config.download
     ),
-    "imagenette": lambda config, root, split, seed, progress: open_imagenette(
-        root, split, download=config.download, on_error=config.on_error.value, progress=progress
+    "imagenette": lambda config, root, split, seed, progress, listings: open_imagenette(
+        root,
+        split,
+        download=config.download,
+        on_error=config.on_error.value,
+        progress=progress,
+        listings=listings,
     ),
-    "imagewoof": lambda config, root, split, seed, progress: open_imagewoof(
-        root, split, on_error=config.on_error.value, progress=progress
+    "imagewoof": lambda config, root, split, seed, progress, listings: open_imagewoof(
+        root, split, on_error=config.on_error.value, progress=progress, listings=listings
     ),
-    "imagenet": lambda config, root, split, seed, progress: open_imagenet(
-        root, split, unpack=config.download, on_error=config.on_error.value, progress=progress
+    "imagenet": lambda config, root, split, seed, progress, listings: open_imagenet(
+        root,
+        split,
+        unpack=config.download,
+        on_error=config.on_error.value,
+        progress=progress,
+        listings=listings,
     ),
     "folder": _folder,
 }

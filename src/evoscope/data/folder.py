@@ -10,8 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from evoscope.data.files import SUFFIXES, Entry, OnError, Reading, file_set, is_utf8, listed
+from evoscope.data.files import (
+    SUFFIXES,
+    Entry,
+    FileSource,
+    OnError,
+    Reading,
+    file_set,
+    is_hashed,
+    is_utf8,
+    listed,
+)
 from evoscope.data.images import ImageSet
+from evoscope.data.listing import Listing, recall, remember
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive
@@ -34,6 +45,7 @@ def open_folder(
     seed: int = 0,
     on_error: OnError = "raise",
     progress: Progress = silent,
+    listings: Path | None = None,
 ) -> ImageSet:
     """Images of ``root/{train,test}/<class>/**`` or of ``root/<class>/**``.
 
@@ -50,7 +62,7 @@ def open_folder(
     split : ``train`` or ``test``.
     val_fraction : share of each class in the test split, in [0, 1); unused where there is a test folder.
     seed : of the split.
-    on_error, progress : see `evoscope.data.files.Reading`.
+    on_error, progress, listings : see `evoscope.data.files.Reading`.
 
     Raises
     ------
@@ -59,7 +71,7 @@ def open_folder(
         which folders are splits and which classes, or files cannot be decoded (all are listed).
     """
     _check_arguments(root, split, val_fraction)
-    reading = Reading(on_error, progress)
+    reading = Reading(on_error, progress, listings)
     return open_layout(root, find_layout(root), split, reading, val_fraction, seed)
 
 
@@ -201,6 +213,12 @@ def open_layout(
     tree = layout.test if split == "test" and layout.test is not None else layout.train
     if tree is None:
         raise EvoscopeError(f"{root} has no train folder", "add 'train' with one folder per class")
+    where = listing_name(root, layout, split, reading, val_fraction, seed)
+    kept = recall(reading.listings, where, root) if reading.listings else None
+    if kept is not None:
+        source, rows = FileSource(root, kept.files), np.arange(len(kept.ids), dtype=np.int64)
+        told = (kept.class_names, kept.ids, kept.labels, rows, source, kept.fingerprint, None, kept.notes)
+        return ImageSet(root.resolve().name, split, *told)
     scan = _scan(root, tree, layout.aside if tree == layout.train else ())
     classes = _class_names(tree, scan, layout)
     entries = scan.entries
@@ -210,14 +228,32 @@ def open_layout(
     if tree == layout.train and split == "train":
         counts = np.bincount(images.labels, minlength=len(classes))
         _refuse_empty(tree, [name for name, n in zip(classes, counts, strict=True) if n == 0])
-    return replace(images, notes=(*images.notes, *layout.notes, *scan.notes()))
+    images = replace(images, notes=(*images.notes, *layout.notes, *scan.notes()))
+    if reading.listings and not is_hashed(root, entries):
+        folders = [str(root), *scan.folders, *([str(layout.train)] if layout.train else [])]
+        remember(reading.listings, where, root, folders, _listing(images))
+    return images
+
+
+def listing_name(
+    root: Path, layout: Layout, split: str, reading: Reading, val_fraction: float = 0.2, seed: int = 0
+) -> list[str]:
+    """What decides a listing, besides what lies in the folders."""
+    return [str(root.resolve()), repr(layout), split, str(val_fraction), str(seed), reading.on_error]
+
+
+def _listing(images: ImageSet) -> Listing:
+    assert isinstance(images.source, FileSource)
+    files, names = images.source.files, images.class_names
+    return Listing(images.ids, files, images.labels, names, images.fingerprint, images.notes)
 
 
 @dataclass
 class _Scan:
-    """What lies in a class tree; ``ignored`` counts the suffixes of files that are no images."""
+    """What lies in a class tree; ``ignored`` counts the suffixes of files that are no images; ``folders``: walked."""
 
     entries: list[Entry] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
     outside: int = 0
 
@@ -235,28 +271,32 @@ class _Scan:
 
 def _scan(root: Path, tree: Path, aside: Sequence[str]) -> _Scan:
     scan = _Scan()
-    for path in _files(tree, aside):
-        below = path.relative_to(tree)
-        if path.suffix.lower() not in SUFFIXES:
-            scan.ignored[path.suffix.lower()] += 1
-        elif len(below.parts) == 1:
-            scan.outside += 1
-        else:
-            relative = path.relative_to(root).as_posix()
-            scan.entries.append(Entry(_normal(relative), _normal(below.parts[0]), relative))
+    for folder, names in _walked(tree, aside):
+        scan.folders.append(folder)
+        inside, below = Path(folder).relative_to(root).as_posix(), Path(folder).relative_to(tree).parts
+        label = _normal(below[0]) if below else None
+        for name in names:
+            suffix = os.path.splitext(name)[1].lower()
+            if suffix not in SUFFIXES:
+                scan.ignored[suffix] += 1
+            elif label is None:
+                scan.outside += 1
+            else:
+                relative = f"{inside}/{name}"
+                scan.entries.append(Entry(_normal(relative), label, relative))
     _refuse_duplicates(tree, scan.entries)
     return scan
 
 
-def _files(tree: Path, aside: Sequence[str]) -> Iterator[Path]:
-    """Visible files at any depth, through links, each folder at most once on its way down."""
+def _walked(tree: Path, aside: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Folders at any depth with their visible files, through links, each folder at most once on its way down."""
     for parent, folders, files in os.walk(tree, followlinks=True):
         here = os.path.realpath(parent)
         left = aside if Path(parent) == tree else ()
         folders[:] = [
             name for name in folders if _visible(name) and name not in left and not _loops(here, name)
         ]
-        yield from (Path(parent, name) for name in files if not name.startswith("."))
+        yield parent, [name for name in files if not name.startswith(".")]
 
 
 def _loops(parent: str, name: str) -> bool:
@@ -274,7 +314,7 @@ def _visible(name: str) -> bool:
 
 def _normal(name: str) -> str:
     """Name in one Unicode form: file systems disagree on how to spell an accent."""
-    return unicodedata.normalize("NFC", name)
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _class_names(tree: Path, scan: _Scan, layout: Layout) -> tuple[str, ...]:
