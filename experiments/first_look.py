@@ -13,10 +13,10 @@ from torch import Tensor
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import CheckpointPattern
+from evoscope.models.checkpoints import CheckpointPattern, read_state
 from evoscope.models.layers import Shape, capture, layer_shapes
 from evoscope.models.network import Network
-from evoscope.models.outputs import Names, OutputMap, imagenet_names, map_outputs
+from evoscope.models.outputs import Names, OutputMap, alternatives, map_outputs
 from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import find_weights
 from evoscope.models.zoo import build
@@ -90,12 +90,37 @@ def _look(run: Run, test: ImageSet, seed: int) -> FirstLook:
         found = OutputMap(
             found.count, first, f"the first {len(first)} of {found.count:,} outputs, to be trained"
         )
-    chosen = logits[:, list(found.outputs)] if found.outputs else logits
-    right = int((chosen.argmax(1).numpy() == sample.labels).sum())
+    if run.told_outputs is None and run.recipe is None and not found.outputs and not found.problem:
+        found = _decided(found, logits, sample)
+    right = _right(found, logits, sample)
     unknown = found.problem or run.recipe is not None
     shapes = layer_shapes(network.module, network.layers, network.preprocessing.pixels)
     seen = replace(run, spec=replace(spec, outputs=found.outputs))
     return FirstLook(seen, found, None if unknown else right, len(sample), shapes)
+
+
+def _right(found: OutputMap, logits: Tensor, sample: ImageSet) -> int:
+    chosen = logits[:, list(found.outputs)] if found.outputs else logits
+    return int((chosen.argmax(1).numpy() == sample.labels).sum())
+
+
+def _decided(found: OutputMap, logits: Tensor, sample: ImageSet) -> OutputMap:
+    """As many outputs as classes in one order or another: the one that is right more often, and better than chance."""
+    others = alternatives(sample.class_names, found.count)
+    if not others:
+        return found
+    right = {each: _right(each, logits, sample) for each in (found, *others)}
+    best = max(right, key=right.__getitem__)
+    if list(right.values()).count(right[best]) == 1 and _beats_chance(right[best], len(sample), found.count):
+        return replace(best, how=f"{best.how}, as the accuracy tells")
+    told = "; ".join(f"{each.how}: {n} of {len(sample)} test images right" for each, n in right.items())
+    return replace(
+        found, problem=f"their order may be one of several ({told}); 'order' or 'numbers' would say it"
+    )
+
+
+def _beats_chance(right: int, seen: int, classes: int) -> bool:
+    return bool(binomtest(right, seen, 1 / classes, alternative="greater").pvalue <= UNLIKELY)
 
 
 def _opened(run: Run, class_names: tuple[str, ...], seed: int) -> tuple[ModelSpec, Network]:
@@ -116,11 +141,20 @@ def _opened(run: Run, class_names: tuple[str, ...], seed: int) -> tuple[ModelSpe
     raise refusal
 
 
-def _heads(run: Run, classes: int) -> list[int]:
-    """Numbers of outputs that the network may have been trained with, the likeliest first."""
-    told = run.told_outputs
-    named = [len(told)] if isinstance(told, list) and not all(type(each) is int for each in told) else []
-    return list(dict.fromkeys([classes, *named, len(imagenet_names())]))
+def _heads(run: Run, classes: int) -> Iterator[int]:
+    """Numbers of outputs that the network may be trained with: one per class, or as its file's last tensor has them."""
+    yield classes
+    files, spec = run.checkpoints, run.spec
+    try:
+        if isinstance(files, CheckpointPattern):
+            state = read_state(files.file(run.last), files.state_dict_key)
+        elif spec.weights is not None and Path(spec.weights).is_file():
+            state = read_state(Path(spec.weights))
+        else:
+            return
+    except EvoscopeError:  # said when the network is loaded
+        return
+    yield from dict.fromkeys(int(each.shape[0]) for each in list(state.values())[-1:] if each.ndim)
 
 
 def _known_names(spec: ModelSpec) -> Names:
@@ -189,9 +223,7 @@ def described(look: FirstLook, classes: int) -> list[str]:
 
 def at_chance(look: FirstLook, classes: int) -> str | None:
     """A warning where the accuracy is no better than chance."""
-    if look.right is None or classes < 2:
-        return None
-    if binomtest(look.right, look.seen, 1 / classes, alternative="greater").pvalue <= UNLIKELY:
+    if look.right is None or classes < 2 or _beats_chance(look.right, look.seen, classes):
         return None
     return (
         f"{look.run.name} is right on {look.right} of {look.seen} test images, no better than chance: check which "

@@ -155,7 +155,8 @@ def test_lone_folder_around_all_others_is_entered(tmp_path, around):
 
 def test_one_class_is_a_class_and_not_entered(tmp_path):
     add(tmp_path, "cat/1.png", "cat/2.png")
-    assert open_folder(tmp_path, "train").class_names == ("cat",)
+    images = open_folder(tmp_path, "train")
+    assert (images.class_names, images.notes) == (("cat",), ("all images are of one class (cat)",))
 
 
 def test_what_systems_leave_behind_is_no_class(tmp_path):

@@ -55,6 +55,22 @@ def odd(kind):
 """
 
 
+GREY = """
+from torch import nn
+
+class Grey(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.look, self.head = nn.Conv2d(3, 1, 1, bias=False), nn.Linear(1, 12)
+
+    def forward(self, x):
+        return self.head(self.look(x).mean((2, 3)))
+
+def build():
+    return Grey()
+"""
+
+
 def photographs(root, names):
     rng = np.random.default_rng(0)
     for split, count in (("train", 4), ("val", 12)):
@@ -84,6 +100,28 @@ def planted(tmp_path, monkeypatch):
     sys.modules.pop("planted_network", None)
 
 
+@pytest.fixture
+def grey(tmp_path, monkeypatch):
+    """First look at a network that tells grey levels apart, its outputs in some order."""
+    (tmp_path / "grey_network.py").write_text(GREY)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def look(order):
+        state = twelve(tmp_path / "photos", order).state_dict()
+        (tmp_path / "run").mkdir()
+        state = {
+            "look.weight": torch.ones(1, 3, 1, 1) / 3,
+            **{f"head.{name}": value for name, value in state.items()},
+        }
+        torch.save(state, tmp_path / "run" / "ep0.pt")
+        spec = ModelSpec("paper", pixels=8, factory="grey_network:build", mean=(0, 0, 0), std=(1, 1, 1))
+        run = Run("own", spec, None, CheckpointPattern(f"{tmp_path}/run/ep{{epoch}}.pt"), (0,))
+        return first_look(run, open_folder(tmp_path / "photos", "test"), 0)
+
+    yield look
+    sys.modules.pop("grey_network", None)
+
+
 @pytest.mark.parametrize("names", [("n03000684", "n03888257"), ("chain saw", "parachute")])
 def test_outputs_of_imagenet_are_found_by_id_and_name(planted, names):
     look = planted(names)
@@ -102,6 +140,44 @@ def test_outputs_as_told(planted, told, right):
     right = 24 - right if isinstance(told, list) else right
     assert look.right == right
     assert (at_chance(look, 2) is None) == (right == 24)
+
+
+def twelve(root, order):
+    """Twelve classes by grey level in folders 0 to 11, and a head whose outputs have one order of them or another."""
+    for split in ("train", "val"):
+        for number in range(12):
+            (root / split / str(number)).mkdir(parents=True)
+            for copy in range(3):
+                Image.new("RGB", (8, 8), (20 * number,) * 3).save(root / split / str(number) / f"{copy}.png")
+    module = torch.nn.Linear(1, 12)
+    levels = torch.tensor([20.0 * number / 255 for number in order])
+    with torch.no_grad():  # the largest of 2 a x - a^2 is that of the a that is closest to x
+        module.weight.copy_(2 * levels[:, None])
+        module.bias.copy_(-(levels**2))
+    return module
+
+
+ORDERS = {
+    "as text": sorted(range(12), key=str),
+    "as numbers": range(12),
+    "neither": (5, 4, 3, 2, 1, 0, *range(11, 5, -1)),
+}
+
+
+@pytest.mark.parametrize(
+    ("order", "words"), [("as text", "in order"), ("as numbers", "by the folders' numbers")]
+)
+def test_folders_that_are_numbers_are_sorted_as_the_accuracy_tells(grey, tmp_path, order, words):
+    look = grey(ORDERS[order])
+    assert (look.right, look.outputs.problem) == (36, "")
+    assert words in look.outputs.how
+    assert look.run.spec.outputs == ((0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9) if order == "as numbers" else ())
+
+
+def test_folders_that_are_numbers_are_unknown_where_no_accuracy_tells(grey):
+    look = grey(ORDERS["neither"])
+    assert look.right is None
+    assert "their order may be one of several (12 outputs for 12 classes, in order: " in look.outputs.problem
 
 
 @pytest.mark.parametrize("factory", ["build", "three"])
@@ -155,6 +231,18 @@ def test_experiments_about_classes_refuse_unknown_outputs(planted, run_py, tmp_p
     assert "which output of own is which class is unknown" in done.stderr
     assert "model.outputs" in done.stderr
     assert not (tmp_path / "store").exists()
+
+
+def test_outputs_are_told_on_the_command_line(planted, run_py, tmp_path):
+    planted(("reds", "blues"))
+    told = "model.outputs={reds: 0, blues: 1}"
+    done = run_py(
+        "experiment=concept_discovery", *command(tmp_path, told, "dry_run=true"), store=tmp_path / "store"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 of 1,000 outputs, by model.outputs" in done.stdout
+    assert "own is right on 0 of 24 test images, no better than chance" in done.stderr
+    assert "analysed: own; the space is that of vgg19" in done.stdout
 
 
 def test_the_block_is_printed_before_any_work(planted, run_py, tmp_path):

@@ -8,7 +8,7 @@ from torch import nn
 
 from evoscope.data.named import IMAGENETTE, IMAGEWOOF
 from evoscope.errors import EvoscopeError
-from evoscope.models.outputs import imagenet_names, map_outputs
+from evoscope.models.outputs import alternatives, imagenet_names, map_outputs
 from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
 from evoscope.torchvision_compat import torchvision
@@ -104,12 +104,36 @@ def test_outputs_told_in_other_ways(tmp_path):
         ("imagenet", "has 1000 entries, but there are 3 outputs"),
         ("absent.txt", "cannot be read"),
         (7, "names no outputs"),
+        ("numbers", "names no outputs"),
         ([], "names no outputs"),
     ],
 )
 def test_what_is_told_wrongly_is_refused(told, clue):
     with pytest.raises(EvoscopeError, match=clue):
         map_outputs(("cat", "dog"), 3, told)
+
+
+def test_numbers_of_folders_are_outputs_or_sorted_as_text():
+    names = tuple(sorted(map(str, range(12))))  # 0, 1, 10, 11, 2, ...
+    (other,) = alternatives(names, 12)
+    assert other.outputs == tuple(map(int, names))
+    assert map_outputs(names, 12).outputs == ()
+    assert map_outputs(names, 12, "numbers").outputs == tuple(map(int, names))
+    assert map_outputs(names, 12, "order").outputs == ()
+    assert alternatives(("0", "180", "270", "90"), 4)[0].outputs == (0, 2, 3, 1)
+    assert (
+        alternatives(("0", "1", "2"), 3) == alternatives(("a", "b"), 2) == alternatives(("007", "7"), 2) == []
+    )
+    assert "model.outputs=numbers" in map_outputs(("3", "491"), 1000).problem
+    assert map_outputs(("3", "491"), 1000, "numbers").outputs == (3, 491)
+    assert map_outputs(("cat", "dog"), 3, "order").outputs == (0, 1)
+
+
+def test_readable_names_of_all_of_imagenet_have_another_order():
+    names = tuple(sorted(name for _, name in imagenet_names()))
+    (other,) = alternatives(names, 1000)
+    assert [imagenet_names()[output][1] for output in other.outputs] == list(names)
+    assert alternatives(tuple(wnid for wnid, _ in imagenet_names()), 1000) == []
 
 
 def test_a_network_gives_the_chosen_outputs_alone():

@@ -228,7 +228,8 @@ def open_layout(
     if tree == layout.train and split == "train":
         counts = np.bincount(images.labels, minlength=len(classes))
         _refuse_empty(tree, [name for name, n in zip(classes, counts, strict=True) if n == 0])
-    images = replace(images, notes=(*images.notes, *layout.notes, *scan.notes()))
+    alone = (f"all images are of one class ({classes[0]})",) if len(classes) == 1 else ()
+    images = replace(images, notes=(*images.notes, *alone, *layout.notes, *scan.notes()))
     if reading.listings and not is_hashed(root, entries):
         folders = [str(root), *scan.folders, *([str(layout.train)] if layout.train else [])]
         remember(reading.listings, where, root, folders, _listing(images))

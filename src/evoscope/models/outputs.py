@@ -15,9 +15,11 @@ from evoscope.errors import EvoscopeError
 
 IMAGENET = "imagenet"
 """In ``model.outputs``: the 1,000 classes of ILSVRC-2012 in their order."""
+ORDER, NUMBERS = "order", "numbers"
+"""In ``model.outputs``: output i is the i-th class; or each class folder is called by the number of its output."""
 _WNID = re.compile(r"n\d{8}")
 _FORMS = (
-    "give 'imagenet', the names of all outputs in their order (a list, or a .txt or .json file), "
+    "give 'imagenet', 'order', 'numbers', the names of all outputs in their order (a list, or a .txt or .json file), "
     "or the number of each class's output, as in {cat: 281, dog: 235}"
 )
 # A name or several of one output: its WordNet id and its readable name.
@@ -64,7 +66,7 @@ def map_outputs(class_names: Sequence[str], count: int, told: object = None, nam
     ----------
     class_names : of the data set, in the order of its labels.
     count : outputs of the network.
-    told : ``model.outputs``: None, 'imagenet', a file, the outputs' names, or the classes' outputs.
+    told : ``model.outputs``: None, 'imagenet', 'order', 'numbers', a file, the outputs' names, or the classes' outputs.
     names : of the outputs, where the network's weights say them; ImageNet's are tried for 1,000 outputs beyond.
 
     Raises
@@ -81,7 +83,32 @@ def map_outputs(class_names: Sequence[str], count: int, told: object = None, nam
     if known and not missing:
         return OutputMap(count, found, f"{len(found)} of {count:,} outputs, by name")
     lost = f"; no output is called {', '.join(map(repr, missing[:3]))}" if known else ""
+    if _by_number(class_names, count):
+        lost = "; if the folders' names are the outputs' numbers, give model.outputs=numbers"
     return OutputMap(count, (), "unknown", f"{count:,} outputs for {many} of other names{lost}")
+
+
+def alternatives(class_names: Sequence[str], count: int) -> list[OutputMap]:
+    """What as many outputs as classes may mean besides the classes' order: only accuracy can tell.
+
+    Folders 0 to 999 stand as 0, 1, 10, 100 among the classes, which are sorted as text; and a folder with ImageNet's
+    classes under their readable names has another order than networks of ImageNet.
+    """
+    maps = [OutputMap(count, _by_number(class_names, count), f"{count:,} outputs, by the folders' numbers")]
+    if count == len(imagenet_names()):
+        named, missing = matched(class_names, imagenet_names())
+        maps.append(OutputMap(count, () if missing else named, f"{count:,} outputs, by name"))
+    return [each for each in maps if each.outputs and each.outputs != tuple(range(count))]
+
+
+def _by_number(class_names: Sequence[str], count: int) -> tuple[int, ...]:
+    """Outputs by the numbers that the classes are called: these, or as many as there are outputs in their order."""
+    if not all(name.isdecimal() for name in class_names):
+        return ()
+    numbers = [int(name) for name in class_names]
+    if max(numbers) >= count:
+        numbers = [sorted(numbers).index(number) for number in numbers] if len(numbers) == count else []
+    return tuple(numbers) if len(set(numbers)) == len(class_names) else ()
 
 
 def matched(class_names: Sequence[str], names: Names) -> tuple[tuple[int, ...], list[str]]:
@@ -116,7 +143,9 @@ def _same(class_names: Sequence[str], names: Names) -> bool:
 
 def _told(class_names: Sequence[str], count: int, told: object) -> OutputMap:
     where = "model.outputs"
-    if isinstance(told, str) and told != IMAGENET:
+    if told in (ORDER, NUMBERS):
+        told = list(range(len(class_names)) if told == ORDER else _by_number(class_names, count))
+    elif isinstance(told, str) and told != IMAGENET:
         where, told = f"model.outputs={told}", _read(Path(told).expanduser())
     names: Names = imagenet_names() if told == IMAGENET else ()
     if isinstance(told, Mapping) and all(_whole(value) for value in told.values()):
