@@ -84,7 +84,12 @@ def _look(run: Run, test: ImageSet, seed: int) -> FirstLook:
     spec, network = _opened(run, test.class_names, seed)
     logits = torch.cat(list(_logits(f"{run.name} at epoch {run.last}", network, sample)))
     found = map_outputs(test.class_names, logits.shape[1], run.told_outputs, _known_names(spec))
-    if found.problem and run.recipe is not None and found.count >= len(test.class_names):
+    if run.recipe is not None and found.count < len(test.class_names):
+        raise EvoscopeError(
+            f"{run.name} has {found.count} outputs, but there are {len(test.class_names)} classes to train it on",
+            "let model.factory take n_classes, or build it with that many outputs",
+        )
+    if found.problem and run.recipe is not None:
         # What is trained here learns to use its first outputs.
         first = tuple(range(len(test.class_names)))
         found = OutputMap(

@@ -153,6 +153,12 @@ def test_lone_folder_around_all_others_is_entered(tmp_path, around):
     assert open_folder(split, "test").ids == (f"{around}test/test/cat/1.png",)
 
 
+def test_class_folders_below_a_folder_of_images(tmp_path):
+    add(tmp_path, *(f"{split}/images/{kind}/1.png" for split in ("train", "val") for kind in ("cat", "dog")))
+    for split in ("train", "test"):
+        assert open_folder(tmp_path, split).class_names == ("cat", "dog")
+
+
 def test_one_class_is_a_class_and_not_entered(tmp_path):
     add(tmp_path, "cat/1.png", "cat/2.png")
     images = open_folder(tmp_path, "train")

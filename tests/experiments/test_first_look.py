@@ -1,6 +1,7 @@
 """What is said of own networks before any work: a planted network whose outputs, accuracy and layers are known."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from PIL import Image
 from evoscope.data.folder import open_folder
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import CheckpointPattern
+from evoscope.models.outputs import imagenet_names
 from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
+from evoscope.training.recipe import TrainingRecipe
+from experiments import first_look as first_looks
 from experiments.first_look import at_chance, described, first_look
 from experiments.runs import Run
 
@@ -140,6 +144,23 @@ def test_outputs_as_told(planted, told, right):
     right = 24 - right if isinstance(told, list) else right
     assert look.right == right
     assert (at_chance(look, 2) is None) == (right == 24)
+
+
+def test_what_is_trained_here_learns_its_first_outputs_but_needs_enough(planted, tmp_path):
+    run = planted(("reds", "blues")).run
+    test, recipe = open_folder(tmp_path / "photos", "test"), TrainingRecipe("own", "adamw", 0.1, 4, 1)
+    trained = replace(run, spec=replace(run.spec, outputs=()), recipe=recipe, checkpoints=None, epochs=(0,))
+    look = first_look(trained, test, 0)
+    assert (look.run.spec.outputs, look.right, look.outputs.problem) == ((0, 1), None, "")
+    four = replace(test, class_names=("a", "b", "c", "d"))
+    with pytest.raises(EvoscopeError, match="own has 3 outputs, but there are 4 classes"):
+        first_look(replace(trained, spec=replace(trained.spec, factory="planted_network:three")), four, 0)
+
+
+def test_torchvisions_weights_say_what_their_outputs_are():
+    names = first_looks._known_names(ModelSpec("resnet18", weights="IMAGENET1K_V1"))
+    assert [name for (name,) in names] == [name for _, name in imagenet_names()]
+    assert first_looks._known_names(ModelSpec("resnet18")) == ()
 
 
 def twelve(root, order):

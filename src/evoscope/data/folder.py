@@ -162,13 +162,14 @@ def _entered(root: Path) -> Path:
 
 
 def _within(split: Path) -> Path:
-    """The folder of a split, or the lone one of the same name in it (``seg_train/seg_train/``)."""
+    """The folder of a split, or the lone one in it of its name (``seg_train/seg_train/``) or called ``images``."""
     names = _subfolders(split)
-    same = len(names) == 1 and (
-        names[0] == split.name or _role(names[0], ()) == _role(split.name, ()) is not None
-    )
-    inner = split / names[0] if same else split
-    return inner if _subfolders(inner) else split
+    if len(names) != 1 or _images_in(split):
+        return split
+    word, rest = _split_word(names[0])
+    same = names[0] == split.name or (word is not None and word == _role(split.name, ()))
+    inner = split / names[0]
+    return inner if (same or (word is None and rest <= _AFFIXES)) and _subfolders(inner) else split
 
 
 def _images_in(folder: Path) -> bool:
