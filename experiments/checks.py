@@ -2,17 +2,17 @@
 
 import typing
 from collections.abc import Iterable
-from pathlib import Path
 
 from evoscope.errors import EvoscopeError, check_choices
-from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.spec import Listing
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
+from experiments.first_look import at_chance, class_line, described, first_look, is_own
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
-from experiments.reporting import say
+from experiments.reporting import complain, say
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
+from experiments.selection import judged_runs
 
 # Experiments that train or look at networks.
 WITH_NETWORKS = (
@@ -79,31 +79,40 @@ def _check_run(run: Run) -> None:
 
 
 def check_files(context: Context) -> None:
-    """Refuse weights of the user's that do not fit their network, before the base is trained.
+    """Give every own network real images before the base is trained, and print what is seen of it, once.
 
-    The data are opened for it, because they say how many classes there are, but only where there are such weights or
-    a network of the user's own, of which is said which layers are left out.
+    The data are opened for it, but only where there is such a network.
 
     Raises
     ------
-    EvoscopeError : a file is damaged, or its names or shapes are not the network's.
+    EvoscopeError : a file is damaged, its names or shapes are not the network's, or real images give no finite logits.
     """
     if context.config.task not in WITH_NETWORKS:
         return
-    for run in _runs(context.config).values():
-        if not (_brings_files(run) or run.spec.factory):
-            continue
-        network = build(run.spec, len(context.data.train.class_names), context.config.seed)
-        if network.left_out:
-            name, reason = next(iter(network.left_out.items()))
-            say(f"{run.name}: {len(network.left_out)} layers are left out; {name!r} {reason}")
-        if run.checkpoints is not None:
-            run.checkpoints.load(network.module, run.epochs[0])
+    runs = _runs(context.config)
+    if not any(map(is_own, runs.values())):
+        return
+    data, classes = context.data, len(context.data.train.class_names)
+    looks = [first_look(run, data.test, context.config.seed) for run in runs.values() if is_own(run)]
+    lines = [class_line(data.train), _roles(context, list(runs))]
+    lines += [line for look in looks for line in described(look, classes)]
+    text = "\n".join(lines)
+    if text not in context.told:
+        context.told.add(text)
+        say(text)
+        for warning in filter(None, (at_chance(look, classes) for look in looks)):
+            complain(f"evoscope: {warning}")
 
 
-def _brings_files(run: Run) -> bool:
-    weights = run.spec.weights
-    return isinstance(run.checkpoints, CheckpointPattern) or (weights is not None and Path(weights).is_file())
+def _roles(context: Context, runs: list[str]) -> str:
+    """Which networks are compared, and which is analysed."""
+    task, base = context.config.task, runs[0]
+    if task in ("unified_space", "coverage"):
+        return f"the space is that of {base}; compared with it: {', '.join(runs[1:]) or 'nothing else'}"
+    if task in ("evolution_importance", "concept_discovery"):
+        judged = ", ".join(run.name for run in judged_runs(context))
+        return f"analysed: {judged}; the space is that of {base}"
+    return f"networks: {', '.join(runs)}"
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

@@ -33,7 +33,7 @@ from results.report import PAGE, write_report
 LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer")
 # The first trains what the others look at; the last needs accuracies of trained networks to be planned.
 FIRST, LAST = ("unified_space",), ("evolution_importance",)
-NEEDS_TRUTH = ("coverage", "scenes")
+NEEDS_TRUTH, NEEDS_SCENES = ("coverage", "scenes"), ("scenes",)
 NEEDS_PAPER = ("training_behaviour", "coverage")
 # The main job takes half an hour or so on two cores. Reverting under the released protocol too would take as long
 # again; following concept vectors needs every epoch.
@@ -64,7 +64,8 @@ def parts(config: Config) -> list[str]:
 def possible(name: str, config: Config) -> bool:
     """Whether an experiment has a meaning on the job's data and networks."""
     drawn, paper = config.data.name == "concept_scenes", config.model.name == PAPER and not own(config)
-    return (drawn or name not in NEEDS_TRUTH) and (paper or name not in NEEDS_PAPER)
+    known = drawn or (config.data.concepts is not None and name not in NEEDS_SCENES)
+    return (known or name not in NEEDS_TRUTH) and (paper or name not in NEEDS_PAPER)
 
 
 def run_parts(context: Context, status: Status) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import subprocess
+from dataclasses import replace
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,9 @@ import torch
 
 from evoscope.space.protocol import SpaceProtocol
 from evoscope.store import Event, Machine, Node, Runtime, Store
+from evoscope.store.upkeep import LISTINGS
 from experiments.datasets import Data, open_data
+from experiments.first_look import first_look, is_own
 from experiments.protocols import space_protocol
 from experiments.reporting import complain, duration, progress, say
 from experiments.runs import Run, selected_runs
@@ -44,6 +47,7 @@ class Context:
         self.progress = progress(config.progress)
         self.computed: list[str] = []
         self.outdated: dict[str, str] = {}
+        self.told: set[str] = set()
         self._opened: dict[str, Data] = {}
         self.store = Store(
             Path(config.store), progress=self.progress, on_event=self._note, stale=config.stale.value
@@ -55,15 +59,24 @@ class Context:
         """The image sets; what was left out or replaced in them is printed when they are opened."""
         key = repr((self.config.data, self.config.seed))
         if key not in self._opened:
-            self._opened[key] = open_data(self.config.data, self.config.seed, self.progress)
+            self._opened[key] = open_data(
+                self.config.data, self.config.seed, self.progress, Path(self.config.store) / LISTINGS
+            )
             for remark in self._opened[key].remarks:
                 complain(f"evoscope: {remark}")
         return self._opened[key]
 
     @cached_property
     def runs(self) -> dict[str, Run]:
-        """The training runs compared, the base first."""
-        return selected_runs(self.config)
+        """The training runs compared, the base first; own networks give the logits of the classes alone."""
+        return {name: self.seen(run) for name, run in selected_runs(self.config).items()}
+
+    def seen(self, run: Run) -> Run:
+        """A run whose outputs are those of the classes, in their order; where that is unknown, it says so."""
+        if not is_own(run):
+            return run
+        look = first_look(run, self.data.test, self.config.seed)
+        return replace(look.run, problem=look.outputs.problem)
 
     @cached_property
     def device(self) -> str:

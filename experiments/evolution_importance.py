@@ -19,7 +19,7 @@ from experiments.protocols import protocol_names, reversal_protocol
 from experiments.reporting import say, size
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
-from experiments.selection import chosen_classes, judged_runs, pairs_of
+from experiments.selection import chosen_classes, judged_runs, pairs_of, require_outputs
 from experiments.stages.importance import (
     CheckpointPair,
     ClassImportance,
@@ -47,6 +47,8 @@ class Case:
 def plan(context: Context) -> Plan:
     """Importance and reversals for every run, pair, class and protocol."""
     config, data = context.config, context.data
+    for run in judged_runs(context):
+        require_outputs(run)
     print_memory(context)
     labels = chosen_classes(context, config.evolution.classes, "evolution.classes")
     cases = [
@@ -67,7 +69,7 @@ def plan(context: Context) -> Plan:
         "important": important(places, pictured, data.pool, data.train, patches(context, 4), context.runtime),
     }
     drawn = ["fig_reversal", "table_reversal", "fig_important"]
-    if data.pool.concepts is not None:
+    if data.pool.concepts is not None and config.data.name == "concept_scenes":  # whose classes are rules
         found = [_with_stimuli(context, each) for each in cases]
         exhibits["truth"] = truth(found, len(data.train.class_names), config.seed)
         drawn.append("table_importance")

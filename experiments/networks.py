@@ -20,7 +20,7 @@ def train_plan(context: Context) -> Plan:
             "model.checkpoints names a run that is trained already", "leave it out to train anew"
         )
     only = config.model.name != PAPER or own(config)
-    runs = [single_run(config)] if only else list(context.runs.values())
+    runs = [context.seen(single_run(config))] if only else list(context.runs.values())
     trainings = {run.name: training(context, run) for run in runs}
     exhibits: Exhibits = {"training": curves(trainings, len(context.data.train.class_names))}
     return Plan(exhibits, ("fig_training", "table_training"))

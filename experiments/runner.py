@@ -136,7 +136,8 @@ def about(context: Context) -> About:
 def recipe_text(context: Context, name: str) -> str:
     """A run's network and recipe in one line."""
     run = context.runs[name]
-    network = f"{run.spec.name} at width {run.spec.width:.3g}, {run.spec.pixels} px"
+    outputs = f", {len(run.spec.outputs)} of its outputs" if run.spec.outputs else ""
+    network = f"{run.spec.name} at width {run.spec.width:.3g}, {run.spec.pixels} px{outputs}"
     if run.recipe is None:
         as_built = isinstance(run.checkpoints, AsBuilt)
         origin = "weights as they come" if as_built else "checkpoints of the user's"

@@ -49,7 +49,8 @@ class Run:
     """A network with the training that leaves its checkpoints, or with checkpoints that exist already.
 
     ``epochs`` are those that are looked at, in order; -1 is before training. ``stages``: early, middle and late epoch,
-    where they are given.
+    where they are given; ``told_outputs``: ``model.outputs``; ``problem``: why it is unknown which output is which
+    class, else empty.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Run:
     checkpoints: Checkpoints | None
     epochs: tuple[int, ...]
     stages: tuple[int, ...] = ()
+    told_outputs: Any = None
+    problem: str = ""
 
     @property
     def last(self) -> int:
@@ -122,10 +125,10 @@ def _trained_run(
     spec, values = model_spec(model, config.protocol.listing), _on_top(recipe, config.training)
     pretrained = _pretrained(config, model, values["epochs"])
     if pretrained is not None:
-        return Run(name, spec, None, AsBuilt(pretrained), (INIT,))
+        return Run(name, spec, None, AsBuilt(pretrained), (INIT,), told_outputs=model.outputs)
     epochs = _epochs(wanted, int(str(values["epochs"])), config, name)
     keep = epochs if values.pop("keep") == "looked" else ()
-    return Run(name, spec, _recipe(values, keep, name), None, epochs)
+    return Run(name, spec, _recipe(values, keep, name), None, epochs, told_outputs=model.outputs)
 
 
 def _pretrained(config: Config, model: ModelConfig, epochs: object) -> str | None:
@@ -167,7 +170,8 @@ def _own_run(config: Config) -> Run:
             f"epochs {missing} have no checkpoint at {model.checkpoints}", f"choose among {list(there)}"
         )
     name = model.name if model.name != PAPER else "own"
-    return Run(name, model_spec(model, config.protocol.listing), None, pattern, tuple(sorted(epochs)))
+    spec, chosen = model_spec(model, config.protocol.listing), tuple(sorted(epochs))
+    return Run(name, spec, None, pattern, chosen, told_outputs=model.outputs)
 
 
 def _spread(epochs: tuple[int, ...], count: int = 4) -> tuple[int, ...]:

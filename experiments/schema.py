@@ -31,7 +31,7 @@ OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 
 @dataclass
 class DataConfig:
-    """Which images. ``null`` counts mean all there are."""
+    """Which images. ``null`` counts mean all there are; ``concepts``: a CSV file of labels (`evoscope.data.labels`)."""
 
     name: str = MISSING
     root: str = "data"
@@ -44,12 +44,16 @@ class DataConfig:
     val_fraction: float = 0.2
     confounder: float | None = None
     download: bool = False
+    concepts: str | None = None
     on_error: OnError = MISSING
 
 
 @dataclass
 class ModelConfig:
-    """Which network: a name of torchvision's or a ``factory``, and where its checkpoints are if it has any."""
+    """Which network: a name of torchvision's or a ``factory``, and where its checkpoints are if it has any.
+
+    ``outputs``: which output is which class, where neither names nor numbers say it (`evoscope.models.outputs`).
+    """
 
     name: str = MISSING
     width: float = 1.0
@@ -58,6 +62,7 @@ class ModelConfig:
     dropout: float | None = None
     layer_scale: float | None = None
     weights: str | None = None
+    outputs: Any = None
     factory: str | None = None
     kwargs: dict[str, Any] = field(default_factory=dict)
     checkpoints: str | None = None

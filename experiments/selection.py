@@ -30,6 +30,20 @@ def judged_runs(context: Context) -> list[Run]:
     return paper or list(runs.values())[1:] or list(runs.values())
 
 
+def require_outputs(run: Run) -> None:
+    """Refuse a network where it is unknown which output is which class.
+
+    Raises
+    ------
+    EvoscopeError : also for a network with fewer outputs than there are classes.
+    """
+    if run.problem:
+        raise EvoscopeError(
+            f"which output of {run.name} is which class is unknown ({run.problem})",
+            "say it in model.outputs (a file, a list, or {class: number}), or name the class folders as the outputs",
+        )
+
+
 def chosen_classes(context: Context, asked: Sequence[str] | None, key: str) -> list[int]:
     """Labels of the classes asked for, or of as many as the scale says, drawn by the seed.
 

@@ -26,6 +26,7 @@ from evoscope.models.families import (
 from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.layouts import put_notes, taken_notes
 from evoscope.models.network import Network, Preprocessing, closest
+from evoscope.models.outputs import ChosenOutputs
 from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import (
     build_any,
@@ -113,6 +114,7 @@ __all__ = ["ModelSpec", "build", "build_module", "validate"]
 def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
     """Build the network of ``spec``, its start drawn from ``seed``, in eval mode on the CPU.
 
+    Called as a module it returns the logits of the classes alone, in their order, where ``spec.outputs`` says which.
     Its layers are checked by one forward pass of a blank image, and listed in the order in which they run. Of layers
     that are not named, those that cannot be read are left out.
 
@@ -120,7 +122,9 @@ def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
     ------
     EvoscopeError : unknown names, impossible combinations, layers that are no maps.
     """
-    module = build_module(spec, n_classes, seed).eval()
+    module = build_module(spec, spec.built_for or n_classes, seed).eval()
+    if spec.outputs:
+        module.register_forward_hook(ChosenOutputs(spec.outputs))
     factory = find_function(spec.factory) if spec.factory else None
     notes = _NOTES.setdefault((repr(replace(spec, layers=(), listing="once")), n_classes, factory), {})
     put_notes(notes, module)
