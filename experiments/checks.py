@@ -9,6 +9,7 @@ from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.spec import Listing
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
+from experiments.limits import check_device, check_limits
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.reporting import say
 from experiments.runs import PAPER, Run, own, selected_runs
@@ -35,30 +36,17 @@ def check(config: Config) -> None:
     ------
     EvoscopeError : the first thing that is wrong, with the key to change.
     """
+    check_device(config.device)
+    check_limits(config)
     one_of("scale.map", config.scale.map, ("umap", "pca"))
     for protocol in (config.protocol, *config.protocols.values()):
         one_of("protocol.patch_centre", protocol.patch_centre, ("centre", "corner"))
         one_of("protocol.listing", protocol.listing, typing.get_args(Listing))
         for make in (space_protocol, discovery_protocol, reversal_protocol):
             make(protocol)
-    for name, count in _counts(config):
-        if count is not None and count < 1:
-            raise EvoscopeError(
-                f"{name}={count} is not a number of images", f"give {name} at least 1, or null for all"
-            )
     if config.task in WITH_NETWORKS:
         for run in _runs(config).values():
             _check_run(run)
-
-
-def _counts(config: Config) -> Iterable[tuple[str, int | None]]:
-    data = config.data
-    yield from (
-        ("data.train_images", data.train_images),
-        ("data.test_images", data.test_images),
-        ("data.per_class", data.per_class),
-        ("data.pool_images", data.pool_images),
-    )
 
 
 def _runs(config: Config) -> dict[str, Run]:

@@ -79,11 +79,6 @@ def check_options(context: Context) -> None:
             f"data.confounder={config.data.confounder} plants a stamp of its own",
             "leave it out and give outlier.probabilities",
         )
-    for key, count in (("neighbours", config.outlier.neighbours), ("concepts", config.outlier.concepts)):
-        if count < 1:
-            raise EvoscopeError(f"outlier.{key}={count} is impossible", "give 1 or more")
-    if config.outlier.probabilities == []:
-        raise EvoscopeError("outlier.probabilities is empty", "give at least one probability, or null")
 
 
 def classifier(context: Context) -> Run:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from evoscope.errors import EvoscopeError
+from evoscope.errors import EvoscopeError, users_line
 from evoscope.models.checkpoints import load_file
 from evoscope.models.families import (
     VARIANTS,
@@ -57,7 +57,15 @@ def build_custom(spec: ModelSpec, n_classes: int) -> nn.Module:
         raise EvoscopeError(
             f"{spec.factory!r} refuses its arguments ({error})", "correct model.kwargs"
         ) from error
-    module = function(**arguments)
+    try:
+        module = function(**arguments)
+    except EvoscopeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise EvoscopeError(
+            f"model.factory={spec.factory} raised {type(error).__name__} ({error})",
+            f"mend {users_line(error) or spec.factory}",
+        ) from error
     if not isinstance(module, nn.Module):
         raise EvoscopeError(
             f"{spec.factory!r} returned a {type(module).__name__}", "let it return a torch.nn.Module"
