@@ -7,11 +7,12 @@ from pathlib import Path
 from evoscope.errors import EvoscopeError, check_choices
 from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.spec import Listing
+from evoscope.models.torchvision_models import weights_path
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
 from experiments.limits import check_device, check_limits
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
-from experiments.reporting import say
+from experiments.reporting import complain, say
 from experiments.runs import PAPER, Run, own, selected_runs
 from experiments.schema import Config
 
@@ -81,6 +82,12 @@ def check_files(context: Context) -> None:
     for run in _runs(context.config).values():
         if not (_brings_files(run) or run.spec.factory):
             continue
+        if context.config.dry_run and _to_be_fetched(run):
+            path = weights_path(run.spec)
+            complain(
+                f"evoscope: the weights of {run.name} are not here yet: put {path.name} into {path.parent}"
+            )
+            continue
         network = build(run.spec, len(context.data.train.class_names), context.config.seed)
         if network.left_out:
             name, reason = next(iter(network.left_out.items()))
@@ -91,7 +98,17 @@ def check_files(context: Context) -> None:
 
 def _brings_files(run: Run) -> bool:
     weights = run.spec.weights
-    return isinstance(run.checkpoints, CheckpointPattern) or (weights is not None and Path(weights).is_file())
+    theirs = isinstance(run.checkpoints, CheckpointPattern) or (
+        weights is not None and Path(weights).is_file()
+    )
+    return theirs or _to_be_fetched(run)
+
+
+def _to_be_fetched(run: Run) -> bool:
+    """Whether published weights are missing, so that it is known before any work if they cannot be fetched."""
+    weights = run.spec.weights
+    named = weights is not None and run.spec.factory is None and not Path(weights).is_file()
+    return named and not weights_path(run.spec).is_file()
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

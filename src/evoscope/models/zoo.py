@@ -29,6 +29,7 @@ from evoscope.models.listing import default_layers, rectified_convolutions
 from evoscope.models.network import Network, Preprocessing, closest
 from evoscope.models.spec import Listing, ModelSpec
 from evoscope.models.torchvision_models import (
+    IMAGENET_CLASSES,
     build_any,
     build_pretrained,
     check_name,
@@ -173,6 +174,34 @@ def _own_layers(module: nn.Module, listing: Listing, pixels: int) -> tuple[dict[
             return found, left_out
     name, reason = next(iter(left_out.items()))
     raise EvoscopeError(f"no layer can be read: {name!r} {reason}", f"name others in model.layers; {MEND}")
+
+
+def outline(spec: ModelSpec, n_classes: int) -> Network:
+    """The network of ``spec`` without any weights, on torch's ``meta`` device, where a forward pass costs nothing.
+
+    Shapes, layers and sizes are those of `build`. A user's own network, and one whose layers' layouts only values tell,
+    is built in full.
+
+    Raises
+    ------
+    EvoscopeError : as for `build`.
+    """
+    if spec.factory is not None:
+        return build(spec, n_classes, 0)
+    validate(spec)
+    published = spec.weights is not None and not _is_file(spec)
+    classes = IMAGENET_CLASSES if published else n_classes
+    with torch.device("meta"):
+        module = _construct(replace(spec, weights=None), classes).to("meta").eval()
+    preprocessing = Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
+    try:
+        found = wrapped(spec.name, module, preprocessing, spec.layers, spec.listing)
+    except (EvoscopeError, RuntimeError, NotImplementedError):
+        found = None
+    # Layouts that only values tell apart cannot be found here.
+    if found is None or found.left_out:
+        return build(replace(spec, weights=None), classes, 0)
+    return found
 
 
 def build_module(spec: ModelSpec, n_classes: int, seed: int) -> nn.Module:
