@@ -39,6 +39,7 @@ def check(config: Config) -> None:
     """
     check_device(config.device)
     check_limits(config)
+    one_of("scale.vgg_norm", config.scale.vgg_norm, ("", "_bn"))
     one_of("scale.map", config.scale.map, ("umap", "pca"))
     for protocol in (config.protocol, *config.protocols.values()):
         one_of("protocol.patch_centre", protocol.patch_centre, ("centre", "corner"))

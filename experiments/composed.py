@@ -99,7 +99,11 @@ def run_parts(context: Context, status: Status) -> None:
         if reason is not None:
             say(f"{name.split()[0]} is left out: {reason}")
     names, had, refused = parts(config), set[str](), list[str]()
-    early = {name: _planned(context, status, name, missing, refused) for name in names if name not in LAST}
+    early: dict[str, tuple[Context, Plan] | None] = {}
+    for name in (each for each in names if each not in LAST):
+        drawn = {each for planned in early.values() if planned is not None for each in planned[1].drawn}
+        if missing is None or missing - drawn:
+            early[name] = _planned(context, status, name, missing, refused)
     for name in names:
         if missing is not None and not missing - had:
             break

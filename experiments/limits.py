@@ -123,7 +123,9 @@ def check_limits(config: Config) -> None:
     ------
     EvoscopeError : the first such key, and what it takes.
     """
-    for key, value in _values(dataclasses.asdict(config), ""):
+    values = list(_values(dataclasses.asdict(config), ""))
+    # The scale's first, because runs, data and models refer to them.
+    for key, value in sorted(values, key=lambda each: not each[0].startswith("scale.")):
         if isinstance(value, list) and not value and not _ends(key, MAY_BE_EMPTY):
             raise EvoscopeError(f"{key} is empty", "give at least one value, or leave it out")
         for each in _numbers(value):
