@@ -2,12 +2,15 @@
 
 import typing
 from collections.abc import Iterable
+from pathlib import Path
 
 from evoscope.errors import EvoscopeError, check_choices
 from evoscope.models.spec import Listing
+from evoscope.models.torchvision_models import weights_path
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
 from experiments.first_look import at_chance, class_line, described, first_look, is_own
+from experiments.limits import check_device, check_limits
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.reporting import complain, say
 from experiments.runs import PAPER, Run, own, selected_runs
@@ -35,30 +38,18 @@ def check(config: Config) -> None:
     ------
     EvoscopeError : the first thing that is wrong, with the key to change.
     """
+    check_device(config.device)
+    check_limits(config)
+    one_of("scale.vgg_norm", config.scale.vgg_norm, ("", "_bn"))
     one_of("scale.map", config.scale.map, ("umap", "pca"))
     for protocol in (config.protocol, *config.protocols.values()):
         one_of("protocol.patch_centre", protocol.patch_centre, ("centre", "corner"))
         one_of("protocol.listing", protocol.listing, typing.get_args(Listing))
         for make in (space_protocol, discovery_protocol, reversal_protocol):
             make(protocol)
-    for name, count in _counts(config):
-        if count is not None and count < 1:
-            raise EvoscopeError(
-                f"{name}={count} is not a number of images", f"give {name} at least 1, or null for all"
-            )
     if config.task in WITH_NETWORKS:
         for run in _runs(config).values():
             _check_run(run)
-
-
-def _counts(config: Config) -> Iterable[tuple[str, int | None]]:
-    data = config.data
-    yield from (
-        ("data.train_images", data.train_images),
-        ("data.test_images", data.test_images),
-        ("data.per_class", data.per_class),
-        ("data.pool_images", data.pool_images),
-    )
 
 
 def _runs(config: Config) -> dict[str, Run]:
@@ -90,10 +81,11 @@ def check_files(context: Context) -> None:
     if context.config.task not in WITH_NETWORKS:
         return
     runs = _runs(context.config)
-    if not any(map(is_own, runs.values())):
+    own_runs = [run for run in runs.values() if is_own(run) and not _awaited(context, run)]
+    if not own_runs:
         return
     data, classes = context.data, len(context.data.train.class_names)
-    looks = [first_look(run, data.test, context.config.seed) for run in runs.values() if is_own(run)]
+    looks = [first_look(run, data.test, context.config.seed) for run in own_runs]
     lines = [class_line(data.train), _roles(context, list(runs))]
     lines += [line for look in looks for line in described(look, classes)]
     text = "\n".join(lines)
@@ -113,6 +105,17 @@ def _roles(context: Context, runs: list[str]) -> str:
         judged = ", ".join(run.name for run in judged_runs(context))
         return f"analysed: {judged}; the space is that of {base}"
     return f"networks: {', '.join(runs)}"
+
+
+def _awaited(context: Context, run: Run) -> bool:
+    """Whether published weights are to be fetched and only the plan is asked for; says where their file belongs."""
+    weights = run.spec.weights
+    named = weights is not None and run.spec.factory is None and not Path(weights).is_file()
+    if not (context.config.dry_run and named) or weights_path(run.spec).is_file():
+        return False
+    path = weights_path(run.spec)
+    complain(f"evoscope: the weights of {run.name} are not here yet: put {path.name} into {path.parent}")
+    return True
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

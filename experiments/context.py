@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import os
 import subprocess
 from dataclasses import replace
 from enum import Enum
@@ -13,6 +14,8 @@ from typing import Any, Literal
 
 import torch
 
+from evoscope.data.loader import HALVED
+from evoscope.errors import EvoscopeError
 from evoscope.space.protocol import SpaceProtocol
 from evoscope.store import Event, Machine, Node, Runtime, Store
 from evoscope.store.upkeep import LISTINGS
@@ -22,6 +25,8 @@ from experiments.protocols import space_protocol
 from experiments.reporting import complain, duration, progress, say
 from experiments.runs import Run, selected_runs
 from experiments.schema import Config
+
+MOST_HALVINGS = 10  # from the largest batch to a single image
 
 # What may differ between two calls that produce the same results.
 _NOT_CONTENT = {
@@ -96,7 +101,14 @@ class Context:
     @property
     def runtime(self) -> Runtime:
         """How stages are computed, without any influence on what."""
-        return Runtime(self.config.memory_mb, self.config.workers, self.progress)
+        return Runtime(self.config.memory_mb, self.workers, self.progress)
+
+    @property
+    def workers(self) -> int:
+        """Processes that read images: as many as the cores, unless told; drawn scenes need none."""
+        if self.config.workers is not None:
+            return self.config.workers
+        return 0 if self.config.data.name == "concept_scenes" else len(os.sched_getaffinity(0))
 
     @property
     def map_method(self) -> Literal["umap", "pca"]:
@@ -117,8 +129,26 @@ class Context:
         return other
 
     def get(self, node: Node) -> Path:
-        """Folder of the artefact, computed if it is missing."""
-        return self.store.get(node)
+        """Folder of the artefact, computed if it is missing; in smaller batches where the device's memory is full.
+
+        Raises
+        ------
+        EvoscopeError : a single image is too much for the device.
+        """
+        while True:
+            try:
+                return self.store.get(node)
+            except torch.OutOfMemoryError as error:
+                if HALVED.times >= MOST_HALVINGS:
+                    raise EvoscopeError(
+                        f"the memory of {self.device} is too small for {node.label}",
+                        "choose another device, smaller images or a smaller network",
+                    ) from error
+            HALVED.times += 1
+            torch.cuda.empty_cache()
+            complain(
+                f"evoscope: the memory of {self.device} is full: batches are halved and {node.label} goes on"
+            )
 
     def _note(self, event: Event) -> None:
         if event.kind == "finished":

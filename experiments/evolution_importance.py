@@ -8,13 +8,13 @@ import numpy as np
 
 from evoscope.evolution.importance import neuron_index
 from evoscope.evolution.pair import MIB, images_within, importance_bytes, make_pair
-from evoscope.evolution.reversal import RELEASED_BATCH, BinRule, Conditions, Reverser
-from evoscope.models.zoo import build
+from evoscope.evolution.reversal import BinRule, Conditions, Reverser, batch_within
+from evoscope.models.zoo import outline
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, checkpoint, look_at, patches, stimuli_of
 from experiments.context import Context
-from experiments.costs import importance_cost, reversal_cost
+from experiments.costs import importance_cost, reversal_cost, zeroed
 from experiments.protocols import protocol_names, reversal_protocol
 from experiments.reporting import say, size
 from experiments.runner import Exhibits, Plan
@@ -86,9 +86,10 @@ def print_memory(context: Context) -> None:
     config = context.config
     for run in judged_runs(context):
         needs = _bytes_per_image(context, run)
+        random = reversal_protocol(config.protocol).random
         counts = [
-            images_within(config.memory_mb, need, most)
-            for need, most in zip(needs, (BATCH, RELEASED_BATCH), strict=True)
+            images_within(config.memory_mb, needs[0], BATCH),
+            batch_within(config.memory_mb, needs[1], random),
         ]
         words = [f"{count} images, {size(count * need)}" for count, need in zip(counts, needs, strict=True)]
         say(
@@ -100,7 +101,7 @@ def print_memory(context: Context) -> None:
 def _bytes_per_image(context: Context, run: Run) -> tuple[int, int]:
     """What importance and reversal take of memory for an image, whatever the weights."""
     scale = context.config.scale
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    network = zeroed(outline(run.spec, len(context.data.train.class_names)), "cpu")
     pair = make_pair(network, network)
     index = neuron_index(pair)
     bins = np.zeros((scale.importance_samples, len(index)), dtype=np.int32)

@@ -7,10 +7,10 @@ from typing import Any, Literal, cast
 from torch import nn
 
 from evoscope.data.images import Fit, digest
-from evoscope.errors import EvoscopeError
+from evoscope.errors import OURS, EvoscopeError
 from evoscope.models.checkpoints import INIT, CheckpointPattern, Checkpoints, file_digest
 from evoscope.models.spec import Listing, ModelSpec
-from evoscope.store.source import OURS, module_digest
+from evoscope.store.source import module_digest
 from evoscope.training.recipe import TrainingRecipe
 from experiments.schema import Config, ModelConfig, RunConfig, TrainingConfig
 

@@ -282,7 +282,7 @@ class Config:
     seed: int = 0
     device: str = "auto"
     threads: int | None = None
-    workers: int = 0
+    workers: int | None = None
     memory_mb: int = 2048
     store: str = "store"
     outputs: str = "outputs"

@@ -10,7 +10,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT
 from evoscope.models.layers import layer_shapes
 from evoscope.models.network import closest
-from evoscope.models.zoo import build
+from evoscope.models.zoo import outline
 from evoscope.seeds import generator
 from evoscope.training.loop import read_metrics
 from experiments.base import training
@@ -101,7 +101,7 @@ def chosen_layer(context: Context, run: Run) -> str:
     ------
     EvoscopeError : a layer that the network does not have, that does not run once, or that gives no map.
     """
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    network = outline(run.spec, len(context.data.train.class_names))
     asked = context.config.discovery.layer
     if asked is not None:
         layer_shapes(network.module, (asked,), network.preprocessing.pixels)
@@ -118,7 +118,7 @@ def chosen_layer(context: Context, run: Run) -> str:
 
 def channels_of(context: Context, run: Run, layer: str) -> int:
     """Neurons of a layer of a run's network."""
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    network = outline(run.spec, len(context.data.train.class_names))
     return width(network, (layer,))
 
 

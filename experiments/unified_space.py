@@ -29,11 +29,12 @@ def plan(context: Context) -> Plan:
         "evolution": evolution(places, looks, followed(runs), pool, patches(context, 4)),
         "metrics": metrics(semantic, looks, compared, context.space_protocol, config.seed, context.runtime),
     }
-    drawn = ["fig_alignment", "fig_discovery", "fig_evolution", "fig_metrics", "table_metrics"]
+    drawn = ["fig_alignment", "fig_evolution", "fig_metrics", "table_metrics"]
     trainings = {name: training(context, run) for name, run in runs.items() if run.recipe is not None}
     if trainings:
         exhibits["training"] = curves(trainings, len(context.data.train.class_names))
-        drawn += ["fig_training", "table_training"]
+        # Concepts appear between epochs whose accuracies the trainings tell.
+        drawn += ["fig_discovery", "fig_training", "table_training"]
     return Plan(exhibits, drawn)
 
 
