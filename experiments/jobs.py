@@ -49,17 +49,14 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     if not isinstance(typed, Config):
         raise EvoscopeError("the configuration lost its schema", "keep `schema` first in conf/config.yaml")
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
-    import torch
-
     from experiments import store
     from experiments.checks import check, check_files
-    from experiments.context import Context
+    from experiments.context import Context, settle
     from experiments.runner import carry_out
 
     check(typed)
-    if typed.threads:
-        torch.set_num_threads(typed.threads)
     context = Context(typed)
+    settle(typed.threads, context.device)
     folders.append(context.folder)
     if status.task == "store":
         store.run(context)

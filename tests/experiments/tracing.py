@@ -11,7 +11,6 @@ from pathlib import Path
 from evoscope.store import source
 from evoscope.store.store import Store
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
