@@ -188,7 +188,9 @@ def test_a_formula_of_the_reversal(contributor):
     assert "0 stages computed" in told
     assert f"evoscope: drops of all reversals: {notice} (reversal_table)" in told
     assert pd.read_csv(contributor.drawn("table_reversal.csv")).equals(before)
-    assert "Artefacts made by other code than the present" in contributor.drawn("table_reversal.md").read_text()
+    assert (
+        "Artefacts made by other code than the present" in contributor.drawn("table_reversal.md").read_text()
+    )
     again = contributor.run(f"{command} stale=recompute")
     assert notice not in again
     after = pd.read_csv(contributor.drawn("table_reversal.csv"))
