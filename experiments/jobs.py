@@ -118,20 +118,17 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     if not isinstance(typed, Config):
         raise EvoscopeError("the configuration lost its schema", "keep `schema` first in conf/config.yaml")
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
-    import torch
-
     from experiments import store
     from experiments.checks import check, check_files
-    from experiments.context import Context
+    from experiments.context import Context, settle
     from experiments.runner import carry_out
 
     for key in PATHS:
         _expand(typed, key)
     check(typed)
-    if typed.threads:
-        torch.set_num_threads(typed.threads)
     context = Context(typed)
     _check_writable("outputs", context.folder)
+    settle(typed.threads, context.device)
     folders.append(context.folder)
     if not typed.dry_run:
         _check_writable("store", Path(typed.store))
@@ -159,10 +156,10 @@ def _expand(config: Config, key: str) -> None:
 
 
 def _check_writable(key: str, folder: Path) -> None:
-    """Refuse a folder where nothing can be written, before any work."""
+    """Refuse a folder where nothing can be written, before any work; a refusal for other reasons leaves none behind."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as problem:
         raise EvoscopeError(

@@ -178,12 +178,13 @@ class Reader:
             raise EvoscopeError(
                 f"layer {missing[0]!r} does not run in a forward pass", "leave it out of model.layers"
             )
-        exact = logits.detach().double()
+        labels = batch.labels.cpu()
+        exact = logits.detach().cpu().double()  # a row per image: no work for a device
         return Reading(
-            labels=batch.labels.cpu().numpy(),
-            predictions=exact.argmax(1).cpu().numpy(),
-            loss=cross_entropy(exact, batch.labels, reduction="none").cpu().numpy(),
-            confidence=exact.softmax(1).amax(1).cpu().numpy(),
+            labels=labels.numpy(),
+            predictions=exact.argmax(1).numpy(),
+            loss=cross_entropy(exact, labels, reduction="none").numpy(),
+            confidence=exact.softmax(1).amax(1).numpy(),
             classes=exact.shape[1],
             features={name: pooled[name].cpu().numpy() for name in self.network.layers},
             extra=extra,
