@@ -52,7 +52,7 @@ def measure(name: str, options: argparse.Namespace, rule: str) -> str:
     before, peak, started, state = own_bytes(), 0, time.perf_counter(), None
     for first in range(0, options.images, options.batch_size):
         size = min(options.batch_size, options.images - first)
-        maxima = torch.randn(size, neurons, generator=draws).relu_().split(list(channels.values()), dim=1)
+        maxima = torch.randn(size, neurons, generator=draws).relu_().split(list(channels.values()), dim=1)  # type: ignore[no-untyped-call]  # torch's stub
         cells = [torch.zeros(each.shape, dtype=torch.int64) for each in maxima]
         readings = {
             layer: Reading(values, places, (14, 14))
