@@ -240,7 +240,7 @@ class OutlierConfig:
     probabilities: list[float] | None = None
     mislabelled: float = 0.05
     neighbours: int = 10
-    concepts: int = 5
+    concepts: int = 3
 
 
 @dataclass
