@@ -166,7 +166,7 @@ def _words(context: Context, case: Case) -> str:
 
 
 def _with_stimuli(context: Context, case: Case) -> ImportanceCase:
-    found = stimuli_of(context, case.run, case.pair.after)
+    found = stimuli_of(context, case.run, case.pair.after, listed=case.run.spec.listing)
     return ImportanceCase(case.run.name, case.pair, judge(context, case), found)
 
 
@@ -179,8 +179,17 @@ def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequen
         Pictured(
             judge(context, case),
             _checkpoints(context, case),
-            look_at(context, semantic, case.run, case.pair.before),
-            look_at(context, semantic, case.run, case.pair.after),
+            *(
+                look_at(
+                    context,
+                    semantic,
+                    case.run,
+                    epoch,
+                    # Rows of the importance, so the layers that it has.
+                    stimuli_of(context, case.run, epoch, listed=case.run.spec.listing),
+                )
+                for epoch in (case.pair.before, case.pair.after)
+            ),
         )
         for case in first.values()
     ]
