@@ -301,6 +301,7 @@ def layer_heading(
 # --- outliers and stamps ---------------------------------------------------------------------------------------------
 
 CASE = ("setting", "data", "classes", "run", "layer", "p", "seed")
+CLASS_INTERVAL = "95 %, Student over classes (20 and more: bootstrap)"
 SEED_INTERVAL = "95 %, Student over seeds; with one seed, bootstrap over images"
 
 

@@ -15,6 +15,7 @@ from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import INK, NORMAL, QUIET, SMALL, elide
 from results.page_style import (
     CELL,
+    CLASS_INTERVAL,
     caption,
     counted_its_way,
     doubles,
@@ -243,7 +244,7 @@ def verdicts(rows: pd.DataFrame, order: pd.DataFrame) -> str:
     )
 
 
-INTERVALS = "95 %, bootstrap over classes"
+INTERVALS = CLASS_INTERVAL
 
 # --- table: reversal -------------------------------------------------------------------------------------------------
 

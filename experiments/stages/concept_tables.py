@@ -17,7 +17,7 @@ from evoscope.discovery.truth import Recovery, distinctness, localisation_by_con
 from evoscope.figure_data import Table
 from evoscope.models.network import Network
 from evoscope.progress import Progress
-from evoscope.stats import Interval, bootstrap_interval
+from evoscope.stats import Interval, bootstrap_interval, mean_interval
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.concept_methods import MethodConcepts
 from experiments.stages.concepts import LayerConcepts, LayerSpace, SpaceConcepts
@@ -295,7 +295,7 @@ class Judge:
         return {
             "recovery auc": found.mean_auc(self.seed),
             "matched correlation": found.mean_correlation(self.seed),
-            "distinctness": bootstrap_interval(apart[np.unique(found.direction)], self.seed),
+            "distinctness": mean_interval(apart[np.unique(found.direction)], self.seed),
         }
 
 
@@ -330,7 +330,7 @@ def place_rows(
     for number, basis in enumerate(bases):
         places = localisation_by_concept(table[method == number], seed)
         for metric, score, chance in (("pointing", "hit", "share"), ("iou", "iou", "iou_chance")):
-            mean = bootstrap_interval(places[score], seed)
+            mean = mean_interval(places[score].to_numpy(), seed)
             rows.append(row_of(basis.method, metric, mean, float(places[chance].mean()), len(places)))
     return rows
 

@@ -102,13 +102,13 @@ class ReversalCase:
     reversal: Artefact[Reversals]
 
 
-@stage(version=1, label="drops of all reversals")
+@stage(version=2, label="drops of all reversals")
 def reversal_table(cases: Sequence[ReversalCase], resamples: int, seed: int) -> Table:
     """Every drop of accuracy, with its interval over the classes."""
     return _summary(cases, drop_rows, resamples, seed)
 
 
-@stage(version=1, label="order of the drops of all reversals")
+@stage(version=2, label="order of the drops of all reversals")
 def reversal_order(cases: Sequence[ReversalCase], resamples: int, seed: int) -> Table:
     """Whether the published order of the drops holds."""
     return _summary(cases, order_rows, resamples, seed)

@@ -20,7 +20,7 @@ from evoscope.discovery.refine import most_activating
 from evoscope.models.layers import capture, ensure_layouts
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
-from evoscope.stats import Interval, bootstrap_interval, correlations
+from evoscope.stats import Interval, bootstrap_interval, correlations, mean_interval
 
 SEGMENT = 80.0
 BOARD = 4
@@ -212,12 +212,12 @@ class Recovery:
     correlation: Doubles
 
     def mean_auc(self, seed: int) -> Interval:
-        """Mean over concepts, with a bootstrap interval over them."""
-        return bootstrap_interval(self.auc, seed)
+        """Mean over concepts, with its interval over them."""
+        return mean_interval(self.auc, seed)
 
     def mean_correlation(self, seed: int) -> Interval:
-        """Mean over concepts of the matched correlation, with a bootstrap interval over them."""
-        return bootstrap_interval(self.correlation, seed)
+        """Mean over concepts of the matched correlation, with its interval over them."""
+        return mean_interval(self.correlation, seed)
 
 
 def recovery(chosen_on: Array, shown: ConceptTable, judged_on: Array, held_out: ConceptTable) -> Recovery:
