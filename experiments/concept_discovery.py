@@ -31,9 +31,11 @@ from experiments.stages.concept_methods import MethodConcepts, NamedMethod, conc
 from experiments.stages.concept_relevance import concept_boards, concept_relevance
 from experiments.stages.concept_tables import (
     bands,
+    class_readings,
     cluster_means,
     clusters,
     concept_truth,
+    equal_rank,
     gathered,
     popular_directions,
     spectrum,
@@ -47,6 +49,7 @@ from experiments.stages.stimuli import Look
 ALWAYS = (
     *("fig_concepts", "fig_concept_spectrum", "fig_concept_relevance", "table_clusters", "fig_clusters"),
     *("table_popularity", "table_concept_relevance", "table_spectrum"),
+    *("table_equal_rank", "table_class_ranking"),
 )
 
 
@@ -70,6 +73,9 @@ def plan(context: Context) -> Plan:
         "popularity": popular_directions(found, images.class_names),
         "relevance": gathered("relevance", [_relevance(context, each, labels) for each in found]),
     }
+    protocol = discovery_protocol(config.protocol)
+    exhibits["equal_rank"] = equal_rank(found, protocol, images, held_out, config.seed)
+    exhibits["class_readings"] = class_readings(found, protocol, held_out, config.seed)
     drawn = list(ALWAYS)
     sides = [name for name, each in compared_protocols(context).items() if each.side == "columns"]
     if sides:

@@ -9,8 +9,10 @@ from evoscope.arrays import Array, Doubles, Ints
 from evoscope.data.images import ConceptTable, ImageSet, limit
 from evoscope.data.scenes.source import SceneSource
 from evoscope.discovery.basis import ConceptBasis, neuron_alignment, random_alignment
+from evoscope.discovery.equal_rank import Truth, class_reading_rows, equal_rank_rows, known_truth
 from evoscope.discovery.latent import LayerLatents
 from evoscope.discovery.methods import RandomRotation
+from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.discovery.ranking import ClassRanking, popularity
 from evoscope.discovery.refine import by_band, concept_counts, mean_concepts
 from evoscope.discovery.truth import Recovery, distinctness, localisation_by_concept, localise, recovery
@@ -96,7 +98,7 @@ def gathered(what: str, parts: Sequence[Artefact[Table]]) -> Table:
     return Table(pd.concat([part.load().rows for part in parts], ignore_index=True))
 
 
-@stage(version=1)
+@stage(version=2)
 def concept_truth(
     space: LayerSpace,
     methods: Artefact[MethodConcepts],
@@ -126,6 +128,54 @@ def concept_truth(
     order = [basis.method for basis in bases]
     table = pd.DataFrame(rows).sort_values("method", key=lambda names: names.map(order.index), kind="stable")
     return Table(_headed(space, None, table).reset_index(drop=True))
+
+
+@stage(version=1, label="table of concepts: equal rank")
+def equal_rank(
+    found: Sequence[SpaceConcepts],
+    protocol: DiscoveryProtocol,
+    shown: ImageSet,
+    held_out: ImageSet,
+    seed: int,
+) -> Table:
+    """The decomposition against as many random directions and neurons, see `equal_rank_rows`.
+
+    ``truth`` says what directions should tell: the known ``concepts`` of the images, or else their ``classes``.
+    """
+    truth = Truth.of(known_truth(shown), known_truth(held_out))
+    kind = "classes" if shown.concepts is None else "concepts"
+    return _table(
+        (
+            each.space,
+            None,
+            equal_rank_rows(each.space.pool(), each.space.held_out(), truth, protocol, seed).assign(
+                truth=kind
+            ),
+        )
+        for each in found
+    )
+
+
+@stage(version=1, label="table of concepts: class ranking")
+def class_readings(
+    found: Sequence[SpaceConcepts], protocol: DiscoveryProtocol, held_out: ImageSet, seed: int
+) -> Table:
+    """How well the first direction of a class tells it, by what ranks the directions, see `class_reading_rows`."""
+    return _table(
+        (
+            each.space,
+            None,
+            class_reading_rows(
+                each.space.pool(),
+                each.space.spaces.load().pool.outcomes,
+                each.space.held_out(),
+                held_out.labels,
+                protocol,
+                seed,
+            ),
+        )
+        for each in found
+    )
 
 
 def cluster_rows(counts: pd.DataFrame) -> pd.DataFrame:
