@@ -231,6 +231,18 @@ class Maker:
         columns = ["metric", "run", "epoch", "value", "low", "high", "null", "null_low", "null_high", "n"]
         return pd.DataFrame(rows, columns=columns)
 
+    def trade(self):
+        """Changes judged on the class and on the others."""
+        kinds = ("own", "others", "all", "exchanged", "own less exchanged", "false alarms")
+        rows = [
+            ("vgg16", "early to middle", 0, 2, condition, judged, -0.03, -0.05, -0.01, 6, 400)
+            for condition in ("bin1", "bin2", "bin3", "bin4", "random")
+            for judged in kinds
+            if condition != "random" or not judged.endswith("exchanged")
+        ]
+        columns = ["run", "pair", "from_epoch", "to_epoch", "condition", "judged", "value", "low", "high"]
+        return pd.DataFrame(rows, columns=[*columns, "classes", "images"])
+
     def space_baselines(self):
         """Two metrics in the learned space and without it."""
         rows = []
@@ -408,7 +420,8 @@ class Maker:
             "reversal": reversal, "order": self.order(reversal), "important": self.important(), "truth": self.truth(),
             "map": neurons, "alignment": self.alignment(neurons.neurons), "evolution": self.evolution(),
             "training": self.training(), "metrics": self.metrics(), "coverage": self.coverage(),
-            "space_baselines": self.space_baselines(), "behaviour": self.behaviour(), "scenes": self.scenes(),
+            "space_baselines": self.space_baselines(), "trade": self.trade(),
+            "behaviour": self.behaviour(), "scenes": self.scenes(),
         }  # fmt: skip
 
 
