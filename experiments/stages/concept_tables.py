@@ -1,6 +1,7 @@
 """Tables of concept discovery: unique concepts, spectra, popularity, wrong sides, and methods against the truth."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,8 @@ from evoscope.discovery.equal_rank import Truth, class_reading_rows, equal_rank_
 from evoscope.discovery.latent import LayerLatents
 from evoscope.discovery.methods import RandomRotation
 from evoscope.discovery.protocol import DiscoveryProtocol
-from evoscope.discovery.ranking import ClassRanking, popularity
-from evoscope.discovery.refine import by_band, concept_counts, mean_concepts
+from evoscope.discovery.ranking import ClassRanking, layer_basis, popularity
+from evoscope.discovery.refine import by_band, cluster_map, concept_counts, mean_concepts
 from evoscope.discovery.truth import Recovery, distinctness, localisation_by_concept, localise, recovery
 from evoscope.figure_data import Table
 from evoscope.models.network import Network
@@ -154,6 +155,49 @@ def equal_rank(
         )
         for each in found
     )
+
+
+WARDS = (0.5, 0.75, 1.0, 1.5, 2.0)
+PRUNES = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Shares of the protocol's own thresholds over which clusters are counted."""
+MAPPED = 256
+"""Directions of a layer that are, at most: spread evenly over them from the strongest to the weakest."""
+
+
+@stage(version=1, label="clusters of {space.run} over both thresholds")
+def cluster_maps(space: LayerSpace, protocol: DiscoveryProtocol, seed: int, runtime: Runtime) -> Table:
+    """Unique concepts per direction of the SVD and per neuron while both thresholds vary.
+
+    One row per method and pair of thresholds: ``method``, ``ward``, ``prune``, ``own`` (whether they are the
+    protocol's), ``value`` (mean clusters, none counted as none) with ``low`` and ``high`` (bootstrap over directions),
+    ``empty`` (share without any), ``kept`` (mean images of a direction in clusters), ``of`` (images that are
+    clustered), ``directions``.
+    """
+    layer, rule = space.pool(), protocol.refine
+    features, basis = layer.rows("features"), layer_basis(layer, protocol)
+    width, rows = len(basis), []
+    some = np.unique(np.linspace(0, width - 1, min(width, MAPPED)).astype(np.int64))
+    wards, prunes = [rule.ward * share for share in WARDS], [rule.prune * share for share in PRUNES]
+    for method, directions in (("svd", basis.directions[some]), ("neurons", np.eye(width)[some])):
+        found = cluster_map(
+            features, directions, rule, wards, prunes, layer=space.layer, seed=seed, progress=runtime.progress
+        )
+        for place, column in product(range(len(wards)), range(len(prunes))):
+            counts = found.surviving[:, place, column]
+            mean = bootstrap_interval(counts, seed)
+            rows.append(
+                {
+                    "method": method,
+                    **{"ward": wards[place], "prune": prunes[column]},
+                    "own": (WARDS[place], PRUNES[column]) == (1.0, 1.0),
+                    **bounds("value", "low", "high", mean),
+                    "empty": float((counts == 0).mean()),
+                    "kept": float(found.images[:, place, column].mean()),
+                    "of": min(rule.images, len(features)),
+                    "directions": len(some),
+                }
+            )
+    return _table([(space, None, pd.DataFrame(rows))])
 
 
 @stage(version=1, label="table of concepts: class ranking")

@@ -56,6 +56,7 @@ class ConceptMaker:
             "concept_truth": self.truth(), "relevance": self.relevance(), "wrong_side": self.wrong_side(),
             "crosscoder": self.crosscoder(),
             "equal_rank": self.equal_rank(), "class_readings": self.class_readings(),
+            "cluster_map": self.cluster_map(),
         }  # fmt: skip
 
     def crosscoder(self, entries=40, epochs=(-1, 0, 2, 5)):
@@ -246,6 +247,30 @@ class ConceptMaker:
             head = (run, layer, "concepts", *kind[:2], kind[1] == 128, kind[2], metric)
             rows.append((*head, 0.8, 0.75, 0.85, 0.7, 0.1, 0.05, 0.15, 0.9, 23, 10))
         return pd.DataFrame(rows, columns=RANKED)
+
+    def cluster_map(self):
+        """SVD directions hold fewer where little is kept, more where much is."""
+        columns = [
+            "method",
+            "ward",
+            "prune",
+            "own",
+            "value",
+            "low",
+            "high",
+            "empty",
+            "kept",
+            "of",
+            "directions",
+        ]
+        rows = [
+            (*where, method, ward, prune, (ward, prune) == (3.0, 0.25),
+             value := prune * (9 if method == "svd" else 3) + 1, value - 0.1, value + 0.1, 0.2, 60.0, 100, 128)
+            for where, method, ward, prune in itertools.product(
+                self.layers(), ("svd", "neurons"), (1.5, 3.0), (0.125, 0.25)
+            )
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["run", "layer", *columns])
 
     def class_readings(self):
         """Projections tell the class, evidence does not."""

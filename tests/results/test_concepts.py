@@ -23,6 +23,7 @@ FIGURES = (
 )
 TABLES = (
     "table_class_ranking",
+    "table_cluster_map",
     "table_clusters",
     "table_concept_relevance",
     "table_concept_truth",
