@@ -51,7 +51,7 @@ def test_the_same_images_are_ordered_alike_in_turned_channels():
     rows = persistence_rows(first, last, seed=0, first=4).set_index(["by", "against"])
     assert rows.loc[("scores", "rotation"), "value"] == pytest.approx(1)
     assert rows.loc[("scores", "rotation"), "above"] == 1
-    assert rows.loc[("scores", "within"), "gain_low"] > 0
+    assert rows.loc[("scores", "within"), "gain"] > 0
     assert rows.loc[("channels", "rotation"), "above"] < 1
 
 

@@ -455,6 +455,7 @@ def exhibits():
     concepts = ConceptMaker(np.random.default_rng(7), runs=("vgg16",), classes=CLASSES[:2], side=16)
     evolution = EvolutionMaker(np.random.default_rng(7), runs=("vgg16",), side=16, directions=12)
     more = concepts.exhibits() | {"concept_evolution": evolution.exhibit()}
+    more["persistence"] = evolution.persistence()
     more["tabular"] = tabular(np.random.default_rng(7))
     more |= outlier_exhibits(np.random.default_rng(7))
     more |= study_exhibits(np.random.default_rng(7))

@@ -153,24 +153,7 @@ def test_half_that_never_comes(make):
 
 
 def test_directions_that_last_are_tabled_beside_random_ones(about, tmp_path):
-    columns = [
-        "run",
-        "layer",
-        "epoch",
-        "last",
-        "by",
-        "against",
-        "value",
-        "other",
-        "gain",
-        "gain_low",
-        "gain_high",
-    ]
-    rows = pd.DataFrame(
-        [("vgg16", "features.42", 2, 6, *kind, 0.46, 0.25, 0.21, 0.18, 0.24, 0.87, 30, 20)
-         for kind in (("channels", "rotation"), ("scores", "rotation"), ("scores", "within"))],
-        columns=[*columns, "above", "directions", "draws"],
-    )  # fmt: skip
+    rows = EvolutionMaker.persistence()
     csv, page = entry("table_persistence").draw({"persistence": rows}, about, tmp_path)
     assert len(pd.read_csv(csv)) == 3
     line = "| channels (cosine) | random directions | 0.46 | 0.25 | 0.210 [0.180, 0.240] | 0.87 | 30 |"

@@ -27,8 +27,8 @@ def default_layers(module: nn.Module, listing: Listing = "once") -> tuple[str, .
 
     VGG: each convolution, after its ReLU; InceptionV3: 5 convolutions, 11 mixed blocks; ConvNeXt: stem, blocks and the
     downsamplers' convolutions; other networks: their blocks; plain stacks: every convolution. ``released`` and ``v1``
-    differ from ``once`` only where ConceptEvo's code did; ``convolutions`` differs from ``released`` for VGG only, whose
-    stimuli that code took at each convolution itself, before the ReLU that overwrites it.
+    differ from ``once`` only where ConceptEvo's code did; ``convolutions`` differs from ``released`` for VGG only,
+    whose stimuli that code took at each convolution itself, before the ReLU that overwrites it.
 
     Raises
     ------
