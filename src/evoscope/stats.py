@@ -84,6 +84,20 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     return Interval(mean, mean - reach, mean + reach, count)
 
 
+FEW = 20
+"""Values below which a bootstrap of their mean is too narrow."""
+
+
+def mean_interval(values: ArrayLike, seed: int, n: int = 1000) -> Interval:
+    """Interval of the mean of values [m], such as one per class: Student's below `FEW`, else by bootstrap.
+
+    Parameters
+    ----------
+    seed, n : of the resamples, where there are any.
+    """
+    return t_interval(values) if np.size(values) < FEW else bootstrap_interval(values, seed, n)
+
+
 def _checked(values: ArrayLike) -> Doubles:
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim == 0 or len(sample) == 0:

@@ -111,9 +111,7 @@ Quantity = Literal["loss", "logit", "slope"]
 """Rows beside the features, [b, d] each. ``loss``, ``logit``: spatial mean of ReLU(G) * A, with G the gradient of
 each image's own cross-entropy with its true label, or of the logit of its predicted class; ``slope``: spatial
 sum of the latter G, which is the derivative of that logit when a vector is added to the whole map.
-
-The released code takes the gradient of the mean loss over a batch, which differs by a constant factor that
-z-scores do not see."""
+"""
 QUANTITIES: tuple[Quantity, ...] = ("loss", "logit", "slope")
 
 
