@@ -62,6 +62,19 @@ def interval_over_classes(drops: pd.DataFrame, condition: str, seed: int, resamp
     return mean_interval(by_class(drops, condition).to_numpy(), seed, resamples)
 
 
+def contrast(more: str, less: str) -> str:
+    """Name of the condition that holds the drop under ``more`` minus that under ``less``, paired over classes."""
+    return f"{more} minus {less}"
+
+
+CONTRASTS = (
+    ("random", BIN_NAMES[0]),
+    *((later, earlier) for earlier, later in pairwise(BIN_NAMES)),
+    (BIN_NAMES[3], "random"),
+)
+"""What the published order is about: a random quarter beside the first and the last bin, and the steps between bins."""
+
+
 def by_class(drops: pd.DataFrame, condition: str) -> "pd.Series[float]":
     """Mean drop of each class under a condition."""
     return drops[drops["condition"] == condition].groupby("label")["drop"].mean()
@@ -112,7 +125,7 @@ def _out_of_order(
 def drop_rows(
     counts: pd.DataFrame, layers: dict[str, Sequence[str]], seed: int, resamples: int
 ) -> pd.DataFrame:
-    """All drops of one run's reversals between two epochs.
+    """All drops of one run's reversals between two epochs, and `CONTRASTS` of them.
 
     Parameters
     ----------
@@ -127,9 +140,13 @@ def drop_rows(
     """
     rows: list[dict[str, object]] = []
     for where, own, drops in _averages(counts, layers):
+        conditions = list(map(str, pd.unique(drops["condition"])))
+        rows += [{**where, **_row(own, drops, where["metric"], name, seed, resamples)} for name in conditions]
         rows += [
-            {**where, **_row(own, drops, where["metric"], str(condition), seed, resamples)}
-            for condition in pd.unique(drops["condition"])
+            {**rows[-1], **_contrast(by_class(drops, more) - by_class(drops, less), seed, resamples)}
+            | {"condition": contrast(more, less)}
+            for more, less in CONTRASTS
+            if {more, less} <= set(conditions)
         ]
     return pd.DataFrame(rows)
 
@@ -177,6 +194,12 @@ def _row(
         "samples": 0 if random or condition == "all" else numbers,
         "draws": numbers if random else 0,
     }
+
+
+def _contrast(differences: "pd.Series[float]", seed: int, resamples: int) -> dict[str, object]:
+    found = mean_interval(differences.to_numpy(), seed, resamples)
+    bounds = {"value": found.value, "low": found.low, "high": found.high, "se": float("nan")}
+    return {**bounds, "samples": 0, "draws": 0}
 
 
 SHUFFLES = 200
