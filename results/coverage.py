@@ -258,3 +258,33 @@ def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
     wide = wide.fillna("–")
     wide["run"] = [label_of(run) for run in wide["run"]]
     return wide.rename(columns={"pool_images": "images in the pool", "run": "model"})
+
+
+# --- table: switches -------------------------------------------------------------------------------------------------
+
+
+@table(
+    "table_space_switches",
+    title="Defects of the released embedding, one switch at a time",
+    reads=("switches",),
+    paper="Evoscope",
+    shows="purity with each defect alone mended, and alone put back",
+    place=122,
+)
+def switches_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV (a row per value) and text of the Markdown (switches side by side)."""
+    rows = rows_of(exhibits, "switches", COLUMNS)
+    what = (
+        "Purity@10 where the base covers least. Mended: the released protocol with this choice alone from the "
+        "corrected one; put back: the corrected protocol with this choice alone from the released one. The "
+        "unswitched protocols are in table_protocols."
+    )
+    above = swept_caption(what, rows, about, f"{len(rows)} values", "95 %, bootstrap")
+    cells = rows[["protocol", "pool_images", "k", "run"]].assign(
+        purity=interval_column(rows, "value", "low", "high")
+    )
+    wide = cells.pivot_table(
+        ["purity"], ["protocol", "pool_images", "k"], "run", aggfunc="first", sort=False
+    )["purity"]
+    wide.columns = [label_of(str(run)) for run in wide.columns]
+    return rows, [above, markdown(wide.reset_index())]

@@ -68,21 +68,24 @@ def _rows(defect: Defect, evidence: Sequence[Evidence]) -> list[dict[str, str]]:
     ]
 
 
-def mended(switch: str) -> Effect:
-    """Purity as released, and with one switch alone mended, where the base covers least and most of the pool."""
+def switch(name: str) -> Effect:
+    """Purity where the base covers least: both protocols, and each with this defect alone switched."""
 
     def effect(evidence: Evidence) -> str:
-        rows = evidence.rows("table_protocols", switch)
-        released = evidence.rows("table_protocols", RELEASED)
-        if rows.empty or released.empty:
+        switched = evidence.rows("table_space_switches", f"{name}, mended")
+        if switched.empty:
             return ""
+        pool, k = switched[["pool_images", "k"]].iloc[0]
         parts = []
-        for pool, k in rows[["pool_images", "k"]].drop_duplicates().itertuples(index=False, name=None):
-            before, after = (
-                _purities(own[(own["pool_images"] == pool) & (own["k"] == k)]) for own in (released, rows)
-            )
-            parts.append(f"pool {pool:,}, k {k}: {before} as released, {after} with this alone mended")
-        return "purity@10 of " + "; ".join(parts)
+        for word, protocol in (
+            ("as released", RELEASED), ("with this alone mended", f"{name}, mended"), ("corrected", CORRECTED),
+            ("with this alone put back", f"{name}, put back"),
+        ):  # fmt: skip
+            table = "table_protocols" if protocol in (RELEASED, CORRECTED) else "table_space_switches"
+            rows = evidence.rows(table, protocol)
+            own = rows[(rows["pool_images"] == pool) & (rows["k"] == k)] if len(rows) else rows
+            parts.append(f"{word} {_purities(own)}")
+        return f"purity@10 (pool {pool:,}, k {k}): {'; '.join(parts)}"
 
     return effect
 
@@ -211,13 +214,13 @@ _MENDED = "mended as well, as nothing could be run or repeated otherwise"
 DEFECTS: Sequence[Defect] = (
     Defect("E1", "Indirect embedding pairs images by the characters of neuron names",
            "src/embedding/indirect_image_embedding.py:46-50", RUNNING, "reproduced (`indirect: characters`)",
-           "coverage", mended("mended: indirect")),
+           "coverage", switch("indirect")),
     Defect("E2", "A position in the map largely encodes coverage: projections average over uncovered stimuli",
            "src/embedding/proj_neuron_embedding.py:86-91", RUNNING, "reproduced (`projection: all`)", "coverage",
-           mended("mended: projection")),
+           switch("projection")),
     Defect("E3", "Dead, constant and non-finite neurons get the first images as stimuli and collapse to one dot",
            "src/embedding/stimulus.py:136-147", RUNNING, "reproduced (`unplaced: ordinary`)", "coverage",
-           mended("mended: unplaced")),
+           switch("unplaced")),
     Defect("E4", "Reversal indexes a flatten layer as a map and crashes for VGG16 and InceptionV3",
            "src/importantevo/eval_important_evo.py:216, 299; src/model/vgg16.py:36", RUNNING, _MENDED,
            "evolution_importance"),
@@ -230,7 +233,7 @@ DEFECTS: Sequence[Defect] = (
            "evolution_importance", rules),
     Defect("E7", "Responsive neurons compare raw activations across layers of different scale",
            "src/embedding/responsive_neurons.py:131-142", READING, "reproduced (`responsive_rule: raw`)", "coverage",
-           mended("mended: responsive_rule")),
+           switch("responsive_rule")),
     Defect("E8", "No seed anywhere; the map is fitted anew per projection; a new learning rate is ignored on resume",
            "src/embedding/proj_neuron_embedding.py:131; src/model/vgg16.py:66-68, of a copy", RUNNING, _MENDED,
            "unified_space", otherwise="not separable: no table of one run shows it"),
@@ -239,7 +242,7 @@ DEFECTS: Sequence[Defect] = (
            otherwise="top-k accuracy of every class is 1 as released, by construction"),
     Defect("E10", "20 epochs of skip-gram at learning rate .01 may not have converged",
            "src/utils/args/args_embedding.py:148-153", RUNNING, "reproduced (`skipgram_lr: 0.01`)",
-           "coverage", mended("mended: skip-gram")),
+           "coverage", switch("skipgram")),
     Defect("E11", "The first version edits cached maps in place, which contaminates later conditions",
            "of the first version; mended at HEAD by src/importantevo/eval_important_evo.py:295-296", READING, _MENDED,
            "evolution_importance", otherwise="not separable: the results of that version are not published"),
