@@ -87,7 +87,7 @@ def readable(claims: pd.DataFrame) -> pd.DataFrame:
             if first["smallest"] == DASH
             else f" Smallest of interest: {first['smallest']:g} {first['unit']}."
         )
-        shared = "" if first["shares"] == DASH else f" **Shared:** {first['shares']}."
+        shared = "" if first["shares"] == DASH else f" **Note:** {first['shares']}."
         lines.append(
             {
                 "claim": f"**{first['claim']}** {first['text']}",
