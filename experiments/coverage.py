@@ -7,10 +7,9 @@ from evoscope.figure_data import Table
 from evoscope.store import Artefact
 from experiments.base import stimuli_of
 from experiments.context import Context
-from experiments.runner import Plan
+from experiments.runner import Exhibits, Plan
 from experiments.stages.space_metrics import Sight, coverage_table, purity_cell
 from experiments.unified_space import COMPARED
-from results.registry import Exhibits
 
 
 def plan(context: Context) -> Plan:

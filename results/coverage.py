@@ -280,11 +280,9 @@ def switches_table(exhibits: Exhibits, about: About) -> Written:
         "unswitched protocols are in table_protocols."
     )
     above = swept_caption(what, rows, about, f"{len(rows)} values", "95 %, bootstrap")
-    cells = rows[["protocol", "pool_images", "k", "run"]].assign(
-        purity=interval_column(rows, "value", "low", "high")
+    cells = rows[["protocol", "pool_images", "k"]].assign(
+        run=[label_of(str(run)) for run in rows["run"]], purity=interval_column(rows, "value", "low", "high")
     )
-    wide = cells.pivot_table(
-        ["purity"], ["protocol", "pool_images", "k"], "run", aggfunc="first", sort=False
-    )["purity"]
-    wide.columns = [label_of(str(run)) for run in wide.columns]
-    return rows, [above, markdown(wide.reset_index())]
+    place = ["protocol", "pool_images", "k"]
+    wide = cells.pivot_table("purity", place, "run", aggfunc="first", sort=False).reset_index()
+    return rows, [above, markdown(wide.fillna("–"))]
