@@ -40,6 +40,7 @@ from experiments.stages.concept_tables import (
     gathered,
     popular_directions,
     spectrum,
+    switches,
     wrong_side,
 )
 from experiments.stages.concepts import LayerSpace, SpaceConcepts, concepts, latents, rows_kept
@@ -83,7 +84,8 @@ def plan(context: Context) -> Plan:
     sides = [name for name, each in compared_protocols(context).items() if each.side == "columns"]
     if sides:
         exhibits["wrong_side"] = wrong_side(found, sides, config.seed)
-        drawn += ["table_wrong_side"]
+        exhibits["switches"] = switches(found, sides[0], compared_protocols(context)[sides[0]], config.seed)
+        drawn += ["table_wrong_side", "table_concept_switches"]
     if images.concepts is not None:
         most, seed, runtime = config.scale.ablated_images, config.seed, context.runtime
         truth = [concept_truth(*pair, images, held_out, most, seed, runtime) for pair in directions]

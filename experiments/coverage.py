@@ -23,7 +23,7 @@ def plan(context: Context) -> Plan:
     exhibits: Exhibits = {"coverage": coverage_table(cells)}
     drawn = ["fig_coverage", "table_protocols"]
     if {RELEASED, CORRECTED} <= set(context.config.protocols):
-        exhibits["switches"] = coverage_table(_switched_cells(context, sizes[-1], scale.sweep_ks[0]))
+        exhibits["space_switches"] = coverage_table(_switched_cells(context, sizes[-1], scale.sweep_ks[0]))
         drawn.append("table_space_switches")
     return Plan(exhibits, tuple(drawn))
 

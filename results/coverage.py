@@ -266,14 +266,14 @@ def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
 @table(
     "table_space_switches",
     title="Defects of the released embedding, one switch at a time",
-    reads=("switches",),
+    reads=("space_switches",),
     paper="Evoscope",
     shows="purity with each defect alone mended, and alone put back",
     place=122,
 )
 def switches_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (a row per value) and text of the Markdown (switches side by side)."""
-    rows = rows_of(exhibits, "switches", COLUMNS)
+    rows = rows_of(exhibits, "space_switches", COLUMNS)
     what = (
         "Purity@10 where the base covers least. Mended: the released protocol with this choice alone from the "
         "corrected one; put back: the corrected protocol with this choice alone from the released one. The "

@@ -1,7 +1,9 @@
 """Tables of concept discovery: unique concepts, spectra, popularity, wrong sides, and methods against the truth."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +16,13 @@ from evoscope.discovery.equal_rank import Truth, class_reading_rows, equal_rank_
 from evoscope.discovery.latent import LayerLatents
 from evoscope.discovery.methods import RandomRotation
 from evoscope.discovery.protocol import DiscoveryProtocol
-from evoscope.discovery.ranking import ClassRanking, layer_basis, popularity
+from evoscope.discovery.ranking import ClassRanking, discover, layer_basis, popularity
 from evoscope.discovery.refine import by_band, cluster_map, concept_counts, mean_concepts
 from evoscope.discovery.truth import Recovery, distinctness, localisation_by_concept, localise, recovery
 from evoscope.figure_data import Table
 from evoscope.models.network import Network
 from evoscope.progress import Progress
-from evoscope.stats import Interval, bootstrap_interval, mean_interval
+from evoscope.stats import Interval, bootstrap_interval, mean_interval, wilson
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.concept_methods import MethodConcepts
 from experiments.stages.concepts import LayerConcepts, LayerSpace, SpaceConcepts
@@ -91,6 +93,41 @@ def wrong_side(found: Sequence[SpaceConcepts], protocols: Sequence[str], seed: i
     return _table(
         (each.space, protocol, row(each.found[protocol].load())) for each in found for protocol in protocols
     )
+
+
+MENDED: dict[str, dict[str, Any]] = {
+    "side": {"side": "rows"},
+    "evidence": {"evidence": "logit"},
+    "signs": {"signs": "canonical", "candidates": "both"},
+    "batch": {"batch": 0},
+    "centred": {"centred": True},
+}
+"""Choices of CDISCO's protocol that are one defect each, mended, by the name that results know it by."""
+
+
+@stage(version=1, label="table of concepts: switches")
+def switches(found: Sequence[SpaceConcepts], name: str, protocol: DiscoveryProtocol, seed: int) -> Table:
+    """For how many classes the first direction is another one when one choice alone of ``protocol`` is mended.
+
+    Rows of ``switch``, ``changed`` (share of the classes ranked by both) with ``low`` and ``high``, ``classes``.
+    """
+
+    def first(space: LayerSpace, own: DiscoveryProtocol) -> Ints:
+        return discover(space.pool(), space.spaces.load().pool.outcomes, own).ranking.best(1)[0][:, 0]
+
+    def rows(space: LayerSpace) -> pd.DataFrame:
+        released = first(space, protocol)
+        made = []
+        for switch, choices in MENDED.items():
+            other = first(space, replace(protocol, **choices))
+            both = (released >= 0) & (other >= 0)
+            changed = wilson(int((released != other)[both].sum()), int(both.sum())) if both.any() else None
+            made.append(
+                {"switch": switch, **bounds("changed", "low", "high", changed), "classes": int(both.sum())}
+            )
+        return pd.DataFrame(made)
+
+    return _table((each.space, name, rows(each.space)) for each in found)
 
 
 @stage(version=1, label="table of concepts: {what}")

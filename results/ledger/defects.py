@@ -196,7 +196,7 @@ def switched(switch: str) -> Effect:
     """For how many classes the first concept is another one when one switch alone is mended."""
 
     def effect(evidence: Evidence) -> str:
-        rows = evidence.rows("table_switches", RELEASED)
+        rows = evidence.rows("table_concept_switches", RELEASED)
         own = rows[rows["switch"] == switch] if len(rows) else rows
         words = [
             f"{label_of(str(row['run']))} {row['layer']} {row['changed']:.2f}" for _, row in own.iterrows()
