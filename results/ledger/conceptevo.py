@@ -382,7 +382,7 @@ CLAIMS: Sequence[Claim] = (
               "its bins are also in E3b, E3c, E3e, E3f and E4"),
     Claim("E3e", "Taking back the least important quarter changes nearly nothing",
           published_near_zero(), _EVOLUTION, least_near_zero,
-          shares="its last bin is also in E3f"),
+          shares="its last bin is also in E3f; what the other classes gain or lose is in `table_reversal_trade`"),
     _reverted("E3f", "Taking back the least important quarter costs less than a random one", beyond_least,
               "its random quarter is also in E3b and E4, its last bin in E3e"),
     Claim("E4", "It applies to VGGs, InceptionV3 and ConvNeXt",
