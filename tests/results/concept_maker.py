@@ -55,7 +55,7 @@ class ConceptMaker:
             "bands": self.bands(), "spectrum": self.spectrum(), "popularity": self.popularity(),
             "concept_truth": self.truth(), "relevance": self.relevance(), "wrong_side": self.wrong_side(),
             "crosscoder": self.crosscoder(),
-            "equal_rank": self.equal_rank(), "class_readings": self.class_readings(),
+            "equal_rank": self.equal_rank(), "class_readings": self.class_readings(), "switches": self.switches(),
             "cluster_map": self.cluster_map(),
         }  # fmt: skip
 
@@ -294,6 +294,16 @@ class ConceptMaker:
                  lost, lost - 0.03, lost + 0.03, -0.004, self.rng.uniform(0.4, 1), 0.31)
             )  # fmt: skip
         return pd.DataFrame(rows, columns=RELEVANCE)
+
+    def switches(self):
+        """How often a class's first direction changes with one choice mended."""
+        rows = [
+            (run, layer, "as_released", switch, 0.6, 0.4, 0.8, 20)
+            for run, layer in self.layers()
+            for switch in ("side", "evidence", "signs")
+        ]
+        columns = ["run", "layer", "protocol", "switch", "changed", "low", "high", "classes"]
+        return pd.DataFrame(rows, columns=columns)
 
     def wrong_side(self):
         """How often row and column of the same class agree."""

@@ -253,6 +253,13 @@ class Maker:
         columns = [*("metric", "run", "epoch", "space", "value", "low", "high"), "learned_less", "less_low"]
         return pd.DataFrame(rows, columns=[*columns, "less_high", "n"])
 
+    def space_switches(self):
+        """One choice of each protocol switched, where coverage is least."""
+        rows = self.coverage()
+        rows = rows[(rows["k"] == 1) & (rows["protocol"] != "v1")]
+        names = {"as_released": "indirect, mended", "corrected": "indirect, put back"}
+        return rows.assign(protocol=rows["protocol"].map(names)).reset_index(drop=True)
+
     def coverage(self):
         """Purity that grows with coverage, most under the corrected protocol."""
         rows = []
@@ -420,7 +427,7 @@ class Maker:
             "reversal": reversal, "order": self.order(reversal), "important": self.important(), "truth": self.truth(),
             "map": neurons, "alignment": self.alignment(neurons.neurons), "evolution": self.evolution(),
             "training": self.training(), "metrics": self.metrics(), "coverage": self.coverage(),
-            "space_baselines": self.space_baselines(), "trade": self.trade(),
+            "space_baselines": self.space_baselines(), "trade": self.trade(), "space_switches": self.space_switches(),
             "behaviour": self.behaviour(), "scenes": self.scenes(),
         }  # fmt: skip
 

@@ -19,7 +19,7 @@ from results.ledger.claim import Evidence
 from results.ledger.effect import Verdict
 from results.ledger.write import CLAIMS
 from tests import protocols
-from tests.discovery.test_equal_rank import latents, planted
+from tests.discovery.test_equal_rank import latents
 
 DRAWS, SEEDS = 20, 3
 BY_ID = {claim.id: claim for claim in CLAIMS}
@@ -44,11 +44,22 @@ def count(claim, table, make):
     ]
 
 
+def shown_along_axes(seed, part, images, width=100, concepts=16):
+    """Concepts that images show, and 100 channels that each moves along an axis of its own, in noise."""
+    axes = np.linalg.qr(np.random.default_rng(seed).normal(size=(width, width)))[0][:concepts]
+    rng = np.random.default_rng((seed, part))
+    shown = rng.random((images, concepts)) < 0.3
+    features = 3 + (shown * np.linspace(9, 3, concepts)) @ axes + rng.normal(size=(images, width))
+    return ConceptTable(tuple(f"part:{n}" for n in range(concepts)), shown), features
+
+
 def activations(seed, effect):
-    """The first directions of a layer of 40 channels, whose images show concepts along five axes, or not at all."""
-    rng = np.random.default_rng(seed)
-    (shown, features), (others, held_out) = (planted(rng, images, seed=seed) for images in (300, 200))
+    """A layer whose first directions are concepts that its images show, or show nothing of them."""
+    (shown, features), (others, held_out) = (
+        shown_along_axes(seed, part, images) for part, images in enumerate((400, 300))
+    )
     if not effect:
+        rng = np.random.default_rng((seed, 9))
         shown, others = (ConceptTable(each.names, rng.permutation(each.present)) for each in (shown, others))
     truth = Truth.of(shown, others)
     rows = equal_rank_rows(
