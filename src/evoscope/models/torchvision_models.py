@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import load_file
 from evoscope.models.network import closest
 from evoscope.models.spec import ModelSpec
+from evoscope.models.weights import load_file
 from evoscope.torchvision_compat import torchvision
 
 # The protocol ignores the auxiliary head; and the default start warns about its own slowness.

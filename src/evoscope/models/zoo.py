@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import load_file
 from evoscope.models.families import (
     VARIANTS,
     build_convnext,
@@ -34,6 +33,7 @@ from evoscope.models.torchvision_models import (
     find_weights,
     minimum_pixels,
 )
+from evoscope.models.weights import load_file
 from evoscope.seeds import derive
 
 CLASS_ARGUMENTS = ("n_classes", "num_classes")
