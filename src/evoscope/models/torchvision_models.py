@@ -73,7 +73,13 @@ def options(spec: ModelSpec) -> dict[str, Any]:
     chosen = {"dropout": spec.dropout, "layer_scale": spec.layer_scale}
     given = {key: value for key, value in chosen.items() if value is not None}
     head = {"aux_logits": False} if spec.name in WITH_AUXILIARY_HEAD else {}
-    return {**head, **_width(spec), **given, **spec.kwargs}
+    return {**head, **_width(spec), **input_options(spec.name, spec.weights), **given, **spec.kwargs}
+
+
+def input_options(name: str, weights: str | None) -> dict[str, bool]:
+    """What the first layer of InceptionV3 and GoogLeNet expects, as torchvision's published weights were trained."""
+    published = name in WITH_AUXILIARY_HEAD and published_weights(name, weights) is not None
+    return {"transform_input": True} if published else {}
 
 
 def _start(spec: ModelSpec) -> dict[str, Any]:
@@ -104,14 +110,39 @@ def build_pretrained(spec: ModelSpec) -> nn.Module:
     EvoscopeError : when there are no such weights, they are asked for at another width, or cannot be fetched.
     """
     weights = find_weights(spec)
+    given = options(spec)
+    # With weights torchvision insists on the auxiliary heads; they are taken out once these are loaded.
+    given.pop("aux_logits", None)
     try:
-        return construct(spec.name, {"weights": weights, "progress": False, **options(spec)})
+        return without_heads(construct(spec.name, {"weights": weights, "progress": False, **given}))
     except (URLError, OSError) as error:
         folder = f"{torch.hub.get_dir()}/checkpoints"
         raise EvoscopeError(
             f"the weights {weights} could not be fetched ({error})",
             f"download {weights.url} and put it into {folder}",
         ) from error
+
+
+def without_heads(module: nn.Module) -> nn.Module:
+    """The module without auxiliary heads, which only training uses."""
+    for name in ("AuxLogits", "aux1", "aux2"):
+        if hasattr(module, "aux_logits") and getattr(module, name, None) is not None:
+            setattr(module, name, None)
+    if hasattr(module, "aux_logits"):
+        module.aux_logits = False
+    return module
+
+
+def published_weights(name: str, weights: str | None) -> Any:
+    """The member of torchvision's enumeration that ``weights`` is: its name, or its file by torchvision's own name.
+
+    None for anything else, or a name that torchvision does not know.
+    """
+    if weights is None or name not in known_models():
+        return None
+    known = torchvision.models.get_model_weights(name).__members__
+    file = Path(weights).name
+    return known.get(weights) or next((m for m in known.values() if m.url.rpartition("/")[2] == file), None)
 
 
 def find_weights(spec: ModelSpec) -> Any:
@@ -152,7 +183,7 @@ def imagenet_classes(name: str, weights: str, classes: Sequence[int]) -> nn.Modu
     if not Path(weights).is_file():
         raise EvoscopeError(f"there are no weights at {weights}", "give their file in model.kwargs.weights")
     head = {"aux_logits": False} if name in WITH_AUXILIARY_HEAD else {}
-    module = construct(name, {"weights": None, **head})
+    module = construct(name, {"weights": None, **head, **input_options(name, weights)})
     load_file(module, Path(weights))
     place, last = _last_layer(module, name)
     parent, _, key = place.rpartition(".")

@@ -165,6 +165,11 @@ def validate(spec: ModelSpec) -> None:
         )
     if spec.factory is not None:
         find_function(spec.factory)
+        if spec.weights is not None and not _is_file(spec):
+            raise EvoscopeError(
+                f"there is no file model.weights={spec.weights}",
+                f"check the path, or give them as an argument of {spec.factory}: model.kwargs={{weights:...}}",
+            )
     else:
         _validate_torchvision(spec)
 
@@ -207,4 +212,5 @@ def _construct(spec: ModelSpec, n_classes: int) -> nn.Module:
 
 
 def _is_file(spec: ModelSpec) -> bool:
-    return spec.weights is not None and Path(spec.weights).is_file()
+    """Whether the weights are a file, or a folder of Hugging Face."""
+    return spec.weights is not None and Path(spec.weights).expanduser().exists()
