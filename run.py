@@ -42,9 +42,20 @@ def prepared(arguments: list[str]) -> list[str]:
     """Arguments as Hydra wants them.
 
     Checkpoint patterns are quoted, because ``{`` would begin a dictionary; ``+experiment=`` loses its plus; keys of a
-    protocol get the group that they moved to.
+    protocol get the group that they moved to; ``model.kwargs`` may hold any names; ``runs=FILE.yaml`` is a file of own
+    networks, not one of our tables.
     """
-    return [_quoted(_grouped(_without_plus(argument))) for argument in arguments]
+    return [_quoted(_opened(_grouped(_without_plus(argument)))) for argument in arguments]
+
+
+def _opened(argument: str) -> str:
+    """Arguments of a constructor with the pluses that Hydra wants of new keys; a file of networks by its key."""
+    key, equals, value = argument.partition("=")
+    if equals and re.fullmatch(r"\+*model\.kwargs(\..+)?", key):
+        return f"++{key.lstrip('+')}={value}"
+    if equals and key == "runs" and value.strip("'\"").endswith((".yaml", ".yml")):
+        return f"networks={value}"
+    return argument
 
 
 def _without_plus(argument: str) -> str:

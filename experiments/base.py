@@ -5,10 +5,12 @@ from dataclasses import replace
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import RunFolder
 from evoscope.models.spec import ModelSpec
+from evoscope.models.zoo import build
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.context import Context
 from experiments.costs import pass_cost, training_cost
+from experiments.own_networks import AsBuilt, state_digest
 from experiments.runs import Run
 from experiments.stages import networks, space
 from experiments.stages.stimuli import Look, Looked, Patches, Responsive, stimuli
@@ -38,9 +40,23 @@ def training(context: Context, run: Run, seed: int | None = None) -> Artefact[Ru
 
 def checkpoint(context: Context, run: Run, epoch: int) -> networks.Checkpoint:
     """A run's network at an epoch."""
-    state = training(context, run) if run.checkpoints is None else networks.Files(run.checkpoints, epoch)
     classes = len(context.data.train.class_names)
+    checkpoints = run.checkpoints
+    if isinstance(checkpoints, AsBuilt) and checkpoints.file is None and run.spec.factory is not None:
+        checkpoints = replace(checkpoints, built=_built(run.spec, classes, context.config.seed))
+    state = training(context, run) if checkpoints is None else networks.Files(checkpoints, epoch)
     return networks.Checkpoint(run.spec, classes, epoch, state, context.config.seed, context.machine)
+
+
+def _built(spec: ModelSpec, classes: int, seed: int) -> str:
+    """Digest of the weights that a constructor leaves: they are told by nothing else."""
+    key = f"{spec}/{classes}/{seed}"
+    if key not in _BUILT:
+        _BUILT[key] = state_digest(build(spec, classes, seed).module)
+    return _BUILT[key]
+
+
+_BUILT: dict[str, str] = {}
 
 
 def base_run(context: Context) -> Run:

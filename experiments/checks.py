@@ -2,16 +2,18 @@
 
 import typing
 from collections.abc import Iterable
-from pathlib import Path
 
+import torch
+
+from evoscope.activations.scan import checked_logits
 from evoscope.errors import EvoscopeError, check_choices
-from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.spec import Listing
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
+from experiments.own_networks import AsBuilt
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
-from experiments.reporting import say
-from experiments.runs import PAPER, Run, own, selected_runs
+from experiments.reporting import complain, say
+from experiments.runs import Run, of_paper, selected_runs
 from experiments.schema import Config
 
 # Experiments that train or look at networks.
@@ -62,9 +64,7 @@ def _counts(config: Config) -> Iterable[tuple[str, int | None]]:
 
 
 def _runs(config: Config) -> dict[str, Run]:
-    if config.task == "train" and config.model.name == PAPER and not own(config):
-        return {}
-    return selected_runs(config)
+    return {} if config.task == "train" and of_paper(config) else selected_runs(config)
 
 
 def _check_run(run: Run) -> None:
@@ -73,37 +73,55 @@ def _check_run(run: Run) -> None:
     if run.recipe is not None:
         check_choices(run.recipe, f"the recipe of run {run.name}")
     validate(run.spec)
-    if run.spec.layers:
+    if run.spec.layers and not run.title:
         # Building checks the names by a forward pass of a blank image; the families' own layers need no check.
         build(run.spec, n_classes=2, seed=0)
 
 
 def check_files(context: Context) -> None:
-    """Refuse weights of the user's that do not fit their network, before the base is trained.
+    """Refuse networks and weights of the user's that do not work, before the base is trained, and say what they are.
 
-    The data are opened for it, because they say how many classes there are, but only where there are such weights or
-    a network of the user's own, of which is said which layers are left out.
+    The data are opened for it, because they say how many classes there are, but only where there are such networks.
 
     Raises
     ------
-    EvoscopeError : a file is damaged, or its names or shapes are not the network's.
+    EvoscopeError : a file is damaged, its names or shapes are not the network's, or the network returns no logits.
     """
     if context.config.task not in WITH_NETWORKS:
         return
-    for run in _runs(context.config).values():
-        if not (_brings_files(run) or run.spec.factory):
-            continue
-        network = build(run.spec, len(context.data.train.class_names), context.config.seed)
-        if network.left_out:
-            name, reason = next(iter(network.left_out.items()))
-            say(f"{run.name}: {len(network.left_out)} layers are left out; {name!r} {reason}")
-        if run.checkpoints is not None:
-            run.checkpoints.load(network.module, run.epochs[0])
+    runs = _runs(context.config)
+    brought = [run for run in runs.values() if run.title]
+    if not brought:
+        return
+    for remark in dict.fromkeys(
+        remark for run in brought for remark in (*run.remarks, *_looked_at(context, run))
+    ):
+        complain(f"evoscope: {remark}")
+    base = next(iter(runs.values()))
+    told = [f"  {run.name}: {run.title or run.spec.name}, {run.origin}" for run in runs.values()]
+    about = ", ".join(run.name for run in runs.values() if run.chosen)
+    say("\n".join(["networks:", *told, f"  the space is that of {base.name}; what is judged is {about}"]))
 
 
-def _brings_files(run: Run) -> bool:
-    weights = run.spec.weights
-    return isinstance(run.checkpoints, CheckpointPattern) or (weights is not None and Path(weights).is_file())
+def _looked_at(context: Context, run: Run) -> list[str]:
+    """Load every state of a user's network that is looked at, and run it once; remarks about its files."""
+    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    remarks = [
+        f"{run.name}: {len(network.left_out)} layers are left out; {name!r} {reason}"
+        for name, reason in list(network.left_out.items())[:1]
+    ]
+    if run.checkpoints is not None:
+        for epoch in run.epochs:
+            remarks += run.checkpoints.load(network.module, epoch)
+    with torch.no_grad():
+        checked_logits(network.module(torch.zeros(2, *network.input_shape)))
+    if (
+        isinstance(run.checkpoints, AsBuilt)
+        and run.checkpoints.weights is None
+        and run.spec.factory is not None
+    ):
+        remarks.append(f"{run.name} is looked at as {run.title} leaves it; training.epochs=... trains it")
+    return remarks
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

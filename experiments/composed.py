@@ -8,7 +8,6 @@ import copy
 from collections.abc import Sequence
 
 from hydra import compose
-from omegaconf import OmegaConf
 
 from evoscope.errors import EvoscopeError
 from experiments import experiment_names, planner
@@ -17,11 +16,12 @@ from experiments.checks import check, check_files
 from experiments.concept_discovery import concept_images, latent_space, space_concepts
 from experiments.context import Context
 from experiments.explorer import hand_out, site_data
+from experiments.own_networks import typed_config
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
-from experiments.runs import PAPER, own
+from experiments.runs import of_paper, selected_runs
 from experiments.schema import Config
-from experiments.selection import chosen_classes
+from experiments.selection import chosen_classes, judged_runs
 from experiments.stages.concept_relevance import concept_boards
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
@@ -30,11 +30,13 @@ from results import registry
 from results.report import PAGE, write_report
 
 # Composed of others, or without anything that the others do not draw.
-LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer")
+LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer", "init")
 # The first trains what the others look at; the last needs accuracies of trained networks to be planned.
 FIRST, LAST = ("unified_space",), ("evolution_importance",)
 NEEDS_TRUTH = ("coverage", "scenes")
 NEEDS_PAPER = ("training_behaviour", "coverage")
+NEEDS_TRAINING = ("outlier_discovery",)
+NEEDS_STATES = ("evolution_importance",)
 # The main job takes half an hour or so on two cores. Reverting under the released protocol too would take as long
 # again; following concept vectors needs every epoch.
 MAIN = (
@@ -63,8 +65,15 @@ def parts(config: Config) -> list[str]:
 
 def possible(name: str, config: Config) -> bool:
     """Whether an experiment has a meaning on the job's data and networks."""
-    drawn, paper = config.data.name == "concept_scenes", config.model.name == PAPER and not own(config)
-    return (drawn or name not in NEEDS_TRUTH) and (paper or name not in NEEDS_PAPER)
+    drawn, paper = config.data.name == "concept_scenes", of_paper(config)
+    if name in NEEDS_STATES and not any(len(run.epochs) > 1 for run in judged_runs(selected_runs(config))):
+        return False
+    trained = not config.brought and config.model.checkpoints is None
+    return (
+        (drawn or name not in NEEDS_TRUTH)
+        and (paper or name not in NEEDS_PAPER)
+        and (trained or name not in NEEDS_TRAINING)
+    )
 
 
 def run_parts(context: Context, status: Status) -> None:
@@ -113,9 +122,7 @@ def _run_part(
 def composed(experiment: str, overrides: Sequence[str]) -> Config:
     """The configuration of ``experiment`` under the job's overrides."""
     kept = [each for each in overrides if each.partition("=")[0].lstrip("+") not in ("experiment", "only")]
-    typed = OmegaConf.to_object(compose("config", overrides=[f"experiment={experiment}", *kept]))
-    assert isinstance(typed, Config)
-    return typed
+    return typed_config(compose("config", overrides=[f"experiment={experiment}", *kept]))
 
 
 def quickstart(context: Context) -> Plan:

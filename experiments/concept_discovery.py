@@ -50,7 +50,7 @@ def plan(context: Context) -> Plan:
         chosen_methods(context),
         chosen_classes(context, config.discovery.classes, "discovery.classes"),
     )
-    runs = {run.name: run for run in judged_runs(context)}
+    runs = {run.name: run for run in judged_runs(context.runs)}
     spaces = [latent_space(context, run) for run in runs.values()]
     found = [space_concepts(context, space) for space in spaces]
     directions = [(space, _directions(context, space, methods)) for space in spaces]

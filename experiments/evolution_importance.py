@@ -51,7 +51,7 @@ def plan(context: Context) -> Plan:
     labels = chosen_classes(context, config.evolution.classes, "evolution.classes")
     cases = [
         Case(run, pair, label)
-        for run in judged_runs(context)
+        for run in judged_runs(context.runs)
         for pair in pairs_of(context, run)
         for label in labels
     ]
@@ -82,7 +82,7 @@ def print_memory(context: Context) -> None:
     EvoscopeError : the memory does not hold a single image.
     """
     config = context.config
-    for run in judged_runs(context):
+    for run in judged_runs(context.runs):
         needs = _bytes_per_image(context, run)
         counts = [
             images_within(config.memory_mb, need, most)
@@ -148,7 +148,7 @@ def revert_all(context: Context, protocol: str, cases: Sequence[Case]) -> list[R
     config = copy.deepcopy(context.config)
     config.protocol = copy.deepcopy(config.protocols[protocol])
     variant = context.varied(config)
-    runs = {run.name: run for run in judged_runs(variant)}
+    runs = {run.name: run for run in judged_runs(variant.runs)}
     return [revert(variant, replace(each, run=runs[each.run.name])) for each in cases]
 
 

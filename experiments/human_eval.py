@@ -14,7 +14,7 @@ from experiments.concept_discovery import concept_images, latent_space, space_co
 from experiments.context import Context
 from experiments.reporting import complain, say
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run
+from experiments.runs import Run, subjects
 from experiments.stages.stimuli import Look
 from experiments.stages.studies import (
     PATCH_PIXELS,
@@ -126,10 +126,8 @@ def looks_for(context: Context, kind: Kind) -> list[Look]:
 
 
 def followed(context: Context) -> list[Run]:
-    """The runs of the published studies, or all but the base, or the base if it is alone."""
-    runs = context.runs
-    published = [runs[name] for name in LABELLED if name in runs]
-    return published or list(runs.values())[1:] or list(runs.values())
+    """The user's runs, or those of the published studies, or all but the base, or the base if it is alone."""
+    return subjects(context.runs, LABELLED)
 
 
 def stages(run: Run) -> Sequence[int]:

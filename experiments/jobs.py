@@ -11,8 +11,9 @@ from omegaconf.errors import OmegaConfBaseException
 from evoscope.errors import EvoscopeError
 from experiments import experiment_names, planner
 from experiments.reporting import Status, complain, duration, failed_jobs, forget_failed_jobs, say
-from experiments.schema import Config
 
+# What experiment=init writes, into the folder that it is called in.
+TEMPLATE = "runs.yaml"
 _FAILED: list[str] = []
 
 
@@ -45,17 +46,20 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         raise EvoscopeError(
             "no experiment was named", f"add experiment=NAME, one of {', '.join(experiment_names())}"
         )
-    typed = OmegaConf.to_object(config)
-    if not isinstance(typed, Config):
-        raise EvoscopeError("the configuration lost its schema", "keep `schema` first in conf/config.yaml")
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
     import torch
 
     from experiments import store
     from experiments.checks import check, check_files
     from experiments.context import Context
+    from experiments.own_networks import typed_config, write_template
     from experiments.runner import carry_out
 
+    if status.task == "init":
+        write_template(Path(TEMPLATE))
+        say(f"{TEMPLATE}: fill in your networks, then give it to any experiment as runs={TEMPLATE}")
+        return
+    typed = typed_config(config)
     check(typed)
     if typed.threads:
         torch.set_num_threads(typed.threads)

@@ -10,7 +10,6 @@ from evoscope.store import Artefact, PlanRow
 from evoscope.store.manifest import content_digest
 from experiments.context import Context, commit
 from experiments.reporting import Status, duration, say, size, table
-from experiments.runs import AsBuilt
 from results import registry
 from results.registry import About, Drawn, Entry, stamp
 
@@ -136,11 +135,11 @@ def about(context: Context) -> About:
 def recipe_text(context: Context, name: str) -> str:
     """A run's network and recipe in one line."""
     run = context.runs[name]
-    network = f"{run.spec.name} at width {run.spec.width:.3g}, {run.spec.pixels} px"
+    narrow = f" at width {run.spec.width:.3g}" if not run.title or run.spec.width != 1 else ""
+    network = f"{run.title or run.spec.name}{narrow}, {run.spec.pixels} px"
     if run.recipe is None:
-        as_built = isinstance(run.checkpoints, AsBuilt)
-        origin = "weights as they come" if as_built else "checkpoints of the user's"
-        return f"{network}, {origin}"
+        weights = "" if run.spec.weights is None else f"weights {Path(run.spec.weights).name}, "
+        return f"{network}, {weights}{run.origin}"
     recipe = run.recipe
     steps = f"{recipe.optimizer} {recipe.lr:g}, batch {recipe.batch_size}, {recipe.epochs} epochs"
     return f"{network}, {recipe.name}: {steps}"

@@ -1,6 +1,6 @@
 """What an experiment looks at: which runs, classes, layers, and epochs between which evolutions are judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -16,18 +16,16 @@ from evoscope.training.loop import read_metrics
 from experiments.base import training
 from experiments.context import Context
 from experiments.reporting import say
-from experiments.runs import Run
+from experiments.runs import Run, subjects
 from experiments.stages.importance import EpochPair
 
 # The architectures that the papers compare.
 COMPARED = ("vgg16", "inception_v3", "convnext")
 
 
-def judged_runs(context: Context) -> list[Run]:
-    """The runs that are judged: the paper's three, or all but the base, or the base if it is alone."""
-    runs = context.runs
-    paper = [runs[name] for name in COMPARED if name in runs]
-    return paper or list(runs.values())[1:] or list(runs.values())
+def judged_runs(runs: Mapping[str, Run]) -> list[Run]:
+    """The runs that are judged: the user's, or the paper's three, or all but the base, or the base if it is alone."""
+    return subjects(runs, COMPARED)
 
 
 def chosen_classes(context: Context, asked: Sequence[str] | None, key: str) -> list[int]:

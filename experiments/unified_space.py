@@ -5,7 +5,7 @@ from evoscope.store import Artefact
 from experiments.base import base_look, base_space, look_at, patches, training
 from experiments.context import Context
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run
+from experiments.runs import Run, subjects
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, evolution, neuron_map
 from experiments.stages.space_metrics import metrics
@@ -29,11 +29,11 @@ def plan(context: Context) -> Plan:
         "evolution": evolution(places, looks, followed(runs), pool, patches(context, 4)),
         "metrics": metrics(semantic, looks, compared, context.space_protocol, config.seed, context.runtime),
     }
-    drawn = ["fig_alignment", "fig_discovery", "fig_evolution", "fig_metrics", "table_metrics"]
+    drawn = ["fig_alignment", "fig_evolution", "fig_metrics", "table_metrics"]
     trainings = {name: training(context, run) for name, run in runs.items() if run.recipe is not None}
     if trainings:
         exhibits["training"] = curves(trainings, len(context.data.train.class_names))
-        drawn += ["fig_training", "table_training"]
+        drawn += ["fig_discovery", "fig_training", "table_training"]
     return Plan(exhibits, drawn)
 
 
@@ -52,5 +52,4 @@ def compared_looks(looks: list[Look]) -> list[Look]:
 
 def followed(runs: dict[str, Run]) -> dict[str, int]:
     """How many neurons of which run are followed: the paper's VGG16s, or else all but the base."""
-    paper = {name: count for name, count in FOLLOWED.items() if name in runs}
-    return paper or dict.fromkeys(list(runs)[1:] or list(runs), 4)
+    return {run.name: FOLLOWED.get(run.name, 4) for run in subjects(runs, FOLLOWED)}

@@ -202,7 +202,7 @@ def scan_batches(
             if readings is None:
                 ensure_layouts(module, network.layers, pixels.shape[1:])
                 readings = stack.enter_context(capture(module, network.layers, reader))
-            logits = _checked_logits(module(pixels.contiguous(memory_format=form)))
+            logits = checked_logits(module(pixels.contiguous(memory_format=form)))
             layers = {layer: _taken(readings, layer) for layer in network.layers}
             state = state or _Pass(layers, len(image_ids), logits.shape[1], scan)
             state.add(list(layers.values()), logits)
@@ -320,7 +320,13 @@ def _taken(readings: dict[str, Reading], layer: str) -> Reading:
     return readings.pop(layer)
 
 
-def _checked_logits(logits: object) -> Tensor:
+def checked_logits(logits: object) -> Tensor:
+    """What a network returns, if it is logits [images, classes].
+
+    Raises
+    ------
+    EvoscopeError : it is something else.
+    """
     if not isinstance(logits, Tensor) or logits.ndim != 2:
         raise EvoscopeError(
             f"the network returns {type(logits).__name__}, not logits [images, classes]",

@@ -89,6 +89,11 @@ def _start(spec: ModelSpec) -> dict[str, Any]:
     return {"image_size": spec.pixels} if spec.name.startswith("vit_") else {}
 
 
+def any_width(name: str) -> bool:
+    """Whether a torchvision classifier can have another width than the published one."""
+    return name.startswith(("vgg", "inception_v3", "convnext_", *WIDTH_PER_GROUP, *WIDTH_MULTIPLIER))
+
+
 def _width(spec: ModelSpec) -> dict[str, Any]:
     if spec.width == 1:
         return {}
@@ -125,11 +130,9 @@ def build_pretrained(spec: ModelSpec) -> nn.Module:
 
 def without_heads(module: nn.Module) -> nn.Module:
     """The module without auxiliary heads, which only training uses."""
-    for name in ("AuxLogits", "aux1", "aux2"):
-        if hasattr(module, "aux_logits") and getattr(module, name, None) is not None:
-            setattr(module, name, None)
-    if hasattr(module, "aux_logits"):
-        module.aux_logits = False
+    heads = {name: None for name in ("AuxLogits", "aux1", "aux2") if hasattr(module, name)}
+    for name, value in {**heads, "aux_logits": False}.items() if hasattr(module, "aux_logits") else ():
+        setattr(module, name, value)
     return module
 
 

@@ -200,6 +200,10 @@ def _check_pixels(spec: ModelSpec) -> None:
 def _construct(spec: ModelSpec, n_classes: int) -> nn.Module:
     if spec.factory is not None:
         return build_custom(spec, n_classes)
+    if "num_classes" in spec.kwargs:
+        kwargs = dict(spec.kwargs)
+        n_classes = int(kwargs.pop("num_classes"))
+        spec = replace(spec, kwargs=kwargs)
     if spec.weights is not None and not _is_file(spec):
         return build_pretrained(spec)
     if is_vgg(spec.name) and not is_full(spec):
