@@ -11,7 +11,7 @@ from evoscope.store import Artefact
 from experiments.context import Context
 from experiments.costs import pass_cost, training_cost
 from experiments.own_networks import AsBuilt, state_digest
-from experiments.runs import Run
+from experiments.runs import Run, at
 from experiments.stages import networks, space
 from experiments.stages.stimuli import Look, Looked, Patches, Responsive, stimuli
 
@@ -73,7 +73,7 @@ def stimuli_of(context: Context, run: Run, epoch: int, *, base: bool = False) ->
     node = stimuli(
         checkpoint(context, run, epoch), data.pool, data.test, protocol.k, responsive, context.runtime
     )
-    return node.called(f"stimuli of {run.name}, epoch {epoch}").costing(pass_cost(context, run))
+    return node.called(f"stimuli of {run.name}, {at(epoch)}").costing(pass_cost(context, run))
 
 
 def base_stimuli(context: Context) -> Artefact[Looked]:
@@ -99,7 +99,7 @@ def look_at(
     found = found or stimuli_of(context, run, epoch)
     placed = space.projection(semantic, found, context.space_protocol)
     return Look(
-        run.name, run.spec, epoch, False, found, placed.called(f"projection of {run.name}, epoch {epoch}")
+        run.name, run.spec, epoch, False, found, placed.called(f"projection of {run.name}, {at(epoch)}")
     )
 
 

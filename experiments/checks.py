@@ -13,7 +13,7 @@ from experiments.context import Context
 from experiments.own_networks import AsBuilt
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.reporting import complain, say
-from experiments.runs import Run, of_paper, selected_runs
+from experiments.runs import TRAINS, Run, of_paper, selected_runs
 from experiments.schema import Config
 
 # Experiments that train or look at networks.
@@ -97,10 +97,12 @@ def check_files(context: Context) -> None:
         remark for run in brought for remark in (*run.remarks, *_looked_at(context, run))
     ):
         complain(f"evoscope: {remark}")
-    base = next(iter(runs.values()))
-    told = [f"  {run.name}: {run.title or run.spec.name}, {run.origin}" for run in runs.values()]
-    about = ", ".join(run.name for run in runs.values() if run.chosen)
-    say("\n".join(["networks:", *told, f"  the space is that of {base.name}; what is judged is {about}"]))
+    trains = context.config.task in TRAINS
+    told = [run for run in runs.values() if run.chosen or not trains]
+    lines = [f"  {run.name}: {run.title or run.spec.name}, {run.origin}" for run in told]
+    about = ", ".join(run.name for run in told if run.chosen)
+    spans = [] if trains else [f"  the space is that of {told[0].name}; what is judged is {about}"]
+    say("\n".join(["networks:", *lines, *spans]))
 
 
 def _looked_at(context: Context, run: Run) -> list[str]:

@@ -17,7 +17,7 @@ from experiments.context import Context
 from experiments.costs import pass_cost
 from experiments.protocols import discovery_protocol, protocol_names
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run
+from experiments.runs import Run, at
 from experiments.selection import channels_of, check_epoch, chosen_classes, chosen_layer, judged_runs
 from experiments.stages.concept_evolution import concept_evolution, concept_evolutions
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
@@ -143,13 +143,13 @@ def _space_at(
     if not context.store.has(node):
         rows = rows_kept(images, held_out, quantities)
         require_memory(rows, channels_of(context, run, layer), context.config.memory_mb)
-    label = f"latent space of {run.name}, epoch {epoch}, {layer}"
+    label = f"latent space of {run.name}, {at(epoch)}, {layer}"
     return LayerSpace(run.name, layer, state, node.called(label).costing(pass_cost(context, run)))
 
 
 def space_concepts(context: Context, space: LayerSpace) -> SpaceConcepts:
     """The concepts of a space under every protocol."""
-    where = f"concepts of {space.run}, epoch {space.epoch}"
+    where = f"concepts of {space.run}, {at(space.epoch)}"
     found = {
         name: concepts(space, protocol, context.config.seed).called(f"{where} ({name})")
         for name, protocol in compared_protocols(context).items()
@@ -167,7 +167,7 @@ def _directions(
 ) -> Artefact[MethodConcepts]:
     protocols, images = compared_protocols(context), concept_images(context)
     node = concept_methods(space, protocols, methods, images, context.config.seed, context.runtime)
-    return node.called(f"directions of {space.run}, epoch {space.epoch}, by {len(methods)} methods")
+    return node.called(f"directions of {space.run}, {at(space.epoch)}, by {len(methods)} methods")
 
 
 def _relevance(context: Context, found: SpaceConcepts, labels: Sequence[int]) -> Artefact[Table]:
@@ -183,7 +183,7 @@ def _relevance(context: Context, found: SpaceConcepts, labels: Sequence[int]) ->
         config.seed,
         context.runtime,
     )
-    return node.called(f"relevance of concepts of {space.run}, epoch {space.epoch}")
+    return node.called(f"relevance of concepts of {space.run}, {at(space.epoch)}")
 
 
 def _base_map(context: Context) -> tuple[Artefact[SemanticSpace], Look, Artefact[NeuronMap]]:

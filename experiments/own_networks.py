@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from evoscope.data.images import Fit, digest
 from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import INIT, file_digest
+from evoscope.figure_data import AS_IT_IS
+from evoscope.models.checkpoints import file_digest
 from evoscope.models.network import Preprocessing
 from evoscope.models.published import USUAL_PIXELS, known_preprocessing, outputs_in_file
 from evoscope.models.spec import Listing, ModelSpec
@@ -54,7 +55,7 @@ class AsBuilt:
     @property
     def epochs(self) -> tuple[int, ...]:
         """The only state there is."""
-        return (INIT,)
+        return (AS_IT_IS,)
 
     def load(self, module: nn.Module, epoch: int) -> tuple[str, ...]:
         """Load the file; what a constructor loaded is there already."""
@@ -106,7 +107,8 @@ def typed_config(config: DictConfig) -> Config:
             plain = typed.model.name.removesuffix(typed.scale.vgg_norm)
             typed.model.name = PAPER if typed.model.factory is not None else plain
     if typed.networks is not None:
-        if brought(typed.model) or typed.model.name != PAPER:
+        stamped = typed.model.name == typed.scale.stamped.model  # what outlier_discovery names, not the user
+        if brought(typed.model) or not (stamped or typed.model.name == PAPER):
             raise EvoscopeError(
                 f"runs={typed.networks} names the networks, and model another one", "give one of the two"
             )

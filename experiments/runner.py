@@ -48,12 +48,27 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
     _announce([row for row in rows if row.needed], len(rows))
     for node in plan.exhibits.values():
         context.get(node)
+    _tell_accuracies(context, rows)
     status.computed = len(context.computed)
     paths = _draw(context, plan, plan.origin or about(context))
     say("\n".join(["drawn:", *[f"  {path}" for path in paths]]))
     paths += plan.after() if plan.after else []
     status.outputs += [str(path) for path in paths]
     status.outdated = sorted({*status.outdated, *context.outdated.values()})
+
+
+def _tell_accuracies(context: Context, rows: Sequence[PlanRow]) -> None:
+    """Say how accurate the user's networks are, once they were looked at."""
+    names = tuple(f"stimuli of {run.name}, " for run in context.runs.values() if run.title)
+    told: dict[str, None] = {}
+    for node in (row.node for row in rows if names and row.node.label.startswith(names)):
+        assert isinstance(node, Artefact)
+        found = node.at(context.store.path(node))
+        label = node.label.removeprefix("stimuli of ")
+        told[f"  {label}: {found.pool_top1:.1%} of the pool, {found.held_out_top1:.1%} held out"] = None
+    if told:
+        chance = 1 / len(context.data.train.class_names)
+        say("\n".join([f"accuracy (chance {chance:.1%}):", *told]))
 
 
 def _announce(missing: Sequence[PlanRow], total: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from evoscope.errors import EvoscopeError
+from evoscope.figure_data import AS_IT_IS
 from evoscope.models.checkpoints import INIT, CheckpointPattern, Checkpoints
 from evoscope.models.network import Preprocessing
 from evoscope.models.spec import Listing, ModelSpec
@@ -61,6 +62,11 @@ class Run:
         if self.recipe is not None:
             return "trained here"
         return "as it comes" if isinstance(self.checkpoints, AsBuilt) else "checkpoints of the user's"
+
+
+def at(epoch: int) -> str:
+    """A state of a network, for messages: ``epoch 3``, or ``as it is``."""
+    return "as it is" if epoch == AS_IT_IS else f"epoch {epoch}"
 
 
 def selected_runs(config: Config) -> dict[str, Run]:
@@ -124,7 +130,7 @@ def paper_run(config: Config, name: str) -> Run:
     run = config.runs[name]
     spec = our_spec(config, run.model)
     if run.model.weights is not None and _on_top(run.training, config.training)["epochs"] == 0:
-        return Run(name, spec, None, AsBuilt(run.model.weights), (INIT,))
+        return Run(name, spec, None, AsBuilt(run.model.weights), (AS_IT_IS,))
     found = _trained_run(config, name, spec, run.training, run.epochs)
     return replace(found, stages=tuple(run.stages or ()))
 
@@ -181,7 +187,7 @@ def _own_run(config: Config, name: str, model: ModelConfig, wanted: list[int] | 
     entry = model.training if isinstance(model, NetworkConfig) else None
     if model.checkpoints is None and training_asked(config, entry):
         return _own_training(config, name, model, entry, wanted)
-    if wanted and wanted != [INIT]:
+    if wanted and wanted != [AS_IT_IS]:
         raise EvoscopeError(
             f"{name} has one state only, so epochs={wanted} do not exist",
             "leave epochs out, give model.checkpoints, or have it trained (training.epochs=...)",
@@ -198,7 +204,7 @@ def _own_run(config: Config, name: str, model: ModelConfig, wanted: list[int] | 
             "leave them out, or give the file in model.weights",
         )
     spec, remarks = own_spec(config, model, name, state.file)
-    return Run(name, spec, None, state, (INIT,), title=title_of(model), remarks=remarks)
+    return Run(name, spec, None, state, (AS_IT_IS,), title=title_of(model), remarks=remarks)
 
 
 def _checkpointed(config: Config, name: str, model: ModelConfig, wanted: list[int] | None) -> Run:
@@ -233,7 +239,7 @@ def _own_training(
         )
     spec, remarks = own_spec(config, model, name, state.file)
     spec = replace(
-        spec, weights=model.weights, code=spec.code + (state.fingerprint(INIT) if state.file else "")
+        spec, weights=model.weights, code=spec.code + (state.fingerprint(AS_IT_IS) if state.file else "")
     )
     recipe = TrainingConfig(**_on_top(_usual_recipe(config), entry)) if entry else _usual_recipe(config)
     found = _trained_run(replace(config, epochs=wanted), name, spec, recipe, None)

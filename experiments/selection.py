@@ -28,6 +28,23 @@ def judged_runs(runs: Mapping[str, Run]) -> list[Run]:
     return subjects(runs, COMPARED)
 
 
+def evolving_runs(runs: Mapping[str, Run]) -> list[Run]:
+    """The judged runs that have two states or more, between which something evolves.
+
+    Raises
+    ------
+    EvoscopeError : none has.
+    """
+    judged = judged_runs(runs)
+    found = [run for run in judged if len(run.epochs) > 1 or run.recipe is not None]
+    if not found:
+        raise EvoscopeError(
+            f"{', '.join(run.name for run in judged)} has one state only, and an evolution leads from one to another",
+            "give checkpoints of two epochs or more (model.checkpoints='run/ep{epoch}.pt')",
+        )
+    return found
+
+
 def chosen_classes(context: Context, asked: Sequence[str] | None, key: str) -> list[int]:
     """Labels of the classes asked for, or of as many as the scale says, drawn by the seed.
 
