@@ -20,6 +20,7 @@ from experiments.schema import Config
 WITH_NETWORKS = (
     "train",
     "unified_space",
+    "explorer",
     "coverage",
     "training_behaviour",
     "evolution_importance",
