@@ -33,7 +33,9 @@ def training(context: Context, run: Run, seed: int | None = None) -> Artefact[Ru
     data, own = context.data, context.config.seed
     seed = own if seed is None else seed
     spec = trained_spec(run)
-    node = networks.training(spec, run.recipe, data.train, data.test, seed, context.machine, context.runtime)
+    node = networks.training(
+        spec, run.recipe, data.train, data.scored, seed, context.machine, context.runtime
+    )
     label = f"training {run.name}" + (f", seed {seed}" if seed != own else "")
     return node.called(label).costing(training_cost(context, run))
 

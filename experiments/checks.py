@@ -1,20 +1,21 @@
 """What is refused before any work: values without a meaning and combinations that cannot be."""
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-import torch
-
-from evoscope.activations.scan import checked_logits
 from evoscope.errors import EvoscopeError, check_choices
 from evoscope.models.spec import Listing
+from evoscope.models.torchvision_models import weights_path
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
-from experiments.own_networks import AsBuilt
+from experiments.first_look import at_chance, class_line, described, first_look, is_own
+from experiments.limits import check_device, check_limits
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.reporting import complain, say
 from experiments.runs import TRAINS, Run, of_paper, selected_runs
 from experiments.schema import Config
+from experiments.selection import judged_runs
 
 # Experiments that train or look at networks.
 WITH_NETWORKS = (
@@ -38,30 +39,18 @@ def check(config: Config) -> None:
     ------
     EvoscopeError : the first thing that is wrong, with the key to change.
     """
+    check_device(config.device)
+    check_limits(config)
+    one_of("scale.vgg_norm", config.scale.vgg_norm, ("", "_bn"))
     one_of("scale.map", config.scale.map, ("umap", "pca"))
     for protocol in (config.protocol, *config.protocols.values()):
         one_of("protocol.patch_centre", protocol.patch_centre, ("centre", "corner"))
         one_of("protocol.listing", protocol.listing, typing.get_args(Listing))
         for make in (space_protocol, discovery_protocol, reversal_protocol):
             make(protocol)
-    for name, count in _counts(config):
-        if count is not None and count < 1:
-            raise EvoscopeError(
-                f"{name}={count} is not a number of images", f"give {name} at least 1, or null for all"
-            )
     if config.task in WITH_NETWORKS:
         for run in _runs(config).values():
             _check_run(run)
-
-
-def _counts(config: Config) -> Iterable[tuple[str, int | None]]:
-    data = config.data
-    yield from (
-        ("data.train_images", data.train_images),
-        ("data.test_images", data.test_images),
-        ("data.per_class", data.per_class),
-        ("data.pool_images", data.pool_images),
-    )
 
 
 def _runs(config: Config) -> dict[str, Run]:
@@ -80,51 +69,51 @@ def _check_run(run: Run) -> None:
 
 
 def check_files(context: Context) -> None:
-    """Refuse networks and weights of the user's that do not work, before the base is trained, and say what they are.
+    """Give every own network real images before the base is trained, and print what is seen of it, once.
 
-    The data are opened for it, because they say how many classes there are, but only where there are such networks.
+    The data are opened for it, but only where there is such a network.
 
     Raises
     ------
-    EvoscopeError : a file is damaged, its names or shapes are not the network's, or the network returns no logits.
+    EvoscopeError : a file is damaged, its names or shapes are not the network's, or real images give no finite logits.
     """
     if context.config.task not in WITH_NETWORKS:
         return
     runs = _runs(context.config)
-    brought = [run for run in runs.values() if run.title]
-    if not brought:
+    own_runs = [run for run in runs.values() if is_own(run) and not _awaited(context, run)]
+    if not own_runs:
         return
-    for remark in dict.fromkeys(
-        remark for run in brought for remark in (*run.remarks, *_looked_at(context, run))
-    ):
-        complain(f"evoscope: {remark}")
-    trains = context.config.task in TRAINS
-    told = [run for run in runs.values() if run.chosen or not trains]
-    lines = [f"  {run.name}: {run.title or run.spec.name}, {run.origin}" for run in told]
-    about = ", ".join(run.name for run in told if run.chosen)
-    spans = [] if trains else [f"  the space is that of {told[0].name}; what is judged is {about}"]
-    say("\n".join(["networks:", *lines, *spans]))
+    data, classes = context.data, len(context.data.train.class_names)
+    looks = [first_look(run, data.test, context.config.seed) for run in own_runs]
+    lines = [class_line(data.train), _roles(context, runs)]
+    lines += [line for look in looks for line in described(look, classes)]
+    text = "\n".join(lines)
+    if text not in context.told:
+        context.told.add(text)
+        say(text)
+        remarks = [remark for look in looks for remark in (*look.run.remarks, *look.remarks)]
+        for warning in filter(None, [*remarks, *(at_chance(look, classes) for look in looks)]):
+            complain(f"evoscope: {warning}")
 
 
-def _looked_at(context: Context, run: Run) -> list[str]:
-    """Load every state of a user's network that is looked at, and run it once; remarks about its files."""
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
-    remarks = [
-        f"{run.name}: {len(network.left_out)} layers are left out; {name!r} {reason}"
-        for name, reason in list(network.left_out.items())[:1]
-    ]
-    if run.checkpoints is not None:
-        for epoch in run.epochs:
-            remarks += run.checkpoints.load(network.module, epoch)
-    with torch.no_grad():
-        checked_logits(network.module(torch.zeros(2, *network.input_shape)))
-    if (
-        isinstance(run.checkpoints, AsBuilt)
-        and run.checkpoints.weights is None
-        and run.spec.factory is not None
-    ):
-        remarks.append(f"{run.name} is looked at as {run.title} leaves it; training.epochs=... trains it")
-    return remarks
+def _roles(context: Context, runs: Mapping[str, Run]) -> str:
+    """Which networks are compared, and which is analysed."""
+    task, space = context.config.task, f"the space is that of {next(iter(runs))}"
+    if task in ("unified_space", "explorer", "coverage"):
+        return f"{space}; compared with it: {', '.join(list(runs)[1:]) or 'nothing else'}"
+    judged = ", ".join(run.name for run in judged_runs(runs))
+    return f"networks: {judged}" if task in TRAINS else f"analysed: {judged}; {space}"
+
+
+def _awaited(context: Context, run: Run) -> bool:
+    """Whether published weights are to be fetched and only the plan is asked for; says where their file belongs."""
+    weights = run.spec.weights
+    named = weights is not None and run.spec.factory is None and not Path(weights).is_file()
+    if not (context.config.dry_run and named) or weights_path(run.spec).is_file():
+        return False
+    path = weights_path(run.spec)
+    complain(f"evoscope: the weights of {run.name} are not here yet: put {path.name} into {path.parent}")
+    return True
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

@@ -18,7 +18,14 @@ from experiments.costs import pass_cost
 from experiments.protocols import discovery_protocol, protocol_names
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run, at
-from experiments.selection import channels_of, check_epoch, chosen_classes, chosen_layer, judged_runs
+from experiments.selection import (
+    channels_of,
+    check_epoch,
+    chosen_classes,
+    chosen_layer,
+    judged_runs,
+    require_outputs,
+)
 from experiments.stages.concept_evolution import concept_evolution, concept_evolutions
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
 from experiments.stages.concept_relevance import concept_boards, concept_relevance
@@ -127,6 +134,7 @@ def latent_space(context: Context, run: Run) -> LayerSpace:
     ------
     EvoscopeError : there is no such layer or epoch, or the rows of the layer do not fit the memory.
     """
+    require_outputs(run)
     asked = context.config.discovery.epoch
     epoch = run.last if asked is None else asked
     check_epoch(run, epoch)

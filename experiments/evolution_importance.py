@@ -8,18 +8,18 @@ import numpy as np
 
 from evoscope.evolution.importance import neuron_index
 from evoscope.evolution.pair import MIB, images_within, importance_bytes, make_pair
-from evoscope.evolution.reversal import RELEASED_BATCH, BinRule, Conditions, Reverser
-from evoscope.models.zoo import build
+from evoscope.evolution.reversal import BinRule, Conditions, Reverser, batch_within
+from evoscope.models.zoo import outline
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, checkpoint, look_at, patches, stimuli_of
 from experiments.context import Context
-from experiments.costs import importance_cost, reversal_cost
+from experiments.costs import importance_cost, reversal_cost, zeroed
 from experiments.protocols import protocol_names, reversal_protocol
 from experiments.reporting import complain, say, size
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
-from experiments.selection import chosen_classes, evolving_runs, judged_runs, pairs_of
+from experiments.selection import chosen_classes, evolving_runs, judged_runs, pairs_of, require_outputs
 from experiments.stages.importance import (
     CheckpointPair,
     ClassImportance,
@@ -47,6 +47,8 @@ class Case:
 def plan(context: Context) -> Plan:
     """Importance and reversals for every run, pair, class and protocol."""
     config, data = context.config, context.data
+    for run in judged_runs(context.runs):
+        require_outputs(run)
     left = [run.name for run in judged_runs(context.runs) if run not in evolving_runs(context.runs)]
     if left:
         complain(f"evoscope: left out, because they have one state only: {', '.join(left)}")
@@ -70,7 +72,7 @@ def plan(context: Context) -> Plan:
         "important": important(places, pictured, data.pool, data.train, patches(context, 4), context.runtime),
     }
     drawn = ["fig_reversal", "table_reversal", "fig_important"]
-    if data.pool.concepts is not None:
+    if data.pool.concepts is not None and config.data.name == "concept_scenes":  # whose classes are rules
         found = [_with_stimuli(context, each) for each in cases]
         exhibits["truth"] = truth(found, len(data.train.class_names), config.seed)
         drawn.append("table_importance")
@@ -87,9 +89,10 @@ def print_memory(context: Context) -> None:
     config = context.config
     for run in evolving_runs(context.runs):
         needs = _bytes_per_image(context, run)
+        random = reversal_protocol(config.protocol).random
         counts = [
-            images_within(config.memory_mb, need, most)
-            for need, most in zip(needs, (BATCH, RELEASED_BATCH), strict=True)
+            images_within(config.memory_mb, needs[0], BATCH),
+            batch_within(config.memory_mb, needs[1], random),
         ]
         words = [f"{count} images, {size(count * need)}" for count, need in zip(counts, needs, strict=True)]
         say(
@@ -101,7 +104,7 @@ def print_memory(context: Context) -> None:
 def _bytes_per_image(context: Context, run: Run) -> tuple[int, int]:
     """What importance and reversal take of memory for an image, whatever the weights."""
     scale = context.config.scale
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    network = zeroed(outline(run.spec, len(context.data.train.class_names)), "cpu")
     pair = make_pair(network, network)
     index = neuron_index(pair)
     bins = np.zeros((scale.importance_samples, len(index)), dtype=np.int32)

@@ -11,7 +11,7 @@ from evoscope.models.checkpoints import RunFolder
 from evoscope.store import Artefact, Estimate
 from evoscope.training.patience import Crop
 from experiments.context import Context
-from experiments.costs import TRAINING_FORWARDS, measured
+from experiments.costs import TRAINING_FORWARDS, measured, step_bytes
 from experiments.protocols import discovery_protocol
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run, of_paper, single_run
@@ -79,11 +79,6 @@ def check_options(context: Context) -> None:
             f"data.confounder={config.data.confounder} plants a stamp of its own",
             "leave it out and give outlier.probabilities",
         )
-    for key, count in (("neighbours", config.outlier.neighbours), ("concepts", config.outlier.concepts)):
-        if count < 1:
-            raise EvoscopeError(f"outlier.{key}={count} is impossible", "give 1 or more")
-    if config.outlier.probabilities == []:
-        raise EvoscopeError("outlier.probabilities is empty", "give at least one probability, or null")
 
 
 def classifier(context: Context) -> Run:
@@ -95,7 +90,7 @@ def classifier(context: Context) -> Run:
     """
     if of_paper(context.config) or context.config.brought:
         raise EvoscopeError("outlier_discovery trains one network", "name it, for instance model=resnet50")
-    return single_run(context.config)
+    return context.seen(single_run(context.config))
 
 
 def scored_layer(context: Context, network: Run) -> str:
@@ -168,10 +163,10 @@ def _cost(context: Context, run: Run, images: CaseImages) -> Estimate | None:
     """Estimated cost when patience never runs out (only when a plan is asked for: timing takes a moment)."""
     if not context.config.dry_run or run.recipe is None:
         return None
-    seconds, parameters, neurons, _ = measured(context, run)
+    found = measured(context, run)
     passes = len(images.fit) * run.recipe.epochs
-    memory = 4 * 4 * parameters + 12 * run.recipe.batch_size * neurons
-    return Estimate(seconds * passes * TRAINING_FORWARDS, 4 * parameters, memory)
+    memory = step_bytes(found, run.recipe.batch_size)
+    return Estimate(found.seconds * passes * TRAINING_FORWARDS, 4 * found.parameters, memory)
 
 
 def planted(context: Context) -> bool:

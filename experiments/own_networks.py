@@ -14,16 +14,16 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor, nn
 
 from evoscope.data.images import Fit, digest
-from evoscope.errors import EvoscopeError
+from evoscope.errors import OURS, EvoscopeError
 from evoscope.figure_data import AS_IT_IS
 from evoscope.models.checkpoints import file_digest
 from evoscope.models.network import Preprocessing
-from evoscope.models.published import USUAL_PIXELS, known_preprocessing, outputs_in_file
+from evoscope.models.published import USUAL_PIXELS, known_preprocessing
 from evoscope.models.spec import Listing, ModelSpec
 from evoscope.models.torchvision_models import known_models, published_weights
 from evoscope.models.weights import load_file
 from evoscope.store.hashing import digest_bytes
-from evoscope.store.source import OURS, module_digest
+from evoscope.store.source import module_digest
 from experiments.schema import Config, ModelConfig, NetworkConfig
 
 PAPER = "paper"
@@ -134,38 +134,17 @@ def title_of(model: ModelConfig) -> str:
     return f"{named} by {model.factory}" if named else model.factory
 
 
-def own_spec(
-    config: Config, model: ModelConfig, name: str, first: Path | None
-) -> tuple[ModelSpec, tuple[str, ...]]:
-    """The library's description of a user's network, and what was left out and so taken as it is known.
-
-    Parameters
-    ----------
-    first : a file of its weights or checkpoints, whose last layer tells the outputs of torchvision's networks.
-    """
+def own_spec(config: Config, model: ModelConfig, name: str) -> tuple[ModelSpec, tuple[str, ...]]:
+    """The library's description of a user's network, and what was left out and so taken as it is known."""
     label = name if model.factory is not None else model.name
-    kwargs = dict(model.kwargs)
-    spec = ModelSpec(label, weights=model.weights, factory=model.factory, kwargs=kwargs)
+    spec = ModelSpec(label, weights=model.weights, factory=model.factory, kwargs=dict(model.kwargs))
     if model.factory is None and model.name not in known_models():
         return _filled(
             config, model, spec, Preprocessing(model.pixels or USUAL_PIXELS)
         ), ()  # refused by its name
     known, source = known_preprocessing(spec) or (Preprocessing(USUAL_PIXELS), "ImageNet's usual size")
-    filled = _filled(config, model, spec, known)
-    remarks = []
-    if model.pixels is None:
-        remarks.append(f"{name}: images of {known.pixels} px, {source}; another size: model.pixels=...")
-    if first is not None and model.factory is None and "num_classes" not in kwargs:
-        outputs = outputs_in_file(filled, first, model.state_dict_key, file_digest(first))
-        if outputs is not None:
-            return _filled(config, model, _replaced(spec, {**kwargs, "num_classes": outputs}), known), tuple(
-                remarks
-            )
-    return filled, tuple(remarks)
-
-
-def _replaced(spec: ModelSpec, kwargs: dict[str, Any]) -> ModelSpec:
-    return ModelSpec(spec.name, weights=spec.weights, factory=spec.factory, kwargs=kwargs)
+    told = f"{name}: images of {known.pixels} px, {source}; another size: model.pixels=..."
+    return _filled(config, model, spec, known), (told,) if model.pixels is None else ()
 
 
 def _filled(config: Config, model: ModelConfig, spec: ModelSpec, known: Preprocessing) -> ModelSpec:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from evoscope.errors import EvoscopeError
 from evoscope.figure_data import Table
 from evoscope.store import Artefact, PlanRow
 from evoscope.store.manifest import content_digest
@@ -29,8 +30,25 @@ class Plan:
     origin: About | None = None
     after: Callable[[], list[Path]] | None = None
 
+    def checked(self) -> "Plan":
+        """The plan itself, whose results have all that they are drawn from.
+
+        Raises
+        ------
+        EvoscopeError : one has not.
+        """
+        for each in map(registry.entry, self.drawn):
+            lacking = [name for name in each.reads if name not in self.exhibits]
+            if lacking:
+                raise EvoscopeError(
+                    f"{each.id} cannot be drawn: this job has no {' and no '.join(lacking)}",
+                    "name other results (only=[...]), or choose data and networks that have it",
+                )
+        return self
+
     def narrowed(self, ids: Sequence[str]) -> "Plan":
         """The part of the plan that draws ``ids``: these results and the exhibits that they read."""
+        self.checked()
         reads = dict.fromkeys(name for each in ids for name in registry.entry(each).reads)
         return Plan({name: self.exhibits[name] for name in reads}, ids, self.origin, self.after)
 
@@ -40,6 +58,7 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
 
     What the folder holds already as it would be drawn now is left alone (`results.registry`).
     """
+    plan.checked()
     if context.config.dry_run:
         show(context, plan)
         return
@@ -85,9 +104,24 @@ def show(context: Context, plan: Plan) -> None:
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
     memory = max((cost.memory_bytes for cost in costs), default=0)
     say(
-        f"to compute: {len(missing)} of {len(rows)} stages, about {duration(seconds)}, {size(disk)} of disk, "
-        f"{size(memory)} of memory at most"
+        f"to compute: {len(missing)} of {len(rows)} stages, about {duration(seconds)} on {context.device}, "
+        f"{size(disk)} of disk, {size(memory)} of memory at most"
     )
+    if seconds >= 60:
+        say(_dominating(missing, seconds, context))
+
+
+def _dominating(missing: Sequence[PlanRow], seconds: float, context: Context) -> str:
+    """What takes most of the time: kinds of stages, and how much of it networks wait for images."""
+    kinds: dict[str, float] = {}
+    for row in missing:
+        if row.node.estimate is not None:
+            kinds[row.node.stage.name] = kinds.get(row.node.stage.name, 0.0) + row.node.estimate.seconds
+    most = sorted(kinds.items(), key=lambda each: -each[1])[:3]
+    parts = [f"{name} {duration(took)} ({took / seconds:.0%})" for name, took in most if took > 0]
+    waiting = sum(row.node.estimate.reading for row in missing if row.node.estimate)
+    with_workers = f"with workers={context.workers}"
+    return f"most of it: {', '.join(parts)}; {duration(waiting)} of all is waiting for images, {with_workers}"
 
 
 def _cells(row: PlanRow) -> list[str]:
@@ -150,8 +184,9 @@ def about(context: Context) -> About:
 def recipe_text(context: Context, name: str) -> str:
     """A run's network and recipe in one line."""
     run = context.runs[name]
+    outputs = f", {len(run.spec.outputs)} of its outputs" if run.spec.outputs else ""
     narrow = f" at width {run.spec.width:.3g}" if not run.title or run.spec.width != 1 else ""
-    network = f"{run.title or run.spec.name}{narrow}, {run.spec.pixels} px"
+    network = f"{run.title or run.spec.name}{narrow}, {run.spec.pixels} px{outputs}"
     if run.recipe is None:
         weights = "" if run.spec.weights is None else f"weights {Path(run.spec.weights).name}, "
         return f"{network}, {weights}{run.origin}"

@@ -38,7 +38,8 @@ class Run:
 
     ``epochs`` are those that are looked at, in order; -1 is before training. ``stages``: early, middle and late epoch,
     where they are given. ``chosen``: the job is about it, whatever the base is. ``title``: what a user's network is, ""
-    for one of ours; ``remarks``: what is said of it before any work.
+    for one of ours; ``remarks``: what is said of it before any work; ``told_outputs``:
+    ``model.outputs``; ``problem``: why it is unknown which output is which class, else empty.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Run:
     checkpoints: Checkpoints | None
     epochs: tuple[int, ...]
     stages: tuple[int, ...] = ()
+    told_outputs: Any = None
+    problem: str = ""
     chosen: bool = False
     title: str = ""
     remarks: tuple[str, ...] = ()
@@ -79,12 +82,15 @@ def selected_runs(config: Config) -> dict[str, Run]:
     EvoscopeError : the base is not among the runs, or a run cannot be made.
     """
     if config.brought:
-        runs = {name: _own_run(config, name, entry, entry.epochs) for name, entry in config.brought.items()}
+        runs = {
+            name: replace(_own_run(config, name, entry, entry.epochs), told_outputs=entry.outputs)
+            for name, entry in config.brought.items()
+        }
         base = next(iter(runs)) if config.base == BASE and BASE not in runs else config.base
         return _base_first(config, {name: replace(run, chosen=True) for name, run in runs.items()}, base)
     if of_paper(config):
         return _base_first(config, {name: paper_run(config, name) for name in config.runs}, config.base)
-    run = replace(single_run(config), chosen=True)
+    run = replace(single_run(config), chosen=True, told_outputs=config.model.outputs)
     if config.base in (OWN, run.name):
         return {run.name: run}
     if config.base not in config.runs:
@@ -203,7 +209,9 @@ def _own_run(config: Config, name: str, model: ModelConfig, wanted: list[int] | 
             f"model.strip_prefix and model.state_dict_key are about a file, but weights={model.weights} is none",
             "leave them out, or give the file in model.weights",
         )
-    spec, remarks = own_spec(config, model, name, state.file)
+    spec, remarks = own_spec(config, model, name)
+    if model.factory is not None and model.weights is None:
+        remarks += (f"{name} is looked at as {title_of(model)} leaves it; training.epochs=... trains it",)
     return Run(name, spec, None, state, (AS_IT_IS,), title=title_of(model), remarks=remarks)
 
 
@@ -223,7 +231,7 @@ def _checkpointed(config: Config, name: str, model: ModelConfig, wanted: list[in
         raise EvoscopeError(
             f"epochs {missing} have no checkpoint at {model.checkpoints}", f"choose among {list(there)}"
         )
-    spec, remarks = own_spec(config, model, name, pattern.file(there[0]))
+    spec, remarks = own_spec(config, model, name)
     return Run(name, spec, None, pattern, tuple(sorted(set(epochs))), title=title_of(model), remarks=remarks)
 
 
@@ -237,7 +245,7 @@ def _own_training(
             "model.strip_prefix and model.state_dict_key do not go with training",
             "save the weights under plain names",
         )
-    spec, remarks = own_spec(config, model, name, state.file)
+    spec, remarks = own_spec(config, model, name)
     spec = replace(
         spec, weights=model.weights, code=spec.code + (state.fingerprint(AS_IT_IS) if state.file else "")
     )

@@ -33,7 +33,7 @@ OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 
 @dataclass
 class DataConfig:
-    """Which images. ``null`` counts mean all there are."""
+    """Which images. ``null`` counts mean all there are; ``concepts``: a CSV file of labels (`evoscope.data.labels`)."""
 
     name: str = MISSING
     root: str = "data"
@@ -46,6 +46,7 @@ class DataConfig:
     val_fraction: float = 0.2
     confounder: float | None = None
     download: bool = False
+    concepts: str | None = None
     on_error: OnError = MISSING
 
 
@@ -56,6 +57,7 @@ class ModelConfig:
     ``checkpoints``: a pattern with ``{epoch}``, a folder, or ``as_built``: the network as its constructor leaves it;
     ``weights``: a file, a folder of Hugging Face, or a name of torchvision's. What is ``null`` is the network's own
     where that is known (`experiments.own_networks`).
+    ``outputs``: which output is which class, where neither names nor numbers say it (`evoscope.models.outputs`).
     """
 
     name: str = MISSING
@@ -65,6 +67,7 @@ class ModelConfig:
     dropout: float | None = None
     layer_scale: float | None = None
     weights: str | None = None
+    outputs: Any = None
     factory: str | None = None
     kwargs: dict[str, Any] = field(default_factory=dict)
     checkpoints: str | None = None
@@ -295,7 +298,7 @@ class Config:
     seed: int = 0
     device: str = "auto"
     threads: int | None = None
-    workers: int = 0
+    workers: int | None = None
     memory_mb: int = 2048
     store: str = "store"
     outputs: str = "outputs"

@@ -10,7 +10,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT
 from evoscope.models.layers import layer_shapes
 from evoscope.models.network import closest
-from evoscope.models.zoo import build
+from evoscope.models.zoo import outline
 from evoscope.seeds import generator
 from evoscope.training.loop import read_metrics
 from experiments.base import training
@@ -43,6 +43,20 @@ def evolving_runs(runs: Mapping[str, Run]) -> list[Run]:
             "give checkpoints of two epochs or more (model.checkpoints='run/ep{epoch}.pt')",
         )
     return found
+
+
+def require_outputs(run: Run) -> None:
+    """Refuse a network where it is unknown which output is which class.
+
+    Raises
+    ------
+    EvoscopeError : also for a network with fewer outputs than there are classes.
+    """
+    if run.problem:
+        raise EvoscopeError(
+            f"which output of {run.name} is which class is unknown ({run.problem})",
+            "say it in model.outputs (a file, a list, or {class: number}), or name the class folders as the outputs",
+        )
 
 
 def chosen_classes(context: Context, asked: Sequence[str] | None, key: str) -> list[int]:
@@ -102,7 +116,7 @@ def chosen_layer(context: Context, run: Run) -> str:
     ------
     EvoscopeError : a layer that the network does not have, that does not run once, or that gives no map.
     """
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    network = outline(run.spec, len(context.data.train.class_names))
     asked = context.config.discovery.layer
     if asked is not None:
         layer_shapes(network.module, (asked,), network.preprocessing.pixels)
@@ -119,7 +133,7 @@ def chosen_layer(context: Context, run: Run) -> str:
 
 def channels_of(context: Context, run: Run, layer: str) -> int:
     """Neurons of a layer of a run's network."""
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    network = outline(run.spec, len(context.data.train.class_names))
     return width(network, (layer,))
 
 

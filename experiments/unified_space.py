@@ -33,6 +33,7 @@ def plan(context: Context) -> Plan:
     trainings = {name: training(context, run) for name, run in runs.items() if run.recipe is not None}
     if trainings:
         exhibits["training"] = curves(trainings, len(context.data.train.class_names))
+        # Concepts appear between epochs whose accuracies the trainings tell.
         drawn += ["fig_discovery", "fig_training", "table_training"]
     return Plan(exhibits, drawn)
 

@@ -40,13 +40,16 @@ CHANCE = (
     "as many random orthonormal directions; of pointing and IoU, a random place. Missing where not known."
 )
 MEANING = (
-    "Ways to find directions in the same features, against the concepts that the scenes were drawn from. Recovery: AUC "
+    "Ways to find directions in the same features, against the concepts that {known}. Recovery: AUC "
     "with which the best direction tells whether a concept is in an image, chosen on some images and judged on others. "
     "Matched correlation: the same when every concept must have a direction of its own. Distinctness: by how much a "
-    "direction tells its best concept better than its second best. Pointing game: how often the peak of the concept "
-    "map lies on the concept's mask; IoU: overlap of the segment with it; both are bounded by the layer's grid. A "
+    "direction tells its best concept better than its second best. {places}A "
     "method with more directions has more chances to be chosen; probes are given the labels and show what a linear "
     "direction can reach, not what the others should."
+)
+PLACES = (
+    "Pointing game: how often the peak of the concept map lies on the concept's mask; IoU: overlap of the segment with "
+    "it; both are bounded by the layer's grid. "
 )
 # Inches.
 LEFT, BETWEEN, TITLES, ROW, AXIS, KEY = 0.98, 0.16, 0.17, 0.155, 0.28, 0.2
@@ -57,12 +60,19 @@ def concept_truth_words(exhibits: Exhibits, about: About) -> str:
     rows = rows_of(exhibits, "concept_truth", COLUMNS)
     n = f"{concepts_of(rows)} true concepts; {rows['method'].nunique()} methods" if len(rows) else UNKNOWN
     return caption(
-        f"{MEANING} Upright line: {CHANCE}",
+        f"{_meaning(rows)} Upright line: {CHANCE}",
         about,
         n=n,
         runs=runs_of(rows),
         interval=INTERVAL,
     )
+
+
+def _meaning(rows: pd.DataFrame) -> str:
+    """What is measured; photographs with labels have no masks."""
+    masked = "iou" in metrics_of(rows) or not len(rows)
+    known = "the scenes were drawn from" if masked else "the images were labelled with (data.concepts)"
+    return MEANING.format(known=known, places=PLACES if masked else "")
 
 
 @figure(
@@ -175,7 +185,7 @@ def concept_truth_table(exhibits: Exhibits, about: About) -> Written:
     rows = rows_of(exhibits, "concept_truth", COLUMNS)
     n = f"{concepts_of(rows)} true concepts" if len(rows) else UNKNOWN
     above = caption(
-        f"{MEANING} In round brackets: {CHANCE}", about, n=n, runs=runs_of(rows), interval=INTERVAL
+        f"{_meaning(rows)} In round brackets: {CHANCE}", about, n=n, runs=runs_of(rows), interval=INTERVAL
     )
     return rows, [above, markdown(readable(rows))]
 

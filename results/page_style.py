@@ -119,7 +119,7 @@ def caption(
     ]
     lines = [what, "", "; ".join(facts) + ".", *_training(about, runs)]
     if about.remarks:
-        lines += ["", " ".join(about.remarks)]
+        lines += ["", " ".join(f"{remark.rstrip('.')}." for remark in about.remarks)]
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from evoscope.arrays import Array, Doubles, Ints
 from evoscope.data.images import ConceptTable, ImageSet, limit
+from evoscope.data.scenes.source import SceneSource
 from evoscope.discovery.basis import ConceptBasis, neuron_alignment, random_alignment
 from evoscope.discovery.latent import LayerLatents
 from evoscope.discovery.methods import RandomRotation
@@ -110,7 +111,8 @@ def concept_truth(
     One row per method and metric: ``run``, ``layer``, ``method``, ``metric``, ``value`` (mean over concepts; for
     ``distinctness`` over the directions that tell a concept best), ``low``, ``high`` (bootstrap over the same),
     ``null`` (as many random orthonormal directions; for ``pointing`` and ``iou`` a random place), ``concepts``.
-    Directions are chosen on the pool and judged on held-out images, the places of at most ``most``.
+    Directions are chosen on the pool and judged on held-out images, the places of at most ``most``; without masks there
+    are no places.
     """
     assert shown.concepts is not None  # asked for only where the truth is known
     assert held_out.concepts is not None
@@ -118,8 +120,9 @@ def concept_truth(
     bases = methods.load().bases
     found = [judge.recovered(basis) for basis in bases]
     rows = [row for pair in zip(bases, found, strict=True) for row in judge.rows(*pair)]
-    masked = limit(held_out, min(most, len(held_out)), None, seed)
-    rows += place_rows(space.checkpoint.open(), masked, space.layer, bases, found, seed, runtime.progress)
+    if isinstance(held_out.source, SceneSource):
+        masked = limit(held_out, min(most, len(held_out)), None, seed)
+        rows += place_rows(space.checkpoint.open(), masked, space.layer, bases, found, seed, runtime.progress)
     order = [basis.method for basis in bases]
     table = pd.DataFrame(rows).sort_values("method", key=lambda names: names.map(order.index), kind="stable")
     return Table(_headed(space, None, table).reset_index(drop=True))

@@ -172,7 +172,7 @@ def test_flat_keys_decide_the_protocols():
 
 
 def test_other_keys_of_a_protocol_are_left_alone(capfd):
-    arguments = ["protocol.patch_centre=corner", "protocol.space.k=7", "protocol=v1", "protocol.magic=1"]
+    arguments = ["protocol.patch_centre=corner", "protocol.space.k=7", "protocol=v1"]
     assert prepared(arguments) == arguments
     assert capfd.readouterr().err == ""
 

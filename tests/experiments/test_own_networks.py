@@ -8,7 +8,6 @@ from PIL import Image
 
 from evoscope.errors import EvoscopeError
 from evoscope.figure_data import AS_IT_IS
-from evoscope.torchvision_compat import torchvision
 from experiments import CONF
 from experiments.composed import composed
 from experiments.own_networks import AsBuilt
@@ -145,12 +144,6 @@ def test_networks_that_we_train_take_what_the_scale_has():
     assert runs_of("model=vgg16")["vgg16"].spec.width == 0.125
 
 
-def test_a_file_of_a_torchvision_network_says_its_outputs(brought):
-    torch.save(torchvision.models.resnet18(num_classes=7).state_dict(), brought / "r18.pth")
-    own = runs_of("model.name=resnet18", f"model.weights={brought}/r18.pth")["resnet18"]
-    assert own.spec.kwargs["num_classes"] == 7
-
-
 FILE = """
 mine: {factory: "brought_nets:build", checkpoints: "run/ep{epoch}.pt", pixels: 32, epochs: [0, 2]}
 other: {factory: "brought_nets:build", weights: run/ep1.pt, pixels: 32, layers: [conv2]}
@@ -214,7 +207,8 @@ def test_one_state_is_enough(name, run_py, brought):
     done = run_py(f"experiment={name}", *folder, *FACTORY, "base=own", *more)
     assert done.returncode == 0, done.stderr
     assert "own is looked at as brought_nets:build leaves it" in done.stderr
-    assert "what is judged is own" in done.stdout
+    assert "the space is that of own" in done.stdout
+    assert "own (brought_nets:build, as it comes), as it is:" in done.stdout
     assert "training" not in done.stdout.replace("training.epochs", "")
     for caption in brought.rglob("fig_*.md"):
         assert "before training" not in caption.read_text() or name == "human_eval"

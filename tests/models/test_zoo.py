@@ -147,7 +147,7 @@ def test_equal_seeds_give_equal_networks_and_leave_the_global_state_alone():
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (ModelSpec("vgg61"), "closest are .*'vgg16'"),
+        (ModelSpec("vgg61"), r"closest for model\.name are .*'vgg16'"),
         (ModelSpec("convnext"), "convnext_tiny"),
         (ModelSpec("inception_v3", pixels=74), "74 pixels.*75 or more"),
         (ModelSpec("vgg16", pixels=16), "32 or more"),
@@ -323,9 +323,10 @@ def test_mistakes_are_named(library, factory, kwargs, words):
         build(ModelSpec("mine", pixels=20, factory=factory, kwargs=kwargs), 6, 0)
 
 
-def test_errors_inside_the_users_function_stay_theirs(library):
-    with pytest.raises(ValueError, match="inside the user's own code"):
+def test_errors_inside_the_users_function_name_their_line(library):
+    with pytest.raises(EvoscopeError, match=r"inside the user's own code.*line \d+, in breaks") as refusal:
         build(ModelSpec("mine", factory=f"{library}:breaks"), 6, 0)
+    assert isinstance(refusal.value.__cause__, ValueError)
 
 
 def test_find_function_returns_the_very_function(library):

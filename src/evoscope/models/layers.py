@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 import torch
 from torch import Tensor, nn
 
-from evoscope.errors import EvoscopeError
+from evoscope.errors import EvoscopeError, users_line
 from evoscope.models.layouts import NOTE, Layout, layout_of, note, noted, obvious, probed, suggested
 from evoscope.models.listing import default_layers, known_layers, rectified_convolutions
 from evoscope.models.network import closest
@@ -292,6 +292,11 @@ def _look(module: nn.Module, images: Tensor) -> None:
         raise EvoscopeError(
             f"the network cannot see an image of {height} x {width} pixels ({reason})",
             "set model.pixels to the size it was made for",
+        ) from error
+    except Exception as error:
+        raise EvoscopeError(
+            f"the network's forward raised {type(error).__name__} ({error})",
+            f"mend {users_line(error) or 'it'}",
         ) from error
     finally:
         for part in training:

@@ -1,18 +1,15 @@
-"""What is known of networks of others: the images they were made for, and how many outputs a file of weights has."""
+"""What is known of networks of others: the images that they were made for."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from evoscope.data.images import SQUASH, Fit
 from evoscope.models.network import Preprocessing
 from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import known_models, published_weights
-from evoscope.models.weights import read_state
 from evoscope.models.zoo import build_module
 from evoscope.torchvision_compat import torchvision
 
@@ -78,30 +75,3 @@ def _patched_pixels(module: nn.Module) -> int | None:
 def _triple(values: Any) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
-
-
-_OUTPUTS: dict[str, int | None] = {}
-
-
-def outputs_in_file(spec: ModelSpec, path: Path, key: str | None, digest: str) -> int | None:
-    """Outputs of the torchvision network whose weights a file holds; None where its last layer is not in the file.
-
-    Parameters
-    ----------
-    digest : of the file, which is read once.
-
-    Raises
-    ------
-    EvoscopeError : the file cannot be read.
-    """
-    plain = replace(spec, weights=None)
-    remembered = f"{plain}/{digest}/{key}"
-    if remembered not in _OUTPUTS:
-        with torch.device("meta"):
-            few, more = (build_module(plain, classes, 0).state_dict() for classes in (7, 11))
-        heads = tuple(name for name, value in few.items() if value.shape != more[name].shape)
-        found = [
-            len(value) for name, value in read_state(path, key).items() if name.endswith(heads) and value.ndim
-        ]
-        _OUTPUTS[remembered] = found[-1] if found else None
-    return _OUTPUTS[remembered]

@@ -23,7 +23,9 @@ class ModelSpec:
     ``layers``: dotted names of the neuron layers (none: the family's own, by ``listing``);
     ``listing``: each convolution or block ``once``, or as ConceptEvo's ``released`` code or ``v1`` did;
     ``mean``, ``std``, ``fit``: preprocessing; ``kwargs``: further arguments of the constructor or factory;
-    ``code``: digest of the factory's source, so that edited code is another network.
+    ``code``: digest of the factory's source, so that edited code is another network;
+    ``outputs``: of the logits only these are given, one per class of the data set (none: all, as they are);
+    ``built_for``: outputs that the network is built with, where they are not one per class.
     """
 
     name: str
@@ -41,3 +43,5 @@ class ModelSpec:
     fit: Fit = SQUASH
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     code: str = ""
+    outputs: tuple[int, ...] = ()
+    built_for: int | None = None

@@ -31,7 +31,8 @@ def check_name(name: str) -> None:
     if name not in known_models():
         raise EvoscopeError(
             f"there is no model {name!r}",
-            f"the closest are {closest(name, known_models())}; your own: model.factory=module:function",
+            f"the closest for model.name are {closest(name, known_models())}; "
+            "your own: model.factory=module:function",
         )
 
 
@@ -121,11 +122,16 @@ def build_pretrained(spec: ModelSpec) -> nn.Module:
     try:
         return without_heads(construct(spec.name, {"weights": weights, "progress": False, **given}))
     except (URLError, OSError) as error:
-        folder = f"{torch.hub.get_dir()}/checkpoints"
+        path = weights_path(spec)
         raise EvoscopeError(
             f"the weights {weights} could not be fetched ({error})",
-            f"download {weights.url} and put it into {folder}",
+            f"download {weights.url} and put it into {path.parent}",
         ) from error
+
+
+def weights_path(spec: ModelSpec) -> Path:
+    """Where torchvision looks for the file of published weights before it fetches them."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / str(find_weights(spec).url).rpartition("/")[2]
 
 
 def without_heads(module: nn.Module) -> nn.Module:

@@ -17,13 +17,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
-from evoscope.errors import EvoscopeError
+from evoscope.errors import OURS, EvoscopeError
 from evoscope.store.hashing import digest_bytes
 
 Definition: TypeAlias = tuple[str, str]
 """Dotted module and the name of something defined at its top level."""
 
-OURS = ("evoscope", "experiments", "human_eval", "results")
 NEUTRAL = ("evoscope.store", "evoscope.errors", "evoscope.progress", "evoscope.artefacts")
 _STARTED = time.time()
 _FOREIGN = tuple(

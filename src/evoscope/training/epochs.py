@@ -145,10 +145,18 @@ class Trainer:
 
     def _step(self, batch: Batch) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        with self.autocast():
-            logits = self.module(batch.pixels)
-        loss = functional.cross_entropy(logits.float(), batch.labels)
-        torch.autograd.backward(loss)
+        try:
+            with self.autocast():
+                logits = self.module(batch.pixels)
+            loss = functional.cross_entropy(logits.float(), batch.labels)
+            torch.autograd.backward(loss)
+        except torch.OutOfMemoryError as error:
+            # A smaller batch is another recipe, so it is not taken by itself.
+            half = max(1, self.recipe.batch_size // 2)
+            raise EvoscopeError(
+                f"a training step of {self.name} with {len(batch.labels)} images is too large for {self.device}",
+                f"give training.batch_size={half}, and training.lr for it",
+            ) from error
         self.optimizer.step()
         return loss.detach()
 
@@ -182,7 +190,7 @@ def prepare(
         module,
         make_optimizer(recipe, module),
         recipe,
-        load(train, batch_size=recipe.batch_size),
+        load(train, batch_size=recipe.batch_size, fixed=True),
         load(scored_images(train, recipe.eval_images), batch_size=EVALUATION_BATCH),
         load(test, batch_size=EVALUATION_BATCH),
         partial(torch.autocast, device.type, torch.bfloat16, use_bf16(recipe, module, device)),
