@@ -71,17 +71,25 @@ def prepared(arguments: list[str]) -> list[str]:
     """Arguments as Hydra wants them.
 
     Texts are quoted where Hydra would read them as its grammar; ``+experiment=`` loses its plus; keys of a protocol get
-    the group that they moved to; a sweep gets a folder with a short name.
+    the group that they moved to; ``runs=FILE.yaml`` is a file of own networks, not one of our tables; a sweep gets a
+    folder with a short name.
 
     Raises
     ------
     EvoscopeError : an unknown flag, key or option of a group, or a value that cannot be read.
     """
     typed = taken_apart(arguments)
-    overrides = [for_hydra(_grouped(_without_plus(each)), typed.sweep) for each in typed.overrides]
+    overrides = [for_hydra(_opened(_grouped(_without_plus(each))), typed.sweep) for each in typed.overrides]
     check_overrides(overrides, typed.sweep)
     command = Command(typed.flags, overrides, typed.sweep)
     return [*command.arguments, *sweep_folder(command)]
+
+
+def _opened(argument: str) -> str:
+    """A file of networks by its key."""
+    key, _, value = argument.partition("=")
+    file = key == "runs" and value.strip("'\"").endswith((".yaml", ".yml"))
+    return f"networks={value}" if file else argument
 
 
 def _without_plus(argument: str) -> str:

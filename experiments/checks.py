@@ -1,7 +1,7 @@
 """What is refused before any work: values without a meaning and combinations that cannot be."""
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from evoscope.errors import EvoscopeError, check_choices
@@ -13,7 +13,7 @@ from experiments.first_look import at_chance, class_line, described, first_look,
 from experiments.limits import check_device, check_limits
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.reporting import complain, say
-from experiments.runs import PAPER, Run, own, selected_runs
+from experiments.runs import TRAINS, Run, of_paper, selected_runs
 from experiments.schema import Config
 from experiments.selection import judged_runs
 
@@ -21,6 +21,7 @@ from experiments.selection import judged_runs
 WITH_NETWORKS = (
     "train",
     "unified_space",
+    "explorer",
     "coverage",
     "training_behaviour",
     "evolution_importance",
@@ -54,9 +55,7 @@ def check(config: Config) -> None:
 
 
 def _runs(config: Config) -> dict[str, Run]:
-    if config.task == "train" and config.model.name == PAPER and not own(config):
-        return {}
-    return selected_runs(config)
+    return {} if config.task == "train" and of_paper(config) else selected_runs(config)
 
 
 def _check_run(run: Run) -> None:
@@ -65,7 +64,7 @@ def _check_run(run: Run) -> None:
     if run.recipe is not None:
         check_choices(run.recipe, f"the recipe of run {run.name}")
     validate(run.spec)
-    if run.spec.layers:
+    if run.spec.layers and not run.title:
         # Building checks the names by a forward pass of a blank image; the families' own layers need no check.
         build(run.spec, n_classes=2, seed=0)
 
@@ -87,25 +86,24 @@ def check_files(context: Context) -> None:
         return
     data, classes = context.data, len(context.data.train.class_names)
     looks = [first_look(run, data.test, context.config.seed) for run in own_runs]
-    lines = [class_line(data.train), _roles(context, list(runs))]
+    lines = [class_line(data.train), _roles(context, runs)]
     lines += [line for look in looks for line in described(look, classes)]
     text = "\n".join(lines)
     if text not in context.told:
         context.told.add(text)
         say(text)
-        for warning in filter(None, (at_chance(look, classes) for look in looks)):
+        remarks = [remark for look in looks for remark in (*look.run.remarks, *look.remarks)]
+        for warning in filter(None, [*remarks, *(at_chance(look, classes) for look in looks)]):
             complain(f"evoscope: {warning}")
 
 
-def _roles(context: Context, runs: list[str]) -> str:
+def _roles(context: Context, runs: Mapping[str, Run]) -> str:
     """Which networks are compared, and which is analysed."""
-    task, base = context.config.task, runs[0]
-    if task in ("unified_space", "coverage"):
-        return f"the space is that of {base}; compared with it: {', '.join(runs[1:]) or 'nothing else'}"
-    if task in ("evolution_importance", "concept_discovery"):
-        judged = ", ".join(run.name for run in judged_runs(context))
-        return f"analysed: {judged}; the space is that of {base}"
-    return f"networks: {', '.join(runs)}"
+    task, space = context.config.task, f"the space is that of {next(iter(runs))}"
+    if task in ("unified_space", "explorer", "coverage"):
+        return f"{space}; compared with it: {', '.join(list(runs)[1:]) or 'nothing else'}"
+    judged = ", ".join(run.name for run in judged_runs(runs))
+    return f"networks: {judged}" if task in TRAINS else f"analysed: {judged}; {space}"
 
 
 def _awaited(context: Context, run: Run) -> bool:

@@ -99,7 +99,7 @@ def for_hydra(argument: str, sweep: bool) -> str:
     if matched is None or matched["value"] is None or matched["package"]:
         return argument
     key, value, kind = matched["key"], matched["value"], _bare(annotation(matched["key"]))
-    mark = "++" if key.startswith("model.kwargs.") else matched["mark"] or ""
+    mark = "++" if f"{key}.".startswith("model.kwargs.") else matched["mark"] or ""
     if kind is str:
         value = _text(value, sweep)
     elif typing.get_origin(kind) is list and typing.get_args(kind)[0] is str:

@@ -8,7 +8,6 @@ import copy
 from collections.abc import Sequence
 
 from hydra import compose
-from omegaconf import OmegaConf
 
 from evoscope.errors import EvoscopeError
 from experiments import experiment_names, planner
@@ -17,11 +16,12 @@ from experiments.checks import check, check_files
 from experiments.concept_discovery import concept_images, latent_space, space_concepts
 from experiments.context import Context
 from experiments.explorer import hand_out, site_data
+from experiments.own_networks import typed_config
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
-from experiments.runs import PAPER, own, single_run
+from experiments.runs import of_paper, selected_runs
 from experiments.schema import Config
-from experiments.selection import chosen_classes
+from experiments.selection import chosen_classes, judged_runs
 from experiments.stages.concept_relevance import concept_boards
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
@@ -30,7 +30,7 @@ from results import registry
 from results.report import PAGE, write_report
 
 # Composed of others, or without anything that the others do not draw.
-LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer")
+LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer", "init")
 # The first trains what the others look at; the last needs accuracies of trained networks to be planned.
 FIRST, LAST = ("unified_space",), ("evolution_importance",)
 NEEDS_TRUTH, NEEDS_SCENES = ("coverage", "scenes"), ("scenes",)
@@ -72,15 +72,16 @@ def left_out(name: str, config: Config) -> str | None:
     known = drawn or (config.data.concepts is not None and name not in NEEDS_SCENES)
     if name in NEEDS_TRUTH and not known:
         return "it needs images whose concepts are known (data=concept_scenes, or data.concepts)"
-    if config.model.name == PAPER and not own(config):
+    if of_paper(config):
         return None
     if name in NEEDS_PAPER:
         return "it is about the networks of the paper"
-    run = single_run(config)
-    if name in NEEDS_TRAINING and run.recipe is None:
-        return f"it trains its network, but {run.name} comes trained"
-    if name in NEEDS_EPOCHS and len(run.epochs) < 2:
-        return f"it compares two states of a network, and {run.name} has one"
+    judged = judged_runs(selected_runs(config))
+    names = ", ".join(run.name for run in judged)
+    if name in NEEDS_TRAINING and (config.brought or judged[0].recipe is None):
+        return f"it trains its network, but {names} comes trained"
+    if name in NEEDS_EPOCHS and all(len(run.epochs) < 2 for run in judged):
+        return f"it compares two states of a network, and {names} has one"
     return None
 
 
@@ -156,9 +157,7 @@ def _run_part(
 def composed(experiment: str, overrides: Sequence[str]) -> Config:
     """The configuration of ``experiment`` under the job's overrides."""
     kept = [each for each in overrides if each.partition("=")[0].lstrip("+") not in ("experiment", "only")]
-    typed = OmegaConf.to_object(compose("config", overrides=[f"experiment={experiment}", *kept]))
-    assert isinstance(typed, Config)
-    return typed
+    return typed_config(compose("config", overrides=[f"experiment={experiment}", *kept]))
 
 
 def quickstart(context: Context) -> Plan:

@@ -17,7 +17,7 @@ from experiments.context import Context
 from experiments.costs import pass_cost
 from experiments.protocols import discovery_protocol, protocol_names
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run
+from experiments.runs import Run, at
 from experiments.selection import (
     channels_of,
     check_epoch,
@@ -62,7 +62,7 @@ def plan(context: Context) -> Plan:
         chosen_methods(context),
         chosen_classes(context, config.discovery.classes, "discovery.classes"),
     )
-    runs = {run.name: run for run in judged_runs(context)}
+    runs = {run.name: run for run in judged_runs(context.runs)}
     spaces = [latent_space(context, run) for run in runs.values()]
     found = [space_concepts(context, space) for space in spaces]
     directions = [(space, _directions(context, space, methods)) for space in spaces]
@@ -168,13 +168,13 @@ def _space_at(
     if not context.store.has(node):
         rows = rows_kept(images, held_out, quantities)
         require_memory(rows, channels_of(context, run, layer), context.config.memory_mb)
-    label = f"latent space of {run.name}, epoch {epoch}, {layer}"
+    label = f"latent space of {run.name}, {at(epoch)}, {layer}"
     return LayerSpace(run.name, layer, state, node.called(label).costing(pass_cost(context, run)))
 
 
 def space_concepts(context: Context, space: LayerSpace) -> SpaceConcepts:
     """The concepts of a space under every protocol."""
-    where = f"concepts of {space.run}, epoch {space.epoch}"
+    where = f"concepts of {space.run}, {at(space.epoch)}"
     found = {
         name: concepts(space, protocol, context.config.seed).called(f"{where} ({name})")
         for name, protocol in compared_protocols(context).items()
@@ -192,7 +192,7 @@ def _directions(
 ) -> Artefact[MethodConcepts]:
     protocols, images = compared_protocols(context), concept_images(context)
     node = concept_methods(space, protocols, methods, images, context.config.seed, context.runtime)
-    return node.called(f"directions of {space.run}, epoch {space.epoch}, by {len(methods)} methods")
+    return node.called(f"directions of {space.run}, {at(space.epoch)}, by {len(methods)} methods")
 
 
 def _relevance(context: Context, found: SpaceConcepts, labels: Sequence[int]) -> Artefact[Table]:
@@ -208,7 +208,7 @@ def _relevance(context: Context, found: SpaceConcepts, labels: Sequence[int]) ->
         config.seed,
         context.runtime,
     )
-    return node.called(f"relevance of concepts of {space.run}, epoch {space.epoch}")
+    return node.called(f"relevance of concepts of {space.run}, {at(space.epoch)}")
 
 
 def _base_map(context: Context) -> tuple[Artefact[SemanticSpace], Look, Artefact[NeuronMap]]:

@@ -8,6 +8,7 @@ from evoscope.store import Artefact
 from experiments.base import stimuli_of
 from experiments.context import Context
 from experiments.runner import Exhibits, Plan
+from experiments.runs import subjects
 from experiments.stages.space_metrics import Sight, coverage_table, purity_cell
 from experiments.unified_space import COMPARED
 
@@ -69,7 +70,7 @@ def _cell(context: Context, protocol: str, pool: int, k: int) -> Artefact[Table]
     """One cell; its stimuli are those of the largest k, of which the first k count."""
     passes = _variant(context, protocol, pool, max(context.config.scale.sweep_ks))
     base = next(iter(passes.runs.values()))
-    chosen = [base, *(passes.runs[name] for name in COMPARED if name in passes.runs)]
+    chosen = [base, *(run for run in subjects(passes.runs, COMPARED) if run is not base)]
     sights = [
         Sight(run.name, run.last, stimuli_of(passes, run, run.last, base=run is base)) for run in chosen
     ]

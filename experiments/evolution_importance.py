@@ -16,10 +16,10 @@ from experiments.base import base_look, base_space, checkpoint, look_at, patches
 from experiments.context import Context
 from experiments.costs import importance_cost, reversal_cost, zeroed
 from experiments.protocols import protocol_names, reversal_protocol
-from experiments.reporting import say, size
+from experiments.reporting import complain, say, size
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
-from experiments.selection import chosen_classes, judged_runs, pairs_of, require_outputs
+from experiments.selection import chosen_classes, evolving_runs, judged_runs, pairs_of, require_outputs
 from experiments.stages.importance import (
     CheckpointPair,
     ClassImportance,
@@ -55,13 +55,16 @@ class Case:
 def plan(context: Context) -> Plan:
     """Importance and reversals for every run, pair, class and protocol."""
     config, data = context.config, context.data
-    for run in judged_runs(context):
+    for run in judged_runs(context.runs):
         require_outputs(run)
+    left = [run.name for run in judged_runs(context.runs) if run not in evolving_runs(context.runs)]
+    if left:
+        complain(f"evoscope: left out, because they have one state only: {', '.join(left)}")
     print_memory(context)
     labels = chosen_classes(context, config.evolution.classes, "evolution.classes")
     cases = [
         Case(run, pair, label)
-        for run in judged_runs(context)
+        for run in evolving_runs(context.runs)
         for pair in pairs_of(context, run)
         for label in labels
     ]
@@ -93,7 +96,7 @@ def print_memory(context: Context) -> None:
     EvoscopeError : the memory does not hold a single image.
     """
     config = context.config
-    for run in judged_runs(context):
+    for run in evolving_runs(context.runs):
         needs = _bytes_per_image(context, run)
         random = reversal_protocol(config.protocol).random
         counts = [
@@ -184,7 +187,7 @@ def revert_all(context: Context, protocol: str, cases: Sequence[Case]) -> list[R
     config = copy.deepcopy(context.config)
     config.protocol = copy.deepcopy(config.protocols[protocol])
     variant = context.varied(config)
-    runs = {run.name: run for run in judged_runs(variant)}
+    runs = {run.name: run for run in evolving_runs(variant.runs)}
     return [revert(variant, replace(each, run=runs[each.run.name])) for each in cases]
 
 

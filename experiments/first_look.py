@@ -13,15 +13,17 @@ from torch import Tensor
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import CheckpointPattern, read_state
+from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.layers import Shape, capture, layer_shapes
 from evoscope.models.network import Network
 from evoscope.models.outputs import Names, OutputMap, alternatives, map_outputs
 from evoscope.models.spec import ModelSpec
-from evoscope.models.torchvision_models import find_weights
+from evoscope.models.torchvision_models import published_weights
+from evoscope.models.weights import read_state
 from evoscope.models.zoo import build
 from evoscope.seeds import generator
-from experiments.runs import Run
+from experiments.own_networks import AsBuilt
+from experiments.runs import Run, at
 
 FIRST, SAMPLE = 10, 50  # images that every own network is given, and that its accuracy is measured on
 LAYERS_SHOWN, CLASSES_SHOWN = 4, 10
@@ -34,7 +36,7 @@ class FirstLook:
 
     ``right``: of ``seen`` images, how many are put into their class (None: the outputs are unknown, or the network is
     still to be trained); ``shapes``: channels, height and width of each layer; ``left_out``: layers that cannot be
-    read, and why.
+    read, and why; ``remarks``: about its files of weights.
     """
 
     run: Run
@@ -43,6 +45,7 @@ class FirstLook:
     seen: int
     shapes: dict[str, Shape]
     left_out: Mapping[str, str]
+    remarks: tuple[str, ...] = ()
 
 
 _LOOKS: dict[str, FirstLook] = {}
@@ -51,8 +54,7 @@ _LOOKS: dict[str, FirstLook] = {}
 def is_own(run: Run) -> bool:
     """Whether the network or its weights are somebody's own, so that nothing is known of its outputs."""
     spec = run.spec
-    given = spec.factory is not None or spec.weights is not None or run.told_outputs is not None
-    return given or isinstance(run.checkpoints, CheckpointPattern)
+    return bool(run.title) or spec.weights is not None or run.told_outputs is not None
 
 
 def first_look(run: Run, test: ImageSet, seed: int) -> FirstLook:
@@ -72,19 +74,16 @@ def first_look(run: Run, test: ImageSet, seed: int) -> FirstLook:
 
 
 def _state(run: Run) -> str:
-    return "/".join(run.checkpoints.fingerprint(epoch) for epoch in _ends(run)) if run.checkpoints else ""
-
-
-def _ends(run: Run) -> dict[int, None]:
-    """The first and the last epoch, which is the one that stays loaded."""
-    return dict.fromkeys((run.epochs[0], run.last))
+    return "/".join(run.checkpoints.fingerprint(epoch) for epoch in run.epochs) if run.checkpoints else ""
 
 
 def _look(run: Run, test: ImageSet, seed: int) -> FirstLook:
     order = generator(seed, "first look").permutation(len(test))
     sample = test.subset(np.sort(order[:SAMPLE]))
-    spec, network = _opened(run, test.class_names, seed)
-    logits = torch.cat(list(_logits(f"{run.name} at epoch {run.last}", network, sample)))
+    spec, network, remarks = _opened(run, test.class_names, seed)
+    logits = torch.cat(
+        list(_logits(f"{run.name} at epoch {run.last}" if run.last >= 0 else run.name, network, sample))
+    )
     found = map_outputs(test.class_names, logits.shape[1], run.told_outputs, _known_names(spec))
     if run.recipe is not None and found.count < len(test.class_names):
         raise EvoscopeError(
@@ -103,7 +102,7 @@ def _look(run: Run, test: ImageSet, seed: int) -> FirstLook:
     unknown = found.problem or run.recipe is not None
     shapes = layer_shapes(network.module, network.layers, network.preprocessing.pixels)
     seen = replace(run, spec=replace(spec, outputs=found.outputs))
-    return FirstLook(seen, found, None if unknown else right, len(sample), shapes, network.left_out)
+    return FirstLook(seen, found, None if unknown else right, len(sample), shapes, network.left_out, remarks)
 
 
 def _right(found: OutputMap, logits: Tensor, sample: ImageSet) -> int:
@@ -130,20 +129,21 @@ def _beats_chance(right: int, seen: int, classes: int) -> bool:
     return bool(binomtest(right, seen, 1 / classes, alternative="greater").pvalue <= UNLIKELY)
 
 
-def _opened(run: Run, class_names: tuple[str, ...], seed: int) -> tuple[ModelSpec, Network]:
-    """The network in its last state; its head is one for as many classes as there are, or else as its files have."""
+def _opened(run: Run, class_names: tuple[str, ...], seed: int) -> tuple[ModelSpec, Network, tuple[str, ...]]:
+    """The network in its last state, once all are read, with a head for the classes or as in its files; and remarks."""
     refusal: EvoscopeError | None = None
     for count in _heads(run, len(class_names)):
         spec = replace(run.spec, built_for=None if count == len(class_names) else count)
         try:
             network = build(spec, len(class_names), seed)
-            if run.checkpoints is not None:
-                for epoch in _ends(run):
-                    run.checkpoints.load(network.module, epoch)
+            remarks: list[str] = []
+            for epoch in run.epochs if run.checkpoints is not None else ():
+                assert run.checkpoints is not None
+                remarks += run.checkpoints.load(network.module, epoch)
         except EvoscopeError as problem:
             refusal = refusal or problem
         else:
-            return spec, network
+            return spec, network, tuple(dict.fromkeys(remarks))
     assert refusal is not None
     raise refusal
 
@@ -155,8 +155,10 @@ def _heads(run: Run, classes: int) -> Iterator[int]:
     try:
         if isinstance(files, CheckpointPattern):
             state = read_state(files.file(run.last), files.state_dict_key)
-        elif spec.weights is not None and Path(spec.weights).is_file():
-            state = read_state(Path(spec.weights))
+        elif isinstance(files, AsBuilt) and files.file is not None:
+            state = read_state(files.file, files.key)
+        elif spec.weights is not None and Path(spec.weights).expanduser().exists():
+            state = read_state(Path(spec.weights).expanduser())
         else:
             return
     except EvoscopeError:  # said when the network is loaded
@@ -166,9 +168,8 @@ def _heads(run: Run, classes: int) -> Iterator[int]:
 
 def _known_names(spec: ModelSpec) -> Names:
     """Names of the outputs, where torchvision's own weights say them."""
-    if spec.factory is not None or spec.weights is None or Path(spec.weights).is_file():
-        return ()
-    return [[name] for name in find_weights(spec).meta.get("categories", ())]
+    published = None if spec.factory is not None else published_weights(spec.name, spec.weights)
+    return () if published is None else [[name] for name in published.meta.get("categories", ())]
 
 
 def _logits(name: str, network: Network, images: ImageSet) -> Iterator[Tensor]:
@@ -228,7 +229,8 @@ def described(look: FirstLook, classes: int) -> list[str]:
     if look.left_out:
         name, reason = next(iter(look.left_out.items()))
         lines.append(f"  layers left out: {len(look.left_out)}; {name!r} {reason}")
-    return [f"{look.run.name}, epoch {look.run.last}:", *lines]
+    run = look.run
+    return [f"{run.name} ({run.title or run.spec.name}, {run.origin}), {at(run.last)}:", *lines]
 
 
 def at_chance(look: FirstLook, classes: int) -> str | None:

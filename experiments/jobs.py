@@ -21,9 +21,11 @@ from experiments.command import one_sentence
 from experiments.reporting import Status, complain, duration, failed_jobs, forget_failed_jobs, say
 from experiments.schema import Config
 
+# What experiment=init writes, into the folder that it is called in.
+TEMPLATE = "runs.yaml"
 _FAILED: list[str] = []
 # Keys that name a file or folder.
-PATHS = ("store", "outputs", "data.root", "model.weights", "model.checkpoints", "tabular.path")
+PATHS = ("store", "outputs", "data.root", "model.weights", "model.checkpoints", "networks", "tabular.path")
 
 
 class Ended(KeyboardInterrupt):
@@ -114,15 +116,18 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         raise EvoscopeError(
             "no experiment was named", f"add experiment=NAME, one of {', '.join(experiment_names())}"
         )
-    typed = OmegaConf.to_object(config)
-    if not isinstance(typed, Config):
-        raise EvoscopeError("the configuration lost its schema", "keep `schema` first in conf/config.yaml")
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
     from experiments import store
     from experiments.checks import check, check_files
     from experiments.context import Context, settle
+    from experiments.own_networks import typed_config, write_template
     from experiments.runner import carry_out
 
+    if status.task == "init":
+        write_template(Path(TEMPLATE))
+        say(f"{TEMPLATE}: fill in your networks, then give it to any experiment as runs={TEMPLATE}")
+        return
+    typed = typed_config(config)
     for key in PATHS:
         _expand(typed, key)
     check(typed)

@@ -16,7 +16,7 @@ from experiments.context import Context
 from experiments.costs import TRAINING_FORWARDS, measured, step_bytes
 from experiments.protocols import discovery_protocol
 from experiments.runner import Exhibits, Plan
-from experiments.runs import PAPER, Run, own, single_run
+from experiments.runs import Run, of_paper, single_run
 from experiments.selection import PUBLISHED, chosen_classes, chosen_layer
 from experiments.stages.outlier_tables import (
     ScoredCase,
@@ -93,9 +93,9 @@ def classifier(context: Context) -> Run:
     ------
     EvoscopeError : all of the paper's were asked for.
     """
-    if context.config.model.name == PAPER and not own(context.config):
+    if of_paper(context.config) or context.config.brought:
         raise EvoscopeError("outlier_discovery trains one network", "name it, for instance model=resnet50")
-    return single_run(context.config)
+    return context.seen(single_run(context.config))
 
 
 def scored_layers(context: Context, network: Run) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ def _training(context: Context, network: Run, case: Case, images: CaseImages) ->
     if network.recipe is None:
         raise EvoscopeError(
             f"{network.name} comes with checkpoints of its own, but stamps need networks trained from scratch",
-            "leave model.checkpoints and training.epochs=0 out",
+            "leave model.checkpoints out, and training.epochs=0",
         )
     node = outlier_training(
         replace(network.spec, listing="once", layers=()),

@@ -11,7 +11,6 @@ from evoscope.store import Artefact, PlanRow
 from evoscope.store.manifest import content_digest
 from experiments.context import Context, commit
 from experiments.reporting import Status, duration, say, size, table
-from experiments.runs import AsBuilt
 from results import registry
 from results.registry import About, Drawn, Entry, stamp
 
@@ -68,12 +67,27 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
     _announce([row for row in rows if row.needed], len(rows))
     for node in plan.exhibits.values():
         context.get(node)
+    _tell_accuracies(context, rows)
     status.computed = len(context.computed)
     paths = _draw(context, plan, plan.origin or about(context))
     say("\n".join(["drawn:", *[f"  {path}" for path in paths]]))
     paths += plan.after() if plan.after else []
     status.outputs += [str(path) for path in paths]
     status.outdated = sorted({*status.outdated, *context.outdated.values()})
+
+
+def _tell_accuracies(context: Context, rows: Sequence[PlanRow]) -> None:
+    """Say how accurate the user's networks are, once they were looked at."""
+    names = tuple(f"stimuli of {run.name}, " for run in context.runs.values() if run.title)
+    told: dict[str, None] = {}
+    for node in (row.node for row in rows if names and row.node.label.startswith(names)):
+        assert isinstance(node, Artefact)
+        found = node.at(context.store.path(node))
+        label = node.label.removeprefix("stimuli of ")
+        told[f"  {label}: {found.pool_top1:.1%} of the pool, {found.held_out_top1:.1%} held out"] = None
+    if told:
+        chance = 1 / len(context.data.train.class_names)
+        say("\n".join([f"accuracy (chance {chance:.1%}):", *told]))
 
 
 def _announce(missing: Sequence[PlanRow], total: int) -> None:
@@ -171,11 +185,11 @@ def recipe_text(context: Context, name: str) -> str:
     """A run's network and recipe in one line."""
     run = context.runs[name]
     outputs = f", {len(run.spec.outputs)} of its outputs" if run.spec.outputs else ""
-    network = f"{run.spec.name} at width {run.spec.width:.3g}, {run.spec.pixels} px{outputs}"
+    narrow = f" at width {run.spec.width:.3g}" if not run.title or run.spec.width != 1 else ""
+    network = f"{run.title or run.spec.name}{narrow}, {run.spec.pixels} px{outputs}"
     if run.recipe is None:
-        as_built = isinstance(run.checkpoints, AsBuilt)
-        origin = "weights as they come" if as_built else "checkpoints of the user's"
-        return f"{network}, {origin}"
+        weights = "" if run.spec.weights is None else f"weights {Path(run.spec.weights).name}, "
+        return f"{network}, {weights}{run.origin}"
     recipe = run.recipe
     steps = f"{recipe.optimizer} {recipe.lr:g}, batch {recipe.batch_size}, {recipe.epochs} epochs"
     return f"{network}, {recipe.name}: {steps}"

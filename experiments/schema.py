@@ -25,6 +25,8 @@ class Stale(Enum):
     ignore = "ignore"
 
 
+# The run that spans the space unless another is named: the paper's.
+BASE = "vgg19"
 # `raise` is a keyword, so this enumeration cannot be written as a class.
 OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 
@@ -52,12 +54,15 @@ class DataConfig:
 class ModelConfig:
     """Which network: a name of torchvision's or a ``factory``, and where its checkpoints are if it has any.
 
+    ``checkpoints``: a pattern with ``{epoch}``, a folder, or ``as_built``: the network as its constructor leaves it;
+    ``weights``: a file, a folder of Hugging Face, or a name of torchvision's. What is ``null`` is the network's own
+    where that is known (`experiments.own_networks`).
     ``outputs``: which output is which class, where neither names nor numbers say it (`evoscope.models.outputs`).
     """
 
     name: str = MISSING
-    width: float = 1.0
-    pixels: int = 224
+    width: float | None = None
+    pixels: int | None = None
     depth: float = 1.0
     dropout: float | None = None
     layer_scale: float | None = None
@@ -69,10 +74,10 @@ class ModelConfig:
     strip_prefix: str = ""
     state_dict_key: str | None = None
     layers: list[str] = field(default_factory=list)
-    mean: list[float] = field(default_factory=lambda: [0.485, 0.456, 0.406])
-    std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])
-    fit: str = "squash"
-    crop_fraction: float = 1.0
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    fit: str | None = None
+    crop_fraction: float | None = None
 
 
 @dataclass
@@ -107,6 +112,17 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     epochs: list[int] | None = None
     stages: list[int] | None = None
+
+
+@dataclass
+class NetworkConfig(ModelConfig):
+    """A network of a file of networks (``runs=FILE.yaml``): a model, and its training where it is to be trained.
+
+    ``epochs``: which of its checkpoints are looked at (``null``: four of them).
+    """
+
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    epochs: list[int] | None = None
 
 
 @dataclass
@@ -291,7 +307,9 @@ class Config:
     dry_run: bool = False
     stale: Stale = Stale.warn
     progress: bool = True
-    base: str = "vgg19"
+    base: str = BASE
+    networks: str | None = None
+    brought: dict[str, NetworkConfig] = field(default_factory=dict)
     epochs: list[int] | None = None
     action: Action = Action.list
     older_than_days: float = 0.0

@@ -1,6 +1,6 @@
 """What an experiment looks at: which runs, classes, layers, and epochs between which evolutions are judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -16,18 +16,33 @@ from evoscope.training.loop import read_metrics
 from experiments.base import training
 from experiments.context import Context
 from experiments.reporting import say
-from experiments.runs import Run
+from experiments.runs import Run, subjects
 from experiments.stages.importance import EpochPair
 
 # The architectures that the papers compare.
 COMPARED = ("vgg16", "inception_v3", "convnext")
 
 
-def judged_runs(context: Context) -> list[Run]:
-    """The runs that are judged: the paper's three, or all but the base, or the base if it is alone."""
-    runs = context.runs
-    paper = [runs[name] for name in COMPARED if name in runs]
-    return paper or list(runs.values())[1:] or list(runs.values())
+def judged_runs(runs: Mapping[str, Run]) -> list[Run]:
+    """The runs that are judged: the user's, or the paper's three, or all but the base, or the base if it is alone."""
+    return subjects(runs, COMPARED)
+
+
+def evolving_runs(runs: Mapping[str, Run]) -> list[Run]:
+    """The judged runs that have two states or more, between which something evolves.
+
+    Raises
+    ------
+    EvoscopeError : none has.
+    """
+    judged = judged_runs(runs)
+    found = [run for run in judged if len(run.epochs) > 1 or run.recipe is not None]
+    if not found:
+        raise EvoscopeError(
+            f"{', '.join(run.name for run in judged)} has one state only, and an evolution leads from one to another",
+            "give checkpoints of two epochs or more (model.checkpoints='run/ep{epoch}.pt')",
+        )
+    return found
 
 
 def require_outputs(run: Run) -> None:

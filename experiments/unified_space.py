@@ -7,7 +7,7 @@ from evoscope.store import Artefact
 from experiments.base import base_look, base_space, look_at, patches, training
 from experiments.context import Context
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run
+from experiments.runs import Run, subjects
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, evolution, neuron_map, space
 from experiments.stages.space_baselines import Separate, space_baselines
@@ -82,5 +82,4 @@ def separate_spaces(context: Context, looks: list[Look], compared: list[Look]) -
 
 def followed(runs: dict[str, Run]) -> dict[str, int]:
     """How many neurons of which run are followed: the paper's VGG16s, or else all but the base."""
-    paper = {name: count for name, count in FOLLOWED.items() if name in runs}
-    return paper or dict.fromkeys(list(runs)[1:] or list(runs), 4)
+    return {run.name: FOLLOWED.get(run.name, 4) for run in subjects(runs, FOLLOWED)}

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from evoscope.activations.stimuli import NeuronIndex
 from evoscope.arrays import Bools, Doubles
@@ -16,7 +15,7 @@ from evoscope.evolution.importance import importance as importance_on
 from evoscope.evolution.pair import Pair, make_pair
 from evoscope.evolution.summary import Ranked, mean_ranked, ranked
 from evoscope.figure_data import Table
-from evoscope.models.network import Network
+from evoscope.models.network import Network, layout
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.networks import Checkpoint
 from experiments.stages.stimuli import Looked
@@ -64,10 +63,10 @@ class CheckpointPair:
 
 
 def _opened(checkpoint: Checkpoint) -> Network:
-    """The network, on a CPU with weights channels last, on which convolutions run faster."""
+    """The network, with its weights in the memory format that it takes."""
     network = checkpoint.open()
-    layout = torch.channels_last if checkpoint.machine.device == "cpu" else torch.contiguous_format
-    network.module.to(memory_format=layout)  # type: ignore[call-overload]  # missing in the stubs
+    form = layout(network.module, checkpoint.machine.device)
+    network.module.to(memory_format=form)  # type: ignore[call-overload]  # missing in the stubs
     return network
 
 

@@ -213,9 +213,14 @@ class _Remembering:
         return self._read(index, pixels, fit)
 
 
-def options_of(kind: Kind) -> Options:
-    """Sizes of a study."""
-    return Options(Alignability(patches=PATCHES), pictures=PATCHES, blocking=Blocking(None, SIZES[kind]))
+def options_of(kind: Kind, looks: Sequence[Look] = ()) -> Options:
+    """Sizes of a study; sets over several epochs or models are left out where the looks have only one."""
+    usual = Alignability(patches=PATCHES)
+    models, epochs = {look.run for look in looks}, {look.epoch for look in looks if look.run == looks[0].run}
+    lacking = {"same_model_different_epoch"} if looks and len(epochs) == 1 else set[str]()
+    lacking |= {"different_model_different_epoch"} if looks and len(models) == 1 else set()
+    sets = tuple(each for each in usual.sets if each[0] not in lacking)
+    return Options(replace(usual, sets=sets), pictures=PATCHES, blocking=Blocking(None, SIZES[kind]))
 
 
 @folder_stage(version=3, read=load_study)

@@ -14,6 +14,8 @@ BIN_NAMES = ("bin1", "bin2", "bin3", "bin4")
 """Conditions of the reversal: quarters of a layer's neurons that are put back, the most important for a class first."""
 NEVER = -2
 """Epoch of what does not happen (-1 is before training)."""
+AS_IT_IS = -3
+"""Epoch of a network of which one state is known, such as published weights."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import capture
-from evoscope.models.network import Network, Preprocessing
+from evoscope.models.network import Network, Preprocessing, layout
 from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
+from evoscope.torchvision_compat import torchvision
 
 FIELDS = ("images", "values", "cells", "status", "mean", "deviation", "responsive")
 LAYERS = ("first", "relu", "second")
@@ -198,24 +199,39 @@ def test_a_network_of_nan_passes_without_a_crash():
         assert np.isnan(result.logits).all()
 
 
-class ContiguousScan(Scan):
-    """As on an accelerator."""
-
-    layout = torch.contiguous_format
-
-
 @pytest.mark.parametrize("make", [toy, unhealthy])
-def test_memory_formats_give_the_same(make):
+def test_memory_formats_give_the_same(make, monkeypatch):
     network, pixels = make(), integer_pixels(40)
-    wanted = {"k": 6, "responsive": 4}
-    reference = whole_pass(network, pixels, ContiguousScan(**wanted), 16)
-    result = whole_pass(network, pixels, Scan(**wanted), 16)
+    scan = Scan(k=6, responsive=4)
+    reference = whole_pass(network, pixels, scan, 16)
+    monkeypatch.setattr("evoscope.activations.scan.layout", lambda module, device: torch.channels_last)
+    result = whole_pass(network, pixels, scan, 16)
     network.module.to(memory_format=torch.channels_last)
-    third = whole_pass(network, pixels.contiguous(memory_format=torch.channels_last), Scan(**wanted), 16)
+    third = whole_pass(network, pixels.contiguous(memory_format=torch.channels_last), scan, 16)
     assert_same(result.stimuli, reference.stimuli)
     assert_same(third.stimuli, reference.stimuli)
-    assert Scan().layout == torch.channels_last
-    assert Scan(device="cuda").layout == torch.contiguous_format
+
+
+class Flattens(nn.Module):
+    """Flattens its maps by ``view``, as much code of others does."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4 * 4 * 5, 2)
+
+    def forward(self, pixels):
+        maps = self.conv(pixels).relu()
+        return self.head(maps.view(len(maps), -1))
+
+
+def test_networks_that_flatten_by_view_run_in_memory_of_their_own_order():
+    module = Flattens().to(memory_format=torch.channels_last)
+    network = Network("own", module.eval(), ("conv",), Preprocessing(8))
+    assert len(whole_pass(network, integer_pixels(40), Scan(k=2), 16).stimuli.neurons) == 4
+    vgg = torchvision.models.vgg11(num_classes=2)
+    assert layout(vgg, "cpu") == torch.channels_last
+    assert layout(vgg, "cuda") == layout(module, "cpu") == torch.contiguous_format
 
 
 SPECS = [

@@ -109,7 +109,7 @@ def test_what_does_not_fit_is_refused_before_the_base_is_trained(mistake, clue, 
     assert done.returncode != 0
     assert clue in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "store").exists()
+    assert not list((tmp_path / "store").rglob("*"))
 
 
 def test_a_damaged_first_checkpoint_is_refused_before_the_base_is_trained(run_py, command, tmp_path):
@@ -118,7 +118,7 @@ def test_a_damaged_first_checkpoint_is_refused_before_the_base_is_trained(run_py
     done = run_py(*arguments, "dry_run=true", store=tmp_path / "store")
     assert done.returncode != 0
     assert "ep0.pt" in done.stderr
-    assert not (tmp_path / "store").exists()
+    assert not list((tmp_path / "store").rglob("*"))
 
 
 def evolutions(arguments) -> list[str]:

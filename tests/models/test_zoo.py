@@ -202,6 +202,27 @@ def test_published_weights_load_into_the_unchanged_model(monkeypatch):
     assert network.module(torch.zeros(1, 3, 64, 64)).shape == (1, 1000)
 
 
+@pytest.mark.parametrize("name", ["inception_v3", "googlenet"])
+def test_published_networks_with_auxiliary_heads_load_without_them(monkeypatch, tmp_path, name):
+    """By the name of the weights, and from torchvision's own file; both transform their input as they were trained."""
+    donor = torchvision.models.get_model(name, weights=None, init_weights=False).eval()
+    member = next(iter(torchvision.models.get_model_weights(name)))
+    monkeypatch.setattr(type(member), "get_state_dict", lambda *a, **k: donor.state_dict())
+    donor.transform_input = True
+    path = tmp_path / member.url.rpartition("/")[2]
+    torch.save(donor.state_dict(), path)
+    pixels = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    for weights in (member.name, str(path)):
+        module = build_module(ModelSpec(name, pixels=96, weights=weights), 1000, 0).eval()
+        assert module.transform_input
+        assert not [key for key in module.state_dict() if key.startswith(("Aux", "aux"))]
+        with torch.no_grad():
+            assert torch.equal(module(pixels), donor(pixels))
+    torch.save(donor.state_dict(), tmp_path / "mine.pth")
+    mine = build_module(ModelSpec(name, pixels=96, weights=str(tmp_path / "mine.pth")), 1000, 0)
+    assert not mine.transform_input
+
+
 def test_weights_that_cannot_be_fetched_say_where_to_put_them(monkeypatch):
     weights = torchvision.models.get_model_weights("squeezenet1_1").IMAGENET1K_V1
 

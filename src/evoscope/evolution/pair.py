@@ -12,7 +12,7 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import Shape, capture, layer_shapes
-from evoscope.models.network import Network
+from evoscope.models.network import Network, layout
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def loader_of(
         memory_mb=memory_mb,
         workers=workers,
         device=device,
-        channels_last=device.type == "cpu",
+        channels_last=layout(pair.after.module, device) is torch.channels_last,
         fixed=fixed,
     )
 

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError, users_line
-from evoscope.models.checkpoints import load_file
 from evoscope.models.families import (
     VARIANTS,
     build_convnext,
@@ -36,6 +35,7 @@ from evoscope.models.torchvision_models import (
     find_weights,
     minimum_pixels,
 )
+from evoscope.models.weights import load_file
 from evoscope.seeds import derive
 
 CLASS_ARGUMENTS = ("n_classes", "num_classes")
@@ -211,6 +211,11 @@ def validate(spec: ModelSpec) -> None:
         )
     if spec.factory is not None:
         find_function(spec.factory)
+        if spec.weights is not None and not _is_file(spec):
+            raise EvoscopeError(
+                f"there is no file model.weights={spec.weights}",
+                f"check the path, or give them as an argument of {spec.factory}: model.kwargs={{weights:...}}",
+            )
     else:
         _validate_torchvision(spec)
 
@@ -241,6 +246,10 @@ def _check_pixels(spec: ModelSpec) -> None:
 def _construct(spec: ModelSpec, n_classes: int) -> nn.Module:
     if spec.factory is not None:
         return build_custom(spec, n_classes)
+    if "num_classes" in spec.kwargs:
+        kwargs = dict(spec.kwargs)
+        n_classes = int(kwargs.pop("num_classes"))
+        spec = replace(spec, kwargs=kwargs)
     if spec.weights is not None and not _is_file(spec):
         return build_pretrained(spec)
     if is_vgg(spec.name) and not is_full(spec):
@@ -253,4 +262,5 @@ def _construct(spec: ModelSpec, n_classes: int) -> nn.Module:
 
 
 def _is_file(spec: ModelSpec) -> bool:
-    return spec.weights is not None and Path(spec.weights).is_file()
+    """Whether the weights are a file, or a folder of Hugging Face."""
+    return spec.weights is not None and Path(spec.weights).expanduser().exists()

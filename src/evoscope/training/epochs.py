@@ -14,7 +14,7 @@ from torch.nn import functional
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Batch, Loader
 from evoscope.errors import EvoscopeError
-from evoscope.models.network import Network, doubled
+from evoscope.models.network import Network, doubled, takes_channels_last
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive, generator
 from evoscope.training.recipe import TrainingRecipe, make_optimizer, use_bf16
@@ -178,7 +178,8 @@ def prepare(
     """Gather what the epochs need, on the network's device and in the recipe's memory layout."""
     module = network.module
     device = next(module.parameters()).device
-    if recipe.channels_last:
+    channels_last = recipe.channels_last and takes_channels_last(module)
+    if channels_last:
         lay_out(module, torch.channels_last)
     load = partial(
         Loader,
@@ -186,7 +187,7 @@ def prepare(
         memory_mb=memory_mb,
         workers=workers,
         device=device,
-        channels_last=recipe.channels_last,
+        channels_last=channels_last,
     )
     trainer = Trainer(
         network.name,
