@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from evoscope.activations.stimuli import Stimuli
 from evoscope.arrays import IN_MEMORY, Doubles, Floats, Ints, SmallInts
