@@ -18,7 +18,8 @@ import pandas as pd
 from scipy.special import expit
 
 from evoscope.seeds import generator
-from human_eval.analyse import analyse, clustered, wilson, write_report
+from evoscope.stats import wilson
+from human_eval.analyse import analyse, clustered, write_report
 from human_eval.design import Blocking, Options, Study, design, synthetic_neurons
 from human_eval.simulate import Skilled, simulate
 

@@ -1,10 +1,11 @@
 """What most experiments rest on: trainings, states of networks, their stimuli, and the space that the base spans."""
 
 from dataclasses import replace
+from typing import cast
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import RunFolder
-from evoscope.models.spec import ModelSpec
+from evoscope.models.spec import Listing, ModelSpec
 from evoscope.models.zoo import build
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
@@ -66,9 +67,16 @@ def base_run(context: Context) -> Run:
     return next(iter(context.runs.values()))
 
 
-def stimuli_of(context: Context, run: Run, epoch: int, *, base: bool = False) -> Artefact[Looked]:
-    """Stimuli of a run at an epoch; the base's also record the neurons that respond to each image."""
+def stimuli_of(
+    context: Context, run: Run, epoch: int, *, base: bool = False, listed: Listing | None = None
+) -> Artefact[Looked]:
+    """Stimuli of a run at an epoch; the base's also record the neurons that respond to each image.
+
+    ``listed``: which layers, those of the space unless given.
+    """
     protocol, data = context.space_protocol, context.data
+    listing = listed or cast(Listing, context.config.protocol.space_listing)
+    run = replace(run, spec=replace(run.spec, listing=listing))
     raw = protocol.responsive_rule == "raw"
     wanted = base and protocol.responsive > 0
     responsive = Responsive(protocol.responsive, "raw" if raw else "standardised") if wanted else None

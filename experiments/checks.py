@@ -46,6 +46,7 @@ def check(config: Config) -> None:
     for protocol in (config.protocol, *config.protocols.values()):
         one_of("protocol.patch_centre", protocol.patch_centre, ("centre", "corner"))
         one_of("protocol.listing", protocol.listing, typing.get_args(Listing))
+        one_of("protocol.space_listing", protocol.space_listing, typing.get_args(Listing))
         for make in (space_protocol, discovery_protocol, reversal_protocol):
             make(protocol)
     if config.task in WITH_NETWORKS:

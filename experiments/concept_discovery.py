@@ -26,17 +26,21 @@ from experiments.selection import (
     judged_runs,
     require_outputs,
 )
-from experiments.stages.concept_evolution import concept_evolution, concept_evolutions
+from experiments.stages.concept_evolution import concept_evolution, concept_evolutions, persistence
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
 from experiments.stages.concept_relevance import concept_boards, concept_relevance
 from experiments.stages.concept_tables import (
     bands,
+    class_readings,
+    cluster_maps,
     cluster_means,
     clusters,
     concept_truth,
+    equal_rank,
     gathered,
     popular_directions,
     spectrum,
+    switches,
     wrong_side,
 )
 from experiments.stages.concepts import LayerSpace, SpaceConcepts, concepts, latents, rows_kept
@@ -47,6 +51,7 @@ from experiments.stages.stimuli import Look
 ALWAYS = (
     *("fig_concepts", "fig_concept_spectrum", "fig_concept_relevance", "table_clusters", "fig_clusters"),
     *("table_popularity", "table_concept_relevance", "table_spectrum"),
+    *("table_equal_rank", "table_class_ranking", "table_cluster_map"),
 )
 
 
@@ -70,11 +75,17 @@ def plan(context: Context) -> Plan:
         "popularity": popular_directions(found, images.class_names),
         "relevance": gathered("relevance", [_relevance(context, each, labels) for each in found]),
     }
+    protocol = discovery_protocol(config.protocol)
+    exhibits["equal_rank"] = equal_rank(found, protocol, images, held_out, config.seed)
+    exhibits["class_readings"] = class_readings(found, protocol, held_out, config.seed)
+    maps = [cluster_maps(space, protocol, config.seed, context.runtime) for space in spaces]
+    exhibits["cluster_map"] = gathered("clusters over thresholds", maps)
     drawn = list(ALWAYS)
     sides = [name for name, each in compared_protocols(context).items() if each.side == "columns"]
     if sides:
         exhibits["wrong_side"] = wrong_side(found, sides, config.seed)
-        drawn += ["table_wrong_side"]
+        exhibits["switches"] = switches(found, sides[0], compared_protocols(context)[sides[0]], config.seed)
+        drawn += ["table_wrong_side", "table_concept_switches"]
     if images.concepts is not None:
         most, seed, runtime = config.scale.ablated_images, config.seed, context.runtime
         truth = [concept_truth(*pair, images, held_out, most, seed, runtime) for pair in directions]
@@ -82,6 +93,11 @@ def plan(context: Context) -> Plan:
         drawn += ["fig_concept_truth", "table_concept_truth"]
     followed = [space for space in spaces if earlier_epochs(runs[space.run], space)]
     if config.discovery.evolution and followed:
+        lasting = [
+            persistence(space.run, _spaces_over_time(context, runs[space.run], space), protocol, config.seed)
+            for space in followed
+        ]
+        exhibits["persistence"] = gathered("persistence of directions", lasting)
         semantic, base, places = _base_map(context)
         exhibits["map"] = places
         exhibits["concept_evolution"] = concept_evolutions(
@@ -90,7 +106,8 @@ def plan(context: Context) -> Plan:
         exhibits["crosscoder"] = crosscoders(
             [_crosscoder(context, runs[each.run], each) for each in followed]
         )
-        drawn += ["fig_concept_evolution", "table_concept_evolution", "fig_crosscoder", "table_crosscoder"]
+        drawn += ["fig_concept_evolution", "table_concept_evolution", "table_persistence"]
+        drawn += ["fig_crosscoder", "table_crosscoder"]
     return Plan(exhibits, drawn)
 
 

@@ -161,6 +161,23 @@ class Context:
             complain(f"evoscope: {event.node.label}: {event.detail}")
 
 
+def settle(threads: int | None, device: str) -> None:
+    """Let torch give the same bits at every run: so many threads (None: its choice), and fixed kernels on a GPU.
+
+    Convolutions on a GPU are in float32 and not in TF32, which keeps ten bits; trainings use bfloat16 where it serves.
+    Operators without a fixed kernel warn.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    if device.partition(":")[0] == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        if ":" in device:  # networks run on the current one, because keys do not name it
+            torch.cuda.set_device(device)
+
+
 def content_key(config: Config) -> str:
     """Readable name of a configuration: data, scale, protocol and a hash of everything that decides results."""
     values = {key: value for key, value in _plain(config).items() if key not in _NOT_CONTENT}

@@ -29,7 +29,15 @@ from experiments.stages.importance import (
     truth,
 )
 from experiments.stages.importance_pictures import Pictured, important
-from experiments.stages.reversal import ReversalCase, reversal, reversal_order, reversal_table
+from experiments.stages.reversal import (
+    ReversalCase,
+    Trade,
+    reversal,
+    reversal_order,
+    reversal_table,
+    trade,
+    trades,
+)
 from experiments.stages.space import neuron_map
 
 BATCH = 64
@@ -71,9 +79,10 @@ def plan(context: Context) -> Plan:
         "reversal": reversal_table(reversals, config.scale.bootstrap, config.seed),
         "order": reversal_order(reversals, config.scale.bootstrap, config.seed),
         "map": places,
+        "trade": trades(_trades(context, cases)),
         "important": important(places, pictured, data.pool, data.train, patches(context, 4), context.runtime),
     }
-    drawn = ["fig_reversal", "table_reversal", "fig_important"]
+    drawn = ["fig_reversal", "table_reversal", "table_reversal_trade", "fig_important"]
     if data.pool.concepts is not None and config.data.name == "concept_scenes":  # whose classes are rules
         found = [_with_stimuli(context, each) for each in cases]
         exhibits["truth"] = truth(found, len(data.train.class_names), config.seed)
@@ -149,6 +158,30 @@ def revert(context: Context, case: Case) -> ReversalCase:
     return ReversalCase(case.run.name, case.pair, protocol, called.costing(reversal_cost(context, case.run)))
 
 
+def _trades(context: Context, cases: Sequence[Case]) -> list[Trade]:
+    """The reversals of each run and pair judged on all classes, under the protocol of the job."""
+    config, groups = context.config, dict[tuple[str, str], list[Case]]()
+    for case in cases:
+        groups.setdefault((case.run.name, case.pair.label), []).append(case)
+    return [
+        Trade(
+            own[0].run.name,
+            own[0].pair,
+            trade(
+                _checkpoints(context, own[0]),
+                [judge(context, case) for case in own],
+                context.data.test,
+                reversal_protocol(config.protocol),
+                config.scale.random_draws,
+                config.scale.reversal_images,
+                config.seed,
+                context.runtime,
+            ).called(f"trade between classes of {own[0].run.name}, epochs {own[0].pair.label}"),
+        )
+        for own in groups.values()
+    ]
+
+
 def revert_all(context: Context, protocol: str, cases: Sequence[Case]) -> list[ReversalCase]:
     """Reversals of all cases under a protocol, whose layers may be others."""
     if protocol == context.config.protocol.name:
@@ -171,7 +204,7 @@ def _words(context: Context, case: Case) -> str:
 
 
 def _with_stimuli(context: Context, case: Case) -> ImportanceCase:
-    found = stimuli_of(context, case.run, case.pair.after)
+    found = stimuli_of(context, case.run, case.pair.after, listed=case.run.spec.listing)
     return ImportanceCase(case.run.name, case.pair, judge(context, case), found)
 
 
@@ -184,8 +217,17 @@ def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequen
         Pictured(
             judge(context, case),
             _checkpoints(context, case),
-            look_at(context, semantic, case.run, case.pair.before),
-            look_at(context, semantic, case.run, case.pair.after),
+            *(
+                look_at(
+                    context,
+                    semantic,
+                    case.run,
+                    epoch,
+                    # Rows of the importance, so the layers that it has.
+                    stimuli_of(context, case.run, epoch, listed=case.run.spec.listing),
+                )
+                for epoch in (case.pair.before, case.pair.after)
+            ),
         )
         for case in first.values()
     ]

@@ -117,11 +117,9 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
             "no experiment was named", f"add experiment=NAME, one of {', '.join(experiment_names())}"
         )
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
-    import torch
-
     from experiments import store
     from experiments.checks import check, check_files
-    from experiments.context import Context
+    from experiments.context import Context, settle
     from experiments.own_networks import typed_config, write_template
     from experiments.runner import carry_out
 
@@ -133,10 +131,9 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     for key in PATHS:
         _expand(typed, key)
     check(typed)
-    if typed.threads:
-        torch.set_num_threads(typed.threads)
     context = Context(typed)
     _check_writable("outputs", context.folder)
+    settle(typed.threads, context.device)
     folders.append(context.folder)
     if not typed.dry_run:
         _check_writable("store", Path(typed.store))
@@ -164,10 +161,10 @@ def _expand(config: Config, key: str) -> None:
 
 
 def _check_writable(key: str, folder: Path) -> None:
-    """Refuse a folder where nothing can be written, before any work."""
+    """Refuse a folder where nothing can be written, before any work; a refusal for other reasons leaves none behind."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as problem:
         raise EvoscopeError(

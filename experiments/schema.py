@@ -198,7 +198,8 @@ class ScaleConfig:
 class ProtocolConfig:
     """One option per step of the methods.
 
-    ``listing``: which layers count (``once``, ``released``, ``v1``); ``patch_centre``: where example patches are cut
+    ``listing``: which layers count (``once``, ``released``, ``v1``); ``space_listing``: which count for stimuli and the
+    space (also ``convolutions``, before an in-place ReLU); ``patch_centre``: where example patches are cut
     (``centre`` or ``corner`` of the arg-max cell); ``space``, ``discovery``, ``reversal``: arguments of
     `evoscope.space.SpaceProtocol`, `evoscope.discovery.DiscoveryProtocol` and `evoscope.evolution.ReversalProtocol`,
     which check them.
@@ -206,6 +207,7 @@ class ProtocolConfig:
 
     name: str = MISSING
     listing: str = MISSING
+    space_listing: str = MISSING
     patch_centre: str = MISSING
     space: dict[str, Any] = field(default_factory=dict)
     discovery: dict[str, Any] = field(default_factory=dict)
@@ -256,7 +258,7 @@ class OutlierConfig:
     probabilities: list[float] | None = None
     mislabelled: float = 0.05
     neighbours: int = 10
-    concepts: int = 5
+    concepts: int = 3
 
 
 @dataclass

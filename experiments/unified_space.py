@@ -1,5 +1,7 @@
 """ConceptEvo's first contribution: the neurons of several models and epochs side by side in one space."""
 
+from dataclasses import replace
+
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, look_at, patches, training
@@ -7,7 +9,8 @@ from experiments.context import Context
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run, subjects
 from experiments.stages.networks import curves
-from experiments.stages.space import alignment, evolution, neuron_map
+from experiments.stages.space import alignment, evolution, neuron_map, space
+from experiments.stages.space_baselines import Separate, space_baselines
 from experiments.stages.space_metrics import metrics
 from experiments.stages.stimuli import Look
 
@@ -28,8 +31,17 @@ def plan(context: Context) -> Plan:
         "alignment": alignment(places, compared, pool, patches(context, 3)),
         "evolution": evolution(places, looks, followed(runs), pool, patches(context, 4)),
         "metrics": metrics(semantic, looks, compared, context.space_protocol, config.seed, context.runtime),
+        "space_baselines": space_baselines(
+            semantic,
+            looks,
+            compared,
+            separate_spaces(context, looks, compared),
+            context.space_protocol,
+            config.seed,
+            context.runtime,
+        ),
     }
-    drawn = ["fig_alignment", "fig_evolution", "fig_metrics", "table_metrics"]
+    drawn = ["fig_alignment", "fig_evolution", "fig_metrics", "table_metrics", "table_space_baselines"]
     trainings = {name: training(context, run) for name, run in runs.items() if run.recipe is not None}
     if trainings:
         exhibits["training"] = curves(trainings, len(context.data.train.class_names))
@@ -49,6 +61,23 @@ def compared_looks(looks: list[Look]) -> list[Look]:
     last = {look.run: look for look in looks[1:]}
     paper = [last[name] for name in COMPARED if name in last]
     return [looks[0], *(paper or last.values())]
+
+
+def separate_spaces(context: Context, looks: list[Look], compared: list[Look]) -> list[Separate]:
+    """Spaces of their own of what is compared, and of the epoch before (what does not depend on the base)."""
+    runs = {look.run for look in compared}
+    last_two = [[look for look in looks if look.run == run][-2:] for run in runs]
+    alone = replace(context.space_protocol, indirect="none")
+    return [
+        Separate(
+            look,
+            space(look.stimuli, alone, context.config.seed, context.runtime).called(
+                f"space of {look.run} alone, epoch {look.epoch}"
+            ),
+        )
+        for own in sorted(last_two, key=lambda own: looks.index(own[0]))
+        for look in own
+    ]
 
 
 def followed(runs: dict[str, Run]) -> dict[str, int]:

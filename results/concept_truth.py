@@ -13,6 +13,7 @@ from results.page_style import (
     LAYER,
     caption,
     doubles,
+    interval_column,
     layer_heading,
     layers_of,
     markdown,
@@ -214,3 +215,111 @@ def cell(value: float, low: float, high: float, null: float) -> str:
         if np.isfinite(null) and np.isfinite(value)
         else text
     )
+
+
+# --- table: equal rank -----------------------------------------------------------------------------------------------
+
+RANKED = (
+    *(*LAYER, "truth", "directions", "rank", "all", "against", "metric", "value", "low", "high", "other"),
+    *("gain", "gain_low", "gain_high", "energy", "concepts", "draws"),
+)  # fmt: skip
+AGAINST = {
+    "rotation": "random directions",
+    "neurons": "neurons, drawn",
+    "within": "a rotation within the same subspace",
+}
+DIRECTIONS = {"svd": "first of the SVD", "refined": "unique concepts of the first 20"}
+
+
+@table(
+    "table_equal_rank",
+    title="Directions against as many random ones",
+    reads=("equal_rank",),
+    paper="CDISCO",
+    shows="concepts told by the first directions, by as many random ones and by as many neurons",
+    place=282,
+)
+def equal_rank_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV and text of the Markdown, a row per number of directions and rival."""
+    rows = rows_of(exhibits, "equal_rank", RANKED)
+    above = caption(
+        "AUC with which the best of k directions tells a concept (where none is known: a class), and correlation when "
+        "each has a direction of its own; chosen on some images, judged on others. A random basis lets all its "
+        "directions try within the few dimensions that features vary in, so k directions stand against k. Gain: mean "
+        "difference, paired over the concepts, of ten draws. A rotation within the same subspace leaves the subspace "
+        "and changes the axes.",
+        about,
+        n="concepts or classes, in the last column",
+        runs=runs_of(rows),
+        interval="95 %, over the concepts (fewer than 20: Student)",
+    )
+    return rows, [above, markdown(by_rank(rows))]
+
+
+def by_rank(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per run, layer, directions, number and rival, a column per metric."""
+    lines = []
+    keys = [*LAYER, "truth", "directions", "rank", "against"]
+    for (run, layer, truth, directions, rank, against), own in rows.groupby(keys, sort=False):
+        every = ", all" if bool(own["all"].iloc[0]) else ""
+        head = {
+            "model": label_of(str(run)),
+            "layer": str(layer),
+            "directions": DIRECTIONS[str(directions)],
+        }
+        line = {**head, "k": f"{rank}{every}", "against": AGAINST[str(against)]}
+        for _, each in own.iterrows():
+            name = metric_name(str(each["metric"]))
+            line[name] = (
+                f"{with_interval(each['value'], np.nan, np.nan)} ({with_interval(each['other'], np.nan, np.nan)})"
+            )
+            line[f"{name}: gain"] = with_interval(each["gain"], each["gain_low"], each["gain_high"])
+        lines.append({**line, "n": f"{own['concepts'].iloc[0]} {truth}"})
+    return pd.DataFrame(lines)
+
+
+# --- table: class ranking --------------------------------------------------------------------------------------------
+
+READ = (
+    *(*LAYER, "reading", "energy", "directions", "value", "low", "high", "place"),
+    *("rotation_gain", "rotation_low", "rotation_high", "classes"),
+)  # fmt: skip
+READINGS = {"projection": "z of the projection", "evidence": "z of the evidence"}
+
+
+@table(
+    "table_class_ranking",
+    title="The first direction of a class, by what ranks the directions",
+    reads=("class_readings",),
+    paper="CDISCO",
+    shows="how well the first direction tells its class, by both readings of the ranking",
+    place=284,
+)
+def class_ranking_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV and text of the Markdown."""
+    rows = rows_of(exhibits, "class_readings", READ)
+    shown = pd.DataFrame(
+        {
+            "model": [label_of(run) for run in rows["run"]],
+            "layer": rows["layer"],
+            "ranked by": [READINGS.get(reading, reading) for reading in rows["reading"]],
+            "energy": rows["energy"],
+            "directions": [method_name(name) for name in rows["directions"]],
+            "AUC of the class [95 %]": interval_column(rows, "value", "low", "high"),
+            "less rotation [95 %]": interval_column(rows, "rotation_gain", "rotation_low", "rotation_high"),
+            "place": rows["place"],
+            "n": rows["classes"],
+        }
+    )
+    above = caption(
+        "Directions of a class are those along which images predicted as it differ most from the rest: in their "
+        "projection, or (the released code) in the evidence, the gradient times the activation. AUC with which the "
+        "first direction, on its ranked side, tells the class on other images. Energy: share of the squares that the "
+        "candidates hold, the strongest first; the abstract speaks of directions of high variance, the code keeps all. "
+        "Place: median place of the direction by strength, from 0. Rotation: mean of ten.",
+        about,
+        n="classes, in the last column",
+        runs=runs_of(rows),
+        interval="95 %, over the classes (fewer than 20: Student)",
+    )
+    return rows, [above, markdown(shown)]

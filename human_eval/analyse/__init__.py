@@ -7,7 +7,6 @@ from human_eval.analyse.accuracy import (
     krippendorff_alpha,
     mixed_model,
     response_times,
-    wilson,
 )
 from human_eval.analyse.answers import exclusions, read_answers, tidy
 from human_eval.analyse.labels import label_agreement, normalised
@@ -28,6 +27,5 @@ __all__ = [
     "read_answers",
     "response_times",
     "tidy",
-    "wilson",
     "write_report",
 ]

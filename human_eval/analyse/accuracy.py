@@ -12,7 +12,7 @@ from scipy.special import expit
 from evoscope.arrays import Doubles
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
-from evoscope.stats import Interval, t_interval
+from evoscope.stats import Interval, t_interval, wilson
 from human_eval.analyse.answers import decidable
 from results.reference import published_study
 
@@ -28,21 +28,6 @@ MEASURED = {
 }  # fmt: skip
 # What stands in for hand-picked sets where nobody has picked any.
 INSTEAD = {"hand_picked": "tightest"}
-
-
-def wilson(right: int, count: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval of a share (Wilson 1927), which stays inside [0, 1] for small counts.
-
-    Raises
-    ------
-    EvoscopeError : there are no answers, or more right ones than answers.
-    """
-    if not 0 <= right <= count or count == 0:
-        raise EvoscopeError(
-            f"{right} of {count} is no share", "count answers, of which there is at least one"
-        )
-    bounds = stats.binomtest(right, count).proportion_ci(level, "wilson")
-    return Interval(right / count, float(bounds.low), float(bounds.high), count)
 
 
 def clustered(answers: pd.DataFrame, level: float = 0.95) -> Interval:

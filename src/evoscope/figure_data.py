@@ -220,7 +220,7 @@ class TabularConcepts:
     over those; NaN: a single network);
     ``correlations``: of the test rows' scores with the inputs: ``seed``, ``layer``, ``direction``, ``column``,
     ``protected``, ``value`` (NaN: does not vary), ``low``, ``high``, ``p`` and ``chance`` (see
-    `evoscope.stats.Correlated`);
+    `evoscope.stats.Correlated`), ``random`` (median of the largest |correlation| of random directions);
     ``gaps``: share predicted ``shown`` above the ``cut`` of a protected ``column`` minus that below: ``gap``,
     ``gap_without`` the direction, ``change`` with ``low``, ``high``, and the middle of the ``random`` ones;
     ``inputs``: for each protected ``column`` the ``other`` input with the largest correlation (``value``).

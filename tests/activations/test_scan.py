@@ -371,3 +371,30 @@ def test_wrong_networks_and_empty_pools_are_named():
     idle = Network("idle", tangled.module, ("used", "idle"), Preprocessing(6))
     with pytest.raises(EvoscopeError, match="'idle' runs 0 times"):
         scan_batches(idle, [integer_pixels(2)], ("a", "b"), Scan())
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg16_bn"])
+def test_released_stimuli_are_of_convolutions_before_the_relu_that_overwrites_them(name):
+    """Step by step through the released network: the largest value of each convolution's own output."""
+    network = build(ModelSpec(name, width=1 / 16, pixels=32, listing="convolutions"), 4, 0)
+    pixels = torch.randn((30, 3, 32, 32), generator=torch.Generator().manual_seed(1))
+    pixels = pixels * torch.linspace(0.1, 3, 30)[:, None, None, None]
+    found = whole_pass(network, pixels, Scan(k=5), batch_size=8).stimuli
+    maxima = []
+    with torch.no_grad():
+        maps = pixels
+        for step in network.module.features:
+            maps = step(maps.clone())
+            if isinstance(step, nn.Conv2d):
+                maxima.append(maps.amax((2, 3)))
+    maxima = torch.cat(maxima, dim=1).numpy()
+    assert len(found.neurons) == maxima.shape[1]
+    assert len(found.neurons.layers) == 13
+    expected = np.argsort(-maxima, axis=0, kind="stable")[:5].T
+    # Maxima of whole batches and of batches of 8 differ in the last bit, which decides between near-ties only.
+    np.testing.assert_allclose(found.values, np.take_along_axis(maxima.T, expected, 1), rtol=1e-4, atol=1e-5)
+    same = [set(own) == set(other) for own, other in zip(found.images, expected, strict=True)]
+    assert np.mean(same) > 0.99
+    rectified = build(ModelSpec(name, width=1 / 16, pixels=32), 4, 0)
+    assert (whole_pass(rectified, pixels, Scan(k=5)).stimuli.values == 0).any()
+    assert (found.values < 0).any()

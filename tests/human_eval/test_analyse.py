@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from evoscope.errors import EvoscopeError
+from evoscope.stats import wilson
 from human_eval.analyse import (
     accuracy,
     analyse,
@@ -18,7 +19,6 @@ from human_eval.analyse import (
     mixed_model,
     normalised,
     tidy,
-    wilson,
     write_report,
 )
 from human_eval.analyse.accuracy import beside

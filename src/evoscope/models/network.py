@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from evoscope.data.images import SQUASH, Fit
 
@@ -39,6 +39,11 @@ class Network:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input: ``inputs``, or that of a square image."""
         return self.inputs or (3, self.preprocessing.pixels, self.preprocessing.pixels)
+
+
+def doubled(values: Tensor) -> Tensor:
+    """Values in float64: on their device, or on the host where the device (Apple's) has none."""
+    return (values.cpu() if values.device.type == "mps" else values).to(torch.float64)
 
 
 def takes_channels_last(module: nn.Module) -> bool:

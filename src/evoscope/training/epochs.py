@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -14,7 +14,7 @@ from torch.nn import functional
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Batch, Loader
 from evoscope.errors import EvoscopeError
-from evoscope.models.network import Network, takes_channels_last
+from evoscope.models.network import Network, doubled, takes_channels_last
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive, generator
 from evoscope.training.recipe import TrainingRecipe, make_optimizer, use_bf16
@@ -72,17 +72,21 @@ def ranks(logits: Tensor, labels: Tensor) -> Tensor:
 def evaluate(module: nn.Module, batches: Iterable[Batch], autocast: Autocast) -> Scores:
     """Score a module in eval mode (left so) over batches of `evoscope.data.loader.Batch`."""
     module.eval()
-    first, among, loss, count = 0, 0, 0.0, 0
+    # Sums stay on the device until all is done: the host need not wait for any batch.
+    first: Tensor | int = 0
+    among: Tensor | int = 0
+    loss: Tensor | float = 0.0
+    count = 0
     with torch.no_grad():
         for batch in batches:
             with autocast():
                 logits = module(batch.pixels)
             rank = ranks(logits.float(), batch.labels)
-            first += int((rank < 1).sum())
-            among += int((rank < TOP).sum())
-            loss += float(functional.cross_entropy(logits.double(), batch.labels, reduction="sum"))
+            first, among = first + (rank < 1).sum(), among + (rank < TOP).sum()
+            exact = doubled(logits)
+            loss = loss + functional.cross_entropy(exact, batch.labels.to(exact.device), reduction="sum")
             count += len(batch.labels)
-    return Scores(first / count, among / count, loss / count)
+    return Scores(int(first) / count, int(among) / count, float(loss) / count)
 
 
 def row(epoch: int, train: Scores, test: Scores, diverged: bool) -> EpochMetrics:
@@ -193,7 +197,9 @@ def prepare(
         load(train, batch_size=recipe.batch_size, fixed=True),
         load(scored_images(train, recipe.eval_images), batch_size=EVALUATION_BATCH),
         load(test, batch_size=EVALUATION_BATCH),
-        partial(torch.autocast, device.type, torch.bfloat16, use_bf16(recipe, module, device)),
+        partial(torch.autocast, device.type, torch.bfloat16)
+        if use_bf16(recipe, module, device)
+        else nullcontext,
         device,
         seed,
         progress,
