@@ -10,6 +10,7 @@ from evoscope.arrays import Bytes, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from human_eval.design.blocks import consecutive_blocks, incomplete_blocks, with_extras
+from human_eval.design.contrast import primary_contrast
 from human_eval.design.kinds import (
     Alignability,
     alignability,
@@ -237,7 +238,7 @@ def assemble(frame: Frame, drafts: Sequence[Draft], source: Bytes, blocking: Blo
     tightest = any(trial.condition == "tightest" for trial in main)
     return Study(
         frame.name, frame.kind, frame.protocol, frame.seed, (*main, *extras), named, album.pictures(),
-        frame.exclusion, (STAND_IN,) if tightest else (),
+        frame.exclusion, (STAND_IN,) if tightest else (), primary_contrast(frame.kind, main),
     )  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from evoscope.errors import EvoscopeError
-from human_eval.design.trial import Block, Exclusion, Form, Study, Trial
+from human_eval.design.trial import Block, Contrast, Exclusion, Form, Study, Trial
 
 PUBLIC, KEY, PICTURES = "study.json", "key.json", "pictures.safetensors"
-FORMAT = 1
+FORMAT = 2
 
 
 def public(study: Study) -> dict[str, Any]:
@@ -53,8 +53,13 @@ def public_trial(trial: Trial) -> dict[str, Any]:
 
 
 def key(study: Study) -> dict[str, Any]:
-    """Answers, conditions, roles and sources: for the researcher only."""
-    return {"format": FORMAT, "seed": study.seed, "trials": [_keyed(trial) for trial in study.trials]}
+    """Answers, conditions, roles, sources and the primary contrast: for the researcher only."""
+    return {
+        "format": FORMAT,
+        "seed": study.seed,
+        "primary": asdict(study.primary),
+        "trials": [_keyed(trial) for trial in study.trials],
+    }
 
 
 def _keyed(trial: Trial) -> dict[str, Any]:
@@ -126,6 +131,7 @@ def load_study(folder: Path) -> Study:
             pictures,
             Exclusion(**known["exclusion"]),
             tuple(known["remarks"]),
+            Contrast(**hidden["primary"]),
         )
     except (KeyError, TypeError, AttributeError, OSError, SafetensorError) as error:
         raise EvoscopeError(f"'{folder}' does not hold a study ({error})", "design it again") from error

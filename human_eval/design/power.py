@@ -65,11 +65,11 @@ def _answers(
     items = stream.normal(0, effect.item_sd, size=(draws, 1, trials))
     # Shifted so that the mean accuracy over people and items, not the median, is the wanted one.
     total = np.hypot(effect.participant_sd, effect.item_sd)
-    chances = expit(_centre(effect.accuracy, float(total)) + people + items)
+    chances = expit(centre(effect.accuracy, float(total)) + people + items)
     return np.asarray((stream.random(chances.shape) < chances).mean(axis=2))
 
 
-def _centre(accuracy: float, spread: float) -> float:
+def centre(accuracy: float, spread: float) -> float:
     """Logit whose normal mixture with SD ``spread`` has mean ``accuracy``."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(41)
     low, high = logit(accuracy) - 5 - spread**2, logit(accuracy) + 5 + spread**2

@@ -264,7 +264,7 @@ def test_the_public_file_tells_no_answer_condition_role_or_source(tmp_path):
     for word in ("answer", "condition", "sources", "seed", "base_model", "net0", '"catch"', '"repeat"'):
         assert word not in text
     public = json.loads(text)
-    assert public["exclusion"]["min_catch"] == 0.7
+    assert public["exclusion"]["catch_failures"] == 2
     assert {tuple(trial) for trial in public["trials"]} == {("form", "id", "panels", "practice", "right")}
     hidden = [trial["right"] for trial in public["trials"] if not trial["practice"]]
     assert set(hidden) == {None}
