@@ -84,6 +84,7 @@ def _design(under: Any) -> None:
     made.add_argument("--name", default="", help="of the study; its kind unless given")
     made.add_argument("--count", type=int, default=25, help="neurons of each model, or pairs")
     made.add_argument("--pictures", type=int, default=9, help="in each set")
+    made.add_argument("--items", type=int, default=0, help="refuse conditions with fewer")
     made.add_argument("--blocks", type=int, default=6)
     made.add_argument("--block-size", type=int, default=0, help="main trials in a block (default: all)")
 
@@ -102,6 +103,7 @@ def design_study(options: argparse.Namespace) -> str:
         Alignability(patches=options.pictures),
         options.count,
         options.pictures,
+        items=options.items,
         blocking=Blocking(options.blocks, options.block_size),
     )
     pool = _pool(options.pool, options.kind, options.seed)

@@ -37,7 +37,7 @@ from human_eval.design import (
     simulated_power,
 )
 
-CONCEPTS, IMAGES = 20, 12
+CONCEPTS, IMAGES = 60, 12
 """Concepts per condition, and images of each."""
 IMAGE_PIXELS = 160
 # Patches of a neuron, as large as pages show them at least.
@@ -75,7 +75,7 @@ class StudyConcepts:
     images: Ints
 
 
-@stage(version=1)
+@stage(version=2)
 def concept_pool(
     space: LayerSpace, concepts: Artefact[LayerConcepts], shown: ImageSet, others: ImageSet, seed: int
 ) -> StudyConcepts:
@@ -132,7 +132,7 @@ class StudyImages:
     def pool(self, count: int) -> ConceptPool:
         """All concepts, each with at most ``count`` images."""
         found = self.concepts.load()
-        rows = found.images[:, :count]
+        rows, known = found.images[:, :count], self.images.concepts
         shown = {int(row): self.images.read(int(row), IMAGE_PIXELS) for row in np.unique(rows)}
         pictures = [[shown[int(row)] for row in each] for each in rows]
         return ConceptPool(
@@ -142,6 +142,8 @@ class StudyImages:
             label=tuple(spoken(label) for label in found.label),
             vectors=found.vectors,
             images=np.array(pictures, dtype=np.uint8),
+            names=tuple(map(spoken, known.names)) if known else (),
+            shows=known.present[rows] if known else np.zeros((0, 0, 0), dtype=bool),
         )
 
 
@@ -218,7 +220,7 @@ def options_of(kind: Kind) -> Options:
     return Options(Alignability(patches=PATCHES), pictures=PATCHES, blocking=Blocking(None, SIZES[kind]))
 
 
-@folder_stage(version=3, read=load_study)
+@folder_stage(version=4, read=load_study)
 def study(
     folder: Path,
     kind: Kind,

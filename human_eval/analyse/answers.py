@@ -1,7 +1,6 @@
 """Answers and those who gave them: tidy tables, exclusions, and how far any two people agree."""
 
 from collections.abc import Hashable
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ def _outside(row: dict[Hashable, Any], trial: Trial) -> str:
         value = row.get(name)
         if value is None or pd.isna(value):
             continue
-        if not isinstance(value, Real) or isinstance(value, bool) or value != int(value):
+        if not isinstance(value, int | float | np.number) or value != int(value):
             return f"{name} is {value!r}, no whole number"
         if not 0 <= value < limit:
             return f"{name} is {value}, and there are {limit}"

@@ -7,7 +7,16 @@ from scipy import stats
 from evoscope.arrays import Bools, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
-from human_eval.analyse.intervals import Estimate, Spread, difference, effective, share, spread, wilson
+from human_eval.analyse.intervals import (
+    Estimate,
+    Spread,
+    difference,
+    effective,
+    share,
+    spread,
+    unbounded,
+    wilson,
+)
 from human_eval.analyse.labels import agreements
 from human_eval.design.contrast import FEWEST_ITEMS, secondary_contrasts
 from human_eval.design.trial import AGAINST, YES, Contrast, Study, spoken
@@ -93,14 +102,14 @@ def superiority(answers: pd.DataFrame, first: Bools) -> Estimate:
     """
     if not first.any() or first.all():
         raise EvoscopeError("one of two conditions has no answers", "compare once both have been answered")
-    given = answers["given"].astype(float).to_numpy()
+    given = np.asarray(answers["given"].astype(float), dtype=np.float64)
     beaten = _placed(given[first], given[~first])
     beating = 1 - _placed(given[~first], given[first])
     value = float(beaten.mean())
     influence = np.empty(len(given))
     influence[first] = (beaten - value) / first.sum()
     influence[~first] = (beating - value) / (~first).sum()
-    found = spread(influence, answers["participant"], answers["item"], first.tolist())
+    found = spread(influence, answers["participant"].array, answers["item"].array, first.tolist())
     people, items = answers["participant"].nunique(), answers["item"].nunique()
     return _bounded(value, found, 0.5, (people, items, len(given)))
 
@@ -116,7 +125,7 @@ def _bounded(value: float, found: Spread, null: float, counts: tuple[int, int, i
     """A share-like value with Wilson's bounds of its effective number of answers."""
     people, items, answers = counts
     if np.isnan(found.df):
-        return Estimate(value, *[float("nan")] * 3, null, *counts)
+        return unbounded(value, null, *counts)
     size = effective(value, found, answers, min(people, items))
     low, high = wilson(value, size, found)
     p = float(2 * stats.t.sf(abs(value - null) / (null * (1 - null) / size) ** 0.5, found.df))
@@ -140,7 +149,7 @@ def _of_names(main: pd.DataFrame, contrast: Contrast, seed: int) -> Estimate:
     counts = (people, items, len(main))
     value = float(np.dot(sign, values))
     if people < 3 or any(len(one.items) < 2 for one in found):
-        return Estimate(value, *[float("nan")] * 3, 0.0, *counts)
+        return unbounded(value, 0.0, *counts)
     parts_of = [(float((deviations**2).sum()), people)]
     parts_of += [(float(one.items.var(ddof=1)) / len(one.items), len(one.items)) for one in found]
     # Where all agree nothing varies: an item more that nobody agrees on would still be possible.
@@ -266,7 +275,7 @@ def ordinal_model(study: Study, counted: pd.DataFrame) -> pd.DataFrame:
     fitted = model.fit(method="bfgs", disp=0)
     scores = np.asarray(model.score_obs(fitted.params))
     bread = -np.linalg.pinv(np.asarray(model.hessian(fitted.params)))
-    found = spread(scores @ bread[0], answers["participant"], answers["item"], first.tolist())
+    found = spread(scores @ bread[0], answers["participant"].array, answers["item"].array, first.tolist())
     value, error = float(fitted.params[0]), found.variance**0.5
     bounds = [value - found.reach * error, value + found.reach * error]
     p = float(2 * stats.t.sf(abs(value) / error, found.df))

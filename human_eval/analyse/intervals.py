@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,12 @@ class Estimate:
     answers: int
 
 
+def unbounded(value: float, null: float, people: int, items: int, answers: int) -> Estimate:
+    """An estimate without an interval."""
+    nan = float("nan")
+    return Estimate(value, nan, nan, nan, null, people, items, answers)
+
+
 @dataclass(frozen=True)
 class Spread:
     """Variance of an estimate, with the degrees of freedom that its parts have together."""
@@ -43,9 +50,7 @@ class Spread:
         return float(stats.t.ppf((1 + LEVEL) / 2, self.df))
 
 
-def spread(
-    influence: Doubles, people: Sequence[object], items: Sequence[object], strata: Sequence[object]
-) -> Spread:
+def spread(influence: Doubles, people: Sequence[Any], items: Sequence[Any], strata: Sequence[Any]) -> Spread:
     """Variance of an estimate whose deviation is the sum of ``influence`` [n], one value an answer.
 
     Parameters
@@ -74,7 +79,7 @@ def spread(
     return Spread(variance, max(variance**2 / below, least) if below > 0 else least)
 
 
-def _clusters(weight: Doubles, of: Sequence[object]) -> tuple[float, int]:
+def _clusters(weight: Doubles, of: Sequence[Any]) -> tuple[float, int]:
     """Variance of the sum over clusters, and how many there are."""
     codes, names = pd.factorize(pd.Series(list(of)))
     count = len(names)
@@ -108,9 +113,9 @@ def share(answers: pd.DataFrame, null: float = float("nan"), column: str = "righ
     value = float(right.mean())
     people, items = answers["participant"].nunique(), answers["item"].nunique()
     same = [0] * len(right)
-    found = spread((right - value) / len(right), answers["participant"], answers["item"], same)
+    found = spread((right - value) / len(right), answers["participant"].array, answers["item"].array, same)
     if np.isnan(found.df):
-        return Estimate(value, *[float("nan")] * 3, null, people, items, len(right))
+        return unbounded(value, null, people, items, len(right))
     size = effective(value, found, len(right), min(people, items))
     low, high = wilson(value, size, found)
     error = (null * (1 - null) / size) ** 0.5
@@ -147,11 +152,11 @@ def difference(answers: pd.DataFrame, first: Bools, column: str = "right") -> Es
     influence = np.where(
         first, (value - one.value) / first.sum(), -(value - other.value) / max((~first).sum(), 1)
     )
-    found = spread(influence, answers["participant"], answers["item"], first.tolist())
+    found = spread(influence, answers["participant"].array, answers["item"].array, first.tolist())
     between, people = one.value - other.value, answers["participant"].nunique()
     counts = (people, one.items + other.items, len(answers))
     if np.isnan(found.df):
-        return Estimate(between, *[float("nan")] * 3, 0.0, *counts)
+        return unbounded(between, 0.0, *counts)
     error = found.variance**0.5
     low, high = between - found.reach * error, between + found.reach * error
     if {one.value, other.value} & {0.0, 1.0}:

@@ -1,5 +1,6 @@
 """From a pool and a seed to a study: trials with ids and pictures, practice, catch and repeated trials, blocks."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
@@ -10,7 +11,7 @@ from evoscope.arrays import Bytes, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from human_eval.design.blocks import consecutive_blocks, incomplete_blocks, with_extras
-from human_eval.design.contrast import primary_contrast
+from human_eval.design.contrast import ENOUGH_ITEMS, FEWEST_ITEMS, primary_contrast
 from human_eval.design.kinds import (
     Alignability,
     alignability,
@@ -35,10 +36,14 @@ from human_eval.design.trial import (
     balanced,
     inserted,
     opaque,
+    spoken,
 )
 
 NEURON_KINDS: tuple[Kind, ...] = ("alignability", "evolution_label", "pairwise_coherence")
 STAND_IN = "No sets were hand-picked: the tightest groups of the base model stand in for them."
+UNCHECKED = (
+    "Nothing tells what these pictures show: keys follow from how items were made, and are not checked."
+)
 ATTENTION = "This question checks that you are reading."
 WORD = "blue"  # what a catch trial without options asks to write
 VIEWS = 2  # of every trial, where the number of blocks is free
@@ -62,12 +67,16 @@ class Blocking:
 
 @dataclass(frozen=True)
 class Options:
-    """Sizes: ``count`` (neurons a model, or pairs), ``pictures`` a panel, ``shown`` images with an intruder."""
+    """Sizes: ``count`` (neurons a model, or pairs), ``pictures`` a panel, ``shown`` images with an intruder.
+
+    ``items``: how many each condition must have at least, or the design is refused.
+    """
 
     alignability: Alignability = field(default_factory=Alignability)
     count: int = 25
     pictures: int = 9
     shown: int = 5
+    items: int = 0
     blocking: Blocking = field(default_factory=Blocking)
     exclusion: Exclusion = field(default_factory=Exclusion)
 
@@ -100,7 +109,35 @@ def design(
     if 0 in source.shape:
         raise EvoscopeError("the pool has no pictures", "give a pool with pictures, or how to cut them")
     study = assemble(frame, drafts, source, options.blocking)
-    return replace(study, remarks=(*study.remarks, *_short(kind, pool, drafts, options.count)))
+    few = few_items(drafts, options.items) if protocol == "corrected" else ()
+    unchecked = () if protocol == "as_released" or _checkable(kind, pool) else (UNCHECKED,)
+    short = _short(kind, pool, drafts, options.count)
+    return replace(study, remarks=(*study.remarks, *unchecked, *short, *few))
+
+
+def _checkable(kind: Kind, pool: NeuronPool | ConceptPool) -> bool:
+    """Whether keys of a kind rest on what pictures show, and that is known; true where they rest on nothing."""
+    return kind not in ("image_intruder", "label_agreement") or bool(getattr(pool, "names", ()))
+
+
+def few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
+    """Names the conditions with fewer items than a study should have.
+
+    Raises
+    ------
+    EvoscopeError : one has fewer than ``least``, which were asked for.
+    """
+    counts = Counter(draft.condition for draft in drafts)
+    for condition, count in counts.items():
+        if count < least:
+            raise EvoscopeError(
+                f"the pool gives {count} items of condition {condition}, and {least} were asked for",
+                "give a larger pool, or ask for fewer",
+            )
+    few = ", ".join(f"{count} of {spoken(name)}" for name, count in counts.items() if count < ENOUGH_ITEMS)
+    narrow = any(count < FEWEST_ITEMS for count in counts.values())
+    warning = f" Below {FEWEST_ITEMS} the intervals over items are too narrow." if narrow else ""
+    return (f"Fewer than {ENOUGH_ITEMS} items: {few}.{warning}",) if few else ()
 
 
 def _drafts(

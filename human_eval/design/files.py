@@ -28,7 +28,6 @@ def public(study: Study) -> dict[str, Any]:
         "kind": study.kind,
         "protocol": study.protocol,
         "exclusion": asdict(study.exclusion),
-        "remarks": list(study.remarks),
         "key_sha256": key_digest(study),
         "blocks": [{"id": block.id, "trials": list(block.trials)} for block in study.blocks],
         "trials": sorted((public_trial(trial) for trial in study.trials), key=lambda trial: str(trial["id"])),
@@ -53,11 +52,12 @@ def public_trial(trial: Trial) -> dict[str, Any]:
 
 
 def key(study: Study) -> dict[str, Any]:
-    """Answers, conditions, roles, sources and the primary contrast: for the researcher only."""
+    """Answers, conditions, roles, sources, the primary contrast and remarks: for the researcher only."""
     return {
         "format": FORMAT,
         "seed": study.seed,
         "primary": asdict(study.primary),
+        "remarks": list(study.remarks),
         "trials": [_keyed(trial) for trial in study.trials],
     }
 
@@ -130,7 +130,7 @@ def load_study(folder: Path) -> Study:
             tuple(Block(block["id"], tuple(block["trials"])) for block in known["blocks"]),
             pictures,
             Exclusion(**known["exclusion"]),
-            tuple(known["remarks"]),
+            tuple(hidden["remarks"]),
             Contrast(**hidden["primary"]),
         )
     except (KeyError, TypeError, AttributeError, OSError, SafetensorError) as error:

@@ -52,7 +52,7 @@ def test_study_concepts_are_unit_seeded_and_alive(latents):
         np.array([True, False, True, True, False, True]),
     )
     drawn, again = (study_vectors(found, alive, seed=5) for _ in range(2))
-    assert {name: len(rows) for name, rows in drawn.items()} == {"svd": 12, "neuron": 4, "random": 20}
+    assert {name: len(rows) for name, rows in drawn.items()} == {"svd": 12, "neuron": 4, "random": 60}
     for name, rows in drawn.items():
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1)
         np.testing.assert_array_equal(rows, again[name])
@@ -115,6 +115,8 @@ def test_concepts_are_shown_by_their_best_images_at_most_as_many_as_asked(images
     for place, row in (((0, 0), 3), ((0, 1), 1), ((1, 0), 2), ((1, 1), 3)):
         np.testing.assert_array_equal(pool.images[place], images.read(row, pool.images.shape[2]))
     assert pool.images.shape[:2] == (2, 2)
+    assert pool.names == tuple(spoken(name) for name in images.concepts.names)
+    np.testing.assert_array_equal(pool.shows, images.concepts.present[rows[:, :2]])
 
 
 def test_how_images_are_read_is_no_part_of_a_study(images):
