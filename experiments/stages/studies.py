@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from evoscope.activations.patches import example_patches
+from evoscope.activations.stimuli import Stimuli
 from evoscope.arrays import Bytes, Doubles, Floats, Ints, unit_rows
 from evoscope.data.images import SQUASH, Fit, ImageSet, ImageSource
 from evoscope.discovery.ranking import candidates
@@ -155,41 +157,64 @@ def spoken(label: str) -> str:
 
 @dataclass(frozen=True)
 class StudyNeurons:
-    """All neurons of some looks, shown by patches that are cut from ``images`` once it is known which are shown."""
+    """All neurons of some looks, shown by patches that are cut from ``images`` once it is known which are shown.
+
+    ``held_out``: what excites each look's neurons among ``images``, where these are not the looks' own pool.
+    """
 
     looks: Sequence[Look]
     images: ImageSet
     patches: Patches
+    held_out: Sequence[Artefact[Stimuli]] = ()
+
+    def stimuli(self) -> list[Stimuli]:
+        """Stimuli that each look's patches are cut of."""
+        if self.held_out:
+            return [each.load() for each in self.held_out]
+        return [look.stimuli.load().stimuli for look in self.looks]
 
     def pool(self) -> NeuronPool:
         """All neurons, look by look; their pictures have no pixels yet."""
-        index = [look.stimuli.load().stimuli.neurons for look in self.looks]
-        pairs = list(zip(self.looks, index, strict=True))
+        found = self.stimuli()
+        pairs = [(look, each.neurons) for look, each in zip(self.looks, found, strict=True)]
         ids = [
             f"{look.run}@{look.epoch}/{each.name(row)}" for look, each in pairs for row in range(len(each))
         ]
+        count = min(each.k for each in found) if self.held_out else self.patches.count
         return NeuronPool(
             ids=tuple(ids),
             vectors=np.concatenate([look.projection.load().vectors for look in self.looks]),
             model=tuple(look.run for look, each in pairs for _ in range(len(each))),
-            epoch=np.repeat([look.epoch for look in self.looks], [len(each) for each in index]).astype(
+            epoch=np.repeat([look.epoch for look in self.looks], [len(each) for _, each in pairs]).astype(
                 np.int64
             ),
-            layer=tuple(each.layers[layer] for each in index for layer in each.layer),
-            channel=np.concatenate([each.channel for each in index]).astype(np.int64),
-            patches=np.zeros((len(ids), self.patches.count, 0, 0, 3), dtype=np.uint8),
+            layer=tuple(each.layers[layer] for _, each in pairs for layer in each.layer),
+            channel=np.concatenate([each.channel for _, each in pairs]).astype(np.int64),
+            patches=np.zeros((len(ids), count, 0, 0, 3), dtype=np.uint8),
+            photos=np.concatenate([each.images[:, :count] for each in found]).astype(np.int64),
         )
 
-    def cut(self, rows: Ints) -> Bytes:
-        """Patches of rows of the pool: int64 [m] -> uint8 [m, count, pixels, pixels, 3]."""
-        ends = np.cumsum([len(look.stimuli.load().stimuli.neurons) for look in self.looks])
+    def cut(self, rows: Ints, ranks: Ints) -> Bytes:
+        """Patches of rows of the pool: int64 [m], [m] -> uint8 [m, pixels, pixels, 3]."""
+        found = self.stimuli()
+        ends = np.cumsum([len(each.neurons) for each in found])
         of_look, starts = np.searchsorted(ends, rows, side="right"), np.concatenate([[0], ends])
         side = self.patches.pixels
-        cut = np.empty((len(rows), self.patches.count, side, side, 3), dtype=np.uint8)
+        cut = np.empty((len(rows), side, side, 3), dtype=np.uint8)
         for number, look in enumerate(self.looks):
             own = of_look == number
             if own.any():
-                cut[own] = look.patches(self.images, rows[own] - starts[number], self.patches)
+                cut[own] = example_patches(
+                    self.images,
+                    found[number],
+                    rows[own] - starts[number],
+                    1,
+                    side=self.patches.side,
+                    pixels=side,
+                    centre=self.patches.centre,
+                    fit=look.spec.fit,
+                    ranks=ranks[own, None],
+                )[:, 0]
         return cut
 
 

@@ -1,7 +1,7 @@
 """From a pool and a seed to a study: trials with ids and pictures, practice, catch and repeated trials, blocks."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 
@@ -10,6 +10,7 @@ import numpy as np
 from evoscope.arrays import Bytes, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
+from human_eval.design.baselines import given_away
 from human_eval.design.blocks import consecutive_blocks, incomplete_blocks, with_extras
 from human_eval.design.contrast import ENOUGH_ITEMS, FEWEST_ITEMS, primary_contrast
 from human_eval.design.kinds import (
@@ -47,8 +48,8 @@ UNCHECKED = (
 ATTENTION = "This question checks that you are reading."
 WORD = "blue"  # what a catch trial without options asks to write
 VIEWS = 2  # of every trial, where the number of blocks is free
-# From pool rows [m] to their pictures, uint8 [m, k, side, side, 3].
-Cut = Callable[[Ints], Bytes]
+# From pool rows and ranks [m] of pictures to these, uint8 [m, side, side, 3].
+Cut = Callable[[Ints, Ints], Bytes]
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def design(
 
     Parameters
     ----------
-    cut : called once, with only the rows that are shown; the pool's own pictures may then have no pixels, and only
+    cut : called once, with only the pictures that are shown; the pool's own pictures may then have no pixels, and only
         tell k. None: the pool's own pictures.
 
     Raises
@@ -104,11 +105,21 @@ def design(
     options = options or Options()
     frame = Frame(name or kind, kind, protocol, seed, options.exclusion)
     drafts, source = _drafts(kind, pool, options, protocol, seed)
+    photos = {
+        pair: int(pool.photos[pair])
+        for draft in drafts
+        for panel in draft.panels
+        for pair in panel
+        if isinstance(pool, NeuronPool) and pool.photos.size
+    }
     if cut is not None:
+        pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
+        photos = {(number, 0): photos[pair] for number, pair in enumerate(pairs) if pair in photos}
         drafts, source = _cut(drafts, cut)
     if 0 in source.shape:
         raise EvoscopeError("the pool has no pictures", "give a pool with pictures, or how to cut them")
-    study = assemble(frame, drafts, source, options.blocking)
+    study = assemble(frame, drafts, source, options.blocking, photos)
+    study = replace(study, remarks=(*study.remarks, *given_away(study)))
     few = few_items(drafts, options.items) if protocol == "corrected" else ()
     unchecked = () if protocol == "as_released" or _checkable(kind, pool) else (UNCHECKED,)
     short = _short(kind, pool, drafts, options.count)
@@ -171,16 +182,15 @@ def _of_concepts(
 
 
 def _cut(drafts: Sequence[Draft], cut: Cut) -> tuple[list[Draft], Bytes]:
-    """Renumbers the rows of the drafts, and cuts the pictures of only those."""
-    rows = sorted({row for draft in drafts for panel in draft.panels for row, _ in panel})
-    place = {row: number for number, row in enumerate(rows)}
+    """Renumbers the pictures of the drafts, and cuts only those."""
+    pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
+    place = {pair: (number, 0) for number, pair in enumerate(pairs)}
     moved = [
-        replace(
-            draft, panels=tuple(tuple((place[row], rank) for row, rank in panel) for panel in draft.panels)
-        )
+        replace(draft, panels=tuple(tuple(place[pair] for pair in panel) for panel in draft.panels))
         for draft in drafts
     ]
-    return moved, cut(np.array(rows, dtype=np.int64))
+    rows, ranks = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return moved, cut(rows, ranks)[:, None]
 
 
 def _short(
@@ -249,8 +259,16 @@ class Album:
         )
 
 
-def assemble(frame: Frame, drafts: Sequence[Draft], source: Bytes, blocking: Blocking) -> Study:
+def assemble(
+    frame: Frame,
+    drafts: Sequence[Draft],
+    source: Bytes,
+    blocking: Blocking,
+    photos: Mapping[tuple[int, int], int] | None = None,
+) -> Study:
     """Assemble a study from ``drafts`` about the pictures ``source`` [n, k, side, side, 3].
+
+    ``photos``: the photograph that a picture (row, rank) is cut of, where that is known.
 
     Raises
     ------
@@ -276,6 +294,7 @@ def assemble(frame: Frame, drafts: Sequence[Draft], source: Bytes, blocking: Blo
     return Study(
         frame.name, frame.kind, frame.protocol, frame.seed, (*main, *extras), named, album.pictures(),
         frame.exclusion, (STAND_IN,) if tightest else (), primary_contrast(frame.kind, main),
+        tuple((photos or {}).get(pair, -1) for pair in album.keys),
     )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ def key(study: Study) -> dict[str, Any]:
         "seed": study.seed,
         "primary": asdict(study.primary),
         "remarks": list(study.remarks),
+        "photos": list(study.photos),
         "trials": [_keyed(trial) for trial in study.trials],
     }
 
@@ -132,6 +133,7 @@ def load_study(folder: Path) -> Study:
             Exclusion(**known["exclusion"]),
             tuple(hidden["remarks"]),
             Contrast(**hidden["primary"]),
+            tuple(hidden["photos"]),
         )
     except (KeyError, TypeError, AttributeError, OSError, SafetensorError) as error:
         raise EvoscopeError(f"'{folder}' does not hold a study ({error})", "design it again") from error

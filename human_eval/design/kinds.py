@@ -205,8 +205,34 @@ class _Sampler:
         name = "tightest" if name == "hand_picked" and not self.options.hand_picked else name
         count = min(self.options.patches, self.pool.patches.shape[1])
         panels = tuple(panel(row, count) for row in shown)
+        if self.corrected and self.pool.photos.size:
+            panels = disjoint(self.pool.photos, shown, count)
         sources = tuple(self.pool.ids[row] for row in shown)
         return Draft(name, f"{name}-{number}", ALIGNABILITY_FORM, panels, sources, place)
+
+
+def disjoint(photos: Ints, rows: Sequence[int], count: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Panels of ``rows`` of which no two show a photograph twice, of at most ``count`` patches, all as many.
+
+    The panels take their best photograph that is left in turns, and another begins each round.
+    """
+    used, taken = set[int](), [list[tuple[int, int]]() for _ in rows]
+    for turn in range(count):
+        order = [(turn + place) % len(rows) for place in range(len(rows))]
+        for place in order:
+            own = photos[rows[place]]
+            rank = next((r for r, photo in enumerate(own) if photo >= 0 and int(photo) not in used), None)
+            if rank is None:
+                break
+            used.add(int(own[rank]))
+            taken[place].append((rows[place], rank))
+    least = min(map(len, taken))
+    if not least:
+        raise EvoscopeError(
+            f"the photographs of {len(rows)} neurons do not suffice for a set of each",
+            "give more held-out images, or protocol as_released",
+        )
+    return tuple(tuple(each[:least]) for each in taken)
 
 
 STAGES = 3

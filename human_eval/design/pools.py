@@ -15,7 +15,8 @@ class NeuronPool:
 
     ``ids`` [n]: unique; ``vectors``: float32 [n, dim], NaN rows for unplaced neurons; ``model``, ``layer`` [n];
     ``epoch``, ``channel``: int64 [n]; ``patches``: uint8 [n, k, side, side, 3], most exciting first. The layers of
-    a model appear in the order of their depth.
+    a model appear in the order of their depth. ``photos``: int64 [n, k], the photograph that each patch is cut of, -1
+    for no patch; [0, 0] where that is not known.
     """
 
     ids: tuple[str, ...]
@@ -25,10 +26,16 @@ class NeuronPool:
     layer: tuple[str, ...]
     channel: Ints
     patches: Bytes
+    photos: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
 
     def __post_init__(self) -> None:
         parts = (self.vectors, self.model, self.epoch, self.layer, self.channel, self.patches)
         _check("neuron pool", self.ids, [len(part) for part in parts], self.patches)
+        if self.photos.size and self.photos.shape != self.patches.shape[:2]:
+            raise EvoscopeError(
+                f"the photographs of a neuron pool are {list(self.photos.shape)}",
+                "give one of every patch: [entries, pictures]",
+            )
 
 
 @dataclass(frozen=True)

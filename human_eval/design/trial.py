@@ -124,7 +124,8 @@ class Study:
     """A designed study.
 
     ``pictures``: uint8 [m, side, side, 3]; ``remarks``: what the design had to do differently than asked;
-    ``primary``: the contrast that it is made for.
+    ``primary``: the contrast that it is made for; ``photos``: the photograph that each of the first pictures is cut
+    of, -1 where that is not known.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Study:
     exclusion: Exclusion = field(default_factory=Exclusion)
     remarks: tuple[str, ...] = ()
     primary: Contrast = field(default_factory=Contrast)
+    photos: tuple[int, ...] = ()
 
     def by_id(self) -> dict[str, Trial]:
         """Trials by their id."""
