@@ -33,6 +33,7 @@ from human_eval.design import KINDS, Kind, Protocol, Study, load_study
 from human_eval.design.build import NEURON_KINDS
 from human_eval.design.files import KEY, PICTURES, PUBLIC
 from human_eval.export import PLATFORMS, Completion, checked_host, export
+from human_eval.preregistration import write_preregistration
 from human_eval.render import is_rendered, licence_warning, render_study, study_notes
 from human_eval.texts import Texts, read_texts, write_texts
 
@@ -103,7 +104,7 @@ def neurons(context: Context, kind: Kind) -> StudyNeurons:
     """The neurons that a kind asks about; corrected sets show them on images on which nothing was placed."""
     cutting = replace(patches(context, PATCHES), pixels=PATCH_PIXELS)
     looks, memory = looks_for(context, kind), context.config.memory_mb
-    if kind != "alignability" or study_protocol(context) == "as_released":
+    if kind == "evolution_label" or study_protocol(context) == "as_released":
         return StudyNeurons(looks, remembered(context.data.pool, cutting, memory), cutting)
     runs, base, found = context.runs, base_run(context), []
     for look in looks:
@@ -201,6 +202,7 @@ def _one(context: Context, source: Path, texts: Texts) -> Study:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (PUBLIC, KEY, PICTURES):
         shutil.copyfile(source / name, folder / name)
+    write_preregistration(made, folder, context.config.study.participants)
     completion = Completion.of(folder)
     _render(made, folder / "pages", texts)
     for platform in context.config.study.export:

@@ -38,6 +38,7 @@ from human_eval.design import (
     save_study,
     simulated_power,
 )
+from human_eval.design.baselines import COLOURS, PHOTOS, baselines
 
 CONCEPTS, IMAGES = 60, 12
 """Concepts per condition, and images of each."""
@@ -262,14 +263,14 @@ def study(
     save_study(designed, folder)
 
 
-@stage(version=1, label="sizes and power of human studies")
+@stage(version=2, label="sizes and power of human studies")
 def study_table(studies: Sequence[Artefact[Study]], participants: int, seed: int) -> Table:
     """How large studies are and must be: a row per kind and condition."""
     rows = [row for each in studies for row in _conditions(each.load(), participants, seed)]
     return Table(pd.DataFrame(rows))
 
 
-@stage(version=1, label="a trial of each human study")
+@stage(version=2, label="a trial of each human study")
 def study_sheet(studies: Sequence[Artefact[Study]]) -> StudySheet:
     """The first main trial of each study that has a right answer, if any."""
     shown = [_example(each.load()) for each in studies]
@@ -296,21 +297,37 @@ def _condition(study: Study, name: str, people: int, seed: int) -> dict[str, obj
         "trials": len(trials),
         "blocks": len(study.blocks),
         "answered": each,
+        "primary": name == study.primary.first,
+        "against": "",
         "chance": nan,
         "accuracy": nan,
         "needed": nan,
         "participants": people,
         "power": nan,
         "wanted": POWER,
+        "photos_alone": nan,
+        "colours_alone": nan,
     }
     if any(trial.answer is None for trial in trials):
         return row
+    alone = {line.observer: line.value for line in baselines(study) if line.condition == name}
     chance = 1 / trials[0].alternatives
-    effect, asked = Effect(chance + ABOVE_CHANCE, chance), max(1, int(each))
-    needed = participants_needed(effect, asked, POWER, seed)
-    power = simulated_power(effect, people, asked, seed)
-    known = {"needed": nan if needed is None else float(needed), "power": power}
-    return {**row, "chance": chance, "accuracy": effect.accuracy, **known}
+    # The primary contrast with another condition is that of so much more than it, which lies above chance itself.
+    compared = name == study.primary.first and bool(study.primary.other)
+    base = 0.5 if study.primary.measure == "yes" else chance + ABOVE_CHANCE * compared
+    effect, asked = Effect(base + ABOVE_CHANCE, base, compared=compared), max(1, round(each))
+    needed = participants_needed(effect, asked, POWER, seed, items=len(trials))
+    power = simulated_power(effect, people, asked, seed, items=len(trials))
+    return {
+        **row,
+        "against": study.primary.other if compared else "chance",
+        "chance": chance,
+        "accuracy": effect.accuracy,
+        "needed": nan if needed is None else float(needed),
+        "power": power,
+        "photos_alone": alone.get(PHOTOS, nan),
+        "colours_alone": alone.get(COLOURS, nan),
+    }
 
 
 def _example(study: Study) -> tuple[dict[str, object], Bytes]:

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +32,16 @@ from human_eval.analyse.answers import (
 )
 from human_eval.analyse.contrasts import PRIMARY, contrasts, ordinal_model
 from human_eval.analyse.labels import label_agreement, label_embedding
+from human_eval.design.baselines import PHOTOS, Baseline, baselines
 from human_eval.design.trial import Study
 
+BASELINES = [field.name for field in fields(Baseline)]
 PEOPLE, SIMULATED = "people", "simulated"  # what a table's column ``data`` says
 NOT_PEOPLE = "SIMULATED participants, not people"
 Tables = dict[str, pd.DataFrame]
 CAPTIONS = {
     "accuracy": "Share of right answers of the counted participants in main trials, with its 95 % interval over people"
-    " and items; grey: chance; open triangles: what the pictures alone give away (shared photographs, colours); open"
+    " and items; grey: chance; red triangles: what a machine finds by photographs (up) or colours (down) alone; open"
     " diamonds: published, with Wilson's interval over participants.",
     "times": "Response times of the counted participants' main trials.",
     "participants": "Every participant's accuracy on the main trials of their block; dashed: chance.",
@@ -49,6 +52,7 @@ HEADINGS = {
     "about": "The study",
     "accuracy": "Accuracy against chance",
     "contrasts": "Contrasts",
+    "baselines": "What the pictures alone give away",
     "published": "Published results beside",
     "ordinal_model": "Cumulative logit model of ratings",
     "retest": "The same question again",
@@ -97,6 +101,7 @@ def analyse(study: Study, answers: pd.DataFrame, seed: int = 0, embedding: str =
         "exclusions": excluded,
         "participants": per_participant(every, excluded),
         "accuracy": right,
+        "baselines": pd.DataFrame(list(map(asdict, baselines(study))), columns=BASELINES),
         "contrasts": contrasts(study, counted, every, seed),
         "published": beside(study.kind, right, study.primary),
         "agreement": agreement(study, counted),
@@ -180,6 +185,7 @@ def accuracy_figure(tables: Tables) -> Figure:
     interval_rows(axes, value, bounds[0], bounds[1], colours, (chance, chance, chance))
     for line in axes.lines[-2 * len(published) :] if len(published) else []:
         line.set(marker="D" if line.get_marker() == "o" else "", mfc="white", mec=INK, mew=0.8)
+    _machines(axes, tables["baselines"], list(rows["condition"]))
     notes = [
         f"{value:.2f}  (n {n:,})" for value, n in zip(rows["accuracy"], rows["participants"], strict=True)
     ]
@@ -188,6 +194,14 @@ def accuracy_figure(tables: Tables) -> Figure:
     axes.set_xlim(0, 1.02)
     axes.set_xlabel("share of right answers")
     return sheet.figure
+
+
+def _machines(axes: Axes, found: pd.DataFrame, conditions: list[str]) -> None:
+    """Open triangles of what machines find by photographs (upwards) and by colours (downwards) alone."""
+    for row in found[found["condition"].isin(conditions)].itertuples():
+        marker = "^" if row.observer == PHOTOS else "v"
+        place = conditions.index(str(row.condition))
+        axes.plot([row.value], [place], marker=marker, mfc="white", mec=RED, mew=0.9, ms=4.5, ls="", zorder=5)
 
 
 def _column(ours: pd.DataFrame, name: str, theirs: pd.DataFrame, other: str) -> Doubles:

@@ -409,7 +409,7 @@ def pairwise_coherence(
     rows = sample(np.flatnonzero(placed(pool)), pairs, stream, "pairwise coherence")
     near = [("near", row, _nearest(pool, row)) for row in rows]
     far = [("random", row, _unrelated(pool, row, protocol, stream)) for row in rows]
-    return [_pair(pool, pair, patches, stream) for pair in [*near, *far]]
+    return [_pair(pool, pair, patches, protocol, stream) for pair in [*near, *far]]
 
 
 def _nearest(pool: NeuronPool, row: int) -> int:
@@ -432,10 +432,18 @@ def _unrelated(pool: NeuronPool, row: int, protocol: Protocol, stream: np.random
     return sample(np.flatnonzero(free), 1, stream, f"a random partner of '{pool.ids[row]}'")[0]
 
 
-def _pair(pool: NeuronPool, pair: tuple[str, int, int], patches: int, stream: np.random.Generator) -> Draft:
+def _pair(
+    pool: NeuronPool,
+    pair: tuple[str, int, int],
+    patches: int,
+    protocol: Protocol,
+    stream: np.random.Generator,
+) -> Draft:
     condition, *rows = pair
     order: Sequence[int] = [int(row) for row in stream.permutation(rows)]
     names = tuple(pool.ids[row] for row in order)
     count = min(patches, pool.patches.shape[1])
     panels = tuple(panel(row, count) for row in order)
+    if protocol == "corrected" and pool.photos.size:
+        panels = disjoint(pool.photos, order, count)
     return Draft(condition, f"{condition}-{pool.ids[rows[0]]}", COHERENCE_FORM, panels, names, None)

@@ -150,6 +150,8 @@ def synthetic_neurons(
         tuple(f"layer{layer}" for _, _, layer, *_ in axes),
         np.array(channels),
         np.stack([_pictures(concept, 9, side, stream) for concept in concepts]),
+        # Every picture is drawn anew.
+        np.arange(9 * len(concepts)).reshape(-1, 9),
     )
 
 

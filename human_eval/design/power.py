@@ -138,14 +138,14 @@ def centre(accuracy: float, spread: float) -> float:
 
 
 def power_table(
-    effect: Effect, participants: list[int], trials: list[int], seed: int, draws: int = 200
+    effect: Effect, participants: list[int], trials: list[int], seed: int, draws: int = 200, items: int = 0
 ) -> list[dict[str, float]]:
     """Power of every combination of ``participants`` and ``trials``, simulated and by the exact test of one."""
     return [
         {
             "participants": people,
             "trials": count,
-            "power": simulated_power(effect, people, count, seed, draws),
+            "power": simulated_power(effect, people, count, seed, draws, items=items),
             "exact_power_of_one": exact_power(count, effect.accuracy, effect.chance),
         }
         for people in participants
@@ -156,10 +156,10 @@ def power_table(
 def participants_needed(
     effect: Effect, trials: int, power: float, seed: int, most: int = 1000, draws: int = 200, items: int = 0
 ) -> int | None:
-    """Fewest participants, of ``trials`` answers each, that show ``effect`` with ``power``; None: more than ``most``,
-    or no number, because the items are too few.
+    """Fewest participants, of ``trials`` answers each, that show ``effect`` with ``power``.
 
-    Found by bisection over `simulated_power`, which grows with the participants but for the noise of its draws.
+    None: more than ``most``, or no number, because the items are too few. Found by
+    bisection over `simulated_power`, which grows with the participants but for the noise of its draws.
     """
     low, high = 1, 2
     while simulated_power(effect, high, trials, seed, draws, items=items) < power:

@@ -22,8 +22,9 @@ from human_eval.design import (
     synthetic_concepts,
     synthetic_neurons,
 )
+from human_eval.design.baselines import PHOTOS, baselines
 from human_eval.design.build import NEURON_KINDS
-from human_eval.design.kinds import is_odd
+from human_eval.design.kinds import disjoint, is_odd
 
 SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
 NEURONS, CONCEPTS = synthetic_neurons(0, side=8), synthetic_concepts(0, side=8)
@@ -243,6 +244,56 @@ def test_keys_that_nothing_checks_are_said():
     for kind in ("image_intruder", "label_agreement"):
         assert any("not checked" in remark for remark in design(kind, unknown, 0, "corrected", SMALL).remarks)
         assert not any("not checked" in r for r in design(kind, CONCEPTS, 0, "corrected", SMALL).remarks)
+
+
+def with_photos(stream, spread):
+    """The drawn neurons, each cut of 60 of 200 photographs: those of one thing of much the same, ``spread`` apart."""
+    photos = []
+    for row in range(len(NEURONS.ids)):
+        liking = np.random.default_rng(int(NEURONS.channel[row]) % 24).normal(size=200)
+        photos.append(np.argsort(liking + spread * stream.normal(size=200))[:60])
+    patches = np.zeros((len(photos), 60, 4, 4, 3), np.uint8)
+    return dataclasses.replace(NEURONS, patches=patches, photos=np.array(photos))
+
+
+MANY = dataclasses.replace(SMALL, alignability=Alignability(sets=(("base_model", 40),)))
+
+
+def test_sets_share_no_photograph_and_matching_photographs_finds_nothing():
+    pool = with_photos(np.random.default_rng(0), 0.3)
+    study = design("alignability", pool, 0, "corrected", MANY)
+    for trial in mains(study):
+        photos = [study.photos[row] for panel in trial.panels for row in panel]
+        assert len(set(photos)) == len(photos) == 54
+        assert {len(panel) for panel in trial.panels} == {9}
+    (alone,) = [row for row in baselines(study) if row.observer == PHOTOS]
+    assert alone.value == pytest.approx(1 / 6)
+    assert alone.low < alone.chance < alone.high
+    assert not any("compares shared photographs" in remark for remark in study.remarks)
+
+
+def test_released_sets_are_found_by_their_photographs_and_that_is_said():
+    study = design("alignability", with_photos(np.random.default_rng(0), 0.3), 0, "as_released", MANY)
+    (alone,) = [row for row in baselines(study) if row.observer == PHOTOS]
+    assert alone.low > 0.3
+    assert any("compares shared photographs finds" in remark for remark in study.remarks)
+
+
+def test_colours_that_give_the_intruder_away_are_said():
+    study = design("image_intruder", CONCEPTS, 0, "corrected", SMALL)
+    found = {row.condition: row for row in baselines(study)}
+    assert found["svd"].low > 0.2 + 0.2
+    assert found["svd"].items == 24
+    assert any("only compares colours finds" in remark for remark in study.remarks)
+    plain = dataclasses.replace(study, pictures=np.zeros_like(study.pictures))
+    assert [row.value for row in baselines(plain)] == pytest.approx([0.2] * 3)
+
+
+def test_sets_for_which_photographs_do_not_suffice_are_refused():
+    found = disjoint(np.array([[1, 2, 3, 5], [1, 2, 4, -1]]), [0, 1], 2)
+    assert found == (((0, 0), (0, 2)), ((1, 1), (1, 2)))
+    with pytest.raises(EvoscopeError, match="do not suffice"):
+        disjoint(np.array([[1], [1]]), [0, 1], 9)
 
 
 def test_coherence_pairs_are_nearer_than_random_ones():
