@@ -11,6 +11,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from human_eval.simulate import Skilled, simulate
 
 # The published study had 260 people and 15 to 20 sets a condition.
 PEOPLE, ITEMS, COUNTS, ITEM_SDS = (40, 260), 15, (10, 15, 30), (0.0, 1.0)
+ACCURACIES = (1 / 6, 0.6, 0.85)
 PERSON_SD, ACCURACY, ALPHA = 0.5, 0.6, 0.05
 
 
@@ -46,28 +48,30 @@ def study_of_77_sets() -> Study:
     )
 
 
-def coverage(studies: int, people: int, item_sd: float, items: int = ITEMS) -> tuple[float, float]:
+def coverage(
+    studies: int, people: int, item_sd: float, items: int = ITEMS, accuracy: float = ACCURACY
+) -> tuple[float, float]:
     """Share of studies whose interval holds the planted accuracy, and share of nulls whose contrast has p < .05.
 
     Each study draws ``people`` and ``items`` of two conditions of the same accuracy anew; the first is the
     share, and the null is that the two do not differ.
     """
-    held = np.array([_held(people, item_sd, items, seed) for seed in range(studies)])
+    held = np.array([_held(people, item_sd, items, accuracy, seed) for seed in range(studies)])
     return float(held[:, 0].mean()), float(held[:, 1].mean())
 
 
-def _held(people: int, item_sd: float, items: int, seed: int) -> tuple[bool, bool]:
+def _held(people: int, item_sd: float, items: int, accuracy: float, seed: int) -> tuple[bool, bool]:
     stream = generator(seed, "coverage", people, items, str(item_sd))
     ability = stream.normal(0, PERSON_SD, size=(people, 1))
     hardness = stream.normal(0, item_sd, size=(1, 2 * items))
     right = stream.random((people, 2 * items)) < expit(
-        centre(ACCURACY, float(np.hypot(PERSON_SD, item_sd))) + ability + hardness
+        centre(accuracy, float(np.hypot(PERSON_SD, item_sd))) + ability + hardness
     )
     who, what = np.indices(right.shape)
     table = pd.DataFrame({"participant": who.ravel(), "item": what.ravel(), "right": right.ravel()})
     first = table["item"].to_numpy() < items
     found = share(table[first])
-    return found.low <= ACCURACY <= found.high, difference(table, first).p < ALPHA
+    return found.low <= accuracy <= found.high, difference(table, first).p < ALPHA
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -79,12 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     making, taking, answers = timed(options.participants)
     print(f"{options.participants:,} simulated participants, {answers:,} answers: made in {making:.1f} s,")
     print(f"analysed and reported in {taking:.1f} s")
-    print("people items item-SD: planted share within the 95 % interval, nulls with p < .05")
-    for people in PEOPLE:
-        for item_sd in ITEM_SDS:
-            for items in COUNTS:
-                held, false = coverage(options.studies, people, item_sd, items)
-                print(f"{people:6} {items:5} {item_sd:7g}: {held:.3f} {false:.3f}", flush=True)
+    print("accuracy people items item-SD: planted share within the 95 % interval, nulls with p < .05")
+    for accuracy, people, item_sd, items in product(ACCURACIES, PEOPLE, ITEM_SDS, COUNTS):
+        held, false = coverage(options.studies, people, item_sd, items, accuracy)
+        print(f"{accuracy:8.2f} {people:6} {items:5} {item_sd:7g}: {held:.3f} {false:.3f}", flush=True)
 
 
 if __name__ == "__main__":

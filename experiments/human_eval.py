@@ -95,7 +95,13 @@ def designed(context: Context) -> dict[Kind, Artefact[Study]]:
     nodes = dict[Kind, Artefact[Study]]()
     for kind in kinds(context):
         shown = neurons(context, kind) if kind in NEURON_KINDS else concepts(context)
-        node = study(kind, shown, study_protocol(context), options_of(kind), context.config.seed)
+        node = study(
+            kind,
+            shown,
+            study_protocol(context),
+            options_of(kind, context.config.study.items),
+            context.config.seed,
+        )
         nodes[kind] = node.called(f"human study, {kind.replace('_', ' ')}")
     return nodes
 

@@ -241,9 +241,10 @@ class _Remembering:
         return self._read(index, pixels, fit)
 
 
-def options_of(kind: Kind) -> Options:
-    """Sizes of a study."""
-    return Options(Alignability(patches=PATCHES), pictures=PATCHES, blocking=Blocking(None, SIZES[kind]))
+def options_of(kind: Kind, items: int = 0) -> Options:
+    """Sizes of a study, each condition of which has ``items`` at least."""
+    blocking = Blocking(None, SIZES[kind])
+    return Options(Alignability(patches=PATCHES), pictures=PATCHES, items=items, blocking=blocking)
 
 
 @folder_stage(version=4, read=load_study)
