@@ -15,6 +15,7 @@ from evoscope import artefacts
 from evoscope.errors import EvoscopeError
 from human_eval.answers import Answers, Dealing
 from human_eval.design import (
+    SETS,
     Alignability,
     Blocking,
     ConceptPool,
@@ -88,7 +89,7 @@ def _design(under: Any) -> None:
     made.add_argument(
         "--participants", type=int, default=0, help="how many are planned, for the pre-registration"
     )
-    made.add_argument("--items", type=int, default=0, help="refuse conditions with fewer")
+    made.add_argument("--items", type=int, default=0, help="of each condition at least; fewer are refused")
     made.add_argument("--blocks", type=int, default=6)
     made.add_argument("--block-size", type=int, default=0, help="main trials in a block (default: all)")
 
@@ -104,8 +105,11 @@ def design_study(options: argparse.Namespace) -> str:
     """Designs a study and saves it."""
     _new(options.out)
     sizes = Options(
-        Alignability(patches=options.pictures),
-        options.count,
+        Alignability(
+            sets=tuple((name, max(count, options.items)) for name, count in SETS.items()),
+            patches=options.pictures,
+        ),
+        max(options.count, options.items),
         options.pictures,
         items=options.items,
         blocking=Blocking(options.blocks, options.block_size),

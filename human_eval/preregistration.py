@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from human_eval.design.baselines import baselines
-from human_eval.design.contrast import FEWEST_ITEMS, secondary_contrasts
+from human_eval.design.contrast import FEWEST_ITEMS, SHUFFLES, secondary_contrasts
 from human_eval.design.files import key_digest
 from human_eval.design.trial import Exclusion, Measure, Study, Trial, spoken
 
@@ -106,7 +106,7 @@ def _analysis(study: Study) -> str:
     sides = study.primary.text.split(": ", 1)[1].replace(" against ", " and ")
     what = f"{TESTS[study.primary.measure]} between {sides}."
     shuffled = study.primary.measure == "agreement" and not other
-    p = "one-sided p, by 500 shuffles," if shuffled else "two-sided p"
+    p = f"one-sided p, by {SHUFFLES} shuffles," if shuffled else "two-sided p"
     few = [
         name
         for name in (first, other)

@@ -22,6 +22,7 @@ from evoscope.store import Artefact, folder_stage, stage
 from experiments.stages.concepts import LayerConcepts, LayerSpace, best_concept_per_direction
 from experiments.stages.stimuli import Look, Patches
 from human_eval.design import (
+    SETS,
     Alignability,
     Blocking,
     ConceptPool,
@@ -45,6 +46,8 @@ CONCEPTS, IMAGES = 60, 12
 IMAGE_PIXELS = 160
 # Patches of a neuron, as large as pages show them at least.
 PATCHES, PATCH_PIXELS = 9, 96
+# Neurons a model, or pairs.
+COUNT = 25
 # Main trials of one participant, who answers them in about a quarter of an hour.
 SIZES: Mapping[Kind, int] = {
     "alignability": 22,
@@ -243,8 +246,14 @@ class _Remembering:
 
 def options_of(kind: Kind, items: int = 0) -> Options:
     """Sizes of a study, each condition of which has ``items`` at least."""
-    blocking = Blocking(None, SIZES[kind])
-    return Options(Alignability(patches=PATCHES), pictures=PATCHES, items=items, blocking=blocking)
+    sets = tuple((name, max(count, items)) for name, count in SETS.items())
+    return Options(
+        Alignability(sets=sets, patches=PATCHES),
+        count=max(COUNT, items),
+        pictures=PATCHES,
+        items=items,
+        blocking=Blocking(None, SIZES[kind]),
+    )
 
 
 @folder_stage(version=4, read=load_study)
@@ -309,7 +318,8 @@ def _condition(study: Study, name: str, people: int, seed: int) -> dict[str, obj
         "photos_alone": nan,
         "colours_alone": nan,
     }
-    if any(trial.answer is None for trial in trials):
+    foils = study.primary.measure == "yes" and name != study.primary.first
+    if foils or any(trial.answer is None for trial in trials):
         return row
     alone = {line.observer: line.value for line in baselines(study) if line.condition == name}
     chance = 1 / trials[0].alternatives

@@ -18,7 +18,7 @@ from human_eval.analyse.intervals import (
     wilson,
 )
 from human_eval.analyse.labels import agreements
-from human_eval.design.contrast import FEWEST_ITEMS, secondary_contrasts
+from human_eval.design.contrast import FEWEST_ITEMS, SHUFFLES, secondary_contrasts
 from human_eval.design.trial import AGAINST, YES, Contrast, Study, spoken
 
 COLUMNS = [
@@ -36,7 +36,6 @@ COLUMNS = [
 ]
 PRIMARY, UNEXCLUDED, SECONDARY = "primary", "primary, nobody excluded", "secondary"
 ALPHA = 0.05
-SHUFFLES = 500
 
 
 def contrasts(study: Study, counted: pd.DataFrame, every: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -56,10 +55,10 @@ def contrasts(study: Study, counted: pd.DataFrame, every: pd.DataFrame, seed: in
     """
     asked = [(PRIMARY, study.primary, counted), (UNEXCLUDED, study.primary, every)]
     asked += [(SECONDARY, each, counted) for each in secondary_contrasts(study.primary, study.trials)]
-    rows = []
+    rows, seen = [], dict[tuple[int, str], _Names]()
     for name, contrast, answers in asked:
         try:
-            found = estimate(study, contrast, answers, seed)
+            found = estimate(study, contrast, answers, seed, seen)
         except EvoscopeError:
             continue
         numbers = [found.value, found.low, found.high, found.p, found.null]
@@ -68,8 +67,14 @@ def contrasts(study: Study, counted: pd.DataFrame, every: pd.DataFrame, seed: in
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def estimate(study: Study, contrast: Contrast, answers: pd.DataFrame, seed: int = 0) -> Estimate:
-    """One contrast.
+def estimate(
+    study: Study,
+    contrast: Contrast,
+    answers: pd.DataFrame,
+    seed: int = 0,
+    seen: "dict[tuple[int, str], _Names] | None" = None,
+) -> Estimate:
+    """One contrast; ``seen`` keeps what was found of the names of a condition, of these very answers.
 
     Raises
     ------
@@ -79,7 +84,7 @@ def estimate(study: Study, contrast: Contrast, answers: pd.DataFrame, seed: int 
     if contrast.first:
         main = main[main["condition"].isin([contrast.first, contrast.other])]
     if contrast.measure == "agreement":
-        return _of_names(main, contrast, seed)
+        return _of_names(main, contrast, seed, {} if seen is None else seen, id(answers))
     main = main[main["given"].notna() & ~main["missing"]]
     if contrast.measure == "rating":
         return superiority(main, (main["condition"] == contrast.first).to_numpy())
@@ -132,14 +137,16 @@ def _bounded(value: float, found: Spread, null: float, counts: tuple[int, int, i
     return Estimate(value, low, high, p, null, *counts)
 
 
-def _of_names(main: pd.DataFrame, contrast: Contrast, seed: int) -> Estimate:
+def _of_names(
+    main: pd.DataFrame, contrast: Contrast, seed: int, seen: "dict[tuple[int, str], _Names]", of: int
+) -> Estimate:
     """Agreement of names less that of names shuffled over a condition's items; of one condition, or a difference."""
     names = [contrast.first, contrast.other] if contrast.other else [contrast.first]
-    parts = [main[main["condition"] == name] if name else main for name in names]
-    found = [
-        _beyond_shuffled(part, generator(seed, "names", name))
-        for part, name in zip(parts, names, strict=True)
-    ]
+    for name in names:
+        if (of, name) not in seen:
+            part = main[main["condition"] == name] if name else main
+            seen[of, name] = _beyond_shuffled(part, generator(seed, "names", name))
+    found = [seen[of, name] for name in names]
     values = [one.value for one in found]
     sign = [1.0, -1.0][: len(found)]
     deviations = (
@@ -213,9 +220,11 @@ def _shuffled(
 
 
 def _mean_pair(table: Doubles, group: Ints) -> float:
-    count = len(group)
-    own = table[np.ix_(group, group)]
-    return float((own.sum() - np.trace(own)) / (count * (count - 1)))
+    """Mean overlap of two of a group of names, by how often each occurs."""
+    codes, counts = np.unique(group, return_counts=True)
+    own = table[np.ix_(codes, codes)]
+    pairs = len(group) * (len(group) - 1)
+    return float((counts @ own @ counts - counts @ own.diagonal()) / pairs)
 
 
 WHAT = {"right": "accuracy", "yes": "share of “Yes”", "agreement": "agreement of names", "rating": "rating"}

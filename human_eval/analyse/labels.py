@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -52,20 +52,16 @@ def _one_off(word: str, wanted: str) -> bool:
 
 
 def spellings(counts: Mapping[str, int]) -> dict[str, str]:
-    """The most frequent word that is as good as the same as each word, by its letters; digits are never misspelt."""
-    known: list[str] = []
+    """The most frequent word with the first letter of each word and much the same others; digits are never misspelt."""
+    known: dict[str, list[str]] = {}
     found: dict[str, str] = {}
     for word in sorted(counts, key=lambda word: (-counts[word], word)):
-        like = (
-            each
-            for each in known
-            if word.isalpha()
-            and min(len(each), len(word)) >= LONG
-            and SequenceMatcher(None, each, word).ratio() >= LIKE
-        )
-        found[word] = next(like, word)
-        if found[word] == word:
-            known.append(word)
+        able = word.isalpha() and len(word) >= LONG
+        others = known.setdefault(word[0], [])
+        like = get_close_matches(word, others, n=1, cutoff=LIKE) if able else []
+        found[word] = like[0] if like else word
+        if able and not like:
+            others.append(word)
     return found
 
 

@@ -198,10 +198,10 @@ def accuracy_figure(tables: Tables) -> Figure:
 
 def _machines(axes: Axes, found: pd.DataFrame, conditions: list[str]) -> None:
     """Open triangles of what machines find by photographs (upwards) and by colours (downwards) alone."""
-    for row in found[found["condition"].isin(conditions)].itertuples():
-        marker = "^" if row.observer == PHOTOS else "v"
-        place = conditions.index(str(row.condition))
-        axes.plot([row.value], [place], marker=marker, mfc="white", mec=RED, mew=0.9, ms=4.5, ls="", zorder=5)
+    for row in found[found["condition"].isin(conditions)].to_dict("records"):
+        marker = "^" if row["observer"] == PHOTOS else "v"
+        at = float(row["value"]), conditions.index(row["condition"])
+        axes.plot([at[0]], [at[1]], marker=marker, mfc="white", mec=RED, mew=0.9, ms=4.5, ls="", zorder=5)
 
 
 def _column(ours: pd.DataFrame, name: str, theirs: pd.DataFrame, other: str) -> Doubles:

@@ -12,7 +12,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from human_eval.design.baselines import given_away
 from human_eval.design.blocks import consecutive_blocks, incomplete_blocks, with_extras
-from human_eval.design.contrast import ENOUGH_ITEMS, FEWEST_ITEMS, primary_contrast
+from human_eval.design.contrast import ENOUGH_ITEMS, FEWEST_ITEMS, WANTED, primary_contrast
 from human_eval.design.kinds import (
     Alignability,
     alignability,
@@ -26,6 +26,7 @@ from human_eval.design.pools import ConceptPool, NeuronPool
 from human_eval.design.practice import drawn, lesson
 from human_eval.design.trial import (
     Block,
+    Contrast,
     Draft,
     Exclusion,
     Form,
@@ -123,7 +124,16 @@ def design(
     few = few_items(drafts, options.items) if protocol == "corrected" else ()
     unchecked = () if protocol == "as_released" or _checkable(kind, pool) else (UNCHECKED,)
     short = _short(kind, pool, drafts, options.count)
-    return replace(study, remarks=(*study.remarks, *unchecked, *short, *few))
+    instead = _instead(study.primary, kind) if protocol == "corrected" else ()
+    return replace(study, remarks=(*study.remarks, *instead, *unchecked, *short, *few))
+
+
+def _instead(primary: Contrast, kind: Kind) -> tuple[str, ...]:
+    """Says so where the primary contrast is not the one that the kind is made for."""
+    _, firsts, others = WANTED[kind]
+    if (primary.first or None, primary.other or None) == (next(iter(firsts), None), next(iter(others), None)):
+        return ()
+    return (f"The pool lacks a condition, so the primary contrast is another: {primary.text}.",)
 
 
 def _checkable(kind: Kind, pool: NeuronPool | ConceptPool) -> bool:

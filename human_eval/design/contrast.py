@@ -8,6 +8,7 @@ FEWEST_ITEMS = 15
 """Items of a condition below which the intervals cover less than .92 (`benchmarks.studies`)."""
 ENOUGH_ITEMS = 60
 """Items of a condition that a corrected study should have."""
+SHUFFLES = 200  # of names, which say what their agreement is worth
 # Conditions in the order in which they are wanted: first, and other.
 WANTED: dict[Kind, tuple[Measure, tuple[str, ...], tuple[str, ...]]] = {
     "alignability": (

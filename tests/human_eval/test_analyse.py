@@ -22,6 +22,7 @@ from human_eval.analyse import (
 from human_eval.analyse.accuracy import MEASURED, beside
 from human_eval.analyse.answers import agreement_matrix
 from human_eval.analyse.labels import label_embedding, mean_cosine, overlaps
+from human_eval.analyse.report import accuracy_figure
 from human_eval.answers import answer_table
 from human_eval.design import (
     Alignability,
@@ -229,6 +230,16 @@ def test_published_results_stand_beside_with_their_intervals():
     assert (sister["low"], sister["high"]) == (pytest.approx(8 / (8 + 1.959964**2)), 1)
     assert beside("label_agreement", ours("own"), Contrast("yes", "own"))["accuracy"].tolist() == [0.97]
     assert beside("concept_naming", ours("svd"), Contrast("agreement", "svd")).empty
+
+
+def test_machines_stand_beside_people_in_table_and_figure():
+    tables = analyse(STUDY, taken(STUDY, [0.9, 0.8]))
+    found = tables["baselines"]
+    assert list(found["observer"]) == ["shared photographs", "colours"]
+    assert found["value"].iloc[0] == pytest.approx(1 / 6)
+    figure = accuracy_figure(tables)
+    markers = [line.get_marker() for axes in figure.axes for line in axes.lines]
+    assert {"^", "v"} <= set(markers)
 
 
 HOSTILE = "=cmd()<script>window.pwned=1</script>"

@@ -239,6 +239,18 @@ def test_too_few_items_are_said_or_refused():
         design("image_intruder", CONCEPTS, 0, "corrected", dataclasses.replace(SMALL, items=60))
 
 
+def test_another_primary_contrast_than_the_kinds_own_is_said():
+    kept = [row for row, name in enumerate(CONCEPTS.condition) if name != "svd"]
+    names = ("ids", "condition", "layer", "label")
+    texts = {name: tuple(getattr(CONCEPTS, name)[row] for row in kept) for name in names}
+    arrays = {name: getattr(CONCEPTS, name)[kept] for name in ("vectors", "images", "shows")}
+    study = design("image_intruder", dataclasses.replace(CONCEPTS, **texts, **arrays), 0, "corrected", SMALL)
+    assert study.primary.first == "neuron"
+    assert any("lacks a condition" in remark for remark in study.remarks)
+    whole = design("image_intruder", CONCEPTS, 0, "corrected", SMALL)
+    assert not any("lacks a condition" in remark for remark in whole.remarks)
+
+
 def test_keys_that_nothing_checks_are_said():
     unknown = dataclasses.replace(CONCEPTS, names=(), shows=np.zeros((0, 0, 0), bool))
     for kind in ("image_intruder", "label_agreement"):
