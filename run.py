@@ -1,18 +1,28 @@
 """Run an experiment: ``python run.py experiment=unified_space``; without one, the list of experiments."""
 
+import os
 import re
 import sys
-from pathlib import Path
 
 import hydra
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from evoscope.errors import EvoscopeError
 from experiments import jobs
+from experiments.command import (
+    CORRECTED,
+    Command,
+    check_overrides,
+    for_hydra,
+    one_sentence,
+    sweep_folder,
+    taken_apart,
+)
 from experiments.reporting import complain
 from experiments.schema import register
 
-CORRECTED = Path(__file__).parent / "conf" / "protocol" / "corrected.yaml"
 # Keys of a protocol that had another name before they were grouped.
 RENAMED = {
     "bin_ties": "reversal.bins.ties",
@@ -22,6 +32,9 @@ RENAMED = {
     "refine_ward": "discovery.refine.ward",
     "refine_prune": "discovery.refine.prune",
 }
+CANNOT_RUN = 2
+# Hydra then raises its errors, instead of printing them over several lines and leaving.
+RAISE = "HYDRA_FULL_ERROR"
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -33,18 +46,50 @@ def job(config: DictConfig) -> None:
 def main() -> int:
     """Exit status of the command: 0 all done, 1 something failed, 2 a command that cannot be run."""
     register()
-    sys.argv[1:] = prepared(sys.argv[1:])
-    job()
+    if os.environ.get(RAISE) == "1":
+        sys.argv[1:] = prepared(sys.argv[1:])
+        job()
+        return jobs.exit_status()
+    os.environ[RAISE] = "1"
+    try:
+        sys.argv[1:] = prepared(sys.argv[1:])
+        job()
+    except EvoscopeError as problem:
+        complain(f"evoscope: {problem}")
+        return CANNOT_RUN
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as problem:
+        complain(f"evoscope: {one_sentence(problem)}")
+        return CANNOT_RUN
+    except KeyboardInterrupt as end:
+        return jobs.interrupted(end)
+    finally:
+        del os.environ[RAISE]
     return jobs.exit_status()
 
 
 def prepared(arguments: list[str]) -> list[str]:
     """Arguments as Hydra wants them.
 
-    Checkpoint patterns are quoted, because ``{`` would begin a dictionary; ``+experiment=`` loses its plus; keys of a
-    protocol get the group that they moved to.
+    Texts are quoted where Hydra would read them as its grammar; ``+experiment=`` loses its plus; keys of a protocol get
+    the group that they moved to; ``runs=FILE.yaml`` is a file of own networks, not one of our tables; a sweep gets a
+    folder with a short name.
+
+    Raises
+    ------
+    EvoscopeError : an unknown flag, key or option of a group, or a value that cannot be read.
     """
-    return [_quoted(_grouped(_without_plus(argument))) for argument in arguments]
+    typed = taken_apart(arguments)
+    overrides = [for_hydra(_opened(_grouped(_without_plus(each))), typed.sweep) for each in typed.overrides]
+    check_overrides(overrides, typed.sweep)
+    command = Command(typed.flags, overrides, typed.sweep)
+    return [*command.arguments, *sweep_folder(command)]
+
+
+def _opened(argument: str) -> str:
+    """A file of networks by its key."""
+    key, _, value = argument.partition("=")
+    file = key == "runs" and value.strip("'\"").endswith((".yaml", ".yml"))
+    return f"networks={value}" if file else argument
 
 
 def _without_plus(argument: str) -> str:
@@ -65,15 +110,6 @@ def _grouped(argument: str) -> str:
         return argument
     complain(f"evoscope: {key} is now {head}.{moved}")
     return f"{head}.{moved}={value}"
-
-
-def _quoted(argument: str) -> str:
-    key, equals, value = argument.partition("=")
-    if not equals or "{epoch" not in value or value[:1] in "'\"":
-        return argument
-    if "'" in value:
-        raise EvoscopeError(f"{key} has a quote in its path ({value})", "use a path without quotes")
-    return f"{key}='{value}'"
 
 
 if __name__ == "__main__":

@@ -60,12 +60,12 @@ def released_descent(
 
 
 def by_image(stimuli: SmallInts) -> dict[int, list[int]]:
-    """Neurons that each image stimulates, images in ascending order."""
+    """Neurons that each image stimulates, images as they first appear."""
     found: dict[int, list[int]] = {}
     for neuron, row in enumerate(stimuli.tolist()):
         for image in row:
             found.setdefault(image, []).append(neuron)
-    return dict(sorted(found.items()))
+    return found
 
 
 def problem(seed: int) -> tuple[SmallInts, Doubles]:

@@ -1,15 +1,18 @@
 """What most experiments rest on: trainings, states of networks, their stimuli, and the space that the base spans."""
 
 from dataclasses import replace
+from typing import cast
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import RunFolder
-from evoscope.models.spec import ModelSpec
+from evoscope.models.spec import Listing, ModelSpec
+from evoscope.models.zoo import build
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.context import Context
 from experiments.costs import pass_cost, training_cost
-from experiments.runs import Run
+from experiments.own_networks import AsBuilt, state_digest
+from experiments.runs import Run, at
 from experiments.stages import networks, space
 from experiments.stages.stimuli import Look, Looked, Patches, Responsive, stimuli
 
@@ -31,16 +34,32 @@ def training(context: Context, run: Run, seed: int | None = None) -> Artefact[Ru
     data, own = context.data, context.config.seed
     seed = own if seed is None else seed
     spec = trained_spec(run)
-    node = networks.training(spec, run.recipe, data.train, data.test, seed, context.machine, context.runtime)
+    node = networks.training(
+        spec, run.recipe, data.train, data.scored, seed, context.machine, context.runtime
+    )
     label = f"training {run.name}" + (f", seed {seed}" if seed != own else "")
     return node.called(label).costing(training_cost(context, run))
 
 
 def checkpoint(context: Context, run: Run, epoch: int) -> networks.Checkpoint:
     """A run's network at an epoch."""
-    state = training(context, run) if run.checkpoints is None else networks.Files(run.checkpoints, epoch)
     classes = len(context.data.train.class_names)
+    checkpoints = run.checkpoints
+    if isinstance(checkpoints, AsBuilt) and checkpoints.file is None and run.spec.factory is not None:
+        checkpoints = replace(checkpoints, built=_built(run.spec, classes, context.config.seed))
+    state = training(context, run) if checkpoints is None else networks.Files(checkpoints, epoch)
     return networks.Checkpoint(run.spec, classes, epoch, state, context.config.seed, context.machine)
+
+
+def _built(spec: ModelSpec, classes: int, seed: int) -> str:
+    """Digest of the weights that a constructor leaves: they are told by nothing else."""
+    key = f"{spec}/{classes}/{seed}"
+    if key not in _BUILT:
+        _BUILT[key] = state_digest(build(spec, classes, seed).module)
+    return _BUILT[key]
+
+
+_BUILT: dict[str, str] = {}
 
 
 def base_run(context: Context) -> Run:
@@ -48,16 +67,23 @@ def base_run(context: Context) -> Run:
     return next(iter(context.runs.values()))
 
 
-def stimuli_of(context: Context, run: Run, epoch: int, *, base: bool = False) -> Artefact[Looked]:
-    """Stimuli of a run at an epoch; the base's also record the neurons that respond to each image."""
+def stimuli_of(
+    context: Context, run: Run, epoch: int, *, base: bool = False, listed: Listing | None = None
+) -> Artefact[Looked]:
+    """Stimuli of a run at an epoch; the base's also record the neurons that respond to each image.
+
+    ``listed``: which layers, those of the space unless given.
+    """
     protocol, data = context.space_protocol, context.data
+    listing = listed or cast(Listing, context.config.protocol.space_listing)
+    run = replace(run, spec=replace(run.spec, listing=listing))
     raw = protocol.responsive_rule == "raw"
     wanted = base and protocol.responsive > 0
     responsive = Responsive(protocol.responsive, "raw" if raw else "standardised") if wanted else None
     node = stimuli(
         checkpoint(context, run, epoch), data.pool, data.test, protocol.k, responsive, context.runtime
     )
-    return node.called(f"stimuli of {run.name}, epoch {epoch}").costing(pass_cost(context, run))
+    return node.called(f"stimuli of {run.name}, {at(epoch)}").costing(pass_cost(context, run))
 
 
 def base_stimuli(context: Context) -> Artefact[Looked]:
@@ -83,7 +109,7 @@ def look_at(
     found = found or stimuli_of(context, run, epoch)
     placed = space.projection(semantic, found, context.space_protocol)
     return Look(
-        run.name, run.spec, epoch, False, found, placed.called(f"projection of {run.name}, epoch {epoch}")
+        run.name, run.spec, epoch, False, found, placed.called(f"projection of {run.name}, {at(epoch)}")
     )
 
 

@@ -1,23 +1,27 @@
 """What is refused before any work: values without a meaning and combinations that cannot be."""
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from evoscope.errors import EvoscopeError, check_choices
-from evoscope.models.checkpoints import CheckpointPattern
 from evoscope.models.spec import Listing
+from evoscope.models.torchvision_models import weights_path
 from evoscope.models.zoo import build, validate
 from experiments.context import Context
+from experiments.first_look import at_chance, class_line, described, first_look, is_own
+from experiments.limits import check_device, check_limits
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
-from experiments.reporting import say
-from experiments.runs import PAPER, Run, own, selected_runs
+from experiments.reporting import complain, say
+from experiments.runs import TRAINS, Run, of_paper, selected_runs
 from experiments.schema import Config
+from experiments.selection import judged_runs
 
 # Experiments that train or look at networks.
 WITH_NETWORKS = (
     "train",
     "unified_space",
+    "explorer",
     "coverage",
     "training_behaviour",
     "evolution_importance",
@@ -35,36 +39,23 @@ def check(config: Config) -> None:
     ------
     EvoscopeError : the first thing that is wrong, with the key to change.
     """
+    check_device(config.device)
+    check_limits(config)
+    one_of("scale.vgg_norm", config.scale.vgg_norm, ("", "_bn"))
     one_of("scale.map", config.scale.map, ("umap", "pca"))
     for protocol in (config.protocol, *config.protocols.values()):
         one_of("protocol.patch_centre", protocol.patch_centre, ("centre", "corner"))
         one_of("protocol.listing", protocol.listing, typing.get_args(Listing))
+        one_of("protocol.space_listing", protocol.space_listing, typing.get_args(Listing))
         for make in (space_protocol, discovery_protocol, reversal_protocol):
             make(protocol)
-    for name, count in _counts(config):
-        if count is not None and count < 1:
-            raise EvoscopeError(
-                f"{name}={count} is not a number of images", f"give {name} at least 1, or null for all"
-            )
     if config.task in WITH_NETWORKS:
         for run in _runs(config).values():
             _check_run(run)
 
 
-def _counts(config: Config) -> Iterable[tuple[str, int | None]]:
-    data = config.data
-    yield from (
-        ("data.train_images", data.train_images),
-        ("data.test_images", data.test_images),
-        ("data.per_class", data.per_class),
-        ("data.pool_images", data.pool_images),
-    )
-
-
 def _runs(config: Config) -> dict[str, Run]:
-    if config.task == "train" and config.model.name == PAPER and not own(config):
-        return {}
-    return selected_runs(config)
+    return {} if config.task == "train" and of_paper(config) else selected_runs(config)
 
 
 def _check_run(run: Run) -> None:
@@ -73,37 +64,57 @@ def _check_run(run: Run) -> None:
     if run.recipe is not None:
         check_choices(run.recipe, f"the recipe of run {run.name}")
     validate(run.spec)
-    if run.spec.layers:
+    if run.spec.layers and not run.title:
         # Building checks the names by a forward pass of a blank image; the families' own layers need no check.
         build(run.spec, n_classes=2, seed=0)
 
 
 def check_files(context: Context) -> None:
-    """Refuse weights of the user's that do not fit their network, before the base is trained.
+    """Give every own network real images before the base is trained, and print what is seen of it, once.
 
-    The data are opened for it, because they say how many classes there are, but only where there are such weights or
-    a network of the user's own, of which is said which layers are left out.
+    The data are opened for it, but only where there is such a network.
 
     Raises
     ------
-    EvoscopeError : a file is damaged, or its names or shapes are not the network's.
+    EvoscopeError : a file is damaged, its names or shapes are not the network's, or real images give no finite logits.
     """
     if context.config.task not in WITH_NETWORKS:
         return
-    for run in _runs(context.config).values():
-        if not (_brings_files(run) or run.spec.factory):
-            continue
-        network = build(run.spec, len(context.data.train.class_names), context.config.seed)
-        if network.left_out:
-            name, reason = next(iter(network.left_out.items()))
-            say(f"{run.name}: {len(network.left_out)} layers are left out; {name!r} {reason}")
-        if run.checkpoints is not None:
-            run.checkpoints.load(network.module, run.epochs[0])
+    runs = _runs(context.config)
+    own_runs = [run for run in runs.values() if is_own(run) and not _awaited(context, run)]
+    if not own_runs:
+        return
+    data, classes = context.data, len(context.data.train.class_names)
+    looks = [first_look(run, data.test, context.config.seed) for run in own_runs]
+    lines = [class_line(data.train), _roles(context, runs)]
+    lines += [line for look in looks for line in described(look, classes)]
+    text = "\n".join(lines)
+    if text not in context.told:
+        context.told.add(text)
+        say(text)
+        remarks = [remark for look in looks for remark in (*look.run.remarks, *look.remarks)]
+        for warning in filter(None, [*remarks, *(at_chance(look, classes) for look in looks)]):
+            complain(f"evoscope: {warning}")
 
 
-def _brings_files(run: Run) -> bool:
+def _roles(context: Context, runs: Mapping[str, Run]) -> str:
+    """Which networks are compared, and which is analysed."""
+    task, space = context.config.task, f"the space is that of {next(iter(runs))}"
+    if task in ("unified_space", "explorer", "coverage"):
+        return f"{space}; compared with it: {', '.join(list(runs)[1:]) or 'nothing else'}"
+    judged = ", ".join(run.name for run in judged_runs(runs))
+    return f"networks: {judged}" if task in TRAINS else f"analysed: {judged}; {space}"
+
+
+def _awaited(context: Context, run: Run) -> bool:
+    """Whether published weights are to be fetched and only the plan is asked for; says where their file belongs."""
     weights = run.spec.weights
-    return isinstance(run.checkpoints, CheckpointPattern) or (weights is not None and Path(weights).is_file())
+    named = weights is not None and run.spec.factory is None and not Path(weights).is_file()
+    if not (context.config.dry_run and named) or weights_path(run.spec).is_file():
+        return False
+    path = weights_path(run.spec)
+    complain(f"evoscope: the weights of {run.name} are not here yet: put {path.name} into {path.parent}")
+    return True
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

@@ -8,7 +8,6 @@ import copy
 from collections.abc import Sequence
 
 from hydra import compose
-from omegaconf import OmegaConf
 
 from evoscope.errors import EvoscopeError
 from experiments import experiment_names, planner
@@ -17,11 +16,12 @@ from experiments.checks import check, check_files
 from experiments.concept_discovery import concept_images, latent_space, space_concepts
 from experiments.context import Context
 from experiments.explorer import hand_out, site_data
+from experiments.own_networks import typed_config
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
-from experiments.runs import PAPER, own
+from experiments.runs import of_paper, selected_runs
 from experiments.schema import Config
-from experiments.selection import chosen_classes
+from experiments.selection import chosen_classes, judged_runs
 from experiments.stages.concept_relevance import concept_boards
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
@@ -30,11 +30,13 @@ from results import registry
 from results.report import PAGE, write_report
 
 # Composed of others, or without anything that the others do not draw.
-LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer")
+LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer", "init")
 # The first trains what the others look at; the last needs accuracies of trained networks to be planned.
 FIRST, LAST = ("unified_space",), ("evolution_importance",)
-NEEDS_TRUTH = ("coverage", "scenes")
+NEEDS_TRUTH, NEEDS_SCENES = ("coverage", "scenes"), ("scenes",)
 NEEDS_PAPER = ("training_behaviour", "coverage")
+NEEDS_TRAINING = ("outlier_discovery",)
+NEEDS_EPOCHS = ("evolution_importance",)
 # The main job takes half an hour or so on two cores. Reverting under the released protocol too would take as long
 # again; following concept vectors needs every epoch.
 MAIN = (
@@ -54,23 +56,40 @@ def parts(config: Config) -> list[str]:
     ``paper`` runs the main ones, ``results`` all that draw; those without a meaning on the job's data and networks are
     left out.
     """
+    return [name for name in _all_parts(config) if left_out(name.split()[0], config) is None]
+
+
+def _all_parts(config: Config) -> Sequence[str]:
     if config.task == "paper":
-        return [name for name in MAIN if possible(name.split()[0], config)]
-    known = [name for name in experiment_names() if name not in LEFT_OUT and possible(name, config)]
-    middle = [name for name in known if name not in (*FIRST, *LAST)]
-    return [name for name in (*FIRST, *middle, *LAST) if name in known]
+        return MAIN
+    known = [name for name in experiment_names() if name not in LEFT_OUT]
+    return (*FIRST, *(name for name in known if name not in (*FIRST, *LAST)), *LAST)
 
 
-def possible(name: str, config: Config) -> bool:
-    """Whether an experiment has a meaning on the job's data and networks."""
-    drawn, paper = config.data.name == "concept_scenes", config.model.name == PAPER and not own(config)
-    return (drawn or name not in NEEDS_TRUTH) and (paper or name not in NEEDS_PAPER)
+def left_out(name: str, config: Config) -> str | None:
+    """Why an experiment has no meaning on the job's data and networks; nothing where it has."""
+    drawn = config.data.name == "concept_scenes"
+    known = drawn or (config.data.concepts is not None and name not in NEEDS_SCENES)
+    if name in NEEDS_TRUTH and not known:
+        return "it needs images whose concepts are known (data=concept_scenes, or data.concepts)"
+    if of_paper(config):
+        return None
+    if name in NEEDS_PAPER:
+        return "it is about the networks of the paper"
+    judged = judged_runs(selected_runs(config))
+    names = ", ".join(run.name for run in judged)
+    if name in NEEDS_TRAINING and (config.brought or judged[0].recipe is None):
+        return f"it trains its network, but {names} comes trained"
+    if name in NEEDS_EPOCHS and all(len(run.epochs) < 2 for run in judged):
+        return f"it compares two states of a network, and {names} has one"
+    return None
 
 
 def run_parts(context: Context, status: Status) -> None:
-    """Run part by part; then, unless only some results were asked for, write what they say about the claims.
+    """Plan part by part, then run them; unless only some results were asked for, write what they say about the claims.
 
-    Of two parts that draw the same result, the first draws it.
+    Of two parts that draw the same result, the first draws it. A part whose plan needs trained networks is planned when
+    its turn comes.
 
     Raises
     ------
@@ -78,13 +97,26 @@ def run_parts(context: Context, status: Status) -> None:
     """
     config = context.config
     missing = None if config.only is None else {registry.entry(name).id for name in config.only}
-    had: set[str] = set()
-    for name in parts(config):
-        if missing is None or missing - had:
-            had |= _run_part(context, status, name, had, missing)
+    for name in _all_parts(config):
+        reason = left_out(name.split()[0], config)
+        if reason is not None:
+            say(f"{name.split()[0]} is left out: {reason}")
+    names, had, refused = parts(config), set[str](), list[str]()
+    early: dict[str, tuple[Context, Plan] | None] = {}
+    for name in (each for each in names if each not in LAST):
+        drawn = {each for planned in early.values() if planned is not None for each in planned[1].drawn}
+        if missing is None or missing - drawn:
+            early[name] = _planned(context, status, name, missing, refused)
+    for name in names:
+        if missing is not None and not missing - had:
+            break
+        planned = early[name] if name in early else _planned(context, status, name, missing, refused)
+        if planned is not None:
+            had |= _run_part(*planned, status, name, had, missing)
     if missing and missing - had:
         raise EvoscopeError(
-            f"no part of this job draws {', '.join(sorted(missing - had))}",
+            f"no part of this job draws {', '.join(sorted(missing - had))}"
+            + "".join(f"; {each}" for each in refused),
             "leave it out of only=[...], or choose an experiment, data and networks that have it",
         )
     if config.only is None and not config.dry_run:
@@ -92,16 +124,28 @@ def run_parts(context: Context, status: Status) -> None:
         say(f"report: {context.folder / PAGE}")
 
 
+def _planned(
+    context: Context, status: Status, name: str, missing: set[str] | None, refused: list[str]
+) -> tuple[Context, Plan] | None:
+    """A part's surroundings and plan; where only some results are asked for, a part that cannot be planned is none."""
+    experiment, *more = name.split()
+    try:
+        variant = context.varied(composed(experiment, [*status.overrides, *more]))
+        check(variant.config)
+        check_files(variant)
+        return variant, planner(experiment)(variant)
+    except EvoscopeError as problem:
+        if missing is None:
+            raise
+        refused.append(f"{experiment}: {str(problem).rstrip('.')}")
+        return None
+
+
 def _run_part(
-    context: Context, status: Status, name: str, had: set[str], missing: set[str] | None
+    variant: Context, plan: Plan, status: Status, name: str, had: set[str], missing: set[str] | None
 ) -> set[str]:
     """Run what is still wanted of a part; the results that it drew."""
-    experiment, *more = name.split()
-    variant = context.varied(composed(experiment, [*status.overrides, *more]))
-    check(variant.config)
-    check_files(variant)
-    say(f"\n{experiment}:")
-    plan = planner(experiment)(variant)
+    say(f"\n{name.split()[0]}:")
     ids = [each for each in plan.drawn if each not in had and (missing is None or each in missing)]
     if ids:
         carry_out(variant, plan.narrowed(ids), status)
@@ -113,9 +157,7 @@ def _run_part(
 def composed(experiment: str, overrides: Sequence[str]) -> Config:
     """The configuration of ``experiment`` under the job's overrides."""
     kept = [each for each in overrides if each.partition("=")[0].lstrip("+") not in ("experiment", "only")]
-    typed = OmegaConf.to_object(compose("config", overrides=[f"experiment={experiment}", *kept]))
-    assert isinstance(typed, Config)
-    return typed
+    return typed_config(compose("config", overrides=[f"experiment={experiment}", *kept]))
 
 
 def quickstart(context: Context) -> Plan:

@@ -17,19 +17,30 @@ from experiments.context import Context
 from experiments.costs import pass_cost
 from experiments.protocols import discovery_protocol, protocol_names
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run
-from experiments.selection import channels_of, check_epoch, chosen_classes, chosen_layer, judged_runs
-from experiments.stages.concept_evolution import concept_evolution, concept_evolutions
+from experiments.runs import Run, at
+from experiments.selection import (
+    channels_of,
+    check_epoch,
+    chosen_classes,
+    chosen_layer,
+    judged_runs,
+    require_outputs,
+)
+from experiments.stages.concept_evolution import concept_evolution, concept_evolutions, persistence
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
 from experiments.stages.concept_relevance import concept_boards, concept_relevance
 from experiments.stages.concept_tables import (
     bands,
+    class_readings,
+    cluster_maps,
     cluster_means,
     clusters,
     concept_truth,
+    equal_rank,
     gathered,
     popular_directions,
     spectrum,
+    switches,
     wrong_side,
 )
 from experiments.stages.concepts import LayerSpace, SpaceConcepts, concepts, latents, rows_kept
@@ -40,6 +51,7 @@ from experiments.stages.stimuli import Look
 ALWAYS = (
     *("fig_concepts", "fig_concept_spectrum", "fig_concept_relevance", "table_clusters", "fig_clusters"),
     *("table_popularity", "table_concept_relevance", "table_spectrum"),
+    *("table_equal_rank", "table_class_ranking", "table_cluster_map"),
 )
 
 
@@ -50,7 +62,7 @@ def plan(context: Context) -> Plan:
         chosen_methods(context),
         chosen_classes(context, config.discovery.classes, "discovery.classes"),
     )
-    runs = {run.name: run for run in judged_runs(context)}
+    runs = {run.name: run for run in judged_runs(context.runs)}
     spaces = [latent_space(context, run) for run in runs.values()]
     found = [space_concepts(context, space) for space in spaces]
     directions = [(space, _directions(context, space, methods)) for space in spaces]
@@ -63,11 +75,17 @@ def plan(context: Context) -> Plan:
         "popularity": popular_directions(found, images.class_names),
         "relevance": gathered("relevance", [_relevance(context, each, labels) for each in found]),
     }
+    protocol = discovery_protocol(config.protocol)
+    exhibits["equal_rank"] = equal_rank(found, protocol, images, held_out, config.seed)
+    exhibits["class_readings"] = class_readings(found, protocol, held_out, config.seed)
+    maps = [cluster_maps(space, protocol, config.seed, context.runtime) for space in spaces]
+    exhibits["cluster_map"] = gathered("clusters over thresholds", maps)
     drawn = list(ALWAYS)
     sides = [name for name, each in compared_protocols(context).items() if each.side == "columns"]
     if sides:
         exhibits["wrong_side"] = wrong_side(found, sides, config.seed)
-        drawn += ["table_wrong_side"]
+        exhibits["switches"] = switches(found, sides[0], compared_protocols(context)[sides[0]], config.seed)
+        drawn += ["table_wrong_side", "table_concept_switches"]
     if images.concepts is not None:
         most, seed, runtime = config.scale.ablated_images, config.seed, context.runtime
         truth = [concept_truth(*pair, images, held_out, most, seed, runtime) for pair in directions]
@@ -75,6 +93,11 @@ def plan(context: Context) -> Plan:
         drawn += ["fig_concept_truth", "table_concept_truth"]
     followed = [space for space in spaces if earlier_epochs(runs[space.run], space)]
     if config.discovery.evolution and followed:
+        lasting = [
+            persistence(space.run, _spaces_over_time(context, runs[space.run], space), protocol, config.seed)
+            for space in followed
+        ]
+        exhibits["persistence"] = gathered("persistence of directions", lasting)
         semantic, base, places = _base_map(context)
         exhibits["map"] = places
         exhibits["concept_evolution"] = concept_evolutions(
@@ -83,7 +106,8 @@ def plan(context: Context) -> Plan:
         exhibits["crosscoder"] = crosscoders(
             [_crosscoder(context, runs[each.run], each) for each in followed]
         )
-        drawn += ["fig_concept_evolution", "table_concept_evolution", "fig_crosscoder", "table_crosscoder"]
+        drawn += ["fig_concept_evolution", "table_concept_evolution", "table_persistence"]
+        drawn += ["fig_crosscoder", "table_crosscoder"]
     return Plan(exhibits, drawn)
 
 
@@ -127,6 +151,7 @@ def latent_space(context: Context, run: Run) -> LayerSpace:
     ------
     EvoscopeError : there is no such layer or epoch, or the rows of the layer do not fit the memory.
     """
+    require_outputs(run)
     asked = context.config.discovery.epoch
     epoch = run.last if asked is None else asked
     check_epoch(run, epoch)
@@ -143,13 +168,13 @@ def _space_at(
     if not context.store.has(node):
         rows = rows_kept(images, held_out, quantities)
         require_memory(rows, channels_of(context, run, layer), context.config.memory_mb)
-    label = f"latent space of {run.name}, epoch {epoch}, {layer}"
+    label = f"latent space of {run.name}, {at(epoch)}, {layer}"
     return LayerSpace(run.name, layer, state, node.called(label).costing(pass_cost(context, run)))
 
 
 def space_concepts(context: Context, space: LayerSpace) -> SpaceConcepts:
     """The concepts of a space under every protocol."""
-    where = f"concepts of {space.run}, epoch {space.epoch}"
+    where = f"concepts of {space.run}, {at(space.epoch)}"
     found = {
         name: concepts(space, protocol, context.config.seed).called(f"{where} ({name})")
         for name, protocol in compared_protocols(context).items()
@@ -167,7 +192,7 @@ def _directions(
 ) -> Artefact[MethodConcepts]:
     protocols, images = compared_protocols(context), concept_images(context)
     node = concept_methods(space, protocols, methods, images, context.config.seed, context.runtime)
-    return node.called(f"directions of {space.run}, epoch {space.epoch}, by {len(methods)} methods")
+    return node.called(f"directions of {space.run}, {at(space.epoch)}, by {len(methods)} methods")
 
 
 def _relevance(context: Context, found: SpaceConcepts, labels: Sequence[int]) -> Artefact[Table]:
@@ -183,7 +208,7 @@ def _relevance(context: Context, found: SpaceConcepts, labels: Sequence[int]) ->
         config.seed,
         context.runtime,
     )
-    return node.called(f"relevance of concepts of {space.run}, epoch {space.epoch}")
+    return node.called(f"relevance of concepts of {space.run}, {at(space.epoch)}")
 
 
 def _base_map(context: Context) -> tuple[Artefact[SemanticSpace], Look, Artefact[NeuronMap]]:

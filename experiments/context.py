@@ -4,7 +4,9 @@ import copy
 import dataclasses
 import hashlib
 import json
+import os
 import subprocess
+from dataclasses import replace
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +14,19 @@ from typing import Any, Literal
 
 import torch
 
+from evoscope.data.loader import HALVED
+from evoscope.errors import EvoscopeError
 from evoscope.space.protocol import SpaceProtocol
 from evoscope.store import Event, Machine, Node, Runtime, Store
+from evoscope.store.upkeep import LISTINGS
 from experiments.datasets import Data, open_data
+from experiments.first_look import first_look, is_own
 from experiments.protocols import space_protocol
 from experiments.reporting import complain, duration, progress, say
 from experiments.runs import Run, selected_runs
 from experiments.schema import Config
+
+MOST_HALVINGS = 10  # from the largest batch to a single image
 
 # What may differ between two calls that produce the same results.
 _NOT_CONTENT = {
@@ -44,6 +52,7 @@ class Context:
         self.progress = progress(config.progress)
         self.computed: list[str] = []
         self.outdated: dict[str, str] = {}
+        self.told: set[str] = set()
         self._opened: dict[str, Data] = {}
         self.store = Store(
             Path(config.store), progress=self.progress, on_event=self._note, stale=config.stale.value
@@ -55,15 +64,24 @@ class Context:
         """The image sets; what was left out or replaced in them is printed when they are opened."""
         key = repr((self.config.data, self.config.seed))
         if key not in self._opened:
-            self._opened[key] = open_data(self.config.data, self.config.seed, self.progress)
+            self._opened[key] = open_data(
+                self.config.data, self.config.seed, self.progress, Path(self.config.store) / LISTINGS
+            )
             for remark in self._opened[key].remarks:
                 complain(f"evoscope: {remark}")
         return self._opened[key]
 
     @cached_property
     def runs(self) -> dict[str, Run]:
-        """The training runs compared, the base first."""
-        return selected_runs(self.config)
+        """The training runs compared, the base first; own networks give the logits of the classes alone."""
+        return {name: self.seen(run) for name, run in selected_runs(self.config).items()}
+
+    def seen(self, run: Run) -> Run:
+        """A run whose outputs are those of the classes, in their order; where that is unknown, it says so."""
+        if not is_own(run):
+            return run
+        look = first_look(run, self.data.test, self.config.seed)
+        return replace(look.run, problem=look.outputs.problem)
 
     @cached_property
     def device(self) -> str:
@@ -83,7 +101,14 @@ class Context:
     @property
     def runtime(self) -> Runtime:
         """How stages are computed, without any influence on what."""
-        return Runtime(self.config.memory_mb, self.config.workers, self.progress)
+        return Runtime(self.config.memory_mb, self.workers, self.progress)
+
+    @property
+    def workers(self) -> int:
+        """Processes that read images: as many as the cores, unless told; drawn scenes need none."""
+        if self.config.workers is not None:
+            return self.config.workers
+        return 0 if self.config.data.name == "concept_scenes" else len(os.sched_getaffinity(0))
 
     @property
     def map_method(self) -> Literal["umap", "pca"]:
@@ -104,8 +129,26 @@ class Context:
         return other
 
     def get(self, node: Node) -> Path:
-        """Folder of the artefact, computed if it is missing."""
-        return self.store.get(node)
+        """Folder of the artefact, computed if it is missing; in smaller batches where the device's memory is full.
+
+        Raises
+        ------
+        EvoscopeError : a single image is too much for the device.
+        """
+        while True:
+            try:
+                return self.store.get(node)
+            except torch.OutOfMemoryError as error:
+                if HALVED.times >= MOST_HALVINGS:
+                    raise EvoscopeError(
+                        f"the memory of {self.device} is too small for {node.label}",
+                        "choose another device, smaller images or a smaller network",
+                    ) from error
+            HALVED.times += 1
+            torch.cuda.empty_cache()
+            complain(
+                f"evoscope: the memory of {self.device} is full: batches are halved and {node.label} goes on"
+            )
 
     def _note(self, event: Event) -> None:
         if event.kind == "finished":
@@ -116,6 +159,23 @@ class Context:
             complain(f"evoscope: {event.node.label}: {event.detail}")
         elif event.kind in ("damaged", "waiting"):
             complain(f"evoscope: {event.node.label}: {event.detail}")
+
+
+def settle(threads: int | None, device: str) -> None:
+    """Let torch give the same bits at every run: so many threads (None: its choice), and fixed kernels on a GPU.
+
+    Convolutions on a GPU are in float32 and not in TF32, which keeps ten bits; trainings use bfloat16 where it serves.
+    Operators without a fixed kernel warn.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    if device.partition(":")[0] == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        if ":" in device:  # networks run on the current one, because keys do not name it
+            torch.cuda.set_device(device)
 
 
 def content_key(config: Config) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from evoscope.data.folder import open_folder
 from evoscope.data.images import ImageSet, limit, pool
+from evoscope.data.labels import read_labels
 from evoscope.data.named import open_cifar10, open_imagenet, open_imagenette, open_imagewoof
 from evoscope.data.scenes import Confounder, concept_scenes
 from evoscope.errors import EvoscopeError
@@ -15,11 +16,15 @@ from experiments.schema import DataConfig
 
 @dataclass(frozen=True)
 class Data:
-    """The image sets of a job: ``train`` and ``test``, and the ``pool`` that stimuli are looked for in."""
+    """The image sets of a job: ``train`` and ``test``, and the ``pool`` that stimuli are looked for in.
+
+    ``scored``: the test images as trainings have them, to which labels of concepts are nothing.
+    """
 
     train: ImageSet
     test: ImageSet
     pool: ImageSet
+    scored: ImageSet
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -30,8 +35,8 @@ class Data:
         )
 
 
-def open_data(config: DataConfig, seed: int, progress: Progress) -> Data:
-    """Open the data set of ``config`` with its limits applied.
+def open_data(config: DataConfig, seed: int, progress: Progress, listings: Path | None = None) -> Data:
+    """Open the data set of ``config`` with its limits applied; ``listings``: see `evoscope.data.listing`.
 
     Raises
     ------
@@ -39,13 +44,23 @@ def open_data(config: DataConfig, seed: int, progress: Progress) -> Data:
     """
     if config.name == "concept_scenes":
         return _scenes(config, seed)
-    train = _limited(_real(config, "train", seed, progress), config, config.train_images, seed)
-    test = _limited(_real(config, "test", seed, progress), config, config.test_images, seed)
+    whole = [_real(config, split, seed, progress, listings) for split in ("train", "test")]
+    train = _limited(whole[0], config, config.train_images, seed)
+    test = _limited(whole[1], config, config.test_images, seed)
     images = limit(train, config.pool_images, None, seed) if config.pool_images else train
-    return Data(train, test, pool(images, config.pool_fraction, seed) if config.pool_fraction else images)
+    if config.pool_fraction:
+        images = pool(images, config.pool_fraction, seed)
+    if config.concepts is None:
+        return Data(train, test, images, test)
+    labels = read_labels(Path(config.concepts).expanduser()).of(*whole)
+    return Data(train, labels.on(test), labels.on(images), test)
 
 
 def _scenes(config: DataConfig, seed: int) -> Data:
+    if config.concepts is not None:
+        raise EvoscopeError(
+            "data.concepts is for photographs", "leave it out: what drawn scenes show is known"
+        )
     counts = {"train": config.train_images, "test": config.test_images}
     if config.classes is None or None in counts.values():
         raise EvoscopeError(
@@ -61,7 +76,9 @@ def _scenes(config: DataConfig, seed: int) -> Data:
         images = train.subset(range(config.pool_images))
     elif config.pool_images is not None:
         images = concept_scenes("train", config.pool_images, config.classes, seed, stamp)
-    return Data(train, test, pool(images, config.pool_fraction, seed) if config.pool_fraction else images)
+    if config.pool_fraction:
+        images = pool(images, config.pool_fraction, seed)
+    return Data(train, test, images, test)
 
 
 def _limited(images: ImageSet, config: DataConfig, total: int | None, seed: int) -> ImageSet:
@@ -70,16 +87,18 @@ def _limited(images: ImageSet, config: DataConfig, total: int | None, seed: int)
     return limit(images, total, config.per_class, seed)
 
 
-def _real(config: DataConfig, split: str, seed: int, progress: Progress) -> ImageSet:
+def _real(config: DataConfig, split: str, seed: int, progress: Progress, listings: Path | None) -> ImageSet:
     if config.name not in _OPENERS:
         raise EvoscopeError(
             f"data.name={config.name} is not a data set",
             f"choose one of concept_scenes, {', '.join(_OPENERS)}",
         )
-    return _OPENERS[config.name](config, Path(config.root).expanduser(), split, seed, progress)
+    return _OPENERS[config.name](config, Path(config.root).expanduser(), split, seed, progress, listings)
 
 
-def _folder(config: DataConfig, root: Path, split: str, seed: int, progress: Progress) -> ImageSet:
+def _folder(
+    config: DataConfig, root: Path, split: str, seed: int, progress: Progress, listings: Path | None
+) -> ImageSet:
     return open_folder(
         root,
         split,
@@ -87,23 +106,34 @@ def _folder(config: DataConfig, root: Path, split: str, seed: int, progress: Pro
         seed=seed,
         on_error=config.on_error.value,
         progress=progress,
+        listings=listings,
     )
 
 
-Opener = Callable[[DataConfig, Path, str, int, Progress], ImageSet]
+Opener = Callable[[DataConfig, Path, str, int, Progress, Path | None], ImageSet]
 
 _OPENERS: dict[str, Opener] = {
-    "cifar10": lambda config, root, split, seed, progress: open_cifar10(
+    "cifar10": lambda config, root, split, seed, progress, listings: open_cifar10(
         root, split, download=config.download
     ),
-    "imagenette": lambda config, root, split, seed, progress: open_imagenette(
-        root, split, download=config.download, on_error=config.on_error.value, progress=progress
+    "imagenette": lambda config, root, split, seed, progress, listings: open_imagenette(
+        root,
+        split,
+        download=config.download,
+        on_error=config.on_error.value,
+        progress=progress,
+        listings=listings,
     ),
-    "imagewoof": lambda config, root, split, seed, progress: open_imagewoof(
-        root, split, on_error=config.on_error.value, progress=progress
+    "imagewoof": lambda config, root, split, seed, progress, listings: open_imagewoof(
+        root, split, on_error=config.on_error.value, progress=progress, listings=listings
     ),
-    "imagenet": lambda config, root, split, seed, progress: open_imagenet(
-        root, split, unpack=config.download, on_error=config.on_error.value, progress=progress
+    "imagenet": lambda config, root, split, seed, progress, listings: open_imagenet(
+        root,
+        split,
+        unpack=config.download,
+        on_error=config.on_error.value,
+        progress=progress,
+        listings=listings,
     ),
     "folder": _folder,
 }

@@ -8,18 +8,18 @@ import numpy as np
 
 from evoscope.evolution.importance import neuron_index
 from evoscope.evolution.pair import MIB, images_within, importance_bytes, make_pair
-from evoscope.evolution.reversal import RELEASED_BATCH, BinRule, Conditions, Reverser
-from evoscope.models.zoo import build
+from evoscope.evolution.reversal import BinRule, Conditions, Reverser, batch_within
+from evoscope.models.zoo import outline
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, checkpoint, look_at, patches, stimuli_of
 from experiments.context import Context
-from experiments.costs import importance_cost, reversal_cost
+from experiments.costs import importance_cost, reversal_cost, zeroed
 from experiments.protocols import protocol_names, reversal_protocol
-from experiments.reporting import say, size
+from experiments.reporting import complain, say, size
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
-from experiments.selection import chosen_classes, judged_runs, pairs_of
+from experiments.selection import chosen_classes, evolving_runs, judged_runs, pairs_of, require_outputs
 from experiments.stages.importance import (
     CheckpointPair,
     ClassImportance,
@@ -29,7 +29,15 @@ from experiments.stages.importance import (
     truth,
 )
 from experiments.stages.importance_pictures import Pictured, important
-from experiments.stages.reversal import ReversalCase, reversal, reversal_order, reversal_table
+from experiments.stages.reversal import (
+    ReversalCase,
+    Trade,
+    reversal,
+    reversal_order,
+    reversal_table,
+    trade,
+    trades,
+)
 from experiments.stages.space import neuron_map
 
 BATCH = 64
@@ -47,11 +55,16 @@ class Case:
 def plan(context: Context) -> Plan:
     """Importance and reversals for every run, pair, class and protocol."""
     config, data = context.config, context.data
+    for run in judged_runs(context.runs):
+        require_outputs(run)
+    left = [run.name for run in judged_runs(context.runs) if run not in evolving_runs(context.runs)]
+    if left:
+        complain(f"evoscope: left out, because they have one state only: {', '.join(left)}")
     print_memory(context)
     labels = chosen_classes(context, config.evolution.classes, "evolution.classes")
     cases = [
         Case(run, pair, label)
-        for run in judged_runs(context)
+        for run in evolving_runs(context.runs)
         for pair in pairs_of(context, run)
         for label in labels
     ]
@@ -64,10 +77,11 @@ def plan(context: Context) -> Plan:
         "reversal": reversal_table(reversals, config.scale.bootstrap, config.seed),
         "order": reversal_order(reversals, config.scale.bootstrap, config.seed),
         "map": places,
+        "trade": trades(_trades(context, cases)),
         "important": important(places, pictured, data.pool, data.train, patches(context, 4), context.runtime),
     }
-    drawn = ["fig_reversal", "table_reversal", "fig_important"]
-    if data.pool.concepts is not None:
+    drawn = ["fig_reversal", "table_reversal", "table_reversal_trade", "fig_important"]
+    if data.pool.concepts is not None and config.data.name == "concept_scenes":  # whose classes are rules
         found = [_with_stimuli(context, each) for each in cases]
         exhibits["truth"] = truth(found, len(data.train.class_names), config.seed)
         drawn.append("table_importance")
@@ -82,11 +96,12 @@ def print_memory(context: Context) -> None:
     EvoscopeError : the memory does not hold a single image.
     """
     config = context.config
-    for run in judged_runs(context):
+    for run in evolving_runs(context.runs):
         needs = _bytes_per_image(context, run)
+        random = reversal_protocol(config.protocol).random
         counts = [
-            images_within(config.memory_mb, need, most)
-            for need, most in zip(needs, (BATCH, RELEASED_BATCH), strict=True)
+            images_within(config.memory_mb, needs[0], BATCH),
+            batch_within(config.memory_mb, needs[1], random),
         ]
         words = [f"{count} images, {size(count * need)}" for count, need in zip(counts, needs, strict=True)]
         say(
@@ -98,7 +113,7 @@ def print_memory(context: Context) -> None:
 def _bytes_per_image(context: Context, run: Run) -> tuple[int, int]:
     """What importance and reversal take of memory for an image, whatever the weights."""
     scale = context.config.scale
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    network = zeroed(outline(run.spec, len(context.data.train.class_names)), "cpu")
     pair = make_pair(network, network)
     index = neuron_index(pair)
     bins = np.zeros((scale.importance_samples, len(index)), dtype=np.int32)
@@ -141,6 +156,30 @@ def revert(context: Context, case: Case) -> ReversalCase:
     return ReversalCase(case.run.name, case.pair, protocol, called.costing(reversal_cost(context, case.run)))
 
 
+def _trades(context: Context, cases: Sequence[Case]) -> list[Trade]:
+    """The reversals of each run and pair judged on all classes, under the protocol of the job."""
+    config, groups = context.config, dict[tuple[str, str], list[Case]]()
+    for case in cases:
+        groups.setdefault((case.run.name, case.pair.label), []).append(case)
+    return [
+        Trade(
+            own[0].run.name,
+            own[0].pair,
+            trade(
+                _checkpoints(context, own[0]),
+                [judge(context, case) for case in own],
+                context.data.test,
+                reversal_protocol(config.protocol),
+                config.scale.random_draws,
+                config.scale.reversal_images,
+                config.seed,
+                context.runtime,
+            ).called(f"trade between classes of {own[0].run.name}, epochs {own[0].pair.label}"),
+        )
+        for own in groups.values()
+    ]
+
+
 def revert_all(context: Context, protocol: str, cases: Sequence[Case]) -> list[ReversalCase]:
     """Reversals of all cases under a protocol, whose layers may be others."""
     if protocol == context.config.protocol.name:
@@ -148,7 +187,7 @@ def revert_all(context: Context, protocol: str, cases: Sequence[Case]) -> list[R
     config = copy.deepcopy(context.config)
     config.protocol = copy.deepcopy(config.protocols[protocol])
     variant = context.varied(config)
-    runs = {run.name: run for run in judged_runs(variant)}
+    runs = {run.name: run for run in evolving_runs(variant.runs)}
     return [revert(variant, replace(each, run=runs[each.run.name])) for each in cases]
 
 
@@ -163,7 +202,7 @@ def _words(context: Context, case: Case) -> str:
 
 
 def _with_stimuli(context: Context, case: Case) -> ImportanceCase:
-    found = stimuli_of(context, case.run, case.pair.after)
+    found = stimuli_of(context, case.run, case.pair.after, listed=case.run.spec.listing)
     return ImportanceCase(case.run.name, case.pair, judge(context, case), found)
 
 
@@ -176,8 +215,17 @@ def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequen
         Pictured(
             judge(context, case),
             _checkpoints(context, case),
-            look_at(context, semantic, case.run, case.pair.before),
-            look_at(context, semantic, case.run, case.pair.after),
+            *(
+                look_at(
+                    context,
+                    semantic,
+                    case.run,
+                    epoch,
+                    # Rows of the importance, so the layers that it has.
+                    stimuli_of(context, case.run, epoch, listed=case.run.spec.listing),
+                )
+                for epoch in (case.pair.before, case.pair.after)
+            ),
         )
         for case in first.values()
     ]

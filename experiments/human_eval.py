@@ -15,7 +15,7 @@ from experiments.context import Context
 from experiments.costs import pass_cost
 from experiments.reporting import complain, say
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run
+from experiments.runs import Run, at, subjects
 from experiments.stages.stimuli import Look, held_out_stimuli
 from experiments.stages.studies import (
     PATCH_PIXELS,
@@ -94,22 +94,18 @@ def designed(context: Context) -> dict[Kind, Artefact[Study]]:
     """The studies asked for, by kind."""
     nodes = dict[Kind, Artefact[Study]]()
     for kind in kinds(context):
-        shown = neurons(context, kind) if kind in NEURON_KINDS else concepts(context)
-        node = study(
-            kind,
-            shown,
-            study_protocol(context),
-            options_of(kind, context.config.study.items),
-            context.config.seed,
-        )
+        looks = looks_for(context, kind) if kind in NEURON_KINDS else []
+        shown = neurons(context, kind, looks) if looks else concepts(context)
+        options = options_of(kind, looks, context.config.study.items)
+        node = study(kind, shown, study_protocol(context), options, context.config.seed)
         nodes[kind] = node.called(f"human study, {kind.replace('_', ' ')}")
     return nodes
 
 
-def neurons(context: Context, kind: Kind) -> StudyNeurons:
+def neurons(context: Context, kind: Kind, looks: Sequence[Look]) -> StudyNeurons:
     """The neurons that a kind asks about; corrected sets show them on images on which nothing was placed."""
     cutting = replace(patches(context, PATCHES), pixels=PATCH_PIXELS)
-    looks, memory = looks_for(context, kind), context.config.memory_mb
+    memory = context.config.memory_mb
     if kind == "evolution_label" or study_protocol(context) == "as_released":
         return StudyNeurons(looks, remembered(context.data.pool, cutting, memory), cutting)
     runs, base, found = context.runs, base_run(context), []
@@ -135,6 +131,15 @@ def kinds(context: Context) -> list[Kind]:
     if asked is None and context.data.pool.concepts is None:
         complain("evoscope: label_agreement is left out: nothing names the concepts of these images")
         chosen.remove("label_agreement")
+    if "evolution_label" in chosen and all(len(stages(run)) < STAGES for run in followed(context)):
+        names = ", ".join(run.name for run in followed(context))
+        if asked is not None:
+            raise EvoscopeError(
+                f"evolution_label shows {STAGES} epochs, and {names} has fewer",
+                f"give checkpoints of {STAGES} epochs, or leave it out of study.kinds",
+            )
+        complain(f"evoscope: evolution_label is left out: {names} has fewer than {STAGES} epochs")
+        chosen.remove("evolution_label")
     return chosen
 
 
@@ -143,17 +148,16 @@ def looks_for(context: Context, kind: Kind) -> list[Look]:
     runs = followed(context)
     semantic = base_space(context)
     if kind == "evolution_label":
-        return [_look(context, semantic, run, epoch) for run in runs for epoch in stages(run)]
+        long = [run for run in runs if len(stages(run)) == STAGES]
+        return [_look(context, semantic, run, epoch) for run in long for epoch in stages(run)]
     looks = [_look(context, semantic, run, epoch) for run in runs[:COMPARED] for epoch in stages(run)]
     alone = len(runs) == 1 and runs[0].name != base_run(context).name
     return [*looks, _look(context, semantic, base_run(context), base_run(context).last)] if alone else looks
 
 
 def followed(context: Context) -> list[Run]:
-    """The runs of the published studies, or all but the base, or the base if it is alone."""
-    runs = context.runs
-    published = [runs[name] for name in LABELLED if name in runs]
-    return published or list(runs.values())[1:] or list(runs.values())
+    """The user's runs, or those of the published studies, or all but the base, or the base if it is alone."""
+    return subjects(context.runs, LABELLED)
 
 
 def stages(run: Run) -> Sequence[int]:
@@ -178,7 +182,7 @@ def concepts(context: Context) -> StudyImages:
     run = next((run for run in runs if run.name == SOUGHT), runs[0])
     found, images = space_concepts(context, latent_space(context, run)), concept_images(context)
     pool = concept_pool(found.space, found.own, images, context.data.test, context.config.seed)
-    return StudyImages(pool.called(f"concepts of {run.name}, epoch {found.space.epoch}, for studies"), images)
+    return StudyImages(pool.called(f"concepts of {run.name}, {at(found.space.epoch)}, for studies"), images)
 
 
 def hand_out(context: Context, studies: Mapping[Kind, Artefact[Study]]) -> list[Path]:

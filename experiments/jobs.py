@@ -1,43 +1,114 @@
 """One job: check the configuration, plan, compute, draw, and leave a status whatever happens."""
 
+import os
+import signal
+import tempfile
+import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from evoscope.errors import EvoscopeError
+from evoscope.errors import EvoscopeError, users_line
 from experiments import experiment_names, planner
+from experiments.command import one_sentence
 from experiments.reporting import Status, complain, duration, failed_jobs, forget_failed_jobs, say
 from experiments.schema import Config
 
+# What experiment=init writes, into the folder that it is called in.
+TEMPLATE = "runs.yaml"
 _FAILED: list[str] = []
+# Keys that name a file or folder.
+PATHS = ("store", "outputs", "data.root", "model.weights", "model.checkpoints", "networks", "tabular.path")
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asks the process to end: as a key would, so that everything is left in order."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 def run(config: DictConfig) -> None:
     """Run the job of ``config``; problems the user can mend end in one sentence and a failed status."""
-    status = Status(OmegaConf.select(config, "task"), list(HydraConfig.get().overrides.task))
+    status = Status(None, _overrides())
     folders = _sweep_folder()
     started = time.perf_counter()
     try:
-        _run(config, status, folders)
+        status.task = OmegaConf.select(config, "task")
+        with _signals():
+            _run(config, status, folders)
         status.state = "done"
     except EvoscopeError as problem:
         _fail(status, str(problem))
     except OmegaConfBaseException as problem:
-        _fail(status, _one_sentence(problem))
-    except KeyboardInterrupt:
-        _fail(status, "interrupted: run the same command again to go on")
+        _fail(status, one_sentence(problem))
+    except KeyboardInterrupt as end:
+        _fail(status, f"{_ended_by(end)}: run the same command again to go on.")
         raise
     except Exception as problem:
-        _fail(status, _unexpected(problem, folders or [Path(config.outputs)]))
+        _fail(status, _unexpected(problem, folders))
     finally:
         status.seconds = round(time.perf_counter() - started, 2)
-        status.write(folders)
+        _leave(status, folders)
     if status.state == "done":
         say(f"{status.task}: done in {duration(status.seconds)}, {status.computed} stages computed")
+
+
+def _overrides() -> list[str]:
+    """What was typed, with any ``${...}`` in it left as it is."""
+    found = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    return [str(each) for each in found] if isinstance(found, list) else []
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let what a cluster sends before it ends a job end it in order, unless somebody else listens already."""
+    names = [name for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names]
+    free = threading.current_thread() is threading.main_thread()
+    ours = [each for each in numbers if free and signal.getsignal(each) is signal.SIG_DFL]
+    process = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != process:  # a worker, which must not clean up what belongs to its parent
+            os.kill(os.getpid(), number)
+        raise Ended(number)
+
+    for each in ours:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
+
+
+def _ended_by(end: KeyboardInterrupt) -> str:
+    return f"ended by {end}" if isinstance(end, Ended) else "interrupted"
+
+
+def interrupted(end: KeyboardInterrupt) -> int:
+    """Exit status of a command that was interrupted; says so where no job has."""
+    if not _FAILED:
+        complain(f"evoscope: {_ended_by(end)}: run the same command again.")
+    return 128 + (end.number if isinstance(end, Ended) else signal.SIGINT)
+
+
+def _leave(status: Status, folders: list[Path]) -> None:
+    try:
+        status.write(folders)
+    except OSError as problem:
+        status.state = "failed"
+        _fail(status, _disk_problem(problem))
 
 
 def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
@@ -45,22 +116,27 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         raise EvoscopeError(
             "no experiment was named", f"add experiment=NAME, one of {', '.join(experiment_names())}"
         )
-    typed = OmegaConf.to_object(config)
-    if not isinstance(typed, Config):
-        raise EvoscopeError("the configuration lost its schema", "keep `schema` first in conf/config.yaml")
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
-    import torch
-
     from experiments import store
     from experiments.checks import check, check_files
-    from experiments.context import Context
+    from experiments.context import Context, settle
+    from experiments.own_networks import typed_config, write_template
     from experiments.runner import carry_out
 
+    if status.task == "init":
+        write_template(Path(TEMPLATE))
+        say(f"{TEMPLATE}: fill in your networks, then give it to any experiment as runs={TEMPLATE}")
+        return
+    typed = typed_config(config)
+    for key in PATHS:
+        _expand(typed, key)
     check(typed)
-    if typed.threads:
-        torch.set_num_threads(typed.threads)
     context = Context(typed)
+    _check_writable("outputs", context.folder)
+    settle(typed.threads, context.device)
     folders.append(context.folder)
+    if not typed.dry_run:
+        _check_writable("store", Path(typed.store))
     if status.task == "store":
         store.run(context)
         return
@@ -73,18 +149,53 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         carry_out(context, planner(status.task)(context), status)
 
 
+def _expand(config: Config, key: str) -> None:
+    """Put the home folder in place of ``~``, which a shell leaves alone behind ``key=``."""
+    *groups, name = key.split(".")
+    holder: object = config
+    for group in groups:
+        holder = getattr(holder, group)
+    value = getattr(holder, name)
+    if isinstance(value, str) and value.startswith("~"):
+        setattr(holder, name, os.path.expanduser(value))
+
+
+def _check_writable(key: str, folder: Path) -> None:
+    """Refuse a folder where nothing can be written, before any work; a refusal for other reasons leaves none behind."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise EvoscopeError(f"{there} is not a folder", f"give another {key}=...")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as problem:
+        raise EvoscopeError(
+            f"{folder} cannot be written ({problem.strerror or problem})",
+            f"give {key}=... a folder that you may write to",
+        ) from problem
+
+
 def _unexpected(problem: Exception, folders: list[Path]) -> str:
     """One sentence about an error that nobody foresaw; its traceback goes to a file."""
-    path = folders[-1] / "traceback.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(traceback.format_exception(problem)))
-    return f"unexpected {type(problem).__name__} ({problem}): this is a bug of ours, please report it with {path}."
+    path = (folders[-1] if folders else Path(tempfile.gettempdir())) / "traceback.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(problem)))
+    except OSError as full:
+        return _disk_problem(full)
+    what = f"{type(problem).__name__} ({problem})"
+    theirs = users_line(problem)
+    if theirs is not None:
+        return f"your code raised {what}: mend {theirs}; the way there is in {path}."
+    if isinstance(problem, OSError):
+        return f"{_disk_problem(problem)[:-1]}; the way there is in {path}."
+    return f"unexpected {what}: this is a bug of ours, please report it with {path}."
 
 
-def _one_sentence(problem: OmegaConfBaseException) -> str:
-    key = getattr(problem, "full_key", None)
-    what = " ".join(str(getattr(problem, "msg", None) or problem).splitlines()[0].split())
-    return f"{key}: {what}" if key and key not in what else what
+def _disk_problem(problem: OSError) -> str:
+    where = f" at {problem.filename}" if problem.filename else ""
+    reason = problem.strerror or str(problem)
+    return f"a file could not be read or written{where} ({reason}): free space, or mend its rights or path."
 
 
 def _fail(status: Status, sentence: str) -> None:

@@ -4,7 +4,7 @@ from evoscope.errors import EvoscopeError
 from experiments.base import training
 from experiments.context import Context
 from experiments.runner import Exhibits, Plan
-from experiments.runs import PAPER, own, single_run
+from experiments.runs import of_paper
 from experiments.stages.networks import behaviour, curves
 from experiments.stages.scenes import scenes
 
@@ -19,8 +19,12 @@ def train_plan(context: Context) -> Plan:
         raise EvoscopeError(
             "model.checkpoints names a run that is trained already", "leave it out to train anew"
         )
-    only = config.model.name != PAPER or own(config)
-    runs = [single_run(config)] if only else list(context.runs.values())
+    runs = [run for run in context.runs.values() if run.chosen or of_paper(config)]
+    looked = [run.name for run in runs if run.recipe is None]
+    if config.brought and looked:
+        raise EvoscopeError(
+            f"{looked[0]} is not to be trained", "give it training: {epochs: ...} in the file"
+        )
     trainings = {run.name: training(context, run) for run in runs}
     exhibits: Exhibits = {"training": curves(trainings, len(context.data.train.class_names))}
     return Plan(exhibits, ("fig_training", "table_training"))
@@ -28,6 +32,12 @@ def train_plan(context: Context) -> Plan:
 
 def behaviour_plan(context: Context) -> Plan:
     """Do the recipes behave as published (gradual, collapse, overfit)? Curves and criteria over several seeds."""
+    missing = [name for name in RECIPES if name not in context.runs]
+    if missing:
+        raise EvoscopeError(
+            f"training_behaviour compares {', '.join(RECIPES)}, of which {', '.join(missing)} are not there",
+            "leave model and runs out",
+        )
     first = context.config.seed
     trainings = {
         f"{name}/{seed}": training(context, context.runs[name], seed)

@@ -1,5 +1,6 @@
 """Confounders and outliers (CDISCO): planted stamps and wrong labels, and which scores find them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from evoscope.data.images import ImageSet, mislabelled
@@ -8,18 +9,20 @@ from evoscope.data.stamps import Stamps, only_classes, stamp_disagrees, stamped
 from evoscope.discovery.outliers import ScoreOptions
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import RunFolder
+from evoscope.models.zoo import build
 from evoscope.store import Artefact, Estimate
 from evoscope.training.patience import Crop
 from experiments.context import Context
-from experiments.costs import TRAINING_FORWARDS, measured
+from experiments.costs import TRAINING_FORWARDS, measured, step_bytes
 from experiments.protocols import discovery_protocol
 from experiments.runner import Exhibits, Plan
-from experiments.runs import PAPER, Run, own, single_run
+from experiments.runs import Run, of_paper, single_run
 from experiments.selection import PUBLISHED, chosen_classes, chosen_layer
 from experiments.stages.outlier_tables import (
     ScoredCase,
     outlier_boards,
     outlier_differences,
+    outlier_readings,
     outliers,
     shown,
     stamp_accuracy,
@@ -35,12 +38,13 @@ from experiments.stages.outliers import (
 )
 
 PUBLISHED_CLASSES = ("tench", "church")
-CROPPED = "resnet"  # the architectures that the published recipe crops for
+RESNET = "resnet"  # the architectures that the published recipe crops for
 DRAWN = (
     "fig_outliers",
     "fig_outlier_boards",
     "fig_stamp_accuracy",
     "table_outliers",
+    "table_outlier_readings",
     "table_stamp_accuracy",
 )
 
@@ -55,11 +59,12 @@ def plan(context: Context) -> Plan:
     """
     check_options(context)
     network = classifier(context)
-    layer = scored_layer(context, network)
-    found = [scored_case(context, network, layer, case) for case in cases(context)]
+    layers = scored_layers(context, network)
+    found = [scored_case(context, network, layers, case) for case in cases(context)]
     exhibits: Exhibits = {
         "outliers": outliers(found),
         "outlier_differences": outlier_differences(found),
+        "outlier_readings": outlier_readings(found),
         "stamp_accuracy": stamp_accuracy(found),
         "outlier_boards": outlier_boards(shown(found)),
     }
@@ -79,11 +84,6 @@ def check_options(context: Context) -> None:
             f"data.confounder={config.data.confounder} plants a stamp of its own",
             "leave it out and give outlier.probabilities",
         )
-    for key, count in (("neighbours", config.outlier.neighbours), ("concepts", config.outlier.concepts)):
-        if count < 1:
-            raise EvoscopeError(f"outlier.{key}={count} is impossible", "give 1 or more")
-    if config.outlier.probabilities == []:
-        raise EvoscopeError("outlier.probabilities is empty", "give at least one probability, or null")
 
 
 def classifier(context: Context) -> Run:
@@ -93,17 +93,24 @@ def classifier(context: Context) -> Run:
     ------
     EvoscopeError : all of the paper's were asked for.
     """
-    if context.config.model.name == PAPER and not own(context.config):
+    if of_paper(context.config) or context.config.brought:
         raise EvoscopeError("outlier_discovery trains one network", "name it, for instance model=resnet50")
-    return single_run(context.config)
+    return context.seen(single_run(context.config))
 
 
-def scored_layer(context: Context, network: Run) -> str:
-    """The layer asked for, or the published one (whatever its size: scores need no places), or a deep one."""
-    asked = context.config.discovery.layer
-    if asked is None and network.spec.name in PUBLISHED:
-        return PUBLISHED[network.spec.name]
-    return chosen_layer(context, network)
+def scored_layers(context: Context, network: Run) -> tuple[str, ...]:
+    """The layer asked for; or the published depth (whatever its size: scores need no places) and two inner layers.
+
+    The published depth is that of the last stage of a ResNet; of other networks a deep layer with places.
+    """
+    if context.config.discovery.layer is not None:
+        return (chosen_layer(context, network),)
+    every = build(network.spec, len(context.data.train.class_names), context.config.seed).layers
+    depth = PUBLISHED.get(network.spec.name)
+    if depth not in every:
+        depth = every[-1] if network.spec.name.startswith(RESNET) else chosen_layer(context, network)
+    last = every.index(depth)
+    return tuple(dict.fromkeys(every[place] for place in (last, 3 * last // 4, last // 2)))
 
 
 def cases(context: Context) -> list[Case]:
@@ -116,26 +123,32 @@ def cases(context: Context) -> list[Case]:
     return [*stamps, *(Case("mislabelled", config.outlier.mislabelled, seed) for seed in seeds)]
 
 
-def scored_case(context: Context, network: Run, layer: str, case: Case) -> ScoredCase:
-    """A case with its images and the node of its scores, read at ``layer``."""
+def scored_case(context: Context, network: Run, layers: Sequence[str], case: Case) -> ScoredCase:
+    """A case with its images and the node of its scores, read at the first of ``layers``."""
     images = case_images(context, case)
     names = images.fit.class_names
     classes = ", ".join(names) if len(names) == 2 else f"{len(names)} classes"
     data = "concept_scenes" if planted(context) else context.data.train.name
     return ScoredCase(
-        case, images, data, classes, network.name, layer, _findings(context, network, layer, case, images)
+        case,
+        images,
+        data,
+        classes,
+        network.name,
+        layers[0],
+        _findings(context, network, layers, case, images),
     )
 
 
 def _findings(
-    context: Context, network: Run, layer: str, case: Case, images: CaseImages
+    context: Context, network: Run, layers: Sequence[str], case: Case, images: CaseImages
 ) -> Artefact[Findings]:
     config = context.config
     node = outlier_findings(
         network.spec,
         _training(context, network, case, images),
         images,
-        layer,
+        layers,
         discovery_protocol(config.protocol),
         ScoreOptions(config.outlier.concepts, config.outlier.neighbours),
         case.seed,
@@ -149,14 +162,14 @@ def _training(context: Context, network: Run, case: Case, images: CaseImages) ->
     if network.recipe is None:
         raise EvoscopeError(
             f"{network.name} comes with checkpoints of its own, but stamps need networks trained from scratch",
-            "leave model.checkpoints and training.epochs=0 out",
+            "leave model.checkpoints out, and training.epochs=0",
         )
     node = outlier_training(
         replace(network.spec, listing="once", layers=()),
         network.recipe,
         images.fit,
         images.held_out,
-        Crop() if network.spec.name.startswith(CROPPED) else None,
+        Crop() if network.spec.name.startswith(RESNET) else None,
         case.seed,
         context.machine,
         context.runtime,
@@ -168,10 +181,10 @@ def _cost(context: Context, run: Run, images: CaseImages) -> Estimate | None:
     """Estimated cost when patience never runs out (only when a plan is asked for: timing takes a moment)."""
     if not context.config.dry_run or run.recipe is None:
         return None
-    seconds, parameters, neurons, _ = measured(context, run)
+    found = measured(context, run)
     passes = len(images.fit) * run.recipe.epochs
-    memory = 4 * 4 * parameters + 12 * run.recipe.batch_size * neurons
-    return Estimate(seconds * passes * TRAINING_FORWARDS, 4 * parameters, memory)
+    memory = step_bytes(found, run.recipe.batch_size)
+    return Estimate(found.seconds * passes * TRAINING_FORWARDS, 4 * found.parameters, memory)
 
 
 def planted(context: Context) -> bool:

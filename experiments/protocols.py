@@ -1,9 +1,11 @@
 """From the ``protocol`` group to the library's typed choices, which check themselves."""
 
+import math
+import typing
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.errors import EvoscopeError
@@ -44,6 +46,7 @@ def _made(values: dict[str, Any], where: str) -> Any:
     key = repr(values)
     try:
         if key not in _MADE:
+            _check_types(values, where.partition(" of ")[0])
             _MADE[key] = instantiate(values)
         return _MADE[key]
     except InstantiationException as problem:
@@ -53,6 +56,33 @@ def _made(values: dict[str, Any], where: str) -> Any:
         raise EvoscopeError(
             f"{where} cannot be read ({cause or problem})", "compare it with conf/protocol"
         ) from None
+
+
+def _check_types(values: dict[str, Any], stem: str) -> None:
+    """Refuse a value of another type than the dataclass's own, which would be compared with numbers or looped over."""
+    hints = typing.get_type_hints(get_class(values["_target_"])) if "_target_" in values else {}
+    for name, value in values.items():
+        hint, key = hints.get(name), f"{stem}.{name}"
+        if isinstance(value, dict):
+            if "_target_" not in value:
+                raise EvoscopeError(f"{key} cannot be {value}", "compare it with conf/protocol")
+            _check_types(value, key)
+        elif hint is bool and not isinstance(value, bool):
+            raise EvoscopeError(f"{key} cannot be {value!r}", "give true or false")
+        elif hint in (int, float) and not _is_number(value, whole=hint is int):
+            raise EvoscopeError(
+                f"{key} cannot be {value!r}",
+                f"give a {'whole ' if hint is int else ''}number, and no infinite one",
+            )
+        elif typing.get_origin(hint) is typing.Literal and value not in typing.get_args(hint):
+            raise EvoscopeError(
+                f"{key} cannot be {value!r}", f"choose one of {', '.join(map(str, typing.get_args(hint)))}"
+            )
+
+
+def _is_number(value: object, *, whole: bool) -> bool:
+    kinds = int if whole else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def protocol_names(config: Config) -> list[str]:

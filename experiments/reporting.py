@@ -1,11 +1,12 @@
 """What the user sees while and after a job runs: progress bars, messages, tables, a job's status, a sweep's end."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -19,14 +20,21 @@ _FAILED: list[str] = []
 
 def say(text: str = "") -> None:
     """Write one line to standard output."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, text)
 
 
 def complain(text: str) -> None:
     """Write one line to standard error."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    _write(sys.stderr, text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write a line; where nobody reads any more (``| head``), the work goes on and is not told."""
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def bar(items: Iterable[Item], *, total: int, what: str, unit: str = "it", size: int = 1) -> Iterator[Item]:
@@ -126,7 +134,9 @@ def forget_failed_jobs() -> None:
 
 
 def _statuses(config: DictConfig) -> list[Path]:
-    return sorted(Path(config.hydra.sweep.dir).rglob("status.json"))
+    """Statuses of the jobs of a sweep, whose folders are numbered."""
+    found = Path(config.hydra.sweep.dir).rglob("status.json")
+    return sorted(found, key=lambda path: (len(path.parent.name), path.parent.name))
 
 
 def _row(status: dict[str, Any], shared: set[str]) -> list[str]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from evoscope.errors import EvoscopeError
 from evoscope.figure_data import Table
 from evoscope.store import Artefact, PlanRow
 from evoscope.store.manifest import content_digest
 from experiments.context import Context, commit
 from experiments.reporting import Status, duration, say, size, table
-from experiments.runs import AsBuilt
 from results import registry
 from results.registry import About, Drawn, Entry, stamp
 
@@ -30,8 +30,25 @@ class Plan:
     origin: About | None = None
     after: Callable[[], list[Path]] | None = None
 
+    def checked(self) -> "Plan":
+        """The plan itself, whose results have all that they are drawn from.
+
+        Raises
+        ------
+        EvoscopeError : one has not.
+        """
+        for each in map(registry.entry, self.drawn):
+            lacking = [name for name in each.reads if name not in self.exhibits]
+            if lacking:
+                raise EvoscopeError(
+                    f"{each.id} cannot be drawn: this job has no {' and no '.join(lacking)}",
+                    "name other results (only=[...]), or choose data and networks that have it",
+                )
+        return self
+
     def narrowed(self, ids: Sequence[str]) -> "Plan":
         """The part of the plan that draws ``ids``: these results and the exhibits that they read."""
+        self.checked()
         reads = dict.fromkeys(name for each in ids for name in registry.entry(each).reads)
         return Plan({name: self.exhibits[name] for name in reads}, ids, self.origin, self.after)
 
@@ -41,6 +58,7 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
 
     What the folder holds already as it would be drawn now is left alone (`results.registry`).
     """
+    plan.checked()
     if context.config.dry_run:
         show(context, plan)
         return
@@ -49,12 +67,27 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
     _announce([row for row in rows if row.needed], len(rows))
     for node in plan.exhibits.values():
         context.get(node)
+    _tell_accuracies(context, rows)
     status.computed = len(context.computed)
     paths = _draw(context, plan, plan.origin or about(context))
     say("\n".join(["drawn:", *[f"  {path}" for path in paths]]))
     paths += plan.after() if plan.after else []
     status.outputs += [str(path) for path in paths]
     status.outdated = sorted({*status.outdated, *context.outdated.values()})
+
+
+def _tell_accuracies(context: Context, rows: Sequence[PlanRow]) -> None:
+    """Say how accurate the user's networks are, once they were looked at."""
+    names = tuple(f"stimuli of {run.name}, " for run in context.runs.values() if run.title)
+    told: dict[str, None] = {}
+    for node in (row.node for row in rows if names and row.node.label.startswith(names)):
+        assert isinstance(node, Artefact)
+        found = node.at(context.store.path(node))
+        label = node.label.removeprefix("stimuli of ")
+        told[f"  {label}: {found.pool_top1:.1%} of the pool, {found.held_out_top1:.1%} held out"] = None
+    if told:
+        chance = 1 / len(context.data.train.class_names)
+        say("\n".join([f"accuracy (chance {chance:.1%}):", *told]))
 
 
 def _announce(missing: Sequence[PlanRow], total: int) -> None:
@@ -71,9 +104,24 @@ def show(context: Context, plan: Plan) -> None:
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
     memory = max((cost.memory_bytes for cost in costs), default=0)
     say(
-        f"to compute: {len(missing)} of {len(rows)} stages, about {duration(seconds)}, {size(disk)} of disk, "
-        f"{size(memory)} of memory at most"
+        f"to compute: {len(missing)} of {len(rows)} stages, about {duration(seconds)} on {context.device}, "
+        f"{size(disk)} of disk, {size(memory)} of memory at most"
     )
+    if seconds >= 60:
+        say(_dominating(missing, seconds, context))
+
+
+def _dominating(missing: Sequence[PlanRow], seconds: float, context: Context) -> str:
+    """What takes most of the time: kinds of stages, and how much of it networks wait for images."""
+    kinds: dict[str, float] = {}
+    for row in missing:
+        if row.node.estimate is not None:
+            kinds[row.node.stage.name] = kinds.get(row.node.stage.name, 0.0) + row.node.estimate.seconds
+    most = sorted(kinds.items(), key=lambda each: -each[1])[:3]
+    parts = [f"{name} {duration(took)} ({took / seconds:.0%})" for name, took in most if took > 0]
+    waiting = sum(row.node.estimate.reading for row in missing if row.node.estimate)
+    with_workers = f"with workers={context.workers}"
+    return f"most of it: {', '.join(parts)}; {duration(waiting)} of all is waiting for images, {with_workers}"
 
 
 def _cells(row: PlanRow) -> list[str]:
@@ -136,11 +184,12 @@ def about(context: Context) -> About:
 def recipe_text(context: Context, name: str) -> str:
     """A run's network and recipe in one line."""
     run = context.runs[name]
-    network = f"{run.spec.name} at width {run.spec.width:.3g}, {run.spec.pixels} px"
+    outputs = f", {len(run.spec.outputs)} of its outputs" if run.spec.outputs else ""
+    narrow = f" at width {run.spec.width:.3g}" if not run.title or run.spec.width != 1 else ""
+    network = f"{run.title or run.spec.name}{narrow}, {run.spec.pixels} px{outputs}"
     if run.recipe is None:
-        as_built = isinstance(run.checkpoints, AsBuilt)
-        origin = "weights as they come" if as_built else "checkpoints of the user's"
-        return f"{network}, {origin}"
+        weights = "" if run.spec.weights is None else f"weights {Path(run.spec.weights).name}, "
+        return f"{network}, {weights}{run.origin}"
     recipe = run.recipe
     steps = f"{recipe.optimizer} {recipe.lr:g}, batch {recipe.batch_size}, {recipe.epochs} epochs"
     return f"{network}, {recipe.name}: {steps}"

@@ -1,45 +1,33 @@
 """From the ``runs``, ``model`` and ``training`` groups to the training runs of a job."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from torch import nn
-
-from evoscope.data.images import Fit, digest
 from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import INIT, CheckpointPattern, Checkpoints, file_digest
+from evoscope.figure_data import AS_IT_IS
+from evoscope.models.checkpoints import INIT, CheckpointPattern, Checkpoints
+from evoscope.models.network import Preprocessing
 from evoscope.models.spec import Listing, ModelSpec
-from evoscope.store.source import OURS, module_digest
+from evoscope.models.torchvision_models import any_width, known_models, minimum_pixels
 from evoscope.training.recipe import TrainingRecipe
-from experiments.schema import Config, ModelConfig, RunConfig, TrainingConfig
+from experiments.own_networks import (
+    AS_BUILT,
+    OWN,
+    PAPER,
+    AsBuilt,
+    brought,
+    depths_of,
+    fit_of,
+    name_of,
+    own_spec,
+    title_of,
+    triple,
+)
+from experiments.schema import BASE, Config, ModelConfig, NetworkConfig, TrainingConfig
 
-
-@dataclass(frozen=True)
-class AsBuilt:
-    """Checkpoints of a network that is looked at as its constructor leaves it: with pretrained weights.
-
-    ``weights``: their file or name, as ``model.weights`` or a factory's own argument of that name has it.
-    """
-
-    weights: str
-
-    @property
-    def epochs(self) -> tuple[int, ...]:
-        """The only state there is."""
-        return (INIT,)
-
-    def load(self, module: nn.Module, epoch: int) -> None:
-        """Leave the module alone: its constructor loaded the weights."""
-
-    def fingerprint(self, epoch: int) -> str:
-        """Digest of the weights' file, or their name in torchvision."""
-        path = Path(self.weights)
-        return file_digest(path) if path.is_file() else digest(self.weights)
-
-
-CONVNEXT_DEPTHS = (3, 3, 9, 3)
-PAPER = "paper"
+# Experiments that train the network that they are about.
+TRAINS = ("train", "outlier_discovery")
 # What a recipe must say; the rest has defaults.
 REQUIRED = ("name", "optimizer", "lr", "batch_size", "epochs")
 
@@ -49,7 +37,9 @@ class Run:
     """A network with the training that leaves its checkpoints, or with checkpoints that exist already.
 
     ``epochs`` are those that are looked at, in order; -1 is before training. ``stages``: early, middle and late epoch,
-    where they are given.
+    where they are given. ``chosen``: the job is about it, whatever the base is. ``title``: what a user's network is, ""
+    for one of ours; ``remarks``: what is said of it before any work; ``told_outputs``:
+    ``model.outputs``; ``problem``: why it is unknown which output is which class, else empty.
     """
 
     name: str
@@ -58,15 +48,32 @@ class Run:
     checkpoints: Checkpoints | None
     epochs: tuple[int, ...]
     stages: tuple[int, ...] = ()
+    told_outputs: Any = None
+    problem: str = ""
+    chosen: bool = False
+    title: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def last(self) -> int:
         """The last epoch looked at."""
         return self.epochs[-1]
 
+    @property
+    def origin(self) -> str:
+        """Where its states come from."""
+        if self.recipe is not None:
+            return "trained here"
+        return "as it comes" if isinstance(self.checkpoints, AsBuilt) else "checkpoints of the user's"
+
+
+def at(epoch: int) -> str:
+    """A state of a network, for messages: ``epoch 3``, or ``as it is``."""
+    return "as it is" if epoch == AS_IT_IS else f"epoch {epoch}"
+
 
 def selected_runs(config: Config) -> dict[str, Run]:
-    """The runs a job compares: all of the paper, or the base and the one named by ``model``.
+    """The runs a job compares: all of the paper; or the base and the one named by ``model``; or those of a file.
 
     The base comes first.
 
@@ -74,23 +81,52 @@ def selected_runs(config: Config) -> dict[str, Run]:
     ------
     EvoscopeError : the base is not among the runs, or a run cannot be made.
     """
-    chosen = config.runs if config.model.name == PAPER and not own(config) else _base_only(config)
-    runs = {name: paper_run(config, name) for name in chosen}
-    if own(config) or config.model.name != PAPER:
-        run = single_run(config)
-        runs[run.name] = run
-    if config.base not in runs:
-        raise EvoscopeError(f"base={config.base} is not one of the runs", f"choose one of {', '.join(runs)}")
-    return {config.base: runs[config.base], **runs}
+    if config.brought:
+        runs = {
+            name: replace(_own_run(config, name, entry, entry.epochs), told_outputs=entry.outputs)
+            for name, entry in config.brought.items()
+        }
+        base = next(iter(runs)) if config.base == BASE and BASE not in runs else config.base
+        return _base_first(config, {name: replace(run, chosen=True) for name, run in runs.items()}, base)
+    if of_paper(config):
+        return _base_first(config, {name: paper_run(config, name) for name in config.runs}, config.base)
+    run = replace(single_run(config), chosen=True, told_outputs=config.model.outputs)
+    if config.base in (OWN, run.name):
+        return {run.name: run}
+    if config.base not in config.runs:
+        raise _no_base(config, [*config.runs, run.name])
+    # The epochs that are asked for are those of the network that the job is about.
+    training = replace(config.training, epochs=config.training.epochs or None)
+    return {
+        config.base: paper_run(replace(config, epochs=None, training=training), config.base),
+        run.name: run,
+    }
 
 
-def own(config: Config) -> bool:
-    """Whether ``model`` describes a user's own network or checkpoints."""
-    return config.model.factory is not None or config.model.checkpoints is not None
+def of_paper(config: Config) -> bool:
+    """Whether the job is about the paper's networks: none is named."""
+    return config.model.name == PAPER and not brought(config.model) and not config.brought
 
 
-def _base_only(config: Config) -> dict[str, RunConfig]:
-    return {name: run for name, run in config.runs.items() if name == config.base}
+def _base_first(config: Config, runs: dict[str, Run], base: str) -> dict[str, Run]:
+    if base not in runs:
+        raise _no_base(config, list(runs))
+    return {base: runs[base], **runs}
+
+
+def _no_base(config: Config, names: list[str]) -> EvoscopeError:
+    return EvoscopeError(f"base={config.base} is not one of the runs", f"choose one of {', '.join(names)}")
+
+
+def subjects(runs: Mapping[str, Run], published: Iterable[str]) -> list[Run]:
+    """The runs that a job is about: those that the user names; or those published; or all but the base, or it alone."""
+    chosen = [run for run in runs.values() if run.chosen]
+    return (
+        chosen
+        or [runs[name] for name in published if name in runs]
+        or list(runs.values())[1:]
+        or list(runs.values())
+    )
 
 
 def paper_run(config: Config, name: str) -> Run:
@@ -98,59 +134,88 @@ def paper_run(config: Config, name: str) -> Run:
     if name not in config.runs:
         raise EvoscopeError(f"there is no run {name!r}", f"choose one of {', '.join(config.runs)}")
     run = config.runs[name]
-    found = _trained_run(config, name, run.model, run.training, run.epochs)
+    spec = our_spec(config, run.model)
+    if run.model.weights is not None and _on_top(run.training, config.training)["epochs"] == 0:
+        return Run(name, spec, None, AsBuilt(run.model.weights), (AS_IT_IS,))
+    found = _trained_run(config, name, spec, run.training, run.epochs)
     return replace(found, stages=tuple(run.stages or ()))
 
 
 def single_run(config: Config) -> Run:
-    """The run that ``model`` describes, trained by the recipe of the run of the same name where there is one."""
+    """The run that ``model`` describes: a user's network, or one trained by the recipe of the run of the same name."""
     model = config.model
-    if own(config) and model.checkpoints is not None:
-        return _own_run(config)
-    name = _single_name(config)
+    if brought(model):
+        return _own_run(config, name_of(config, model), model, config.epochs)
+    same = [name for name, run in config.runs.items() if run.model == model]
+    alike = [name for name, run in config.runs.items() if run.model.name == model.name]
+    name = next(iter(same + alike), model.name)
+    spec = our_spec(config, model)
     if name not in config.runs:
-        return _trained_run(config, name, model, config.runs[config.base].training, None)
+        return _trained_run(config, name, spec, _usual_recipe(config), None)
     table = config.runs[name]
-    found = _trained_run(config, name, model, table.training, table.epochs)
+    found = _trained_run(config, name, spec, table.training, table.epochs)
     return replace(found, stages=tuple(table.stages or ()))
 
 
+def _usual_recipe(config: Config) -> TrainingConfig:
+    """The recipe of the base, which networks have that no recipe is known for."""
+    return config.runs.get(config.base, next(iter(config.runs.values()))).training
+
+
+def training_asked(config: Config, training: TrainingConfig | None = None) -> bool:
+    """Whether a user's network is to be trained: a value of ``training`` is given, or the experiment trains it."""
+    values = _on_top(training or TrainingConfig(), config.training)
+    if values["epochs"] == 0:
+        return False
+    return any(value is not None for value in values.values()) or config.task in TRAINS
+
+
 def _trained_run(
-    config: Config, name: str, model: ModelConfig, recipe: TrainingConfig, wanted: list[int] | None
+    config: Config, name: str, spec: ModelSpec, recipe: TrainingConfig, wanted: list[int] | None
 ) -> Run:
-    """A run that we train; pretrained weights that are not trained further are looked at as they are."""
-    spec, values = model_spec(model, config.protocol.listing), _on_top(recipe, config.training)
-    pretrained = _pretrained(config, model, values["epochs"])
-    if pretrained is not None:
-        return Run(name, spec, None, AsBuilt(pretrained), (INIT,))
-    epochs = _epochs(wanted, int(str(values["epochs"])), config, name)
+    """A run that we train."""
+    values = _on_top(recipe, config.training)
+    trained = int(str(values["epochs"]))
+    epochs = _epochs(wanted, trained, config, name) if trained > 0 else (INIT,)
     keep = epochs if values.pop("keep") == "looked" else ()
     return Run(name, spec, _recipe(values, keep, name), None, epochs)
 
 
-def _pretrained(config: Config, model: ModelConfig, epochs: object) -> str | None:
-    """Weights that a constructor loads and no training changes: for zero epochs, or unless epochs are given."""
-    if model.factory is not None and "weights" in model.kwargs:
-        return None if config.training.epochs else str(model.kwargs["weights"])
-    return model.weights if epochs == 0 else None
-
-
-def _single_name(config: Config) -> str:
-    model = config.model
-    if model.name != PAPER:
-        same = [name for name, run in config.runs.items() if run.model == model]
-        alike = [name for name, run in config.runs.items() if run.model.name == model.name]
-        return next(iter(same + alike), model.name)
-    return str(model.factory).replace(":", ".").rsplit(".", maxsplit=1)[-1]
-
-
-def _own_run(config: Config) -> Run:
-    model = config.model
+def _own_run(config: Config, name: str, model: ModelConfig, wanted: list[int] | None) -> Run:
+    """A network of the user's: its checkpoints, its one state, or its training where that is asked for."""
     if model.factory is None and model.name == PAPER:
         raise EvoscopeError(
-            "model.checkpoints was given without a network",
+            f"model.{'weights' if model.checkpoints is None else 'checkpoints'} was given without a network",
             "add model.factory=package.module:build or model.name=NAME",
         )
+    if model.checkpoints not in (None, AS_BUILT):
+        return _checkpointed(config, name, model, wanted)
+    entry = model.training if isinstance(model, NetworkConfig) else None
+    if model.checkpoints is None and training_asked(config, entry):
+        return _own_training(config, name, model, entry, wanted)
+    if wanted and wanted != [AS_IT_IS]:
+        raise EvoscopeError(
+            f"{name} has one state only, so epochs={wanted} do not exist",
+            "leave epochs out, give model.checkpoints, or have it trained (training.epochs=...)",
+        )
+    if isinstance(model, NetworkConfig) and not any((model.factory, model.weights, model.checkpoints)):
+        raise EvoscopeError(
+            f"{name} has no weights, so it would be looked at untrained",
+            "add weights:, checkpoints: or training: {epochs: ...}; or checkpoints: as_built",
+        )
+    state = AsBuilt(model.weights, model.strip_prefix, model.state_dict_key)
+    if state.file is None and (model.strip_prefix or model.state_dict_key):
+        raise EvoscopeError(
+            f"model.strip_prefix and model.state_dict_key are about a file, but weights={model.weights} is none",
+            "leave them out, or give the file in model.weights",
+        )
+    spec, remarks = own_spec(config, model, name)
+    if model.factory is not None and model.weights is None:
+        remarks += (f"{name} is looked at as {title_of(model)} leaves it; training.epochs=... trains it",)
+    return Run(name, spec, None, state, (AS_IT_IS,), title=title_of(model), remarks=remarks)
+
+
+def _checkpointed(config: Config, name: str, model: ModelConfig, wanted: list[int] | None) -> Run:
     pattern = CheckpointPattern(
         str(model.checkpoints), strip_prefix=model.strip_prefix, state_dict_key=model.state_dict_key
     )
@@ -158,16 +223,35 @@ def _own_run(config: Config) -> Run:
     if not there:
         raise EvoscopeError(
             f"no file fits model.checkpoints={model.checkpoints}",
-            "check the path; {epoch} stands for a number",
+            "check the path; {epoch} stands for a number, * for anything else",
         )
-    epochs = tuple(config.epochs) if config.epochs else _spread(there)
+    epochs = tuple(wanted) if wanted else _spread(there)
     missing = sorted(set(epochs) - set(there))
     if missing:
         raise EvoscopeError(
             f"epochs {missing} have no checkpoint at {model.checkpoints}", f"choose among {list(there)}"
         )
-    name = model.name if model.name != PAPER else "own"
-    return Run(name, model_spec(model, config.protocol.listing), None, pattern, tuple(sorted(epochs)))
+    spec, remarks = own_spec(config, model, name)
+    return Run(name, spec, None, pattern, tuple(sorted(set(epochs))), title=title_of(model), remarks=remarks)
+
+
+def _own_training(
+    config: Config, name: str, model: ModelConfig, entry: TrainingConfig | None, wanted: list[int] | None
+) -> Run:
+    """A user's network that is trained here, from its weights where it has some."""
+    state = AsBuilt(model.weights)
+    if model.strip_prefix or model.state_dict_key:
+        raise EvoscopeError(
+            "model.strip_prefix and model.state_dict_key do not go with training",
+            "save the weights under plain names",
+        )
+    spec, remarks = own_spec(config, model, name)
+    spec = replace(
+        spec, weights=model.weights, code=spec.code + (state.fingerprint(AS_IT_IS) if state.file else "")
+    )
+    recipe = TrainingConfig(**_on_top(_usual_recipe(config), entry)) if entry else _usual_recipe(config)
+    found = _trained_run(replace(config, epochs=wanted), name, spec, recipe, None)
+    return replace(found, title=title_of(model), remarks=remarks)
 
 
 def _spread(epochs: tuple[int, ...], count: int = 4) -> tuple[int, ...]:
@@ -191,48 +275,30 @@ def _epochs(usual: list[int] | None, trained: int, config: Config, name: str) ->
     return tuple(sorted(set(config.epochs)))
 
 
-def model_spec(model: ModelConfig, listing: str) -> ModelSpec:
-    """The library's description of a network."""
-    depths = None
-    if model.name.startswith("convnext") and model.depth != 1:
-        depths = tuple(max(1, round(depth * model.depth)) for depth in CONVNEXT_DEPTHS)
+def our_spec(config: Config, model: ModelConfig) -> ModelSpec:
+    """The library's description of a network that we train: what it leaves out is as the scale has it."""
+    scale = config.scale
+    width = (scale.width if any_width(model.name) else 1.0) if model.width is None else model.width
+    pixels = model.pixels
+    if pixels is None:
+        known = model.name in known_models()
+        pixels = max(scale.pixels, minimum_pixels(model.name)) if known else scale.pixels
+    usual = Preprocessing(pixels)
     return ModelSpec(
         name=model.name,
-        width=model.width,
-        pixels=model.pixels,
+        width=width,
+        pixels=pixels,
         dropout=model.dropout,
-        depths=depths,
+        depths=depths_of(model),
         layer_scale=model.layer_scale,
         weights=model.weights,
-        factory=model.factory,
         layers=tuple(model.layers),
-        listing=cast(Listing, listing),
-        mean=_triple(model.mean, "model.mean"),
-        std=_triple(model.std, "model.std"),
-        fit=Fit(cast(Literal["squash", "crop"], model.fit), model.crop_fraction),
+        listing=cast(Listing, config.protocol.listing),
+        mean=triple(model.mean, "model.mean") or usual.mean,
+        std=triple(model.std, "model.std") or usual.std,
+        fit=fit_of(model, usual.fit),
         kwargs=dict(model.kwargs),
-        code="" if model.factory is None else factory_code(model.factory),
     )
-
-
-def factory_code(factory: str) -> str:
-    """Digest of the source of a user's factory, because the same weights mean something else in edited code.
-
-    Empty for a factory of ours, whose source the store follows, and for one that cannot be read (refused later).
-    """
-    module = factory.partition(":")[0]
-    if module.partition(".")[0] in OURS:
-        return ""
-    try:
-        return module_digest(module)
-    except EvoscopeError:
-        return ""
-
-
-def _triple(values: list[float], key: str) -> tuple[float, float, float]:
-    if len(values) != 3:
-        raise EvoscopeError(f"{key} has {len(values)} values", "give one for each of red, green and blue")
-    return values[0], values[1], values[2]
 
 
 def _on_top(recipe: TrainingConfig, values: TrainingConfig) -> dict[str, Any]:

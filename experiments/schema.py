@@ -25,13 +25,15 @@ class Stale(Enum):
     ignore = "ignore"
 
 
+# The run that spans the space unless another is named: the paper's.
+BASE = "vgg19"
 # `raise` is a keyword, so this enumeration cannot be written as a class.
 OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 
 
 @dataclass
 class DataConfig:
-    """Which images. ``null`` counts mean all there are."""
+    """Which images. ``null`` counts mean all there are; ``concepts``: a CSV file of labels (`evoscope.data.labels`)."""
 
     name: str = MISSING
     root: str = "data"
@@ -44,30 +46,38 @@ class DataConfig:
     val_fraction: float = 0.2
     confounder: float | None = None
     download: bool = False
+    concepts: str | None = None
     on_error: OnError = MISSING
 
 
 @dataclass
 class ModelConfig:
-    """Which network: a name of torchvision's or a ``factory``, and where its checkpoints are if it has any."""
+    """Which network: a name of torchvision's or a ``factory``, and where its checkpoints are if it has any.
+
+    ``checkpoints``: a pattern with ``{epoch}``, a folder, or ``as_built``: the network as its constructor leaves it;
+    ``weights``: a file, a folder of Hugging Face, or a name of torchvision's. What is ``null`` is the network's own
+    where that is known (`experiments.own_networks`).
+    ``outputs``: which output is which class, where neither names nor numbers say it (`evoscope.models.outputs`).
+    """
 
     name: str = MISSING
-    width: float = 1.0
-    pixels: int = 224
+    width: float | None = None
+    pixels: int | None = None
     depth: float = 1.0
     dropout: float | None = None
     layer_scale: float | None = None
     weights: str | None = None
+    outputs: Any = None
     factory: str | None = None
     kwargs: dict[str, Any] = field(default_factory=dict)
     checkpoints: str | None = None
     strip_prefix: str = ""
     state_dict_key: str | None = None
     layers: list[str] = field(default_factory=list)
-    mean: list[float] = field(default_factory=lambda: [0.485, 0.456, 0.406])
-    std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])
-    fit: str = "squash"
-    crop_fraction: float = 1.0
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    fit: str | None = None
+    crop_fraction: float | None = None
 
 
 @dataclass
@@ -102,6 +112,17 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     epochs: list[int] | None = None
     stages: list[int] | None = None
+
+
+@dataclass
+class NetworkConfig(ModelConfig):
+    """A network of a file of networks (``runs=FILE.yaml``): a model, and its training where it is to be trained.
+
+    ``epochs``: which of its checkpoints are looked at (``null``: four of them).
+    """
+
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    epochs: list[int] | None = None
 
 
 @dataclass
@@ -177,7 +198,8 @@ class ScaleConfig:
 class ProtocolConfig:
     """One option per step of the methods.
 
-    ``listing``: which layers count (``once``, ``released``, ``v1``); ``patch_centre``: where example patches are cut
+    ``listing``: which layers count (``once``, ``released``, ``v1``); ``space_listing``: which count for stimuli and the
+    space (also ``convolutions``, before an in-place ReLU); ``patch_centre``: where example patches are cut
     (``centre`` or ``corner`` of the arg-max cell); ``space``, ``discovery``, ``reversal``: arguments of
     `evoscope.space.SpaceProtocol`, `evoscope.discovery.DiscoveryProtocol` and `evoscope.evolution.ReversalProtocol`,
     which check them.
@@ -185,6 +207,7 @@ class ProtocolConfig:
 
     name: str = MISSING
     listing: str = MISSING
+    space_listing: str = MISSING
     patch_centre: str = MISSING
     space: dict[str, Any] = field(default_factory=dict)
     discovery: dict[str, Any] = field(default_factory=dict)
@@ -235,7 +258,7 @@ class OutlierConfig:
     probabilities: list[float] | None = None
     mislabelled: float = 0.05
     neighbours: int = 10
-    concepts: int = 5
+    concepts: int = 3
 
 
 @dataclass
@@ -279,14 +302,16 @@ class Config:
     seed: int = 0
     device: str = "auto"
     threads: int | None = None
-    workers: int = 0
+    workers: int | None = None
     memory_mb: int = 2048
     store: str = "store"
     outputs: str = "outputs"
     dry_run: bool = False
     stale: Stale = Stale.warn
     progress: bool = True
-    base: str = "vgg19"
+    base: str = BASE
+    networks: str | None = None
+    brought: dict[str, NetworkConfig] = field(default_factory=dict)
     epochs: list[int] | None = None
     action: Action = Action.list
     older_than_days: float = 0.0

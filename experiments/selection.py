@@ -1,6 +1,6 @@
 """What an experiment looks at: which runs, classes, layers, and epochs between which evolutions are judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -10,24 +10,53 @@ from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT
 from evoscope.models.layers import layer_shapes
 from evoscope.models.network import closest
-from evoscope.models.zoo import build
+from evoscope.models.zoo import outline
 from evoscope.seeds import generator
 from evoscope.training.loop import read_metrics
 from experiments.base import training
 from experiments.context import Context
 from experiments.reporting import say
-from experiments.runs import Run
+from experiments.runs import Run, subjects
 from experiments.stages.importance import EpochPair
 
 # The architectures that the papers compare.
 COMPARED = ("vgg16", "inception_v3", "convnext")
 
 
-def judged_runs(context: Context) -> list[Run]:
-    """The runs that are judged: the paper's three, or all but the base, or the base if it is alone."""
-    runs = context.runs
-    paper = [runs[name] for name in COMPARED if name in runs]
-    return paper or list(runs.values())[1:] or list(runs.values())
+def judged_runs(runs: Mapping[str, Run]) -> list[Run]:
+    """The runs that are judged: the user's, or the paper's three, or all but the base, or the base if it is alone."""
+    return subjects(runs, COMPARED)
+
+
+def evolving_runs(runs: Mapping[str, Run]) -> list[Run]:
+    """The judged runs that have two states or more, between which something evolves.
+
+    Raises
+    ------
+    EvoscopeError : none has.
+    """
+    judged = judged_runs(runs)
+    found = [run for run in judged if len(run.epochs) > 1 or run.recipe is not None]
+    if not found:
+        raise EvoscopeError(
+            f"{', '.join(run.name for run in judged)} has one state only, and an evolution leads from one to another",
+            "give checkpoints of two epochs or more (model.checkpoints='run/ep{epoch}.pt')",
+        )
+    return found
+
+
+def require_outputs(run: Run) -> None:
+    """Refuse a network where it is unknown which output is which class.
+
+    Raises
+    ------
+    EvoscopeError : also for a network with fewer outputs than there are classes.
+    """
+    if run.problem:
+        raise EvoscopeError(
+            f"which output of {run.name} is which class is unknown ({run.problem})",
+            "say it in model.outputs (a file, a list, or {class: number}), or name the class folders as the outputs",
+        )
 
 
 def chosen_classes(context: Context, asked: Sequence[str] | None, key: str) -> list[int]:
@@ -87,7 +116,7 @@ def chosen_layer(context: Context, run: Run) -> str:
     ------
     EvoscopeError : a layer that the network does not have, that does not run once, or that gives no map.
     """
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    network = outline(run.spec, len(context.data.train.class_names))
     asked = context.config.discovery.layer
     if asked is not None:
         layer_shapes(network.module, (asked,), network.preprocessing.pixels)
@@ -104,7 +133,7 @@ def chosen_layer(context: Context, run: Run) -> str:
 
 def channels_of(context: Context, run: Run, layer: str) -> int:
     """Neurons of a layer of a run's network."""
-    network = build(run.spec, len(context.data.train.class_names), context.config.seed)
+    network = outline(run.spec, len(context.data.train.class_names))
     return width(network, (layer,))
 
 

@@ -1,13 +1,16 @@
 """ConceptEvo's first contribution: the neurons of several models and epochs side by side in one space."""
 
+from dataclasses import replace
+
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, look_at, patches, training
 from experiments.context import Context
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run
+from experiments.runs import Run, subjects
 from experiments.stages.networks import curves
-from experiments.stages.space import alignment, evolution, neuron_map
+from experiments.stages.space import alignment, evolution, neuron_map, space
+from experiments.stages.space_baselines import Separate, space_baselines
 from experiments.stages.space_metrics import metrics
 from experiments.stages.stimuli import Look
 
@@ -28,12 +31,22 @@ def plan(context: Context) -> Plan:
         "alignment": alignment(places, compared, pool, patches(context, 3)),
         "evolution": evolution(places, looks, followed(runs), pool, patches(context, 4)),
         "metrics": metrics(semantic, looks, compared, context.space_protocol, config.seed, context.runtime),
+        "space_baselines": space_baselines(
+            semantic,
+            looks,
+            compared,
+            separate_spaces(context, looks, compared),
+            context.space_protocol,
+            config.seed,
+            context.runtime,
+        ),
     }
-    drawn = ["fig_alignment", "fig_discovery", "fig_evolution", "fig_metrics", "table_metrics"]
+    drawn = ["fig_alignment", "fig_evolution", "fig_metrics", "table_metrics", "table_space_baselines"]
     trainings = {name: training(context, run) for name, run in runs.items() if run.recipe is not None}
     if trainings:
         exhibits["training"] = curves(trainings, len(context.data.train.class_names))
-        drawn += ["fig_training", "table_training"]
+        # Concepts appear between epochs whose accuracies the trainings tell.
+        drawn += ["fig_discovery", "fig_training", "table_training"]
     return Plan(exhibits, drawn)
 
 
@@ -50,7 +63,23 @@ def compared_looks(looks: list[Look]) -> list[Look]:
     return [looks[0], *(paper or last.values())]
 
 
+def separate_spaces(context: Context, looks: list[Look], compared: list[Look]) -> list[Separate]:
+    """Spaces of their own of what is compared, and of the epoch before (what does not depend on the base)."""
+    runs = {look.run for look in compared}
+    last_two = [[look for look in looks if look.run == run][-2:] for run in runs]
+    alone = replace(context.space_protocol, indirect="none")
+    return [
+        Separate(
+            look,
+            space(look.stimuli, alone, context.config.seed, context.runtime).called(
+                f"space of {look.run} alone, epoch {look.epoch}"
+            ),
+        )
+        for own in sorted(last_two, key=lambda own: looks.index(own[0]))
+        for look in own
+    ]
+
+
 def followed(runs: dict[str, Run]) -> dict[str, int]:
     """How many neurons of which run are followed: the paper's VGG16s, or else all but the base."""
-    paper = {name: count for name, count in FOLLOWED.items() if name in runs}
-    return paper or dict.fromkeys(list(runs)[1:] or list(runs), 4)
+    return {run.name: FOLLOWED.get(run.name, 4) for run in subjects(runs, FOLLOWED)}

@@ -352,3 +352,59 @@ def band_rows(bands: pd.DataFrame) -> pd.DataFrame:
     heads["mean clusters"] = bands["mean_clusters"].astype(float).round(2).to_numpy()
     heads["directions with none"] = bands["directions_with_zero"].to_numpy(dtype=np.int64)
     return heads
+
+
+# --- table: cluster map ----------------------------------------------------------------------------------------------
+
+MAP = (
+    *(*LAYER, "method", "ward", "prune", "own", "value", "low", "high", "empty", "kept", "of", "directions"),
+)  # fmt: skip
+
+
+@table(
+    "table_cluster_map",
+    title="Unique concepts per direction and per neuron over both thresholds",
+    reads=("cluster_map",),
+    paper="CDISCO",
+    shows="clusters of SVD directions and of neurons over the thresholds of Ward and of pruning",
+    place=232,
+)
+def cluster_map_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV; in Markdown a row per threshold of Ward, a column per threshold of pruning."""
+    rows = rows_of(exhibits, "cluster_map", MAP)
+    both = [own["value"].to_numpy() for _, own in _sides(rows)] if len(rows) else []
+    fewer = int((both[0] < both[1]).sum()) if both else 0
+    means = published_means().query("counting == 'empty as none'").set_index("method")["value"]
+    above = caption(
+        "Mean clusters of SVD directions / of neurons, none counted as none; in brackets the share of directions "
+        "without any, and how many of the most activating images are kept. Which of the two holds more turns with the "
+        "thresholds, in units of the protocol's (bold: its own). SVD directions hold fewer in "
+        f"{fewer} of {len(both[0]) if both else 0} cells. Published: {means['svd']:.2f} / {means['neurons']:.2f}.",
+        about,
+        n=f"up to {int(rows['directions'].max()) if len(rows) else 0} directions of each layer",
+        runs=runs_of(rows),
+        interval="in the CSV, 95 %, bootstrap over directions of one network",
+    )
+    return rows, [above, markdown(by_threshold(rows))]
+
+
+def _sides(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Rows of SVD and of neurons, cell by cell the same thresholds."""
+    keys = [*LAYER, "ward", "prune"]
+    return [
+        (name, rows[rows["method"] == name].sort_values(keys, kind="stable")) for name in ("svd", "neurons")
+    ]
+
+
+def by_threshold(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per run, layer and Ward's threshold."""
+    lines: dict[tuple[str, str, float], dict[str, str]] = {}
+    (_, svd), (_, neurons) = _sides(rows)
+    for own, other in zip(svd.itertuples(), neurons.itertuples(), strict=True):
+        key = str(own.run), str(own.layer), float(str(own.ward))
+        empty = f"{percent(float(str(own.empty)))} / {percent(float(str(other.empty)))}"
+        kept = f"{float(str(own.kept)):.0f} / {float(str(other.kept)):.0f}"
+        text = f"{float(str(own.value)):.2f} / {float(str(other.value)):.2f} ({empty}; {kept})"
+        head = {"model": label_of(key[0]), "layer": key[1], "Ward": f"{key[2]:g}"}
+        lines.setdefault(key, head)[f"prune {float(str(own.prune)):g}"] = f"**{text}**" if own.own else text
+    return pd.DataFrame(list(lines.values()))

@@ -31,6 +31,7 @@ from results.page_style import (
     map_panel,
     markdown,
     model_column,
+    rows_of,
     runs_of,
     spread,
 )
@@ -393,3 +394,55 @@ def by_epoch(summary: pd.DataFrame) -> pd.DataFrame:
     for column, name in names.items():
         shown[name] = doubles(summary[column]).round(3)
     return shown
+
+
+# --- table: persistence ----------------------------------------------------------------------------------------------
+
+LASTING = (
+    *(*LAYER, "epoch", "last", "by", "against", "value", "other", "gain", "gain_low", "gain_high"),
+    *("above", "directions", "draws"),
+)  # fmt: skip
+BY = {"channels": "channels (cosine)", "scores": "images ordered (correlation)"}
+AGAINST = {"rotation": "random directions", "within": "a rotation of that epoch's first"}
+
+
+@table(
+    "table_persistence",
+    title="First directions of the last epoch, sought at earlier ones",
+    reads=("persistence",),
+    paper="Evoscope",
+    shows="directions over training by their channels and by the images they order",
+    place=302,
+)
+def persistence_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV and text of the Markdown."""
+    rows = rows_of(exhibits, "persistence", LASTING)
+    shown = pd.DataFrame(
+        {
+            "model": model_column(rows["run"]),
+            "layer": rows["layer"],
+            "epoch": [
+                f"{epoch_name(int(epoch))} to {last}"
+                for epoch, last in zip(rows["epoch"], rows["last"], strict=True)
+            ],
+            "matched by": [BY[by] for by in rows["by"]],
+            "against": [AGAINST[against] for against in rows["against"]],
+            "value": doubles(rows["value"]).round(3),
+            "of those": doubles(rows["other"]).round(3),
+            "gain [95 %]": interval_column(rows, "gain", "gain_low", "gain_high"),
+            "above their 95 %": doubles(rows["above"]).round(2),
+            "n": rows["directions"],
+        }
+    )
+    above = caption(
+        "The strongest directions of the last epoch, matched one to one with those of an earlier one by the size of "
+        "the cosine in channel space, and by the size of the correlation of their scores over images that neither was "
+        "found on, beside the unified space of the table before; each against equally many directions of random "
+        "rotations. Gain: mean difference, paired over the directions; chance lifts one in twenty above the 95th "
+        "percentile of its own draws.",
+        about,
+        n="directions, in the last column",
+        runs=runs_of(rows),
+        interval="95 %, over directions of one network",
+    )
+    return rows, [above, markdown(shown)]

@@ -13,6 +13,7 @@ from results.page_style import (
     LAYER,
     caption,
     doubles,
+    interval_column,
     layer_heading,
     layers_of,
     markdown,
@@ -40,13 +41,16 @@ CHANCE = (
     "as many random orthonormal directions; of pointing and IoU, a random place. Missing where not known."
 )
 MEANING = (
-    "Ways to find directions in the same features, against the concepts that the scenes were drawn from. Recovery: AUC "
+    "Ways to find directions in the same features, against the concepts that {known}. Recovery: AUC "
     "with which the best direction tells whether a concept is in an image, chosen on some images and judged on others. "
     "Matched correlation: the same when every concept must have a direction of its own. Distinctness: by how much a "
-    "direction tells its best concept better than its second best. Pointing game: how often the peak of the concept "
-    "map lies on the concept's mask; IoU: overlap of the segment with it; both are bounded by the layer's grid. A "
+    "direction tells its best concept better than its second best. {places}A "
     "method with more directions has more chances to be chosen; probes are given the labels and show what a linear "
     "direction can reach, not what the others should."
+)
+PLACES = (
+    "Pointing game: how often the peak of the concept map lies on the concept's mask; IoU: overlap of the segment with "
+    "it; both are bounded by the layer's grid. "
 )
 # Inches.
 LEFT, BETWEEN, TITLES, ROW, AXIS, KEY = 0.98, 0.16, 0.17, 0.155, 0.28, 0.2
@@ -57,12 +61,19 @@ def concept_truth_words(exhibits: Exhibits, about: About) -> str:
     rows = rows_of(exhibits, "concept_truth", COLUMNS)
     n = f"{concepts_of(rows)} true concepts; {rows['method'].nunique()} methods" if len(rows) else UNKNOWN
     return caption(
-        f"{MEANING} Upright line: {CHANCE}",
+        f"{_meaning(rows)} Upright line: {CHANCE}",
         about,
         n=n,
         runs=runs_of(rows),
         interval=INTERVAL,
     )
+
+
+def _meaning(rows: pd.DataFrame) -> str:
+    """What is measured; photographs with labels have no masks."""
+    masked = "iou" in metrics_of(rows) or not len(rows)
+    known = "the scenes were drawn from" if masked else "the images were labelled with (data.concepts)"
+    return MEANING.format(known=known, places=PLACES if masked else "")
 
 
 @figure(
@@ -175,7 +186,7 @@ def concept_truth_table(exhibits: Exhibits, about: About) -> Written:
     rows = rows_of(exhibits, "concept_truth", COLUMNS)
     n = f"{concepts_of(rows)} true concepts" if len(rows) else UNKNOWN
     above = caption(
-        f"{MEANING} In round brackets: {CHANCE}", about, n=n, runs=runs_of(rows), interval=INTERVAL
+        f"{_meaning(rows)} In round brackets: {CHANCE}", about, n=n, runs=runs_of(rows), interval=INTERVAL
     )
     return rows, [above, markdown(readable(rows))]
 
@@ -204,3 +215,111 @@ def cell(value: float, low: float, high: float, null: float) -> str:
         if np.isfinite(null) and np.isfinite(value)
         else text
     )
+
+
+# --- table: equal rank -----------------------------------------------------------------------------------------------
+
+RANKED = (
+    *(*LAYER, "truth", "directions", "rank", "all", "against", "metric", "value", "low", "high", "other"),
+    *("gain", "gain_low", "gain_high", "energy", "concepts", "draws"),
+)  # fmt: skip
+AGAINST = {
+    "rotation": "random directions",
+    "neurons": "neurons, drawn",
+    "within": "a rotation within the same subspace",
+}
+DIRECTIONS = {"svd": "first of the SVD", "refined": "unique concepts of the first 20"}
+
+
+@table(
+    "table_equal_rank",
+    title="Directions against as many random ones",
+    reads=("equal_rank",),
+    paper="CDISCO",
+    shows="concepts told by the first directions, by as many random ones and by as many neurons",
+    place=282,
+)
+def equal_rank_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV and text of the Markdown, a row per number of directions and rival."""
+    rows = rows_of(exhibits, "equal_rank", RANKED)
+    above = caption(
+        "AUC with which the best of k directions tells a concept (where none is known: a class), and correlation when "
+        "each has a direction of its own; chosen on some images, judged on others. A random basis lets all its "
+        "directions try within the few dimensions that features vary in, so k directions stand against k. Gain: mean "
+        "difference, paired over the concepts, of ten draws. A rotation within the same subspace leaves the subspace "
+        "and changes the axes.",
+        about,
+        n="concepts or classes, in the last column",
+        runs=runs_of(rows),
+        interval="95 %, over the concepts (fewer than 20: Student)",
+    )
+    return rows, [above, markdown(by_rank(rows))]
+
+
+def by_rank(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per run, layer, directions, number and rival, a column per metric."""
+    lines = []
+    keys = [*LAYER, "truth", "directions", "rank", "against"]
+    for (run, layer, truth, directions, rank, against), own in rows.groupby(keys, sort=False):
+        every = ", all" if bool(own["all"].iloc[0]) else ""
+        head = {
+            "model": label_of(str(run)),
+            "layer": str(layer),
+            "directions": DIRECTIONS[str(directions)],
+        }
+        line = {**head, "k": f"{rank}{every}", "against": AGAINST[str(against)]}
+        for _, each in own.iterrows():
+            name = metric_name(str(each["metric"]))
+            line[name] = (
+                f"{with_interval(each['value'], np.nan, np.nan)} ({with_interval(each['other'], np.nan, np.nan)})"
+            )
+            line[f"{name}: gain"] = with_interval(each["gain"], each["gain_low"], each["gain_high"])
+        lines.append({**line, "n": f"{own['concepts'].iloc[0]} {truth}"})
+    return pd.DataFrame(lines)
+
+
+# --- table: class ranking --------------------------------------------------------------------------------------------
+
+READ = (
+    *(*LAYER, "reading", "energy", "directions", "value", "low", "high", "place"),
+    *("rotation_gain", "rotation_low", "rotation_high", "classes"),
+)  # fmt: skip
+READINGS = {"projection": "z of the projection", "evidence": "z of the evidence"}
+
+
+@table(
+    "table_class_ranking",
+    title="The first direction of a class, by what ranks the directions",
+    reads=("class_readings",),
+    paper="CDISCO",
+    shows="how well the first direction tells its class, by both readings of the ranking",
+    place=284,
+)
+def class_ranking_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV and text of the Markdown."""
+    rows = rows_of(exhibits, "class_readings", READ)
+    shown = pd.DataFrame(
+        {
+            "model": [label_of(run) for run in rows["run"]],
+            "layer": rows["layer"],
+            "ranked by": [READINGS.get(reading, reading) for reading in rows["reading"]],
+            "energy": rows["energy"],
+            "directions": [method_name(name) for name in rows["directions"]],
+            "AUC of the class [95 %]": interval_column(rows, "value", "low", "high"),
+            "less rotation [95 %]": interval_column(rows, "rotation_gain", "rotation_low", "rotation_high"),
+            "place": rows["place"],
+            "n": rows["classes"],
+        }
+    )
+    above = caption(
+        "Directions of a class are those along which images predicted as it differ most from the rest: in their "
+        "projection, or (the released code) in the evidence, the gradient times the activation. AUC with which the "
+        "first direction, on its ranked side, tells the class on other images. Energy: share of the squares that the "
+        "candidates hold, the strongest first; the abstract speaks of directions of high variance, the code keeps all. "
+        "Place: median place of the direction by strength, from 0. Rotation: mean of ten.",
+        about,
+        n="classes, in the last column",
+        runs=runs_of(rows),
+        interval="95 %, over the classes (fewer than 20: Student)",
+    )
+    return rows, [above, markdown(shown)]

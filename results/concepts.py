@@ -288,3 +288,32 @@ def side_rows(rows: pd.DataFrame) -> pd.DataFrame:
     shown["same direction [95 %]"] = interval_column(rows, "same_direction", "low", "high")
     shown["chance"] = rows["chance"].astype(float).round(4).to_numpy()
     return shown
+
+
+# --- table: switches -------------------------------------------------------------------------------------------------
+
+SWITCHED = (*LAYER, "protocol", "switch", "changed", "low", "high", "classes")
+
+
+@table(
+    "table_concept_switches",
+    title="Defects of the released ranking, one switch at a time",
+    reads=("switches",),
+    paper="Evoscope",
+    shows="how often a class's first concept changes when one defect alone is mended",
+    place=272,
+)
+def concept_switches_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV (every digit) and text of the Markdown."""
+    rows = rows_of(exhibits, "switches", SWITCHED)
+    shown = _headed(rows).assign(mended=rows["switch"].to_numpy())
+    shown["first concept changes [95 %]"] = interval_column(rows, "changed", "low", "high")
+    above = caption(
+        "Share of the classes whose first direction is another one when one choice alone of the released protocol is "
+        "mended; signs together with both sides as candidates, which makes the result independent of signs.",
+        measured_under(rows, about),
+        n=f"{rows['classes'].max():,.0f} classes of each layer",
+        runs=runs_of(rows),
+        interval="95 %, Wilson over classes",
+    )
+    return rows, [above, markdown(shown)]

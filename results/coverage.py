@@ -22,13 +22,17 @@ from results.page_style import (
     protocol_name,
     rows_of,
     runs_of,
+    with_interval,
 )
 from results.registry import About, Exhibits, Written, figure, table
 
 # --- figure: coverage ------------------------------------------------------------------------------------------------
 
 SETTING = ("protocol", "pool_images", "k", "coverage", "run")
-COLUMNS = (*SETTING, "value", "low", "high", "null", "null_low", "null_high", "unlabelled", "placed")
+COLUMNS = (
+    *(*SETTING, "value", "low", "high", "null", "null_low", "null_high", "unlabelled", "placed"),
+    *("random_vectors", "shared_stimuli"),
+)  # fmt: skip
 # Inches.
 LEFT, BETWEEN, HEADING, HEIGHT, AXIS, LINE = 0.45, 0.16, 0.22, 1.9, 0.45, 0.15
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -218,7 +222,8 @@ def protocols_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (a row per value) and text of the Markdown (protocols side by side)."""
     rows = rows_of(exhibits, "coverage", COLUMNS)
     what = (
-        "Purity@10 with its interval, the null behind it, then the covered share of the pool, the placed and the "
+        "Purity@10 with its interval, the null behind it, the purity of the same neurons by random image vectors and "
+        "by the stimuli they share, without a learned space, then the covered share of the pool, the placed and the "
         "unlabelled share of the neurons."
     )
     interval = "95 %, bootstrap; of the null, 95 % of the permutations"
@@ -228,9 +233,13 @@ def protocols_table(exhibits: Exhibits, about: About) -> Written:
 
 def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per pool, k and model, three columns per protocol."""
-    cells = rows[["protocol", *SWEEP]].copy()
+    cells, nan = rows[["protocol", *SWEEP]].copy(), float("nan")
     cells["purity"] = interval_column(rows, "value", "low", "high")
     cells["null"] = interval_column(rows, "null", "null_low", "null_high")
+    cells["beside"] = [
+        f"{with_interval(random, nan, nan)}, {with_interval(shared, nan, nan)}"
+        for random, shared in rows[["random_vectors", "shared_stimuli"]].itertuples(index=False, name=None)
+    ]
     cells["shares"] = [
         f"{percent(coverage, 1)}, {percent(placed, 1)}, {percent(unlabelled, 1)}"
         for coverage, placed, unlabelled in rows[["coverage", "placed", "unlabelled"]].itertuples(
@@ -242,9 +251,38 @@ def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
         own = cells[cells["protocol"] == protocol].drop(columns="protocol")
         name = protocol_name(protocol)
         titles = {
-            "purity": f"{name}: purity@10", "null": f"{name}: null", "shares": f"{name}: covered, placed, unlabelled",
+            "purity": f"{name}: purity@10", "null": f"{name}: null",
+            "beside": f"{name}: random vectors, shared stimuli", "shares": f"{name}: covered, placed, unlabelled",
         }  # fmt: skip
         wide = wide.merge(own.rename(columns=titles), on=SWEEP, how="left")
     wide = wide.fillna("–")
     wide["run"] = [label_of(run) for run in wide["run"]]
     return wide.rename(columns={"pool_images": "images in the pool", "run": "model"})
+
+
+# --- table: switches -------------------------------------------------------------------------------------------------
+
+
+@table(
+    "table_space_switches",
+    title="Defects of the released embedding, one switch at a time",
+    reads=("space_switches",),
+    paper="Evoscope",
+    shows="purity with each defect alone mended, and alone put back",
+    place=122,
+)
+def switches_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV (a row per value) and text of the Markdown (switches side by side)."""
+    rows = rows_of(exhibits, "space_switches", COLUMNS)
+    what = (
+        "Purity@10 where the base covers least. Mended: the released protocol with this choice alone from the "
+        "corrected one; put back: the corrected protocol with this choice alone from the released one. The "
+        "unswitched protocols are in table_protocols."
+    )
+    above = swept_caption(what, rows, about, f"{len(rows)} values", "95 %, bootstrap")
+    cells = rows[["protocol", "pool_images", "k"]].assign(
+        run=[label_of(str(run)) for run in rows["run"]], purity=interval_column(rows, "value", "low", "high")
+    )
+    place = ["protocol", "pool_images", "k"]
+    wide = cells.pivot_table("purity", place, "run", aggfunc="first", sort=False).reset_index()
+    return rows, [above, markdown(wide.fillna("–"))]

@@ -16,6 +16,7 @@ from evoscope.viz.pictures import LOWERS, RAISES
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import BACKDROP, QUIET, SMALL, elide, wrap
 from results.page_style import (
+    CLASS_INTERVAL,
     base_of,
     caption,
     doubles,
@@ -282,14 +283,15 @@ def importance_table(exhibits: Exhibits, about: About) -> Written:
     single = rows["class_name"].fillna("") != ""
     above = caption(
         "AUC with which the importance of a neuron's evolution for a class tells the named neurons from all others of "
-        "the network: 0.5 is chance; the null is the same with the neurons' concepts permuted, p how often it reaches "
-        "the value. Neurons whose concept defines the class should lie above the null, neurons of a concept that no "
+        "the network: 0.5 is chance; the null is the same with the neurons' concepts permuted, of a mean the mean over "
+        "the classes under one permutation; p says how often it reaches the value. "
+        "Neurons whose concept defines the class should lie above the null, neurons of a concept that no "
         "class uses should not.",
         about,
         n="named neurons, of all, in the columns on the right; a mean is over "
         f"{rows.loc[single, 'class_name'].nunique()} classes",
         runs=runs_of(rows),
-        interval="95 %, bootstrap over classes; of the null, 95 % of the permutations",
+        interval=f"{CLASS_INTERVAL}; of the null, 95 % of the permutations",
     )
     means, classes = lines(rows[~single], "auc [95 %]"), lines(rows[single], "auc")
     if means.empty or classes.empty:

@@ -2,14 +2,14 @@
 
 ``python -m results.keep paper FOLDER...`` copies the results of outputs of experiments (``outputs/results/...``) into
 ``results/paper``: figures and tables to ``<data>-<scale>/figures`` and ``tables`` (under another protocol than the
-corrected one, its name follows). The ledger, the audit, the scorecard, the page and the index are then written anew
-from all that is there. Drawings (SVG) with photographs inside are large: above `LARGE` bytes they are left out, and
-named; pictures (PNG) above it are kept with 256 colours.
+corrected one, its name follows; of another seed than 0, the seed). The ledger, the audit, the scorecard, the page and
+the index are then written anew from all that is there. Drawings (SVG) with photographs inside are large: above
+`LARGE` bytes they are left out, and named; pictures (PNG) above it are kept with 256 colours.
 
 ``python -m results.keep repro [OUTPUTS...]`` writes ``docs/repro.md``, one row per result: what it shows, the command
 that draws it, what was measured (the claims that the kept tables decide, see `results.ledger`), and the time of the
-call that drew it, where the job's ``status.json`` below ``outputs`` still tells. Which claim reads which table is seen
-from what its checks ask for.
+call that drew it, where the job's ``status.json`` below ``outputs`` still tells. Which claim reads which table is
+seen from what its measure asks for.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from typing import Any
 import pandas as pd
 
 from evoscope.errors import EvoscopeError
-from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, Claim, Evidence, collect, valued, verdict
+from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, Claim, Evidence, collect
 from results.ledger.claim import command as command_of
 from results.ledger.write import CLAIMS
-from results.page_style import markdown
+from results.page_style import markdown, with_interval
 from results.registry import RECORD, TABLE, Entry, entries
-from results.report import Item, Place, galleries, with_palette, write_report
+from results.report import Item, galleries, with_palette, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = ROOT / "results" / "paper"
@@ -51,7 +51,7 @@ Written by `python -m results.keep repro` from the registered results, the table
 draws into `outputs/results/`.
 
 * Measured: the claims of the [ledger](../results/paper/claims.md) that this table, or a table of the same exhibits,
-  decides on drawn images at laptop scale; in brackets the checks that pass. The files are in
+  decides on drawn images at laptop scale, with the effect behind each verdict. The files are in
   [results/paper](../results/paper/README.md).
 * Time: of the call, on two cores, that computed most of the experiment that draws it, and how many of its stages were
   not there already.
@@ -77,10 +77,10 @@ def keep(folders: Sequence[Path], to: Path = PAPER) -> tuple[list[Path], list[Pa
     _check_code(item for items in jobs.values() for item in items)
     kept: list[Path] = []
     left: list[Path] = []
-    for place, items in jobs.items():
-        for path in (path for item in items for path in _files(item)):
+    for item in (item for items in jobs.values() for item in items):
+        for path in _files(item):
             large = path.suffix == ".svg" and path.stat().st_size > LARGE
-            (left if large else kept).append(path if large else _copied(path, to / _name(place)))
+            (left if large else kept).append(path if large else _copied(path, to / _name(item)))
     kept += write_report([to], to)
     _check_size(to)
     return kept, left
@@ -109,9 +109,18 @@ def other_code(item: Item) -> list[str]:
         return []
 
 
-def _name(place: Place) -> str:
-    data, scale, protocol = place
-    return f"{data}-{scale}" if protocol == CORRECTED else f"{data}-{scale}-{protocol}"
+def _name(item: Item) -> str:
+    """``concept_scenes-laptop``, then the protocol unless it is the corrected one, and the seed unless it is 0."""
+    data, scale, protocol = item.place
+    seed = item.origin.get("Seed", "0")
+    return "-".join(
+        [
+            data,
+            scale,
+            *([protocol] if protocol != CORRECTED else []),
+            *([f"seed{seed}"] if seed != "0" else []),
+        ]
+    )
 
 
 def _files(item: Item) -> list[Path]:
@@ -153,7 +162,7 @@ class Asking(Evidence):
 def tables_read(claim: Claim) -> set[str]:
     """Names of the tables that decide a claim."""
     asking = Asking(DRAWN, LAPTOP, {})
-    claim.checks(asking, CORRECTED)
+    claim.measure(asking, CORRECTED)
     return asking.asked
 
 
@@ -163,20 +172,22 @@ def claims_of(entry: Entry) -> list[Claim]:
         return [claim for claim in CLAIMS if entry.id in tables_read(claim)]
     reads = set(entry.reads)
     return [
-        claim for claim in CLAIMS if any(reads & set(entries()[name].reads) for name in tables_read(claim))
+        claim
+        for claim in CLAIMS
+        if any(reads & set(entries()[name].reads) for name in tables_read(claim) & set(entries()))
     ]
 
 
 def measured(entry: Entry, evidence: Evidence | None) -> str:
-    """``E3b holds (23 of 24)`` for every claim, or `SEE` where none was measured."""
+    """``E3b weaker than published (one seed) 0.020 [0.011, 0.029]`` for every claim, or `SEE` where none was judged."""
     if evidence is None:
         return SEE
-    words = []
-    for claim in claims_of(entry):
-        checks = valued(claim.checks(evidence, CORRECTED))
-        if checks:
-            passed = sum(check.passes for check in checks)
-            words.append(f"{claim.id} {verdict(checks).value} ({passed} of {len(checks)})")
+    judged = [(claim.id, claim.judge(evidence, CORRECTED)) for claim in claims_of(entry)]
+    words = [
+        f"{name} {each.text} {with_interval(each.effect.effect, each.effect.low, each.effect.high)}"
+        for name, each in judged
+        if each.effect
+    ]
     return ", ".join(words) or SEE
 
 

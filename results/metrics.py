@@ -170,6 +170,48 @@ def _key(sheet: Sheet, top: float) -> None:
     sheet.text(3.26, top, "null (grey band or dashed): the same after shuffling", size=SMALL, color=QUIET)
 
 
+# --- table: space baselines ------------------------------------------------------------------------------------------
+
+BASELINES = (
+    *("metric", "run", "epoch", "space", "value", "low", "high", "learned_less", "less_low", "less_high", "n"),
+)  # fmt: skip
+
+
+@table(
+    "table_space_baselines",
+    title="Alignment with and without a learned space",
+    reads=("space_baselines",),
+    paper="Evoscope",
+    shows="alignment by random image vectors, by shared stimuli and in separate spaces",
+    place=112,
+)
+def space_baselines_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV and text of the Markdown."""
+    rows = rows_of(exhibits, "space_baselines", BASELINES)
+    shown = pd.DataFrame(
+        {
+            "metric": [name_of(metric) for metric in rows["metric"]],
+            "model": [label_of(run) for run in rows["run"]],
+            "epoch": rows["epoch"],
+            "space": rows["space"],
+            "value [95 %]": interval_column(rows, "value", "low", "high"),
+            "learned less this [95 %]": interval_column(rows, "learned_less", "less_low", "less_high"),
+            "n": [f"{n:,.0f}" for n in rows["n"]],
+        }
+    )
+    text = caption(
+        "Neurons lie at the mean of their stimuli's vectors, so that those with stimuli in common lie together "
+        "whatever was learned. Random vectors: Gaussian vectors for the images, nothing learned; shared stimuli: "
+        "neurons are compared by the images that excite both, without any space; separate spaces: every model and "
+        "epoch has a space of its own, by the same skip-gram.",
+        about,
+        n="neurons, in the last column",
+        runs=runs_of(rows),
+        interval="95 %, bootstrap over neurons; of random vectors, 95 % of ten draws",
+    )
+    return rows, [text, markdown(shown)]
+
+
 # --- table: metrics --------------------------------------------------------------------------------------------------
 
 

@@ -36,13 +36,25 @@ LOOKS = {
     "svd_absence": ("concepts (SVD), absence", "#e6ab02", "o"),
     "neurons_deviation": ("neurons, deviation", "#a6761d", "s"),
     "neurons_absence": ("neurons, absence", "#e7298a", "s"),
+    "rotation_absence": ("random rotation, absence", "#666666", "s"),
     "loss": ("loss", "#1b9e77", "D"),
     "uncertainty": ("1 - confidence", "#7570b3", "D"),
     "mahalanobis": ("Mahalanobis distance", "#0072b2", "^"),
     "knn": ("distance to neighbours", "#56b4e9", "^"),
     "random": ("random", "#909090", "x"),
 }
-METRICS = {"auroc": "AUROC", "average_precision": "average precision", "precision_at_k": "precision at k"}
+METRICS = {
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "precision_at_k": "precision at k",
+    "lift_at_20": "lift of the first 20",
+}
+READINGS = {
+    "projection": "z of the projection",
+    "evidence": "z of the evidence",
+    "mixed": "ranked by evidence, scored by projection",
+    "": "without concepts",
+}
 OUTLIERS = (*CASE, "score", "metric", "value", "low", "high", "outliers", "images", "note")
 DIFFERENCES = (*CASE, "score", "against", "metric", "value", "low", "high", "beats", "note")
 
@@ -92,8 +104,8 @@ def outliers_words(exhibits: Exhibits, about: About) -> str:
         "Each score ranks the training images of a network trained on them; the truth is whether the colour of an "
         "image's stamp disagrees with its class, or whether its label was made wrong. Dotted: chance of the AUROC. "
         "Concept scores say how far an image lies from its class along the directions that rank first for the class "
-        "(deviation) or how little of them it shows (absence), for the SVD and for single neurons; the authors' own "
-        "score is not known. " + beaten(differences)
+        "(deviation) or how little of them it shows (absence), for the SVD, for single neurons and for a random "
+        "rotation; the authors' own score is not known. " + beaten(differences)
     )
     if len(none):
         listed = ", ".join(case_words(*each) for each in none.itertuples(index=False, name=None))
@@ -205,7 +217,8 @@ def outliers_table(exhibits: Exhibits, about: About) -> Written:
     differences = over_seeds(exhibits, "outlier_differences", DIFFERENCES)
     above = caption(
         "Training images are ranked by each score; the truth is whether a stamp disagrees with the class of its image, "
-        f"or whether a label was made wrong. k of precision at k is the number of outliers. {beaten(differences)}",
+        "or whether a label was made wrong. k of precision at k is the number of outliers; the lift is the share of "
+        f"outliers among the first 20 over their share of all. {beaten(differences)}",
         about,
         n=f"{seeds_of(rows)}, images of {subject(means)}",
         runs=runs_of(means),
@@ -244,8 +257,57 @@ def _values(own: pd.DataFrame) -> dict[str, str]:
     cells = {}
     for metric, name in METRICS.items():
         part = own.loc[own["metric"] == metric, ["value", "low", "high"]]
-        cells[name] = with_interval(*map(float, part.iloc[0])) if len(part) else "–"
+        if len(part):
+            cells[name] = with_interval(*map(float, part.iloc[0]))
     return cells
+
+
+# --- table: outlier readings -----------------------------------------------------------------------------------------
+
+READ = (*CASE, "reading", "score", "metric", "value", "low", "high", "outliers", "images", "note")
+ALONG = {"svd": "SVD", "neurons": "neurons", "rotation": "random rotation"}
+
+
+@table(
+    "table_outlier_readings",
+    title="Absence of concepts by every reading, at every layer",
+    reads=("outlier_readings",),
+    paper="CDISCO",
+    shows="outliers by the absence of concepts, by reading, layer and kind of direction",
+    place=365,
+)
+def outlier_readings_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV (every seed) and text of the Markdown (means over the seeds)."""
+    rows, means = rows_of(exhibits, "outlier_readings", READ), over_seeds(exhibits, "outlier_readings", READ)
+    above = caption(
+        "No score was released, so each reading of the text stands beside the others: a class's directions are those "
+        "along which the projection (or the evidence, the gradient times the activation) differs most between the "
+        "images predicted as the class and the rest, and a sample's score is how little of their projection (or "
+        "evidence) it shows. The number of directions is fixed beforehand and the same for SVD, neurons and a random "
+        "rotation; the first layer of each case has the published depth.",
+        about,
+        n=f"{seeds_of(rows)}, images of {subject(means)}",
+        runs=runs_of(means),
+        interval=SEED_INTERVAL,
+    )
+    return rows, [above, markdown(by_reading(means))]
+
+
+def by_reading(means: pd.DataFrame) -> pd.DataFrame:
+    """One row per setting, p, layer, reading and kind of direction; settings without outliers are left out."""
+    lines = []
+    known = means[means["value"].notna()]
+    for (setting, p, layer, reading, score), own in known.groupby(
+        ["setting", "p", "layer", "reading", "score"], sort=False
+    ):
+        head = {
+            "images": case_words(str(setting), float(str(p))),
+            "layer": layer,
+            "reading": READINGS[str(reading)],
+        }
+        along = ALONG.get(str(score)) or score_name(str(score))
+        lines.append({**head, "along": along, **_values(own)})
+    return pd.DataFrame(lines) if lines else pd.DataFrame(columns=["images", "layer", "reading", "along"])
 
 
 # --- figure: outlier boards ------------------------------------------------------------------------------------------
@@ -266,8 +328,8 @@ def outlier_boards_words(exhibits: Exhibits, about: About) -> str:
         head = board.iloc[0]
         shares.append(float(head["outliers"]) / max(float(head["of"]), 1.0) * len(board))
     what = (
-        "Training images of a class in the order of the concept score (deviation along the SVD directions that rank "
-        "first for the class), the farthest first; a red frame marks those whose stamp disagrees with their class, or "
+        "Training images of a class in the order of the concept score (absence of the SVD directions that rank first "
+        "for the class), the emptiest first; a red frame marks those whose stamp disagrees with their class, or "
         f"whose label was made wrong. In all, {hits} of the {len(rows)} images shown are such; as many images drawn at "
         f"random from these classes would hold {sum(shares):.1f}. Classes are the first with outliers, "
         "probabilities a few of those measured, the seed the first: nothing was chosen by its result."

@@ -119,7 +119,7 @@ def caption(
     ]
     lines = [what, "", "; ".join(facts) + ".", *_training(about, runs)]
     if about.remarks:
-        lines += ["", " ".join(about.remarks)]
+        lines += ["", " ".join(f"{remark.rstrip('.')}." for remark in about.remarks)]
     return "\n".join(lines) + "\n"
 
 
@@ -301,6 +301,9 @@ def layer_heading(
 # --- outliers and stamps ---------------------------------------------------------------------------------------------
 
 CASE = ("setting", "data", "classes", "run", "layer", "p", "seed")
+PERCENTILES = ("0–25", "25–50", "50–75", "75–100")
+"""The bins of importance, the most important first."""
+CLASS_INTERVAL = "95 %, Student over classes (20 and more: bootstrap)"
 SEED_INTERVAL = "95 %, Student over seeds; with one seed, bootstrap over images"
 
 

@@ -15,6 +15,8 @@ from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import INK, NORMAL, QUIET, SMALL, elide
 from results.page_style import (
     CELL,
+    CLASS_INTERVAL,
+    PERCENTILES,
     caption,
     counted_its_way,
     doubles,
@@ -39,7 +41,6 @@ COLUMNS = (*SETTING, "condition", *MEASURED, *COUNTS)
 ORDER = (*SETTING, "most_first", "monotone", "least_near_zero", "random_between", "holds", "why")
 PANELS = (("train", "top1"), ("train", "top5"), ("test", "top1"), ("test", "top5"))
 COMPARED = ("corrected", "as_released")  # protocols that the published numbers belong beside
-PERCENTILES = ("0–25", "25–50", "50–75", "75–100")
 FARTHEST = 2.0  # published values beyond so many times the largest measured one are shown at the edge
 HOLDS, FAILS = "✓", "✗"
 # Inches.
@@ -243,7 +244,7 @@ def verdicts(rows: pd.DataFrame, order: pd.DataFrame) -> str:
     )
 
 
-INTERVALS = "95 %, bootstrap over classes"
+INTERVALS = CLASS_INTERVAL
 
 # --- table: reversal -------------------------------------------------------------------------------------------------
 

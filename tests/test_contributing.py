@@ -168,3 +168,31 @@ def test_a_constant_of_the_reversal(contributor):
     contributor.edit(edit)
     marked = [line for line in contributor.run(command).splitlines() if "made by other code" in line]
     assert [line.split()[0] for line in marked] == ["reversal_order"]
+
+
+@pytest.mark.slow
+def test_a_formula_of_the_reversal(contributor):
+    """Told after the edit, in every result that it reaches; made again on demand; and a touched source is no edit."""
+    command = "python run.py experiment=evolution_importance model=vgg16 ~protocols.as_released scale=smoke"
+    notice, path = "made by other code than the present", "src/evoscope/evolution/summary.py"
+    assert notice not in contributor.run(command)
+    before = pd.read_csv(contributor.drawn("table_reversal.csv"))
+    (contributor.tree / path).touch()
+    touched = contributor.run(command)
+    assert notice not in touched
+    assert "0 stages computed" in touched
+    text = (contributor.tree / path).read_text()
+    assert text.count(' / chosen["images"]') == 1
+    (contributor.tree / path).write_text(text.replace(' / chosen["images"]', ' / (2 * chosen["images"])'))
+    told = contributor.run(command)
+    assert "0 stages computed" in told
+    assert f"evoscope: drops of all reversals: {notice} (reversal_table)" in told
+    assert pd.read_csv(contributor.drawn("table_reversal.csv")).equals(before)
+    assert (
+        "Artefacts made by other code than the present" in contributor.drawn("table_reversal.md").read_text()
+    )
+    again = contributor.run(f"{command} stale=recompute")
+    assert notice not in again
+    after = pd.read_csv(contributor.drawn("table_reversal.csv"))
+    assert not after.equals(before)
+    assert "0 stages computed" in contributor.run(command)

@@ -10,6 +10,7 @@ from evoscope.stats import (
     correlated,
     correlations,
     exceedance,
+    mean_interval,
     permutation_null,
     shuffle_within,
     shuffled,
@@ -29,6 +30,12 @@ def test_bootstrap_equals_the_slow_resampling_loop_in_distribution():
     assert found.low == pytest.approx(low, abs=0.07 * width)
     assert found.high == pytest.approx(high, abs=0.07 * width)
     assert found.n == 60
+
+
+def test_means_of_few_values_have_students_interval():
+    values = np.random.default_rng(0).normal(size=20)
+    assert mean_interval(values[:19], 0) == t_interval(values[:19])
+    assert mean_interval(values, 0, 50) == bootstrap_interval(values, 0, 50)
 
 
 def test_intervals_cover_the_true_mean_about_as_often_as_they_say():

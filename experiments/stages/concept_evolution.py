@@ -16,10 +16,11 @@ from evoscope.discovery.following_tables import (
     steps_frame,
     summary_frame,
 )
+from evoscope.discovery.persistence import Epoch, persistence_rows
 from evoscope.discovery.protocol import DiscoveryProtocol
-from evoscope.discovery.ranking import discover
+from evoscope.discovery.ranking import discover, layer_basis
 from evoscope.discovery.virtual_neurons import Virtual, on_the_map, placer
-from evoscope.figure_data import ConceptEvolution, NeuronMap
+from evoscope.figure_data import ConceptEvolution, NeuronMap, Table
 from evoscope.seeds import derive
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 from evoscope.store import Artefact, Runtime, stage
@@ -73,6 +74,23 @@ def concept_evolutions(parts: Sequence[Artefact[ConceptEvolution]]) -> ConceptEv
         pd.concat([getattr(each, name) for each in found], ignore_index=True) for name in ("steps", "summary")
     )
     return ConceptEvolution(steps, summary, np.concatenate([each.boards for each in found]))
+
+
+@stage(version=1, label="persistence of the directions of {run}")
+def persistence(run: str, spaces: Sequence[LayerSpace], discovery: DiscoveryProtocol, seed: int) -> Table:
+    """Whether the first directions of the last of ``spaces`` were there at the others, see `persistence_rows`."""
+    epochs = [
+        Epoch(layer_basis(space.pool(), discovery), space.held_out().rows("features")) for space in spaces
+    ]
+    parts = [
+        persistence_rows(early, epochs[-1], derive(seed, "persistence", run)).assign(
+            **space.head, epoch=space.epoch, last=spaces[-1].epoch
+        )
+        for space, early in zip(spaces[:-1], epochs[:-1], strict=True)
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    head = ["run", "layer", "epoch", "last"]
+    return Table(rows[[*head, *(name for name in rows.columns if name not in head)]])
 
 
 def _snapshot(space: LayerSpace, protocol: DiscoveryProtocol) -> Snapshot:

@@ -1,22 +1,28 @@
 """Tables of concept discovery: unique concepts, spectra, popularity, wrong sides, and methods against the truth."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from evoscope.arrays import Array, Doubles, Ints
 from evoscope.data.images import ConceptTable, ImageSet, limit
+from evoscope.data.scenes.source import SceneSource
 from evoscope.discovery.basis import ConceptBasis, neuron_alignment, random_alignment
+from evoscope.discovery.equal_rank import Truth, class_reading_rows, equal_rank_rows, known_truth
 from evoscope.discovery.latent import LayerLatents
 from evoscope.discovery.methods import RandomRotation
-from evoscope.discovery.ranking import ClassRanking, popularity
-from evoscope.discovery.refine import by_band, concept_counts, mean_concepts
+from evoscope.discovery.protocol import DiscoveryProtocol
+from evoscope.discovery.ranking import ClassRanking, discover, layer_basis, popularity
+from evoscope.discovery.refine import by_band, cluster_map, concept_counts, mean_concepts
 from evoscope.discovery.truth import Recovery, distinctness, localisation_by_concept, localise, recovery
 from evoscope.figure_data import Table
 from evoscope.models.network import Network
 from evoscope.progress import Progress
-from evoscope.stats import Interval, bootstrap_interval
+from evoscope.stats import Interval, bootstrap_interval, mean_interval, wilson
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.concept_methods import MethodConcepts
 from experiments.stages.concepts import LayerConcepts, LayerSpace, SpaceConcepts
@@ -89,13 +95,48 @@ def wrong_side(found: Sequence[SpaceConcepts], protocols: Sequence[str], seed: i
     )
 
 
+MENDED: dict[str, dict[str, Any]] = {
+    "side": {"side": "rows"},
+    "evidence": {"evidence": "logit"},
+    "signs": {"signs": "canonical", "candidates": "both"},
+    "batch": {"batch": 0},
+    "centred": {"centred": True},
+}
+"""Choices of CDISCO's protocol that are one defect each, mended, by the name that results know it by."""
+
+
+@stage(version=1, label="table of concepts: switches")
+def switches(found: Sequence[SpaceConcepts], name: str, protocol: DiscoveryProtocol, seed: int) -> Table:
+    """For how many classes the first direction is another one when one choice alone of ``protocol`` is mended.
+
+    Rows of ``switch``, ``changed`` (share of the classes ranked by both) with ``low`` and ``high``, ``classes``.
+    """
+
+    def first(space: LayerSpace, own: DiscoveryProtocol) -> Ints:
+        return discover(space.pool(), space.spaces.load().pool.outcomes, own).ranking.best(1)[0][:, 0]
+
+    def rows(space: LayerSpace) -> pd.DataFrame:
+        released = first(space, protocol)
+        made = []
+        for switch, choices in MENDED.items():
+            other = first(space, replace(protocol, **choices))
+            both = (released >= 0) & (other >= 0)
+            changed = wilson(int((released != other)[both].sum()), int(both.sum())) if both.any() else None
+            made.append(
+                {"switch": switch, **bounds("changed", "low", "high", changed), "classes": int(both.sum())}
+            )
+        return pd.DataFrame(made)
+
+    return _table((each.space, name, rows(each.space)) for each in found)
+
+
 @stage(version=1, label="table of concepts: {what}")
 def gathered(what: str, parts: Sequence[Artefact[Table]]) -> Table:
     """The tables of all runs, one below the other."""
     return Table(pd.concat([part.load().rows for part in parts], ignore_index=True))
 
 
-@stage(version=1)
+@stage(version=2)
 def concept_truth(
     space: LayerSpace,
     methods: Artefact[MethodConcepts],
@@ -110,7 +151,8 @@ def concept_truth(
     One row per method and metric: ``run``, ``layer``, ``method``, ``metric``, ``value`` (mean over concepts; for
     ``distinctness`` over the directions that tell a concept best), ``low``, ``high`` (bootstrap over the same),
     ``null`` (as many random orthonormal directions; for ``pointing`` and ``iou`` a random place), ``concepts``.
-    Directions are chosen on the pool and judged on held-out images, the places of at most ``most``.
+    Directions are chosen on the pool and judged on held-out images, the places of at most ``most``; without masks there
+    are no places.
     """
     assert shown.concepts is not None  # asked for only where the truth is known
     assert held_out.concepts is not None
@@ -118,11 +160,103 @@ def concept_truth(
     bases = methods.load().bases
     found = [judge.recovered(basis) for basis in bases]
     rows = [row for pair in zip(bases, found, strict=True) for row in judge.rows(*pair)]
-    masked = limit(held_out, min(most, len(held_out)), None, seed)
-    rows += place_rows(space.checkpoint.open(), masked, space.layer, bases, found, seed, runtime.progress)
+    if isinstance(held_out.source, SceneSource):
+        masked = limit(held_out, min(most, len(held_out)), None, seed)
+        rows += place_rows(space.checkpoint.open(), masked, space.layer, bases, found, seed, runtime.progress)
     order = [basis.method for basis in bases]
     table = pd.DataFrame(rows).sort_values("method", key=lambda names: names.map(order.index), kind="stable")
     return Table(_headed(space, None, table).reset_index(drop=True))
+
+
+@stage(version=1, label="table of concepts: equal rank")
+def equal_rank(
+    found: Sequence[SpaceConcepts],
+    protocol: DiscoveryProtocol,
+    shown: ImageSet,
+    held_out: ImageSet,
+    seed: int,
+) -> Table:
+    """The decomposition against as many random directions and neurons, see `equal_rank_rows`.
+
+    ``truth`` says what directions should tell: the known ``concepts`` of the images, or else their ``classes``.
+    """
+    truth = Truth.of(known_truth(shown), known_truth(held_out))
+    kind = "classes" if shown.concepts is None else "concepts"
+    return _table(
+        (
+            each.space,
+            None,
+            equal_rank_rows(each.space.pool(), each.space.held_out(), truth, protocol, seed).assign(
+                truth=kind
+            ),
+        )
+        for each in found
+    )
+
+
+WARDS = (0.5, 0.75, 1.0, 1.5, 2.0)
+PRUNES = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Shares of the protocol's own thresholds over which clusters are counted."""
+MAPPED = 256
+"""Directions of a layer that are, at most: spread evenly over them from the strongest to the weakest."""
+
+
+@stage(version=1, label="clusters of {space.run} over both thresholds")
+def cluster_maps(space: LayerSpace, protocol: DiscoveryProtocol, seed: int, runtime: Runtime) -> Table:
+    """Unique concepts per direction of the SVD and per neuron while both thresholds vary.
+
+    One row per method and pair of thresholds: ``method``, ``ward``, ``prune``, ``own`` (whether they are the
+    protocol's), ``value`` (mean clusters, none counted as none) with ``low`` and ``high`` (bootstrap over directions),
+    ``empty`` (share without any), ``kept`` (mean images of a direction in clusters), ``of`` (images that are
+    clustered), ``directions``.
+    """
+    layer, rule = space.pool(), protocol.refine
+    features, basis = layer.rows("features"), layer_basis(layer, protocol)
+    width, rows = len(basis), []
+    some = np.unique(np.linspace(0, width - 1, min(width, MAPPED)).astype(np.int64))
+    wards, prunes = [rule.ward * share for share in WARDS], [rule.prune * share for share in PRUNES]
+    for method, directions in (("svd", basis.directions[some]), ("neurons", np.eye(width)[some])):
+        found = cluster_map(
+            features, directions, rule, wards, prunes, layer=space.layer, seed=seed, progress=runtime.progress
+        )
+        for place, column in product(range(len(wards)), range(len(prunes))):
+            counts = found.surviving[:, place, column]
+            mean = bootstrap_interval(counts, seed)
+            rows.append(
+                {
+                    "method": method,
+                    **{"ward": wards[place], "prune": prunes[column]},
+                    "own": (WARDS[place], PRUNES[column]) == (1.0, 1.0),
+                    **bounds("value", "low", "high", mean),
+                    "empty": float((counts == 0).mean()),
+                    "kept": float(found.images[:, place, column].mean()),
+                    "of": min(rule.images, len(features)),
+                    "directions": len(some),
+                }
+            )
+    return _table([(space, None, pd.DataFrame(rows))])
+
+
+@stage(version=1, label="table of concepts: class ranking")
+def class_readings(
+    found: Sequence[SpaceConcepts], protocol: DiscoveryProtocol, held_out: ImageSet, seed: int
+) -> Table:
+    """How well the first direction of a class tells it, by what ranks the directions, see `class_reading_rows`."""
+    return _table(
+        (
+            each.space,
+            None,
+            class_reading_rows(
+                each.space.pool(),
+                each.space.spaces.load().pool.outcomes,
+                each.space.held_out(),
+                held_out.labels,
+                protocol,
+                seed,
+            ),
+        )
+        for each in found
+    )
 
 
 def cluster_rows(counts: pd.DataFrame) -> pd.DataFrame:
@@ -292,7 +426,7 @@ class Judge:
         return {
             "recovery auc": found.mean_auc(self.seed),
             "matched correlation": found.mean_correlation(self.seed),
-            "distinctness": bootstrap_interval(apart[np.unique(found.direction)], self.seed),
+            "distinctness": mean_interval(apart[np.unique(found.direction)], self.seed),
         }
 
 
@@ -327,7 +461,7 @@ def place_rows(
     for number, basis in enumerate(bases):
         places = localisation_by_concept(table[method == number], seed)
         for metric, score, chance in (("pointing", "hit", "share"), ("iou", "iou", "iou_chance")):
-            mean = bootstrap_interval(places[score], seed)
+            mean = mean_interval(places[score].to_numpy(), seed)
             rows.append(row_of(basis.method, metric, mean, float(places[chance].mean()), len(places)))
     return rows
 

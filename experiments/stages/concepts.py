@@ -125,7 +125,7 @@ def concepts(space: LayerSpace, protocol: DiscoveryProtocol, seed: int) -> Layer
     if protocol.side == "rows":
         found = replace(found, ranking=with_energy(found.ranking, found.basis))
     shown = replace(found.basis, side="rows")
-    ranking = rank_layer(layer, outcomes, shown, protocol.evidence, protocol.candidates)
+    ranking = rank_layer(layer, outcomes, shown, protocol)
     unique = class_concepts(layer, found, protocol, seed=seed)
     return LayerConcepts(found.basis, found.ranking, ranking, unique)
 

@@ -1,11 +1,10 @@
 """Importance of neurons' evolutions between two epochs for a class, and whether it finds what defines the class."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from evoscope.activations.stimuli import NeuronIndex
 from evoscope.arrays import Bools, Doubles
@@ -14,15 +13,16 @@ from evoscope.data.scenes import irrelevant_concepts, rules
 from evoscope.evolution.importance import EvolutionImportance, sample_of_class
 from evoscope.evolution.importance import importance as importance_on
 from evoscope.evolution.pair import Pair, make_pair
-from evoscope.evolution.summary import ranked
+from evoscope.evolution.summary import Ranked, mean_ranked, ranked
 from evoscope.figure_data import Table
-from evoscope.models.network import Network
-from evoscope.stats import bootstrap_interval
+from evoscope.models.network import Network, layout
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.networks import Checkpoint
 from experiments.stages.stimuli import Looked
 
 TRUTHS = ("defining", "distractor")
+HEAD = ("run", "pair", "from_epoch", "to_epoch", "kind")
+NOTHING = "no neuron tells such a concept"
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class CheckpointPair:
 
 
 def _opened(checkpoint: Checkpoint) -> Network:
-    """The network, on a CPU with weights channels last, on which convolutions run faster."""
+    """The network, with its weights in the memory format that it takes."""
     network = checkpoint.open()
-    layout = torch.channels_last if checkpoint.machine.device == "cpu" else torch.contiguous_format
-    network.module.to(memory_format=layout)  # type: ignore[call-overload]  # missing in the stubs
+    form = layout(network.module, checkpoint.machine.device)
+    network.module.to(memory_format=form)  # type: ignore[call-overload]  # missing in the stubs
     return network
 
 
@@ -130,14 +130,19 @@ class ImportanceCase:
     stimuli: Artefact[Looked]
 
 
-@stage(version=1, label="important evolutions against the truth")
+@stage(version=2, label="important evolutions against the truth")
 def truth(cases: Sequence[ImportanceCase], classes: int, seed: int) -> Table:
     """How highly importance ranks neurons whose concept defines the class, and those whose concept no class uses.
 
-    The stimuli say which concept each neuron tells apart; means over the classes come first.
+    The stimuli say which concept each neuron tells apart; means over the classes come first, each beside the null of
+    the mean.
     """
-    rows = pd.DataFrame([_truth_row(each, kind, classes, seed) for each in cases for kind in TRUTHS])
-    return Table(pd.concat([_means(rows, seed), rows], ignore_index=True))
+    found = [(each, kind, _ranked(each, kind, classes, seed)) for each in cases for kind in TRUTHS]
+    groups: dict[tuple[str | int, ...], list[Ranked]] = {}
+    for case, kind, result in found:
+        groups.setdefault((*case.pair.columns(case.run).values(), kind), []).append(result)
+    means = [_mean_row(values, group, seed) for values, group in groups.items()]
+    return Table(pd.DataFrame([*means, *(_truth_row(*each) for each in found)]))
 
 
 def telling(found: Looked, kind: str, label: int, classes: int) -> Bools:
@@ -147,34 +152,34 @@ def telling(found: Looked, kind: str, label: int, classes: int) -> Bools:
     return np.isin(found.concepts.label, columns)
 
 
-def _truth_row(case: ImportanceCase, kind: str, classes: int, seed: int) -> dict[str, object]:
+def _ranked(case: ImportanceCase, kind: str, classes: int, seed: int) -> Ranked:
     found = case.importance.load()
     chosen = telling(case.stimuli.load(), kind, found.label, classes)
-    result = ranked(found.score, chosen, found.neurons.layer, seed)
+    return ranked(found.score, chosen, found.neurons.layer, seed)
+
+
+def _truth_row(case: ImportanceCase, kind: str, result: Ranked) -> dict[str, object]:
+    names = ("auc", "null", "null_low", "null_high", "p", "neurons", "of")
     return {
         **case.pair.columns(case.run),
-        "class_name": found.class_name,
+        "class_name": case.importance.load().class_name,
         "kind": kind,
-        **asdict(result),
+        **{name: getattr(result, name) for name in names},
         "low": np.nan,
         "high": np.nan,
-        "note": "" if np.isfinite(result.auc) else "no neuron tells such a concept",
+        "note": "" if np.isfinite(result.auc) else NOTHING,
     }
 
 
-def _means(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Mean over the classes of every run, pair and kind, with its interval over classes."""
-    head = ["run", "pair", "from_epoch", "to_epoch", "kind"]
-    rows = []
-    for values, group in table.groupby(head, sort=False):
-        known = group[group["auc"].notna()]
-        row = {**dict(zip(head, values, strict=True)), "class_name": "", "of": int(group["of"].iloc[0])}
-        if known.empty:
-            rows.append({**row, "auc": np.nan, "neurons": 0, "note": "no neuron tells such a concept"})
-            continue
-        interval = bootstrap_interval(known["auc"].to_numpy(), seed)
-        null = {name: float(known[name].mean()) for name in ("null", "null_low", "null_high")}
-        bounds = {"auc": interval.value, "low": interval.low, "high": interval.high}
-        note = f"{len(known)} of {len(group)} classes"
-        rows.append({**row, **bounds, **null, "neurons": int(known["neurons"].sum()), "note": note})
-    return pd.DataFrame(rows)
+def _mean_row(values: Sequence[str | int], group: Sequence[Ranked], seed: int) -> dict[str, object]:
+    """Mean over the classes of a run, pair and kind (``values``), with its interval over them."""
+    known = [each for each in group if np.isfinite(each.auc)]
+    head: dict[str, object] = dict(zip(HEAD, values, strict=True))
+    row = {**head, "class_name": "", "of": group[0].of}
+    if not known:
+        return {**row, "auc": np.nan, "neurons": 0, "note": NOTHING}
+    found = mean_ranked(known, seed)
+    auc = {"auc": found.auc.value, "low": found.auc.low, "high": found.auc.high}
+    null = {"null": found.null.value, "null_low": found.null.low, "null_high": found.null.high, "p": found.p}
+    count = sum(each.neurons for each in known)
+    return {**row, **auc, **null, "neurons": count, "note": f"{len(known)} of {len(group)} classes"}

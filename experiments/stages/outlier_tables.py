@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from evoscope.arrays import Bools, Bytes
-from evoscope.discovery.outlier_judging import over_seeds
+from evoscope.discovery.outlier_judging import LIFT, over_seeds
 from evoscope.figure_data import OutlierBoards, Table
 from evoscope.stats import bootstrap_interval
 from evoscope.store import Artefact, stage
@@ -16,7 +16,7 @@ from experiments.stages.outliers import Case, CaseImages, Findings
 SETTING = ("setting", "data", "classes", "run", "layer", "p")
 CONDITIONS = ("stamped", "plain")
 
-SCORE = "svd_deviation"
+SCORE = "svd_absence"
 CLASSES, IMAGES, SIDE = 2, 10, 96
 """Classes of a case that a board shows, images of each, and pixels of an image's side."""
 COLUMNS = (*SETTING, "seed", "class_name", "of", "outliers", "place", "score", "outlier", "id")
@@ -50,8 +50,24 @@ class ScoredCase:
 def outliers(cases: Sequence[ScoredCase]) -> Table:
     """How well each score finds the outliers: case by case, then over the seeds."""
     rows = pd.concat([each.headed(each.findings.load().judged) for each in cases], ignore_index=True)
-    means = over_seeds(rows, [*SETTING, "score", "metric"], bounds=(0.0, 1.0))
-    return Table(pd.concat([rows, means], ignore_index=True))
+    return Table(pd.concat([rows, _means(rows, [*SETTING, "score", "metric"])], ignore_index=True))
+
+
+@stage(version=1, label="table outlier_readings")
+def outlier_readings(cases: Sequence[ScoredCase]) -> Table:
+    """How well the absence of concepts finds outliers by every reading, at every layer: by case, then over seeds."""
+    parts = [each.headed(each.findings.load().readings.drop(columns="layer")) for each in cases]
+    layers = [each.findings.load().readings["layer"].to_numpy() for each in cases]
+    rows = pd.concat(parts, ignore_index=True).assign(layer=np.concatenate(layers))
+    return Table(pd.concat([rows, _means(rows, [*SETTING, "reading", "score", "metric"])], ignore_index=True))
+
+
+def _means(rows: pd.DataFrame, head: Sequence[str]) -> pd.DataFrame:
+    """Means over the seeds, their intervals cut to what a share, or a lift, can be."""
+    means = over_seeds(rows, head, bounds=(0.0, np.inf))
+    shares = means["metric"] != LIFT
+    means.loc[shares, "high"] = means.loc[shares, "high"].clip(upper=1.0)
+    return means
 
 
 @stage(version=1, label="table outlier_differences")

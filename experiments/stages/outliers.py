@@ -1,5 +1,6 @@
 """Outliers among training images (CDISCO): their cases, the trainings, and what a network says of every image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,8 +12,8 @@ from evoscope.arrays import Bools
 from evoscope.data.images import ImageSet
 from evoscope.discovery.gradients import Quantity
 from evoscope.discovery.latent import Latents, latent_pass
-from evoscope.discovery.outlier_judging import compared_scores, judged_scores
-from evoscope.discovery.outliers import ScoreOptions, outlier_scores
+from evoscope.discovery.outlier_judging import LIFT, compared_scores, judged_scores
+from evoscope.discovery.outliers import ScoreOptions, outlier_scores, reading_scores
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import RunFolder
@@ -119,30 +120,36 @@ class Findings:
 
     ``samples``: one row per training image: ``id``, ``label``, ``prediction``, ``outlier`` (bool), and the scores of
     `evoscope.discovery.outliers.SCORES`; ``judged``, ``compared``: see `evoscope.discovery.outlier_judging`;
+    ``readings``: rows like those of ``judged``, with ``layer`` and ``reading``, of the layers and readings that there
+    are;
     ``stamped``, ``plain``: bool [test images], whether the prediction is right; ``epochs``: that were trained.
     """
 
     samples: pd.DataFrame
     judged: pd.DataFrame
     compared: pd.DataFrame
+    readings: pd.DataFrame
     stamped: Bools
     plain: Bools
     epochs: int
 
 
-@stage(version=1)
+@stage(version=2)
 def outlier_findings(
     spec: ModelSpec,
     training: Artefact[RunFolder],
     images: CaseImages,
-    layer: str,
+    layers: Sequence[str],
     protocol: DiscoveryProtocol,
     options: ScoreOptions,
     seed: int,
     machine: Machine,
     runtime: Runtime,
 ) -> Findings:
-    """What the trained network says of every training image, read at ``layer``, and whether that finds outliers."""
+    """What the trained network says of every training image, and whether that finds outliers.
+
+    Read at the first of ``layers``; at the others only for the table of readings.
+    """
     last = training.load().epochs[-1]
     network = Checkpoint(spec, len(images.fit.class_names), last, training, seed, machine).open()
 
@@ -150,7 +157,7 @@ def outlier_findings(
         return latent_pass(
             network,
             at,
-            [layer],
+            layers if quantities else layers[:1],
             quantities=quantities,
             memory_mb=runtime.memory_mb,
             workers=runtime.workers,
@@ -159,15 +166,36 @@ def outlier_findings(
         )
 
     found = look(images.fit, (protocol.evidence,))
-    scores = outlier_scores(found.of(layer), found.outcomes, protocol, options, seed)
+    scores = outlier_scores(found.of(layers[0]), found.outcomes, protocol, options, seed)
     return Findings(
         _samples(images, found).join(scores),
         judged_scores(scores, images.outlier, seed),
         compared_scores(scores, images.outlier, seed),
+        pd.concat([_readings(found, layer, images, protocol, options, seed) for layer in layers]),
         _right(look(images.test)),
         _right(look(images.plain)),
         last + 1,
     )
+
+
+def _readings(
+    found: Latents,
+    layer: str,
+    images: CaseImages,
+    protocol: DiscoveryProtocol,
+    options: ScoreOptions,
+    seed: int,
+) -> pd.DataFrame:
+    """Every reading at a layer: ``layer``, ``reading``, and the columns of ``judged``; AUROC and lift."""
+    scores = reading_scores(found.of(layer), found.outcomes, protocol, options, seed)
+    parts = [
+        judged_scores(pd.DataFrame(scores.xs(reading, axis=1, level=0)), images.outlier, seed).assign(
+            layer=layer, reading=reading
+        )
+        for reading in dict.fromkeys(scores.columns.get_level_values(0))
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    return rows[rows["metric"].isin(("auroc", LIFT))]
 
 
 def _right(seen: Latents) -> Bools:

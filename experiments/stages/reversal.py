@@ -1,16 +1,17 @@
 """Accuracy that classes lose when evolutions are reverted: counts, drops, and whether the drops are in order."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from evoscope.data.images import ImageSet, at_most
+from evoscope.data.images import ImageSet, at_most, limit
 from evoscope.evolution.importance import of_class
 from evoscope.evolution.reversal import EVERY_LAYER, Conditions, ReversalProtocol, bins_of_all
 from evoscope.evolution.reversal import reversal as count_correct
 from evoscope.evolution.summary import drop_rows, order_rows
+from evoscope.evolution.trade import predictions, trade_rows
 from evoscope.figure_data import Table
 from evoscope.models.listing import default_layers
 from evoscope.models.network import Network
@@ -93,6 +94,55 @@ def _once(network: Network, own: Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Trade:
+    """Reversals of a run's evolutions for several classes, judged on images of all: rows of `trade_rows`."""
+
+    run: str
+    pair: EpochPair
+    rows: Artefact[Table]
+
+
+@stage(version=1, label="trade of {pair.run} between epochs")
+def trade(
+    pair: CheckpointPair,
+    importances: Sequence[Artefact[ClassImportance]],
+    test: ImageSet,
+    protocol: ReversalProtocol,
+    draws: int,
+    images: int | None,
+    seed: int,
+    runtime: Runtime,
+) -> Table:
+    """Every class's bins reverted, judged on at most ``images`` test images of each of all classes.
+
+    The bins are those of each class's first sample.
+    """
+    states, found = pair.open(), [each.load() for each in importances]
+    each_class = [conditions_of(own, protocol, draws, seed) for own in found]
+    conditions = replace(each_class[0], bins=np.stack([own.bins[0] for own in each_class]), everything=False)
+    shown = limit(test, None, images, seed)
+    said = predictions(
+        states,
+        conditions,
+        shown,
+        memory_mb=runtime.memory_mb,
+        workers=runtime.workers,
+        progress=runtime.progress,
+    )
+    layers = _once(states.after, pair.after.spec.layers)
+    return Table(trade_rows(said, shown.labels, [own.label for own in found], layers, seed))
+
+
+@stage(version=1, label="reversals judged on all classes")
+def trades(cases: Sequence[Trade]) -> Table:
+    """One table of all runs and pairs."""
+    parts = [each.rows.load().rows.assign(**each.pair.columns(each.run)) for each in cases]
+    rows = pd.concat(parts, ignore_index=True)
+    head = list(cases[0].pair.columns(cases[0].run))
+    return Table(rows[[*head, *(name for name in rows.columns if name not in head)]])
+
+
+@dataclass(frozen=True)
 class ReversalCase:
     """Reversals of a run's evolutions for a class, under the protocol of that name."""
 
@@ -102,13 +152,13 @@ class ReversalCase:
     reversal: Artefact[Reversals]
 
 
-@stage(version=1, label="drops of all reversals")
+@stage(version=2, label="drops of all reversals")
 def reversal_table(cases: Sequence[ReversalCase], resamples: int, seed: int) -> Table:
     """Every drop of accuracy, with its interval over the classes."""
     return _summary(cases, drop_rows, resamples, seed)
 
 
-@stage(version=1, label="order of the drops of all reversals")
+@stage(version=2, label="order of the drops of all reversals")
 def reversal_order(cases: Sequence[ReversalCase], resamples: int, seed: int) -> Table:
     """Whether the published order of the drops holds."""
     return _summary(cases, order_rows, resamples, seed)

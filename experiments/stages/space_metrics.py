@@ -7,8 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from evoscope.arrays import Doubles, unit_rows
 from evoscope.errors import EvoscopeError
 from evoscope.figure_data import Table
+from evoscope.seeds import derive
+from evoscope.space.baselines import neighbour_hits, random_vectors, stacked, stimulus_rows
 from evoscope.space.build import build_space, project
 from evoscope.space.metrics import (
     Measure,
@@ -27,7 +30,8 @@ from experiments.stages.stimuli import Look, Looked
 NAN = float("nan")
 VALUES = ("value", "low", "high", "null", "null_low", "null_high")
 WHERE = ("protocol", "pool_images", "k", "coverage", "run", "epoch")
-COLUMNS = [*WHERE, *VALUES, "n", "placed", "unlabelled", "note"]
+COLUMNS = [*WHERE, *VALUES, "random_vectors", "shared_stimuli", "n", "placed", "unlabelled", "note"]
+DRAWS = 5
 
 
 @stage(version=1, label="alignment metrics")
@@ -143,11 +147,14 @@ class Sight:
     stimuli: Artefact[Looked]
 
 
-@stage(version=2, label="purity, {name}, pool {pool_images}, k {protocol.k}")
+@stage(version=3, label="purity, {name}, pool {pool_images}, k {protocol.k}")
 def purity_cell(
     sights: Sequence[Sight], protocol: SpaceProtocol, name: str, pool_images: int, seed: int, runtime: Runtime
 ) -> Table:
     """One cell of the sweep: the purity of every run and of all; the base is the first of ``sights``.
+
+    ``random_vectors`` and ``shared_stimuli`` are the purity of the same neurons without a learned space, see
+    `evoscope.space.baselines`; the former the mean of five draws.
 
     A space that cannot be built (the published descent diverges where an image excites very many neurons) leaves a
     row without a value that says so.
@@ -180,10 +187,48 @@ def _cell(
     }
     pure = rows[rows["metric"].str.startswith("concept_purity")]
     return pure.assign(
+        **_without_space(models, found, space, protocol, seed, pure["run"].tolist()),
         coverage=float(np.mean(space.covered)),
         placed=1 - pure["run"].map(shares["unplaced"]),
         unlabelled=pure["run"].map(shares["unlabelled"]),
     )
+
+
+def _without_space(
+    models: Sequence[LabelledNeurons],
+    found: Sequence[Looked],
+    space: SemanticSpace,
+    protocol: SpaceProtocol,
+    seed: int,
+    runs: Sequence[str],
+) -> dict[str, list[float]]:
+    """Purity of the named runs, or of all, by random image vectors and by shared stimuli."""
+    used = [placed_rows(each.vectors) & (each.concept >= 0) for each in models]
+    if not all(rows.any() for rows in used):
+        return {}
+    concept = np.concatenate([each.concept[rows] for each, rows in zip(models, used, strict=True)])
+    owner = np.repeat(np.arange(len(models)), [int(rows.sum()) for rows in used])
+
+    def random(draw: int) -> Doubles:
+        own = derive(seed, "random space", draw)
+        parts = [
+            random_vectors(space, each.stimuli, protocol, own)[rows]
+            for each, rows in zip(found, used, strict=True)
+        ]
+        return neighbour_hits(unit_rows(np.concatenate(parts)), concept, owner, seed)
+
+    pool = len(space.image_ids)
+    shared = [
+        stimulus_rows(counted_stimuli(each.stimuli, protocol)[rows], pool)
+        for each, rows in zip(found, used, strict=True)
+    ]
+    hits = {
+        "random_vectors": np.mean([random(draw) for draw in range(DRAWS)], axis=0),
+        "shared_stimuli": neighbour_hits(stacked(shared), concept, owner, seed),
+    }
+    names = [each.model for each in models]
+    chosen = [owner == names.index(run) if run in names else np.ones(len(owner), dtype=bool) for run in runs]
+    return {name: [float(values[rows].mean()) for rows in chosen] for name, values in hits.items()}
 
 
 @stage(version=1, label="purity of all protocols, pools and k")

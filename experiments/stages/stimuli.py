@@ -38,7 +38,7 @@ class Responsive:
     rule: Literal["raw", "standardised"]
 
 
-@stage(version=1)
+@stage(version=2)
 def stimuli(
     checkpoint: Checkpoint,
     pool: ImageSet,
@@ -97,6 +97,9 @@ def _concepts(seen: PassResult, others: PassResult, pool: ImageSet, held_out: Im
 
 
 def _top1(result: PassResult, images: ImageSet) -> float:
+    """Accuracy; NaN where it is unknown which output is which class."""
+    if result.logits.shape[1] != len(images.class_names):
+        return float("nan")
     return float(np.mean(result.logits.argmax(axis=1) == images.labels))
 
 

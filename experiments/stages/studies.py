@@ -244,9 +244,15 @@ class _Remembering:
         return self._read(index, pixels, fit)
 
 
-def options_of(kind: Kind, items: int = 0) -> Options:
-    """Sizes of a study, each condition of which has ``items`` at least."""
-    sets = tuple((name, max(count, items)) for name, count in SETS.items())
+def options_of(kind: Kind, looks: Sequence[Look] = (), items: int = 0) -> Options:
+    """Sizes of a study, each condition of which has ``items`` at least.
+
+    Sets over several epochs or models are left out where the looks have only one.
+    """
+    models, epochs = {look.run for look in looks}, {look.epoch for look in looks if look.run == looks[0].run}
+    lacking = {"same_model_different_epoch"} if looks and len(epochs) == 1 else set[str]()
+    lacking |= {"different_model_different_epoch"} if looks and len(models) == 1 else set()
+    sets = tuple((name, max(count, items)) for name, count in SETS.items() if name not in lacking)
     return Options(
         Alignability(sets=sets, patches=PATCHES),
         count=max(COUNT, items),

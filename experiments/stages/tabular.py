@@ -29,7 +29,7 @@ from evoscope.discovery.relevance import (
 )
 from evoscope.figure_data import TabularConcepts
 from evoscope.models.network import Network
-from evoscope.seeds import derive
+from evoscope.seeds import derive, generator
 from evoscope.stats import correlated, correlations
 from evoscope.store import Artefact, Machine, Runtime, folder_stage, stage
 from evoscope.training.loop import save_module
@@ -37,6 +37,7 @@ from evoscope.training.tabular import mlp, train_rows
 
 WEIGHTS = "weights.safetensors"
 CONCEPTS = 6  # of a layer
+TURNED = 200  # random directions whose correlations with the inputs stand beside those of the concepts
 RANDOM = 40  # directions of equal variance beside each concept
 BATCH = 1024
 
@@ -91,7 +92,7 @@ class TableNetwork:
         return network
 
 
-@stage(version=1)
+@stage(version=2)
 def tabular(
     table: Table, networks: Sequence[TableNetwork], protocol: DiscoveryProtocol, draws: int, runtime: Runtime
 ) -> TabularConcepts:
@@ -127,7 +128,8 @@ class HiddenLayer:
     """Concepts of one hidden layer of one network.
 
     ``moments``: of the training rows; ``chosen``: int64 [concepts], positions in the basis; ``scores``: float64
-    [test rows, concepts]; ``train``, ``test``: what the network says.
+    [test rows, concepts]; ``turned``: the same along `TURNED` random directions; ``train``, ``test``: what the network
+    says.
     """
 
     seed: int
@@ -137,6 +139,7 @@ class HiddenLayer:
     ranking: ClassRanking
     chosen: Ints
     scores: Doubles
+    turned: Doubles
     train: Outcomes
     test: Outcomes
 
@@ -162,11 +165,13 @@ def hidden_layers(
         layer = seen.of(name)
         basis, ranking = (result := discover(layer, seen.outcomes, protocol)).basis, result.ranking
         chosen = strongest(ranking)
-        scores = basis.project(unseen.of(name).rows("features"))[:, chosen]
+        features = np.asarray(unseen.of(name).rows("features"), dtype=np.float64)
+        scores = basis.project(features)[:, chosen]
+        stream = generator(seed, "random directions", name)
+        turned = features @ stream.standard_normal((features.shape[1], TURNED))
+        outcomes = (seen.outcomes, unseen.outcomes)
         found.append(
-            HiddenLayer(
-                seed, name, layer.moments, basis, ranking, chosen, scores, seen.outcomes, unseen.outcomes
-            )
+            HiddenLayer(seed, name, layer.moments, basis, ranking, chosen, scores, turned, *outcomes)
         )
     return found
 
@@ -258,7 +263,9 @@ def _concept_rows(table: Table, found: HiddenLayer, without: Ablation, seed: int
 
 
 def _correlation_rows(table: Table, found: HiddenLayer, draws: int, seed: int) -> list[dict[str, object]]:
+    """Every concept with every input; ``random``: the median over random directions of their largest |correlation|."""
     result = correlated(found.scores, table.test.values, seed, draws)
+    random = np.abs(correlations(found.turned, table.test.values)).max(axis=1)
     return [
         {
             "direction": int(direction),
@@ -269,6 +276,7 @@ def _correlation_rows(table: Table, found: HiddenLayer, draws: int, seed: int) -
             "high": result.high[place, number],
             "p": result.p[place, number],
             "chance": result.chance,
+            "random": float(np.median(random)),
         }
         for place, direction in enumerate(found.chosen)
         for number, column in enumerate(table.columns)

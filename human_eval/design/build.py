@@ -106,6 +106,7 @@ def design(
     options = options or Options()
     frame = Frame(name or kind, kind, protocol, seed, options.exclusion)
     drafts, source = _drafts(kind, pool, options, protocol, seed)
+    few = few_items(drafts, options.items) if protocol == "corrected" else ()
     photos = {
         pair: int(pool.photos[pair])
         for draft in drafts
@@ -121,7 +122,6 @@ def design(
         raise EvoscopeError("the pool has no pictures", "give a pool with pictures, or how to cut them")
     study = assemble(frame, drafts, source, options.blocking, photos)
     study = replace(study, remarks=(*study.remarks, *given_away(study)))
-    few = few_items(drafts, options.items) if protocol == "corrected" else ()
     unchecked = () if protocol == "as_released" or _checkable(kind, pool) else (UNCHECKED,)
     short = _short(kind, pool, drafts, options.count)
     instead = _instead(study.primary, kind) if protocol == "corrected" else ()

@@ -86,9 +86,9 @@ class _Sampler:
         self.depth = depths(pool)
         model = options.base[0] or pool.model[0]
         self.of_model = self.usable & (self.models == model)
-        epoch = (
-            options.base[1] if options.base[1] >= 0 else int(pool.epoch[self.models == model].max(initial=0))
-        )
+        known = pool.epoch[self.models == model]
+        last = int(known.max()) if len(known) else 0
+        epoch = options.base[1] if options.base[1] >= 0 else last
         self.base = self.of_model & (pool.epoch == epoch)
 
     def places(self, count: int) -> Iterator[int]:
@@ -108,7 +108,9 @@ class _Sampler:
 
     def _nearest(self, name: str, count: int, stream: np.random.Generator) -> list[list[int]]:
         among = {"base_model": self.base, "same_model_different_epoch": self.of_model}.get(name, self.usable)
-        targets = sample(np.flatnonzero(among & (self.depth >= LATE)), count, stream, f"condition {name}")
+        late = np.flatnonzero(among & (self.depth >= LATE))
+        # A small network has fewer neurons than the published study has sets.
+        targets = sample(late, max(1, min(count, len(late))), stream, f"condition {name}")
         spread = self._spread(name) if self.corrected else None
         return [self._group(target, among, spread, stream) for target in targets]
 
@@ -404,9 +406,10 @@ def concept_naming(pool: ConceptPool, images: int) -> list[Draft]:
 def pairwise_coherence(
     pool: NeuronPool, pairs: int, patches: int, protocol: Protocol, seed: int
 ) -> list[Draft]:
-    """``pairs`` of a neuron and its nearest, and as many of one and a random neuron (corrected: of its layer)."""
+    """``pairs``, or all there are: of a neuron and its nearest, and of one and a random one."""
     stream = generator(seed, "coherence")
-    rows = sample(np.flatnonzero(placed(pool)), pairs, stream, "pairwise coherence")
+    there = np.flatnonzero(placed(pool))
+    rows = sample(there, max(1, min(pairs, len(there))), stream, "pairwise coherence")
     near = [("near", row, _nearest(pool, row)) for row in rows]
     far = [("random", row, _unrelated(pool, row, protocol, stream)) for row in rows]
     return [_pair(pool, pair, patches, protocol, stream) for pair in [*near, *far]]

@@ -29,7 +29,7 @@
   }
   const TOTAL = offset, STIMULI = (run) => run.looks[0].images.length / run.neurons;
   const EPOCHS = [...new Set(DATA.runs.flatMap((run) => run.looks.map((look) => look.epoch)))].sort((a, b) => a - b);
-  const epochName = (epoch) => (epoch < 0 ? "start" : String(epoch));  // before training
+  const epochName = (epoch) => (epoch === -3 ? "as it is" : epoch < 0 ? "start" : String(epoch));  // before training
   const runOf = (point) => DATA.runs.find((run) => point < run.offset + run.neurons);
   const nameOf = (run, i) => `${run.name}/${run.layers[run.layer[i]]}#${run.channel[i]}`;
 

@@ -1,46 +1,35 @@
-"""CDISCO's claims (Graziani et al., TMLR 2023) and how the tables check them."""
+"""CDISCO's claims (Graziani et al., TMLR 2023) and the effects that the tables give for them."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from evoscope.discovery.basis import ALIGNED
-from evoscope.discovery.outliers import CONCEPT_SCORES
+from evoscope.stats import wilson
 from evoscope.viz import label_of
 from results.ledger.claim import (
     CORRECTED,
-    FEW,
-    PEOPLE,
     RELEASED,
-    Check,
+    TABULAR,
     Claim,
     Evidence,
-    Side,
-    of_row,
-    of_value,
+    Found,
+    Missing,
+    not_run,
+    of_seeds,
+    people,
+    rows_or,
 )
+from results.ledger.effect import headline, measure, paired
+from results.page_style import LAYER
 from results.reference import published_clusters, published_means
 
-LAYER = ["run", "layer"]
-CHANCE = 0.5  # of an AUC
-VECTOR_SCORES = [name for name in CONCEPT_SCORES if name.startswith("svd")]  # the others: of single neurons
-LEVEL = 0.05  # of p
-
-
-def truth(evidence: Evidence, protocol: str, metric: str, method: str) -> pd.DataFrame:
-    """Scores of a method against the known concepts; none where no concept is known."""
-    rows = evidence.rows("table_concept_truth", protocol)
-    if rows.empty:
-        return rows
-    return rows[(rows["metric"] == metric) & (rows["method"] == method) & rows["value"].notna()]
-
-
-def beyond(rows: pd.DataFrame, bounds: Sequence[float], side: Side = "above") -> list[Check]:
-    """A check per row of run and layer: its interval on the ``side`` of a bound of its own."""
-    return [
-        of_row(place(row), row, side, bound) for (_, row), bound in zip(rows.iterrows(), bounds, strict=True)
-    ]
+TAIL = 0.025  # of the random directions that a concept must beat
+ENERGY = 0.99  # held by the directions whose alignment counts
+FIRST = 20  # samples that are shown
+RANK = 20  # directions that are compared
 
 
 def place(row: "pd.Series[Any]") -> str:
@@ -48,102 +37,168 @@ def place(row: "pd.Series[Any]") -> str:
     return f"{label_of(str(row['run']))} {row['layer']}"
 
 
-def recovered(evidence: Evidence, protocol: str) -> list[Check]:
-    """C1a: directions of the decomposition tell the known concepts."""
-    rows = truth(evidence, protocol, "recovery auc", "svd")
-    return beyond(rows, rows["null"].astype(float).tolist()) if len(rows) else []
+def _network(row: "pd.Series[Any]") -> str:
+    return label_of(str(row["run"]))
 
 
-def better_than(evidence: Evidence, protocol: str, other: str) -> list[Check]:
-    """How well SVD's directions tell the concepts against those of another method, layer by layer."""
-    own, rival = (truth(evidence, protocol, "recovery auc", name) for name in ("svd", other))
-    if own.empty or rival.empty:
-        return []
-    both = own.merge(rival[[*LAYER, "value"]].rename(columns={"value": "rival"}), on=LAYER)
-    return beyond(both, both["rival"].astype(float).tolist())
+# --- known concepts --------------------------------------------------------------------------------------------------
 
 
-def variance(evidence: Evidence, protocol: str) -> list[Check]:
-    """C1b: a random basis of the same space does worse."""
-    return better_than(evidence, protocol, "rotation")
-
-
-def relevant(evidence: Evidence, protocol: str) -> list[Check]:
-    """C2: taking a class's concept out costs its logit more than taking out random directions of the same energy."""
-    rows = evidence.rows("table_concept_relevance", protocol)
-    names = ["logit_change", "logit_low", "logit_high"]
-    return [
-        of_row(f"{place(row)}, {row['class_name']}", row, "below", float(row["random_change"]), names)
-        for _, row in rows.iterrows()
-    ]
-
-
-def unique(evidence: Evidence, protocol: str) -> list[Check]:
-    """C3: different directions answer to different concepts: they match one concept each better than chance."""
-    rows = truth(evidence, protocol, "matched correlation", "svd")
-    return beyond(rows, rows["null"].astype(float).tolist()) if len(rows) else []
-
-
-def outliers(evidence: Evidence, protocol: str) -> list[Check]:
-    """C5: the scores by concept vectors find the samples whose stamp disagrees with their class.
-
-    Where every stamp is drawn at random, none of them goes against anything.
-    """
-    rows = evidence.rows("table_outliers", protocol)
-    if rows.empty:
-        return []
-    found = rows["score"].isin(VECTOR_SCORES) & (rows["metric"] == "auroc") & (rows["p"] < 1)
-    own = over_seeds(rows[found])
-    return [
-        of_row(f"{row['setting']}, p {row['p']}, {row['score']}", row, "above", CHANCE)
-        for _, row in own.dropna(subset=["value"]).iterrows()
-    ]
-
-
-def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that sum up several seeds, or, where there are none, those of the single seeds."""
-    single = rows["seed"].astype(str).str.fullmatch(r"-?\d+")
-    return rows if single.all() else rows[~single]
-
-
-def clusters(evidence: Evidence, protocol: str) -> list[Check]:
-    """C7: a direction of SVD holds fewer clusters than a neuron; one without any counts as the protocol says."""
-    rows = evidence.rows("table_clusters", protocol)
-    if rows.empty:
-        return []
-    rows = rows[rows["part"] == "means"]
-    counting = "empty as one" if protocol == RELEASED else "empty as none"
-    means = rows[rows["counting"] == counting]
-    own, neurons = (means[means["method"] == name] for name in ("svd", "neurons"))
-    both = own.merge(neurons[[*LAYER, "low"]].rename(columns={"low": "rival"}), on=LAYER)
-    return beyond(both, both["rival"].astype(float).tolist(), "below")
-
-
-def alignment(evidence: Evidence, protocol: str) -> list[Check]:
-    """C8: few directions nearly are a neuron; the decomposition is the same under every protocol."""
-    rows = evidence.rows("table_spectrum", CORRECTED)
-    if rows.empty:
-        return []
-    near = rows.assign(near=rows["alignment"].abs() >= ALIGNED).groupby(LAYER, sort=False)["near"].mean()
-    return [
-        of_value(place(row), float(row["near"]), "at most", FEW) for _, row in near.reset_index().iterrows()
-    ]
-
-
-def everywhere(evidence: Evidence, protocol: str) -> list[Check]:
-    """C6: concepts are found in every network (their relevance, where none is known) and can be read in tables."""
-    return [*(recovered(evidence, protocol) or relevant(evidence, protocol)), *tables(evidence, protocol)]
-
-
-def tables(evidence: Evidence, protocol: str) -> list[Check]:
-    """Whether the score of a table's concept follows an input more than chance, corrected for the number of inputs."""
-    rows = evidence.rows("table_tabular", protocol)
-    if rows.empty:
-        return []
+def equal_rank(evidence: Evidence, protocol: str, metric: str, against: str) -> Found:
+    """The first `RANK` directions of the decomposition against as many others, paired over concepts, or classes."""
+    rows = rows_or(evidence, protocol, "table_equal_rank")
+    if isinstance(rows, Missing):
+        return not_run("the first directions against as many random ones (`table_equal_rank`)")
+    own = rows[
+        (rows["directions"] == "svd") & (rows["rank"] == RANK) & (rows["metric"] == metric)
+        & (rows["against"] == against) & rows["gain"].notna()
+    ]  # fmt: skip
     found = []
-    for (seed, layer, direction), own in rows.groupby(["seed", "layer", "direction"], sort=False):
-        p = min(float(own["p"].min()) * len(own), 1.0)
-        found.append(of_value(f"p, seed {seed}, {layer}, v{direction}", p, "at most", LEVEL))
+    for _, row in own.iterrows():
+        ends = (float(row["gain"]), float(row["gain_low"]), float(row["gain_high"]))
+        items, numbers = int(row["concepts"]), (float(row["value"]), float(row["other"]))
+        found.append(
+            measure(f"{place(row)}, {row['truth']}", _network(row), row["seed"], ends, items, numbers)
+        )
+    return found
+
+
+def within_span(evidence: Evidence, protocol: str) -> Found:
+    """C1a: single axes among the first directions tell concepts better than a rotation of the same span."""
+    return equal_rank(evidence, protocol, "recovery auc", "within")
+
+
+def high_variance(evidence: Evidence, protocol: str) -> Found:
+    """C1b: the first directions tell concepts better than equally many random ones of the layer."""
+    return equal_rank(evidence, protocol, "recovery auc", "rotation")
+
+
+def unique(evidence: Evidence, protocol: str) -> Found:
+    """C3: the first directions match one known concept each better than equally many random ones."""
+    return equal_rank(evidence, protocol, "matched correlation", "rotation")
+
+
+# --- relevance -------------------------------------------------------------------------------------------------------
+
+
+def relevant(evidence: Evidence, protocol: str) -> Found:
+    """C2: how many classes lose more of their logit with their concept than with nearly all random directions."""
+    rows = rows_or(evidence, protocol, "table_concept_relevance")
+    if isinstance(rows, Missing):
+        return rows
+    found = []
+    for (_, _, seed), own in rows.groupby([*LAYER, "seed"], sort=False):
+        hits = wilson(int((own["logit_change"] < own["random_low"]).sum()), len(own))
+        ends = (hits.value - TAIL, hits.low - TAIL, hits.high - TAIL)
+        first = own.iloc[0]
+        found.append(measure(place(first), _network(first), seed, ends, len(own), (hits.value, TAIL)))
+    return found
+
+
+def everywhere(evidence: Evidence, protocol: str) -> Found:
+    """C6a: C2's measures of the network where they are smallest."""
+    found = relevant(evidence, protocol)
+    if isinstance(found, Missing):
+        return found
+    names = list(dict.fromkeys(each.network for each in found))
+    if len(names) < 2:
+        return not_run("one architecture alone")
+    by_name = [[each for each in found if each.network == name] for name in names]
+    return min(by_name, key=lambda own: headline(own).effect)
+
+
+def tables(evidence: Evidence, protocol: str) -> Found:
+    """C6b: a concept of a network for a table follows an input more than random directions of its layer do."""
+    rows = rows_or(evidence, protocol, TABULAR)
+    if isinstance(rows, Missing):
+        return rows
+    if "random" not in rows.columns:
+        return not_run("random directions of the same layer, which the claim must beat")
+    found = []
+    for (seed, layer), own in of_seeds(rows).groupby(["seed", "layer"], sort=False):
+        best = own.loc[own.groupby("direction")["value"].apply(lambda each: each.abs().idxmax())]
+        size = best["value"].abs().to_numpy()
+        reach = ((best["high"] - best["low"]) / 2).to_numpy().mean()  # concepts share the rows
+        null = float(best["random"].mean())
+        effect = float(size.mean() - null)
+        ends, numbers = (effect, effect - reach, effect + reach), (float(size.mean()), null)
+        found.append(measure(f"{layer}, seed {seed}", str(layer), seed, ends, len(best), numbers))
+    return found
+
+
+# --- outliers --------------------------------------------------------------------------------------------------------
+
+
+def outliers(evidence: Evidence, protocol: str) -> Found:
+    """C5: the first samples by absence of a class's concepts are outliers more often than any sample."""
+    rows = rows_or(evidence, protocol, "table_outlier_readings")
+    if isinstance(rows, Missing):
+        return rows
+    depth = evidence.rows("table_outliers", protocol)
+    deepest = set(depth["layer"]) if len(depth) else {rows["layer"].iloc[0]}
+    own = of_seeds(rows)
+    own = own[
+        (own["setting"] == "stamp") & np.isclose(own["p"], 0.1) & own["layer"].isin(deepest)
+        & (own["reading"] == "projection") & (own["score"] == "svd") & (own["metric"] == "lift_at_20")
+    ]  # fmt: skip
+    found = []
+    for _, row in own.dropna(subset=["value"]).iterrows():
+        base = float(row["outliers"]) / float(row["images"])
+        value, low, high = (base * float(row[end]) for end in ("value", "low", "high"))
+        what, ends = f"{place(row)}, seed {row['seed']}", (value - base, low - base, high - base)
+        found.append(measure(what, _network(row), row["seed"], ends, int(row["images"]), (value, base)))
+    return found or not_run("one tenth of the stamps redrawn")
+
+
+# --- clusters, alignment ---------------------------------------------------------------------------------------------
+
+
+def clusters(evidence: Evidence, protocol: str) -> Found:
+    """C7: a direction of SVD holds fewer clusters than a neuron, wherever both thresholds lie."""
+    rows, shipped = (rows_or(evidence, protocol, name) for name in ("table_cluster_map", "table_clusters"))
+    if isinstance(rows, Missing):
+        if isinstance(shipped, Missing):
+            return shipped
+        return not_run("the map over both thresholds, without which the sign of this difference is a choice")
+    found = []
+    for (_, _, _, ward, prune), own in rows.groupby([*LAYER, "seed", "ward", "prune"], sort=False):
+        by_method = {str(row["method"]): row for _, row in own.dropna(subset=["value"]).iterrows()}
+        if {"neurons", "svd"} <= set(by_method):
+            first, numbers = (
+                by_method["svd"],
+                [
+                    float(by_method[name][end])
+                    for name in ("neurons", "svd")
+                    for end in ("value", "low", "high")
+                ],
+            )
+            found.append(
+                measure(
+                    f"{place(first)}, ward {ward}, prune {prune}", _network(first), first["seed"], paired(*numbers),
+                    int(first["directions"]), (numbers[0], numbers[3]), setting=f"{ward}, {prune}", own=True,
+                )
+            )  # fmt: skip
+    return found
+
+
+def alignment(evidence: Evidence, protocol: str) -> Found:
+    """C8: among the directions of high variance, as few nearly are a neuron as among random directions.
+
+    The decomposition is the same under every protocol.
+    """
+    rows = rows_or(evidence, CORRECTED if protocol == RELEASED else protocol, "table_spectrum")
+    if isinstance(rows, Missing):
+        return rows
+    found = []
+    for (_, _, seed), own in rows.groupby([*LAYER, "seed"], sort=False):
+        own = own.sort_values("index")
+        held = own[own["share"].cumsum() - own["share"] < ENERGY]
+        near = wilson(int((held["alignment"].abs() >= ALIGNED).sum()), len(held))
+        random = float((own["random_alignment"].abs() >= ALIGNED).mean())
+        ends = (near.value - random, near.low - random, near.high - random)
+        first = own.iloc[0]
+        numbers = (near.value, random)
+        found.append(measure(place(first), _network(first), seed, ends, len(held), numbers, own=True))
     return found
 
 
@@ -153,43 +208,38 @@ def _empty_share(method: str) -> str:
     return f"{empty:,} of {rows['directions'].sum():,}"
 
 
-def _means(counting: str) -> str:
+def _means(counting: str) -> dict[str, float]:
     means = published_means().query("counting == @counting").set_index("method")["value"]
-    return f"{means['svd']:.2f} against {means['neurons']:.2f}"
+    return {str(name): float(value) for name, value in means.items()}
+
+
+def _words(counting: str) -> str:
+    return f"{_means(counting)['svd']:.2f} against {_means(counting)['neurons']:.2f}"
 
 
 _DISCOVERY = "concept_discovery"
+_NONE = _means("empty as none")
 CLAIMS: Sequence[Claim] = (
-    Claim("C1a", "SVD and clustering give concept vectors", "pictures of nine classes",
-          "interval of the AUC with which the best direction tells a known concept above its null; every layer",
-          _DISCOVERY, recovered, truth=True),
+    Claim("C1a", "SVD and clustering give concept vectors", "pictures of nine classes", _DISCOVERY, within_span,
+          shares="the AUC of the first 20 directions is also in C1b, against random ones of the layer"),
     Claim("C1b", "They are aligned with directions of high variance", "SVD orders directions by their energy",
-          "interval of SVD's AUC above the value of a random basis of the same space; every layer", _DISCOVERY,
-          variance, truth=True),
-    Claim("C2", "They are relevant to the prediction", "class ranking by gradient, without a test",
-          "interval of the logit's change without the concept below the change without random directions; every class",
-          _DISCOVERY, relevant),
-    Claim("C3", "They point to semantically distinct concepts", "pictures; no score",
-          "interval of the one-to-one matched correlation with known concepts above its null; every layer", _DISCOVERY,
-          unique, truth=True),
+          _DISCOVERY, high_variance,
+          shares="the AUC of the first 20 directions is also in C1a, against others of their span"),
+    Claim("C2", "They are relevant to the prediction", "class ranking by gradient, without a test", _DISCOVERY,
+          relevant, shares="C6a is this number, architecture by architecture"),
+    Claim("C3", "They point to semantically distinct concepts", "pictures; no score", _DISCOVERY, unique),
     Claim("C4", "Most are understandable to people, coherent and relevant",
           "sister study: intruder found 1.00 (chance .20), labels agree .97, 8 people; its own numbers unverified",
-          "none without people", "python -m human_eval", untested=PEOPLE),
+          "python -m human_eval", people),
     Claim("C5", "They identify outlier training samples affected by confounding factors",
-          "pictures of stamped samples; accuracy with and without the stamp",
-          "interval of the AUROC of the scores by SVD concepts above one half; every setting, score and p below 1",
-          "outlier_discovery",
-          outliers),
-    Claim("C6", "It works over data types and architectures", "InceptionV3, ResNet-50, an MLP on COMPAS",
-          "interval of C1a's check, or of C2's where no concept is known; every network; in tables "
-          "value of the smallest p of a correlation with an input, times the inputs, at most .05",
-          _DISCOVERY, everywhere),
+          "pictures of stamped samples; accuracy with and without the stamp", "outlier_discovery", outliers),
+    Claim("C6a", "It works over architectures", "InceptionV3 and ResNet-50", _DISCOVERY, everywhere,
+          shares="C2's number of the weakest architecture; no measurement of its own"),
+    Claim("C6b", "It works over data types", "an MLP on COMPAS", "tabular_concepts", tables),
     Claim("C7", "SVD directions hold fewer concepts per direction than individual neurons",
-          f"mean {_means('empty as one')} with an empty direction counted as one, {_means('empty as none')} as none; "
-          f"empty: {_empty_share('svd')} and {_empty_share('neurons')}",
-          "interval of SVD's mean number of clusters below that of neurons, empty directions counted as none (as "
-          "released: as one); every layer", _DISCOVERY, clusters),
-    Claim("C8", "Few concept vectors align with the neuron basis", "a figure with lines at ±0.6",
-          "value of the share of directions with a component of .6 or more at most .1; every layer", _DISCOVERY,
+          f"mean {_words('empty as one')} with an empty direction counted as one, {_words('empty as none')} as none; "
+          f"empty: {_empty_share('svd')} and {_empty_share('neurons')}", _DISCOVERY, clusters,
+          _NONE["neurons"] - _NONE["svd"]),
+    Claim("C8", "Few concept vectors align with the neuron basis", "a figure with lines at ±0.6", _DISCOVERY,
           alignment),
 )  # fmt: skip

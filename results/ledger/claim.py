@@ -1,19 +1,18 @@
-"""A claim of a paper, the tables that bear on it, and the checks that decide it.
+"""A claim of a paper, the tables that bear on it, and the effects that decide it.
 
-`Evidence` holds the tables of one data set and scale; a `Check` compares one measured number with a bound; a `Claim`
-makes checks of evidence, and `verdict` counts those that pass (`RULE`).
+`Evidence` holds the tables of one data set and scale; a `Claim` makes measures of them, or says what is `Missing`;
+`Claim.judge` has them judged (`results.ledger.effect`).
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from results.ledger.effect import NAN, Headline, Measure, Stated, Verdict, headline, stated, verdict
 from results.page_style import with_interval
 
 DRAWN, LAPTOP = "concept_scenes", "laptop"  # the data set and the scale of a plain command
@@ -21,20 +20,11 @@ CORRECTED, RELEASED = PROTOCOLS = ("corrected", "as_released")
 ROOTED = "data.root=PATH"  # images that are not drawn lie somewhere
 ORIGIN = re.compile(r"<!-- (.*) -->\s*$")
 TABULAR = "table_tabular"
-
-Side = Literal["above", "below", "at most", "at least"]
-NAN = float("nan")
-SHOWN = 4  # checks written out in a cell
-MOST, FEW = 0.9, 0.1  # shares of checks that pass; see `RULE`
-RULE = (
-    "A claim is a set of checks, each a measured number against a bound (its null, zero, or another number). A check "
-    "that says *interval* passes when the 95 % interval lies beyond the bound; one that says *value* when the value "
-    "does. The claim holds when at least nine in ten of its checks pass, does not hold when at most one in ten does, "
-    "and holds in part otherwise. Without a check it is not testable here."
-)
+DASH = "–"
+ONE_SEED = "one seed"
 PEOPLE = (
-    "needs people; `python -m human_eval` makes the study, and its simulated observers can show that the "
-    "questions are answerable from the pictures and how many raters they need, not what people see"
+    "`python -m human_eval` makes the study, and its simulated observers can show that the questions are answerable "
+    "from the pictures and how many raters they need, not what people see"
 )
 
 
@@ -57,7 +47,7 @@ class Evidence:
         return any(set(tables) - {TABULAR} for tables in self.tables.values())
 
     def rows(self, name: str, protocol: str) -> pd.DataFrame:
-        """Rows of a table under a protocol; empty where it was not drawn.
+        """Rows of a table under a protocol, with a column ``seed``; empty where it was not drawn.
 
         A table with a column ``protocol`` holds several, whichever the job's own was.
         """
@@ -72,9 +62,10 @@ class Evidence:
 
 
 def collect(folders: Iterable[Path]) -> list[Evidence]:
-    """All tables below ``folders`` by data set and scale, drawn images first; of two alike the later counts.
+    """All tables below ``folders`` by data set and scale, drawn images first.
 
-    A table without its Markdown file, which holds its origin, is passed over.
+    Tables of several seeds or of several networks are laid together; of two rows of the same network and seed the
+    later table's count. A table without its Markdown file, which holds its origin, is passed over.
     """
     found: dict[tuple[str, str], dict[str, dict[str, pd.DataFrame]]] = {}
     for folder in folders:
@@ -82,9 +73,23 @@ def collect(folders: Iterable[Path]) -> list[Evidence]:
             origin = origin_of(path.with_suffix(".md"))
             if origin:
                 place = found.setdefault((origin["Data"], origin["Scale"]), {})
-                place.setdefault(origin["Protocol"], {})[path.stem] = pd.read_csv(path)
+                tables = place.setdefault(origin["Protocol"], {})
+                rows = pd.read_csv(path)
+                if "seed" not in rows.columns:
+                    rows["seed"] = int(origin.get("Seed", 0))
+                tables[path.stem] = laid_together(tables.get(path.stem), rows)
     places = sorted(found, key=lambda place: (place[0] != DRAWN, place))
     return [Evidence(data, scale, found[data, scale]) for data, scale in places]
+
+
+def laid_together(before: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of two tables of the same name; those of a network and seed that both hold are the later table's."""
+    if before is None:
+        return rows
+    key = [name for name in ("run", "seed") if name in before.columns and name in rows.columns]
+    new = set(rows[key].astype(str).itertuples(index=False, name=None))
+    kept = [each not in new for each in before[key].astype(str).itertuples(index=False, name=None)]
+    return pd.concat([before[kept], rows], ignore_index=True)
 
 
 def origin_of(path: Path) -> dict[str, str]:
@@ -94,124 +99,105 @@ def origin_of(path: Path) -> dict[str, str]:
     return dict(part.split("=", 1) for part in match[1].split("; ")) if match else {}
 
 
-class Verdict(Enum):
-    """What became of a claim."""
+@dataclass(frozen=True)
+class Missing:
+    """Why there is no effect to judge, and what the verdict is then."""
 
-    HOLDS = "holds"
-    PARTLY = "holds in part"
-    FAILS = "does not hold"
-    UNTESTED = "not testable here"
+    verdict: Verdict
+    why: str
+
+
+Found = Sequence[Measure] | Missing
+Measured = Callable[[Evidence, str], Found]
+
+
+def not_run(why: str) -> Missing:
+    """What was not measured, although it could be."""
+    return Missing(Verdict.NOT_RUN, why)
+
+
+def impossible(why: str) -> Missing:
+    """What these images, or networks trained like these, cannot show either way."""
+    return Missing(Verdict.IMPOSSIBLE, why)
+
+
+def people(evidence: Evidence, protocol: str) -> Found:
+    """What only people can tell."""
+    return Missing(Verdict.PEOPLE, PEOPLE)
+
+
+def rows_or(evidence: Evidence, protocol: str, table: str) -> pd.DataFrame | Missing:
+    """Rows of a table, or that it was not drawn."""
+    rows = evidence.rows(table, protocol)
+    return rows if len(rows) else not_run(f"no `{table}` under this protocol")
+
+
+def of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of single seeds, not those that sum them up; ``seed`` is a number."""
+    single = rows["seed"].astype(str).str.fullmatch(r"\d+")
+    return rows[single].assign(seed=rows.loc[single, "seed"].astype(int))
 
 
 @dataclass(frozen=True)
-class Check:
-    """A measured number against a bound.
+class Judged:
+    """What became of a claim on one data set: the ``verdict``, the ``effect`` behind it (None: none), and ``why``."""
 
-    ``what`` was measured; ``value`` with ``low`` and ``high`` (NaN: none); ``side`` of ``bound`` where it should be;
-    ``sure``: the interval counts where there is one, not only the value.
-    """
-
-    what: str
-    value: float
-    low: float
-    high: float
-    side: Side
-    bound: float
-    sure: bool = True
+    verdict: Verdict
+    effect: Headline | None
+    measures: Sequence[Measure]
+    why: str
 
     @property
-    def passes(self) -> bool:
-        """Whether the number is where the claim wants it."""
-        rising = self.side in ("above", "at least")
-        edge = (self.low if rising else self.high) if self.sure else self.value
-        edge = edge if np.isfinite(edge) else self.value
-        beyond = edge > self.bound if rising else edge < self.bound
-        return bool(beyond or (self.side.startswith("at") and edge == self.bound))
-
-    @property
-    def words(self) -> str:
-        """``VGG19 0.220 [0.207, 0.232] (above 0.075)``."""
-        return f"{self.what} {with_interval(self.value, self.low, self.high)} ({self.side} {self.bound:.3g})"
-
-
-def of_row(
-    what: str,
-    row: "pd.Series[Any]",
-    side: Side,
-    bound: float,
-    names: Sequence[Any] = ("value", "low", "high"),
-) -> Check:
-    """Check of a row's value and interval, the columns ``names``."""
-    value, low, high = (float(row[name]) for name in names)
-    return Check(what, value, low, high, side, bound)
-
-
-def of_value(what: str, value: float, side: Side, bound: float, *, sure: bool = False) -> Check:
-    """Check of a value without an interval."""
-    return Check(what, value, NAN, NAN, side, bound, sure)
-
-
-def valued(checks: Sequence[Check]) -> list[Check]:
-    """The checks that have a value."""
-    return [check for check in checks if np.isfinite(check.value)]
-
-
-def verdict(checks: Sequence[Check]) -> Verdict:
-    """What the checks together say, see `RULE`; those without a value do not count."""
-    known = valued(checks)
-    if not known:
-        return Verdict.UNTESTED
-    share = sum(check.passes for check in known) / len(known)
-    return Verdict.HOLDS if share >= MOST else Verdict.FAILS if share <= FEW else Verdict.PARTLY
-
-
-def summary(checks: Sequence[Check]) -> str:
-    """The checks in a table's cell: all of them when they are few, else how many pass and the range of the values."""
-    known = valued(checks)
-    if not known:
-        return "not measured"
-    passed = f"{sum(check.passes for check in known)} of {len(known)} checks pass"
-    if len(known) <= SHOWN:
-        return f"{passed}: " + "; ".join(check.words for check in known)
-    values = sorted(check.value for check in known)
-    middle = float(np.median(values))
-    return f"{passed}; values {values[0]:.3g} to {values[-1]:.3g}, median {middle:.3g}"
-
-
-Checks = Callable[[Evidence, str], Sequence[Check]]
-
-
-def none(evidence: Evidence, protocol: str) -> Sequence[Check]:
-    """No check: what only people, or other data, can tell."""
-    return []
+    def text(self) -> str:
+        """``reproduced (one seed)``."""
+        single = self.effect is not None and self.effect.seeds == 1
+        return f"{self.verdict.value} ({ONE_SEED})" if single else self.verdict.value
 
 
 @dataclass(frozen=True)
 class Claim:
-    """``id`` (E: ConceptEvo, C: CDISCO), the ``text``, the ``published`` evidence, the ``rule``.
+    """``id`` (E: ConceptEvo, C: CDISCO), the ``text``, and what was ``published`` for it.
 
-    ``checks`` gives the checks of a data set under a protocol; ``experiment`` is what measures them; ``untested``: why
-    there are none, where it is not that the experiment was not run; ``truth``: whether it takes images whose concepts
-    are known.
+    ``measure`` gives the measures of a data set under a protocol; ``experiment`` is what makes them;
+    ``known``: the published effect of the same kind (NaN: none); ``shares``: which other claims rest on the same
+    numbers, in words.
     """
 
     id: str
     text: str
     published: str
-    rule: str
     experiment: str
-    checks: Checks = none
-    untested: str = ""
-    truth: bool = False
+    measure: Measured
+    known: float = NAN
+    shares: str = ""
 
     @property
     def paper(self) -> str:
         """Which paper makes it."""
         return "ConceptEvo" if self.id.startswith("E") else "CDISCO"
 
-    def row(self, evidence: Evidence) -> dict[str, str]:
+    @property
+    def stated(self) -> Stated | None:
+        """Its headline number and smallest effect of interest; None where only people can tell."""
+        return stated().get(self.id)
+
+    def judge(self, evidence: Evidence, protocol: str) -> Judged:
+        """The verdict on a data set and scale under a protocol."""
+        found = self.measure(evidence, protocol)
+        if isinstance(found, Missing) or self.stated is None:
+            missing = (
+                found if isinstance(found, Missing) else not_run("no smallest effect of interest is stated")
+            )
+            return Judged(missing.verdict, None, (), missing.why)
+        if not found:
+            return Judged(Verdict.NOT_RUN, None, (), "no row of the tables bears on it")
+        effect = headline(found)
+        return Judged(verdict(effect, self.stated, self.known), effect, found, _why(effect, self.known))
+
+    def row(self, evidence: Evidence) -> dict[str, object]:
         """The claim's row of the ledger for a data set and scale; no cell is empty."""
-        found = {name: self.checks(evidence, name) for name in PROTOCOLS}
+        own, released = (self.judge(evidence, protocol) for protocol in PROTOCOLS)
+        effect, words = own.effect, self.stated
         return {
             "claim": self.id,
             "paper": self.paper,
@@ -219,16 +205,37 @@ class Claim:
             "published": self.published,
             "data": evidence.data,
             "scale": evidence.scale,
-            **{f"measured, {name}": self._measured(evidence, checks) for name, checks in found.items()},
-            "verdict": verdict(found[CORRECTED]).value,
-            "verdict as released": verdict(found[RELEASED]).value,
-            "rule": self.rule,
+            "verdict": own.text,
+            "effect": effect.effect if effect else DASH,
+            "low": effect.low if effect else DASH,
+            "high": effect.high if effect else DASH,
+            "smallest": words.smallest if words else DASH,
+            "unit": words.unit if words else DASH,
+            "networks": effect.networks if effect else 0,
+            "seeds": effect.seeds if effect else 0,
+            "items": effect.items if effect else 0,
+            "by network": by_network(own.measures) or DASH,
+            "why": own.why or DASH,
+            "verdict as released": released.text,
+            "as released": released.effect.words if released.effect else released.why,
+            "headline": words.headline if words else DASH,
+            "beyond": (words.beyond if words else "") or DASH,
+            "shares": self.shares or DASH,
             "command": command(self.experiment, evidence.data, evidence.scale),
-        }
+        }  # fmt: skip
 
-    def _measured(self, evidence: Evidence, checks: Sequence[Check]) -> str:
-        unknown = "no concept is known of these images" if self.truth and evidence.data != DRAWN else ""
-        return self.untested or unknown or summary(checks)
+
+def _why(effect: Headline, known: float) -> str:
+    if np.isnan(effect.low):
+        return "no interval"
+    return "" if np.isnan(known) else f"published effect {known:.3g}"
+
+
+def by_network(measures: Sequence[Measure]) -> str:
+    """``VGG16 0.021 [0.010, 0.032]; ConvNeXt ...``: the headline of each network alone."""
+    names = list(dict.fromkeys(each.network for each in measures))
+    found = [(name, headline([each for each in measures if each.network == name])) for name in names]
+    return "; ".join(f"{name} {with_interval(each.effect, each.low, each.high)}" for name, each in found)
 
 
 def command(experiment: str, data: str = DRAWN, scale: str = LAPTOP, protocol: str = CORRECTED) -> str:

@@ -9,91 +9,115 @@ import pandas as pd
 
 from evoscope.viz import label_of
 from results.ledger import cdisco, conceptevo
-from results.ledger.claim import PROTOCOLS, RULE, Claim, Evidence
+from results.ledger.claim import DASH, PROTOCOLS, Claim, Evidence, of_seeds
 from results.ledger.defects import audit
+from results.ledger.effect import RULE
+from results.ledger.provenance import provenance
+from results.ledger.summary import page
 from results.page_style import markdown, method_name, with_interval
 
 CLAIMS: tuple[Claim, ...] = (*conceptevo.CLAIMS, *cdisco.CLAIMS)
-CHECKED = ("what", "value", "low", "high", "side", "bound", "sure", "passes")  # of a check
+MEASURED = ("what", "network", "seed", "setting", "effect", "low", "high", "value", "null", "items")
+TABLES = "C6b"  # the claim about tables of numbers
 SCORES = ("recovery (AUC)", "purity@10", "localisation (IoU)", "importance (AUC)", "outliers (AUROC)")
-DASH = "–"
 Found = dict[tuple[str, str], str]  # text by (network, score)
 SCORED = (
     "The known concepts of the drawn images are the truth; values with 95 % intervals, a dash: not measured."
 )
 AUDITED = (
-    "What the authors' code does, what `protocol=as_released` does of it, and what that changes in a result, as far as "
-    "the tables isolate it."
+    "What the authors' code does, where (file and lines at the commit named), how that was checked (by running that "
+    "code or by reading it), what `protocol=as_released` does of it, and what one switch alone changes in a result."
 )
 
 
 def ledger(evidence: Sequence[Evidence]) -> pd.DataFrame:
-    """One row per claim, data set and scale; no cell is empty. A table that is no image set has only what it checks."""
-    return pd.DataFrame(
-        [
-            claim.row(each)
-            for claim in CLAIMS
-            for each in evidence
-            if each.images or any(claim.checks(each, protocol) for protocol in PROTOCOLS)
-        ]
-    )
+    """One row per claim, data set and scale; no cell is empty. Tables of numbers have the claim about tables."""
+    return pd.DataFrame([claim.row(each) for claim in CLAIMS for each in evidence if _bears(claim, each)])
 
 
-def all_checks(evidence: Sequence[Evidence]) -> pd.DataFrame:
-    """Every check behind every verdict: the measured number, its interval, its bound, and whether it passes."""
+def _bears(claim: Claim, evidence: Evidence) -> bool:
+    return (claim.id == TABLES) != evidence.images
+
+
+def all_measures(evidence: Sequence[Evidence]) -> pd.DataFrame:
+    """Every measure behind every verdict: the effect with its interval, and the two numbers that it is made of."""
     rows = [
-        (claim.id, each.data, each.scale, protocol, *(getattr(check, name) for name in CHECKED))
+        (claim.id, each.data, each.scale, protocol, *(getattr(measure, name) for name in MEASURED))
         for claim in CLAIMS
         for each in evidence
         for protocol in PROTOCOLS
-        for check in claim.checks(each, protocol)
+        for measure in claim.judge(each, protocol).measures
     ]
-    return pd.DataFrame(rows, columns=["claim", "data", "scale", "protocol", *CHECKED])
+    return pd.DataFrame(rows, columns=["claim", "data", "scale", "protocol", *MEASURED])
 
 
 def write_ledger(evidence: Sequence[Evidence], folder: Path) -> list[Path]:
-    """Write claims, their checks, the audit and the scorecard into ``folder``, and return the files."""
+    """Write claims, their measures, the summary, the audit and the scorecard into ``folder``, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     claims, defects = ledger(evidence), audit(evidence)
     found = [
-        _table(claims, readable(claims), folder, "claims", "What holds of both papers", RULE),
+        _table(
+            claims,
+            readable(claims),
+            folder,
+            "claims",
+            "What holds of both papers",
+            RULE,
+            provenance(evidence),
+        ),
         _table(defects, defects, folder, "defects", "Defects of the released code", AUDITED),
     ]
     scores = scorecard(evidence)
     if len(scores):
         found.append(_table(scores, scores, folder, "scorecard", "Scores against the known concepts", SCORED))
-    checks = folder / "checks.csv"
-    all_checks(evidence).to_csv(checks, index=False, lineterminator="\n")
-    return [*(path for pair in found for path in pair), checks]
+    summary, measures = folder / "summary.md", folder / "measures.csv"
+    summary.write_text(page(claims, evidence), encoding="utf-8")
+    all_measures(evidence).to_csv(measures, index=False, lineterminator="\n")
+    return [summary, *(path for pair in found for path in pair), measures]
 
 
 def readable(claims: pd.DataFrame) -> pd.DataFrame:
     """One row per claim, the data sets below each other in its cells."""
-    if claims.empty:
-        return claims
     lines = []
-    for _, own in claims.groupby("claim", sort=False):
+    for _, own in claims.groupby("claim", sort=False) if len(claims) else ():
         first = own.iloc[0]
+        beyond = "" if first["beyond"] == DASH else f"; beyond {first['beyond']}"
+        smallest = (
+            ""
+            if first["smallest"] == DASH
+            else f" Smallest of interest: {first['smallest']:g} {first['unit']}."
+        )
+        shared = "" if first["shares"] == DASH else f" **Note:** {first['shares']}."
         lines.append(
             {
                 "claim": f"**{first['claim']}** {first['text']}",
+                "headline effect": "none"
+                if first["headline"] == DASH
+                else f"{first['headline']}{beyond}.{smallest}{shared}",
                 "published": first["published"],
-                "verdict": _by_data(own, "verdict", bold=True),
-                "measured, corrected": _by_data(own, "measured, corrected"),
-                "measured, as released": _by_data(own, "measured, as_released", after="verdict as released"),
-                "rule": first["rule"],
+                "verdict": _by_data(own, [f"**{text}**" for text in own["verdict"]]),
+                "effect": _by_data(own, [_effect(row) for _, row in own.iterrows()]),
+                "as released": _by_data(own, [_released(row) for _, row in own.iterrows()]),
                 "command": "<br>".join(f"`{command}`" for command in dict.fromkeys(own["command"])),
             }
         )
     return pd.DataFrame(lines)
 
 
-def _by_data(rows: pd.DataFrame, column: str, *, bold: bool = False, after: str = "") -> str:
+def _effect(row: "pd.Series[Any]") -> str:
+    if row["effect"] == DASH:
+        return str(row["why"])
+    ends = with_interval(*(float(row[name]) for name in ("effect", "low", "high")))
+    why = "" if row["why"] == DASH else f"; {row['why']}"
+    return f"{ends}{why}; {row['seeds']} seed(s), {row['items']:,} items: {row['by network']}"
+
+
+def _released(row: "pd.Series[Any]") -> str:
+    return f"{row['verdict as released']}: {row['as released']}"
+
+
+def _by_data(rows: pd.DataFrame, texts: Sequence[str]) -> str:
     """A line per data set and scale, or one line where they all say the same."""
-    texts = [
-        (f"**{text}**" if bold else text) + (f" ({more})" if after and "checks pass" in text else "")
-        for text, more in zip(rows[column], rows[after] if after else rows[column], strict=True)
-    ]
     if len(set(texts)) == 1 and len(texts) > 1:
         return texts[0]
     places = [f"{row['data']}, {row['scale']}: " if len(rows) > 1 else "" for _, row in rows.iterrows()]
@@ -101,11 +125,12 @@ def _by_data(rows: pd.DataFrame, column: str, *, bold: bool = False, after: str 
 
 
 def _table(
-    full: pd.DataFrame, shown: pd.DataFrame, folder: Path, stem: str, title: str, words: str
+    full: pd.DataFrame, shown: pd.DataFrame, folder: Path, stem: str, title: str, words: str, first: str = ""
 ) -> list[Path]:
     paths = [folder / f"{stem}.csv", folder / f"{stem}.md"]
     full.to_csv(paths[0], index=False, lineterminator="\n")
-    paths[1].write_text(f"**{title}.** {words}\n\n{markdown(shown)}\n", encoding="utf-8")
+    above = f"{first}\n\n" if first else ""
+    paths[1].write_text(f"{above}**{title}.** {words}\n\n{markdown(shown)}\n", encoding="utf-8")
     return paths
 
 
@@ -129,10 +154,16 @@ def _methods(evidence: Evidence, protocol: str) -> dict[str, Found]:
         for method, own in rows.groupby("method", sort=False) if len(rows) else ():
             _add(methods.setdefault(f"CDISCO: {method_name(str(method))}", {}), own, score)
     outliers = evidence.rows("table_outliers", protocol)
-    judged = cdisco.over_seeds(outliers[outliers["metric"] == "auroc"]) if len(outliers) else outliers
+    judged = _summed(outliers[outliers["metric"] == "auroc"]) if len(outliers) else outliers
     for name, own in judged.groupby("score", sort=False) if len(judged) else ():
         _add(methods.setdefault(f"outliers by {str(name).replace('_', ' ')}", {}), _stamped(own), SCORES[4])
     return methods
+
+
+def _summed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that sum up several seeds, or, where there are none, those of the single seeds."""
+    single = of_seeds(rows)
+    return single if len(single) == len(rows) else rows.drop(single.index)
 
 
 def _lines(evidence: Evidence, protocol: str, method: str, found: Found) -> list[dict[str, str]]:

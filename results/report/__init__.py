@@ -22,31 +22,40 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from results import ledger, reference
-from results.ledger.claim import DRAWN, ORIGIN, Verdict, collect, command, origin_of
+from results.ledger.claim import DRAWN, ORIGIN, collect, command, origin_of
+from results.ledger.effect import Verdict
+from results.ledger.summary import named
 from results.ledger.write import write_ledger
 from results.registry import entries
 
 HERE = Path(__file__).parent
 # Written by the ledger, in the order of the page.
 SUMMARIES = {
-    "claims": "What holds",
+    "summary": "What holds, on one page",
+    "claims": "Every claim",
     "scorecard": "Against the known concepts",
     "defects": "Audit of the released code",
 }
 INDEX = "README.md"
 PAGE = "report.html"
-FILES = (*(f"{stem}{ending}" for stem in SUMMARIES for ending in (".csv", ".md")), "checks.csv", PAGE, INDEX)
+FILES = (
+    *(f"{stem}{ending}" for stem in SUMMARIES for ending in (".csv", ".md")),
+    "measures.csv",
+    PAGE,
+    INDEX,
+)
 SOURCES = (HERE, Path(ledger.__file__).parent, reference.HERE)  # what decides the page besides the results
 ENDINGS = (".png", ".svg", ".md", ".csv")  # of drawn results
 TAIL = 500  # characters of the page that hold the digest
-STAMPS = ("Data", "Scale", "Protocol")
-Place = tuple[str, str, str]
+STAMPS = ("Data", "Scale", "Protocol", "Seed")
+Place = tuple[str, str, str]  # data set, scale and, with its seed unless that is 0, protocol
 TITLE = "Evoscope: what holds of ConceptEvo and CDISCO"
 LEAD = (
     "<p>Published beside measured: the claims of "
     '<a href="https://arxiv.org/abs/2203.16475">ConceptEvo</a> (Park et al., CIKM 2023) and '
     '<a href="https://arxiv.org/abs/2307.06913">CDISCO</a> (Graziani et al., TMLR 2023), with intervals, on '
-    "networks of our own; the defects of the released code; and every figure and table with its command.</p>"
+    "networks of our own; the defects of the released code; and every figure and table with its command. The first "
+    "section says where claims, numbers and data come from.</p>"
 )
 # Tags in the texts are shown, not obeyed; only the line breaks of our own tables are.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -68,8 +77,8 @@ class Item:
     @property
     def place(self) -> Place:
         """Data set, scale and protocol of its job."""
-        data, scale, protocol = (self.origin.get(name, "unknown") for name in STAMPS)
-        return data, scale, protocol
+        data, scale, protocol, seed = (self.origin.get(name, "unknown") for name in STAMPS)
+        return data, scale, protocol if seed in ("0", "unknown") else f"{protocol}, seed {seed}"
 
     @property
     def title(self) -> str:
@@ -79,7 +88,12 @@ class Item:
     @property
     def command(self) -> str:
         """The command that draws it again."""
-        return command(f"results only=[{self.id}]", *self.place)
+        seed = self.origin.get("Seed", "0")
+        more = f" seed={seed}" if seed != "0" else ""
+        return (
+            command(f"results only=[{self.id}]", *(self.origin.get(name, "unknown") for name in STAMPS[:3]))
+            + more
+        )
 
     def text(self) -> str:
         """Caption, and the table if it is one, in Markdown without the stamp."""
@@ -126,7 +140,7 @@ def write_report(folders: Sequence[Path], to: Path) -> list[Path]:
         return [to / name for name in FILES if (to / name).is_file()]
     paths = write_ledger(collect(folders), to)
     texts = {path.stem: path.read_text(encoding="utf-8") for path in paths if path.suffix == ".md"}
-    summaries = {title: texts[stem] for stem, title in SUMMARIES.items() if stem in texts}
+    summaries = {title: lowered(texts[stem]) for stem, title in SUMMARIES.items() if stem in texts}
     jobs = galleries(folders)
     verdicts = counted(to / "claims.csv")
     (to / PAGE).write_text(page(summaries, jobs, verdicts, inputs), encoding="utf-8")
@@ -152,8 +166,9 @@ def _still(to: Path, inputs: str) -> bool:
 
 def counted(path: Path) -> dict[str, int]:
     """How many rows of the ledger ended how, in the order of `Verdict`."""
-    counts = Counter(pd.read_csv(path)["verdict"]) if path.stat().st_size > 1 else Counter()
-    return {each.value: counts[each.value] for each in Verdict}
+    texts = pd.read_csv(path)["verdict"] if path.stat().st_size > 1 else ()
+    counts = Counter(named(str(text)) for text in texts)
+    return {each.value: counts[each] for each in Verdict}
 
 
 def index(
@@ -184,6 +199,11 @@ def _listed(item: Item, to: Path) -> list[str]:
 
 def _relative(path: Path, to: Path) -> str:
     return Path(os.path.relpath(path, to)).as_posix()
+
+
+def lowered(text: str) -> str:
+    """A page of its own as a section: without its title, its headings one level down."""
+    return re.sub(r"^##", "###", re.sub(r"\A# .*\n", "", text), flags=re.MULTILINE)
 
 
 def rendered(text: str) -> str:

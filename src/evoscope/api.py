@@ -1,16 +1,19 @@
 """The methods on modules and folders of your own: arrays and data frames in and out, without configuration or store.
 
 Every function takes plain things: a `torch.nn.Module` wrapped by `network`, a folder opened by `images`. Neurons are
-named ``layer#channel``. Outputs are classes in the order of the folder's class names. What the experiments do beyond
-(intervals, nulls, protocols) is in the packages that are called here.
+named ``layer#channel``. A network's outputs are mapped to the folder's classes by their number or by ImageNet's names,
+and what cannot be mapped is refused (`evoscope.models.outputs`). What the experiments do beyond (intervals, nulls,
+protocols) is in the packages that are called here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
 from evoscope.activations.scan import activation_pass
@@ -24,13 +27,14 @@ from evoscope.discovery.ranking import Discovery, discover
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.importance import importance as importance_on
 from evoscope.evolution.importance import of_class, significance
-from evoscope.evolution.pair import make_pair
+from evoscope.evolution.pair import blank, make_pair
 from evoscope.evolution.reversal import BinRule, Conditions, bins_of_all
 from evoscope.evolution.reversal import reversal as count_correct
 from evoscope.evolution.summary import class_drops
 from evoscope.figure_data import BIN_NAMES
+from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.network import Network, Preprocessing, closest
-from evoscope.models.zoo import wrapped
+from evoscope.models.outputs import ChosenOutputs, map_outputs
 from evoscope.space.build import build_space, project
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 
@@ -73,7 +77,9 @@ def network(
     ------
     EvoscopeError : a layer does not exist or is no map, or the module does not take such images.
     """
-    return wrapped(name, module.eval(), Preprocessing(pixels, mean, std), layers)
+    module.eval()
+    shapes, left_out = (layer_shapes(module, layers, pixels), {}) if layers else own_layers(module, pixels)
+    return Network(name, module, tuple(shapes), Preprocessing(pixels, mean, std), left_out=left_out)
 
 
 def stimuli(network: Network, images: ImageSet, k: int = 20) -> Stimuli:
@@ -170,7 +176,8 @@ class ConceptVectors:
         ------
         EvoscopeError : there is no such layer, or its maps do not fit the memory.
         """
-        taken = latent_pass(network, images, [self.layer], quantities=[self.protocol.evidence])
+        with _of_classes(images, network):
+            taken = latent_pass(network, images, [self.layer], quantities=[self.protocol.evidence])
         found = discover(taken.of(self.layer), taken.outcomes, self.protocol)
         self.directions_ = found.basis.directions
         self.singular_values_ = found.basis.strengths
@@ -213,7 +220,8 @@ def importance(before: Network, after: Network, images: ImageSet, label: str) ->
     EvoscopeError : no such class, or two networks that are not states of one.
     """
     number = _label(images, label)
-    found = importance_on(make_pair(before, after), of_class(images, number), number)
+    with _of_classes(images, before, after):
+        found = importance_on(make_pair(before, after), of_class(images, number), number)
     rows = _names(found.neurons).assign(score=found.score, mean=found.mean, q=significance(found)[1])
     return rows.sort_values(["score", "mean"], ascending=False, kind="stable")
 
@@ -259,14 +267,34 @@ def reversal(
         random="fixed",
         seed=seed,
     )
-    counts = count_correct(pair, conditions, of_class(images, number), number, together=False).assign(
-        label=number
-    )
+    with _of_classes(images, before, after):
+        counts = count_correct(pair, conditions, of_class(images, number), number, together=False).assign(
+            label=number
+        )
     drops = {
         metric: class_drops(counts, metric, pair.layers).groupby("condition")["drop"].mean()
         for metric in ("top1", "top5")
     }
     return pd.DataFrame(drops).loc[[*BIN_NAMES, "random"]]
+
+
+@contextmanager
+def _of_classes(images: ImageSet, *networks: Network) -> Iterator[None]:
+    """Meanwhile the networks give the logits of the images' classes alone, in their order."""
+    with ExitStack() as stack:
+        for each in networks:
+            with torch.no_grad():
+                count = each.module(blank(each)).shape[1]
+            found = map_outputs(images.class_names, count)
+            if found.problem:
+                raise EvoscopeError(
+                    f"which output of {each.name} is which class is not known: {found.problem}",
+                    "wrap the module so that it returns one logit per class folder, in alphabetical order",
+                )
+            if found.outputs:
+                hook = each.module.register_forward_hook(ChosenOutputs(found.outputs))
+                stack.callback(hook.remove)
+        yield
 
 
 def _label(images: ImageSet, label: str) -> int:

@@ -1,6 +1,10 @@
 """The one exception that users see: what is wrong, where, and how to fix it."""
 
+import linecache
+import sysconfig
+import traceback
 import typing
+from pathlib import Path
 
 
 class EvoscopeError(Exception):
@@ -37,3 +41,20 @@ def check_choices(options: object, where: str) -> None:
                 f"{name} in {where} cannot be {getattr(options, name)!r}",
                 f"choose one of {', '.join(map(str, choices))}",
             )
+
+
+# Packages of this project, in whose code a user has nothing to mend.
+OURS = ("evoscope", "experiments", "human_eval", "results")
+
+
+def users_line(problem: BaseException) -> str | None:
+    """The deepest line of a traceback that is neither ours nor a library's: ``nets.py, line 7, in build: ...``."""
+    libraries = [Path(path).resolve() for path in sysconfig.get_paths().values()]
+    theirs = None
+    for frame, number in traceback.walk_tb(problem.__traceback__):
+        path = Path(frame.f_code.co_filename).resolve()
+        ours = str(frame.f_globals.get("__name__")).partition(".")[0] in (*OURS, "run", "__main__")
+        if path.is_file() and not ours and not any(path.is_relative_to(each) for each in libraries):
+            text = linecache.getline(str(path), number).strip()
+            theirs = f"{path}, line {number}, in {frame.f_code.co_name}: `{text}`"
+    return theirs

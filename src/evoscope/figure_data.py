@@ -14,6 +14,8 @@ BIN_NAMES = ("bin1", "bin2", "bin3", "bin4")
 """Conditions of the reversal: quarters of a layer's neurons that are put back, the most important for a class first."""
 NEVER = -2
 """Epoch of what does not happen (-1 is before training)."""
+AS_IT_IS = -3
+"""Epoch of a network of which one state is known, such as published weights."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ class TabularConcepts:
     over those; NaN: a single network);
     ``correlations``: of the test rows' scores with the inputs: ``seed``, ``layer``, ``direction``, ``column``,
     ``protected``, ``value`` (NaN: does not vary), ``low``, ``high``, ``p`` and ``chance`` (see
-    `evoscope.stats.Correlated`);
+    `evoscope.stats.Correlated`), ``random`` (median of the largest |correlation| of random directions);
     ``gaps``: share predicted ``shown`` above the ``cut`` of a protected ``column`` minus that below: ``gap``,
     ``gap_without`` the direction, ``change`` with ``low``, ``high``, and the middle of the ``random`` ones;
     ``inputs``: for each protected ``column`` the ``other`` input with the largest correlation (``value``).

@@ -84,6 +84,37 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     return Interval(mean, mean - reach, mean + reach, count)
 
 
+FEW = 20
+"""Values below which a bootstrap of their mean is too narrow."""
+
+
+def mean_interval(values: ArrayLike, seed: int, n: int = 1000) -> Interval:
+    """Interval of the mean of values [m], such as one per class: Student's below `FEW`, else by bootstrap.
+
+    Parameters
+    ----------
+    seed, n : of the resamples, where there are any.
+    """
+    return t_interval(values) if np.size(values) < FEW else bootstrap_interval(values, seed, n)
+
+
+def wilson(right: int, count: int, level: float = 0.95) -> Interval:
+    """Wilson's score interval of a share (Wilson 1927), which stays inside [0, 1] for small counts.
+
+    Raises
+    ------
+    EvoscopeError : nothing was counted, or more than there is.
+    """
+    if not 0 <= right <= count or count == 0:
+        raise EvoscopeError(
+            f"{right} of {count} is no share", "count at least one thing, and no more of it than there is"
+        )
+    from scipy import stats as distributions
+
+    bounds = distributions.binomtest(right, count).proportion_ci(level, "wilson")
+    return Interval(right / count, float(bounds.low), float(bounds.high), count)
+
+
 def _checked(values: ArrayLike) -> Doubles:
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim == 0 or len(sample) == 0:

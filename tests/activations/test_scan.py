@@ -17,9 +17,10 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import capture
-from evoscope.models.network import Network, Preprocessing
+from evoscope.models.network import Network, Preprocessing, layout
 from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
+from evoscope.torchvision_compat import torchvision
 
 FIELDS = ("images", "values", "cells", "status", "mean", "deviation", "responsive")
 LAYERS = ("first", "relu", "second")
@@ -198,24 +199,39 @@ def test_a_network_of_nan_passes_without_a_crash():
         assert np.isnan(result.logits).all()
 
 
-class ContiguousScan(Scan):
-    """As on an accelerator."""
-
-    layout = torch.contiguous_format
-
-
 @pytest.mark.parametrize("make", [toy, unhealthy])
-def test_memory_formats_give_the_same(make):
+def test_memory_formats_give_the_same(make, monkeypatch):
     network, pixels = make(), integer_pixels(40)
-    wanted = {"k": 6, "responsive": 4}
-    reference = whole_pass(network, pixels, ContiguousScan(**wanted), 16)
-    result = whole_pass(network, pixels, Scan(**wanted), 16)
+    scan = Scan(k=6, responsive=4)
+    reference = whole_pass(network, pixels, scan, 16)
+    monkeypatch.setattr("evoscope.activations.scan.layout", lambda module, device: torch.channels_last)
+    result = whole_pass(network, pixels, scan, 16)
     network.module.to(memory_format=torch.channels_last)
-    third = whole_pass(network, pixels.contiguous(memory_format=torch.channels_last), Scan(**wanted), 16)
+    third = whole_pass(network, pixels.contiguous(memory_format=torch.channels_last), scan, 16)
     assert_same(result.stimuli, reference.stimuli)
     assert_same(third.stimuli, reference.stimuli)
-    assert Scan().layout == torch.channels_last
-    assert Scan(device="cuda").layout == torch.contiguous_format
+
+
+class Flattens(nn.Module):
+    """Flattens its maps by ``view``, as much code of others does."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4 * 4 * 5, 2)
+
+    def forward(self, pixels):
+        maps = self.conv(pixels).relu()
+        return self.head(maps.view(len(maps), -1))
+
+
+def test_networks_that_flatten_by_view_run_in_memory_of_their_own_order():
+    module = Flattens().to(memory_format=torch.channels_last)
+    network = Network("own", module.eval(), ("conv",), Preprocessing(8))
+    assert len(whole_pass(network, integer_pixels(40), Scan(k=2), 16).stimuli.neurons) == 4
+    vgg = torchvision.models.vgg11(num_classes=2)
+    assert layout(vgg, "cpu") == torch.channels_last
+    assert layout(vgg, "cuda") == layout(module, "cpu") == torch.contiguous_format
 
 
 SPECS = [
@@ -355,3 +371,30 @@ def test_wrong_networks_and_empty_pools_are_named():
     idle = Network("idle", tangled.module, ("used", "idle"), Preprocessing(6))
     with pytest.raises(EvoscopeError, match="'idle' runs 0 times"):
         scan_batches(idle, [integer_pixels(2)], ("a", "b"), Scan())
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg16_bn"])
+def test_released_stimuli_are_of_convolutions_before_the_relu_that_overwrites_them(name):
+    """Step by step through the released network: the largest value of each convolution's own output."""
+    network = build(ModelSpec(name, width=1 / 16, pixels=32, listing="convolutions"), 4, 0)
+    pixels = torch.randn((30, 3, 32, 32), generator=torch.Generator().manual_seed(1))
+    pixels = pixels * torch.linspace(0.1, 3, 30)[:, None, None, None]
+    found = whole_pass(network, pixels, Scan(k=5), batch_size=8).stimuli
+    maxima = []
+    with torch.no_grad():
+        maps = pixels
+        for step in network.module.features:
+            maps = step(maps.clone())
+            if isinstance(step, nn.Conv2d):
+                maxima.append(maps.amax((2, 3)))
+    maxima = torch.cat(maxima, dim=1).numpy()
+    assert len(found.neurons) == maxima.shape[1]
+    assert len(found.neurons.layers) == 13
+    expected = np.argsort(-maxima, axis=0, kind="stable")[:5].T
+    # Maxima of whole batches and of batches of 8 differ in the last bit, which decides between near-ties only.
+    np.testing.assert_allclose(found.values, np.take_along_axis(maxima.T, expected, 1), rtol=1e-4, atol=1e-5)
+    same = [set(own) == set(other) for own, other in zip(found.images, expected, strict=True)]
+    assert np.mean(same) > 0.99
+    rectified = build(ModelSpec(name, width=1 / 16, pixels=32), 4, 0)
+    assert (whole_pass(rectified, pixels, Scan(k=5)).stimuli.values == 0).any()
+    assert (found.values < 0).any()

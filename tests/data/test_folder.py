@@ -85,6 +85,100 @@ def test_test_folder_alone_has_its_own_classes(tmp_path):
         open_folder(tmp_path, "train")
 
 
+SPLITS = [("Training", "Validation"), ("TRAIN", "TEST"), ("train_set", "val_images"), ("Train", "Val")]
+
+
+@pytest.mark.parametrize("names", [*SPLITS, ("seg_train", "seg_test"), ("flowers_train", "flowers_test")])
+def test_split_folders_go_by_many_names(tmp_path, names):
+    train, test = names
+    add(tmp_path, f"{train}/cat/1.png", f"{train}/dog/1.png", f"{test}/dog/1.png")
+    for split, ids in (
+        ("train", [f"{train}/cat/1.png", f"{train}/dog/1.png"]),
+        ("test", [f"{test}/dog/1.png"]),
+    ):
+        images = open_folder(tmp_path, split)
+        assert (list(images.ids), images.class_names) == (ids, ("cat", "dog"))
+
+
+@pytest.mark.parametrize(
+    "flat", ["val/1.png", "test/1.png", "test/test/1.png", "Validation/1.png", "test1/1.png"]
+)
+def test_flat_test_folder_is_left_aside_and_no_class(tmp_path, flat):
+    add(tmp_path, *(f"train/{kind}/{i}.png" for kind in ("cat", "dog") for i in range(5)), flat)
+    train, test = open_folder(tmp_path, "train"), open_folder(tmp_path, "test")
+    assert train.class_names == test.class_names == ("cat", "dog")
+    assert (len(train), len(test)) == (8, 2)
+    assert all(f"folders that were not read: {flat.split('/')[0]}/" in each.notes for each in (train, test))
+
+
+def test_flat_test_folder_beside_classes_is_no_class(tmp_path):
+    add(tmp_path, *(f"{kind}/{i}.png" for kind in ("cat", "dog") for i in range(5)), "test/1.png")
+    assert open_folder(tmp_path, "train").class_names == ("cat", "dog")
+    add(tmp_path, "test/cat/1.png")
+    assert open_folder(tmp_path, "test").ids == ("test/cat/1.png",)
+    assert len(open_folder(tmp_path, "train")) == 10
+
+
+@pytest.mark.parametrize(
+    "paths", [["train/1.png", "test/2.png"], ["train/1.png"], ["train/1.png", "val/cat/2.png"]]
+)
+def test_splits_without_class_folders_are_refused(tmp_path, paths):
+    add(tmp_path, *paths)
+    for split in ("train", "test"):
+        with pytest.raises(EvoscopeError, match="in no class folders"):
+            open_folder(tmp_path, split)
+
+
+def test_what_may_be_a_split_or_a_class_is_refused(tmp_path):
+    add(tmp_path, "train/steam/1.png", "train/diesel/2.png", "bus/1.png")
+    with pytest.raises(EvoscopeError, match=r"class folders in train/ and images in bus/"):
+        open_folder(tmp_path, "train")
+    add(tmp_path, "Training/steam/1.png")
+    with pytest.raises(EvoscopeError, match=r"several train folders \(Training, train\)"):
+        open_folder(tmp_path, "train")
+
+
+@pytest.mark.parametrize("around", ["archive/", "data/photos/"])
+def test_lone_folder_around_all_others_is_entered(tmp_path, around):
+    add(tmp_path, f"{around}cat/1.png", f"{around}dog/1.png")
+    assert open_folder(tmp_path, "train").ids == (f"{around}cat/1.png", f"{around}dog/1.png")
+    split = tmp_path / "split"
+    add(
+        split,
+        f"{around}train/train/cat/1.png",
+        f"{around}train/train/dog/1.png",
+        f"{around}test/test/cat/1.png",
+    )
+    assert open_folder(split, "train").class_names == ("cat", "dog")
+    assert open_folder(split, "test").ids == (f"{around}test/test/cat/1.png",)
+
+
+def test_class_folders_below_a_folder_of_images(tmp_path):
+    add(tmp_path, *(f"{split}/images/{kind}/1.png" for split in ("train", "val") for kind in ("cat", "dog")))
+    for split in ("train", "test"):
+        assert open_folder(tmp_path, split).class_names == ("cat", "dog")
+
+
+def test_one_class_is_a_class_and_not_entered(tmp_path):
+    add(tmp_path, "cat/1.png", "cat/2.png")
+    images = open_folder(tmp_path, "train")
+    assert (images.class_names, images.notes) == (("cat",), ("all images are of one class (cat)",))
+
+
+def test_what_systems_leave_behind_is_no_class(tmp_path):
+    add(
+        tmp_path, "cat/1.png", "dog/1.png", "__MACOSX/cat/._1.png", "@eaDir/1.png", ".ipynb_checkpoints/1.png"
+    )
+    add(tmp_path, "dog/.ipynb_checkpoints/1.png", "dog/__MACOSX/2.png")
+    images = open_folder(tmp_path, "train")
+    assert (images.class_names, len(images)) == (("cat", "dog"), 2)
+
+
+def test_class_names_with_a_word_of_a_split_are_classes(tmp_path):
+    add(tmp_path, "test_tube/1.png", "train station/1.png", "valley/1.png")
+    assert open_folder(tmp_path, "train").class_names == ("test_tube", "train station", "valley")
+
+
 def test_nested_folders_and_capital_suffixes(tmp_path):
     add(tmp_path, "cat/a/b/1.PNG", "cat/2.png", "dog/c/3.png")
     images = open_folder(tmp_path, "train", val_fraction=0)

@@ -130,7 +130,7 @@ def test_bad_files_and_names_end_in_one_sentence(tmp_path, mine):
             open_table("auto", tmp_path, 0, path=mine[0])
     with pytest.raises(EvoscopeError, match="there is no file"):
         open_table("auto", tmp_path, 0, path=tmp_path / "none.csv")
-    with pytest.raises(EvoscopeError, match="there is no table 'adult'"):
+    with pytest.raises(EvoscopeError, match=r"there is no tabular\.name='adult'"):
         open_table("adult", tmp_path, 0)
     with pytest.raises(EvoscopeError, match="no column 'c' to protect"):
         opened(mine, protected=["c"])

@@ -149,7 +149,7 @@ def test_the_score_is_the_gradient_weighed_features_along_the_directions():
     layer = latents.of("second")
     basis = svd_basis(layer.moments)
     scores = np.array([[row @ v for v in basis.directions] for row in layer.rows("loss").astype(float)])
-    found = rank_layer(layer, latents.outcomes, basis, "loss").z
+    found = rank_layer(layer, latents.outcomes, basis, DiscoveryProtocol(evidence="loss")).z
     expected = z_by_loops(scores, latents.outcomes.predictions)
     assert np.isfinite(expected).all(axis=1).sum() >= 2
     np.testing.assert_allclose(found, expected, rtol=1e-4)

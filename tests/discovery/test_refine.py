@@ -14,6 +14,7 @@ from evoscope.discovery.refine import (
     bands,
     by_band,
     cluster,
+    cluster_map,
     concept_counts,
     counted,
     mean_concepts,
@@ -201,3 +202,21 @@ def test_random_directions_are_the_less_aligned_the_more_neurons_there_are():
     few, many = (random_alignment(width, 500, seed=3) for width in (3, 300))
     assert ((few >= 1 / np.sqrt(3)) & (few <= 1)).all()
     assert np.median(many) < 0.25 < np.median(few)
+
+
+@pytest.mark.parametrize("scale", ["absolute", "median"])
+def test_a_map_over_thresholds_is_refinement_at_each_of_them(rng, scale):
+    features = groups(rng, 6 * rng.normal(size=(4, 6)), 25)
+    directions = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    rule = RefineRule(images=60, scale=scale)
+    wards, prunes = (
+        ((1.0, 15.0, 40.0), (0.5, 5.0, 40.0)) if scale == "absolute" else ((0.5, 3.0), (0.05, 0.5))
+    )
+    found = cluster_map(features, directions, rule, wards, prunes)
+    for row, ward in enumerate(wards):
+        for column, prune in enumerate(prunes):
+            own = refine(features, directions, replace(rule, ward=ward, prune=prune))
+            np.testing.assert_array_equal(found.surviving[:, row, column], own.surviving)
+            kept = np.bincount(own.source, own.sizes, minlength=6)
+            np.testing.assert_array_equal(found.images[:, row, column], kept)
+    assert len(np.unique(found.images)) > 2

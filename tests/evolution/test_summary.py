@@ -6,13 +6,17 @@ import pytest
 
 from evoscope.evolution.reversal import EVERY_LAYER
 from evoscope.evolution.summary import (
+    CONTRASTS,
     auc_within,
     class_drops,
+    contrast,
     drop_rows,
+    mean_ranked,
     order_of,
     ranked,
     standard_error_over_draws,
 )
+from evoscope.stats import t_interval
 
 LAYERS = ("a", "b", "c")
 
@@ -61,6 +65,14 @@ def test_rows_carry_the_mean_over_classes_and_the_error_over_draws(counts):
         expected = np.mean([by_hand(counts, label, condition, LAYERS) for label in range(3)])
         assert row.loc[condition, "value"] == pytest.approx(expected, abs=1e-12)
         assert row.loc[condition, "low"] <= row.loc[condition, "value"] <= row.loc[condition, "high"]
+    for more, less in CONTRASTS:
+        pairs = [
+            by_hand(counts, label, more, LAYERS) - by_hand(counts, label, less, LAYERS) for label in range(3)
+        ]
+        own, expected = row.loc[contrast(more, less)], t_interval(pairs)
+        assert [own["value"], own["low"], own["high"]] == pytest.approx(
+            [expected.value, expected.low, expected.high], abs=1e-12
+        )
     draws = []
     for draw in range(3):
         own = counts[(counts["condition"] != "random") | (counts["number"] == draw)]
@@ -142,6 +154,39 @@ def test_the_null_is_near_a_half_and_perfect_ranking_beats_it(rng):
     assert found.null_high < 1
     assert found.p == pytest.approx(1 / 201)
     assert (found.neurons, found.of) == (10, 100)
+
+
+def test_the_null_of_a_mean_is_the_null_of_the_mean(rng):
+    """Worked out anew: all classes' choices are moved by one permutation within layers, and AUCs averaged."""
+    layer = np.repeat([0, 1, 2], 40)
+    chosen = [rng.random(120) < share for share in (0.1, 0.2, 0.3, 0.1, 0.2, 0.3)]
+    scores = [rng.random(120) + 0.15 * own for own in chosen]
+    single = [ranked(*pair, layer, seed=1) for pair in zip(scores, chosen, strict=True)]
+    found = mean_ranked(single, seed=1)
+    draws = []
+    for _ in range(400):
+        moved = np.concatenate([40 * part + rng.permutation(40) for part in range(3)])
+        draws.append(np.mean([auc_within(s, c[moved], layer) for s, c in zip(scores, chosen, strict=True)]))
+    assert found.null.high == pytest.approx(np.quantile(draws, 0.975), abs=0.02)
+    assert found.null.high < np.mean([each.null_high for each in single]) - 0.02
+    assert found.p == pytest.approx((1 + np.sum(np.array(draws) >= found.auc.value)) / 401, abs=0.05)
+    expected = t_interval([each.auc for each in single])
+    assert (found.auc.low, found.auc.high) == (expected.low, expected.high)
+
+
+def test_classes_that_score_alike_keep_what_they_have_in_common(rng):
+    """The same class six times over is one class: its null must not shrink."""
+    chosen, score, layer = rng.random(60) < 0.2, rng.random(60), np.zeros(60)
+    one = ranked(score, chosen, layer, seed=1)
+    six = mean_ranked([one] * 6, seed=1)
+    assert (six.null.low, six.null.high, six.p) == pytest.approx((one.null_low, one.null_high, one.p))
+
+
+def test_intervals_over_few_classes_are_students(counts):
+    rows = drop_rows(counts, {"once": LAYERS}, seed=0, resamples=50)
+    row = rows[(rows["metric"] == "top1") & (rows["condition"] == "bin1")].iloc[0]
+    expected = t_interval([by_hand(counts, label, "bin1", LAYERS) for label in range(3)])
+    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
 
 
 def test_without_a_chosen_neuron_nothing_is_claimed(rng):

@@ -40,7 +40,7 @@ def complete(tmp_path, shared_store):
 
     def add(arguments: tuple[str, ...], store: Path | None) -> list[str]:
         folders = [f"store={store or shared_store}", f"outputs={tmp_path / 'outputs'}"]
-        return [*arguments, *folders, "progress=false", "threads=1"]
+        return [*folders, "progress=false", "threads=1", *arguments]
 
     return add
 

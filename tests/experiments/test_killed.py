@@ -1,5 +1,6 @@
 """A run killed at any point goes on with the same command and ends in the same bytes."""
 
+import json
 import os
 import random
 import signal
@@ -71,3 +72,25 @@ def test_killed_at_random_points_the_artefacts_are_the_same(tmp_path):
     assert finished.returncode == 0, finished.stderr
     assert payload(tmp_path / "b") == payload(tmp_path / "a")
     assert payload(tmp_path / "out-b") == payload(tmp_path / "out-a")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_job_in_one_sentence_and_a_status(number, tmp_path):
+    process = subprocess.Popen(
+        [*command(tmp_path / "a", tmp_path / "out"), "training.epochs=500"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    began = time.perf_counter()
+    while not list((tmp_path / "a").rglob("epoch-000*")) and time.perf_counter() - began < 100:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert said.count("\n") == 1
+    assert "run the same command again" in said
+    (status,) = (tmp_path / "out").rglob("status.json")
+    assert json.loads(status.read_text())["state"] == "failed"

@@ -46,7 +46,7 @@ def scored(case, parts, machine=MACHINE):
         ModelSpec("vgg16"),
         trained(parts),
         parts,
-        "features",
+        ("features",),
         protocols.discovery("corrected"),
         ScoreOptions(),
         0,

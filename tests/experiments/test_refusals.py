@@ -2,6 +2,9 @@
 
 import pytest
 
+from experiments.command import annotation, keys
+from experiments.limits import limit_of
+
 CASES = {
     "unknown key": (["experiment=train", "data.foo=1"], "data.foo"),
     "wrong type": (["experiment=train", "training.lr=fast"], "fast"),
@@ -36,8 +39,59 @@ CASES = {
     ),
     "unknown ties": (["experiment=evolution_importance", "protocol.reversal.bins.ties=dice"], "sensitivity"),
     "too little memory": (["experiment=evolution_importance", "model=vgg16", "memory_mb=0"], "memory_mb"),
+    "no such device": (["experiment=train", "device=gpu"], "auto, cpu"),
+    "a device of another machine": (["experiment=train", "device=cuda:99"], "device=cuda:99 is not there"),
+    "no thread": (["experiment=train", "threads=-1"], "threads=-1"),
+    "infinite rate": (["experiment=train", "training.lr=inf"], "training.lr=inf"),
+    "negative seed": (["experiment=unified_space", "seed=-1"], "seed=-1"),
+    "seed that no generator takes": (["experiment=unified_space", "seed=4294967296"], "at most 4294967295"),
+    "no room for several seeds": (
+        ["experiment=outlier_discovery", "seed=4294967295", "scale.seeds=2"],
+        "seeds",
+    ),
+    "no epochs": (["experiment=unified_space", "epochs=[]"], "epochs is empty"),
+    "no folder to write to": (["experiment=train", "outputs=/proc/nowhere"], "outputs="),
+    "store that is a file": (["experiment=train", "store=/proc/version/x"], "store="),
     "unknown base": (["experiment=unified_space", "base=vgg61"], "vgg19"),
 }
+
+
+FACTORIES = """
+from torch import nn
+
+def raises(n_classes):
+    sizes = [1]
+    return nn.Linear(sizes[n_classes], 2)  # the line
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        return self.head(x)  # the line
+
+def no_head():
+    return Net()
+
+def leaves():
+    raise SystemExit(3)  # the line
+"""
+
+
+@pytest.mark.parametrize("factory", ["raises", "no_head", "leaves"])
+def test_the_users_own_line_is_named_where_his_code_raises(factory, run_py, tmp_path, monkeypatch):
+    (tmp_path / "my_factories.py").write_text(FACTORIES)
+    monkeypatch.syspath_prepend(tmp_path)
+    done = run_py("experiment=unified_space", "scale=smoke", f"model.factory=my_factories:{factory}")
+    assert done.returncode == 1
+    assert "# the line" in done.stderr
+    assert "bug of ours" not in done.stderr
+
+
+def test_every_number_of_the_configuration_has_a_range():
+    numbers = [key for key in keys() if "float" in str(annotation(key)) or "int" in str(annotation(key))]
+    assert [key for key in numbers if limit_of(key) is None] == []
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -42,7 +42,7 @@ def shown_by(scenes, row):
 
 def designed(kind, found, scenes, monkeypatch):
     monkeypatch.setattr(studies, "IMAGE_PIXELS", 8)
-    options = options_of(kind, LEAST)
+    options = options_of(kind, items=LEAST)
     shown = StudyImages(SimpleNamespace(load=lambda: found), scenes).pool(options.pictures)
     made = design(kind, shown, SEED, "corrected", options)
     return made, [trial for trial in made.trials if trial.role == "main"]

@@ -22,6 +22,17 @@ def test_a_sweep_that_succeeds_exits_with_zero(run_py, tmp_path):
     assert "2 of 2 jobs done" in done.stdout
 
 
+def test_a_sweep_over_experiments_closes_with_every_job_in_folders_of_its_own(run_py, tmp_path):
+    small = ["model=vgg16", "data.train_images=60", "data.test_images=30", "dry_run=true"]
+    done = run_py("-m", "experiment=train,unified_space,scenes", "scale=smoke", *small)
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 jobs done" in done.stdout
+    found = sorted((tmp_path / "outputs" / "sweeps").rglob("status.json"))
+    assert [path.parent.name for path in found] == ["0", "1", "2"]
+    assert len({path.parent.parent for path in found}) == 1
+    assert [json.loads(path.read_text())["task"] for path in found] == ["train", "unified_space", "scenes"]
+
+
 @pytest.mark.slow
 def test_jobs_of_a_cluster_launcher_report_like_local_ones(run_py_apart, tmp_path):
     """`submitit_local` runs each job in a process of its own, as a cluster would."""

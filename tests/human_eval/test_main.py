@@ -106,7 +106,7 @@ def test_power_and_export(designed, tmp_path, capsys):
         ("power", "nan"),
         ("design", "alignability", "out", "--pool", "nothing"),
         ("design", "image_intruder", "out", "--blocks", "0"),
-        ("design", "pairwise_coherence", "out", "--count", "100000"),
+        ("design", "image_intruder", "out", "--items", "60"),
         ("export", "jspsych", "nothing", "out"),
         ("payments", "out", "--database", "nothing"),
     ],

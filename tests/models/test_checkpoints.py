@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import CheckpointPattern, RunFolder, checkpoint_name, load_file, read_state
+from evoscope.models.checkpoints import CheckpointPattern, RunFolder, checkpoint_name
+from evoscope.models.weights import load_file, read_state
 
 PRETRAINED = Path(os.environ.get("EVOSCOPE_DATA", "../shared/data")) / "pretrained"
 

@@ -147,7 +147,7 @@ def test_equal_seeds_give_equal_networks_and_leave_the_global_state_alone():
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (ModelSpec("vgg61"), "closest are .*'vgg16'"),
+        (ModelSpec("vgg61"), r"closest for model\.name are .*'vgg16'"),
         (ModelSpec("convnext"), "convnext_tiny"),
         (ModelSpec("inception_v3", pixels=74), "74 pixels.*75 or more"),
         (ModelSpec("vgg16", pixels=16), "32 or more"),
@@ -200,6 +200,27 @@ def test_published_weights_load_into_the_unchanged_model(monkeypatch):
     network = build(ModelSpec("squeezenet1_1", weights="IMAGENET1K_V1"), n_classes=5, seed=0)
     assert same_state(network.module, donor)
     assert network.module(torch.zeros(1, 3, 64, 64)).shape == (1, 1000)
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "googlenet"])
+def test_published_networks_with_auxiliary_heads_load_without_them(monkeypatch, tmp_path, name):
+    """By the name of the weights, and from torchvision's own file; both transform their input as they were trained."""
+    donor = torchvision.models.get_model(name, weights=None, init_weights=False).eval()
+    member = next(iter(torchvision.models.get_model_weights(name)))
+    monkeypatch.setattr(type(member), "get_state_dict", lambda *a, **k: donor.state_dict())
+    donor.transform_input = True
+    path = tmp_path / member.url.rpartition("/")[2]
+    torch.save(donor.state_dict(), path)
+    pixels = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    for weights in (member.name, str(path)):
+        module = build_module(ModelSpec(name, pixels=96, weights=weights), 1000, 0).eval()
+        assert module.transform_input
+        assert not [key for key in module.state_dict() if key.startswith(("Aux", "aux"))]
+        with torch.no_grad():
+            assert torch.equal(module(pixels), donor(pixels))
+    torch.save(donor.state_dict(), tmp_path / "mine.pth")
+    mine = build_module(ModelSpec(name, pixels=96, weights=str(tmp_path / "mine.pth")), 1000, 0)
+    assert not mine.transform_input
 
 
 def test_weights_that_cannot_be_fetched_say_where_to_put_them(monkeypatch):
@@ -302,9 +323,10 @@ def test_mistakes_are_named(library, factory, kwargs, words):
         build(ModelSpec("mine", pixels=20, factory=factory, kwargs=kwargs), 6, 0)
 
 
-def test_errors_inside_the_users_function_stay_theirs(library):
-    with pytest.raises(ValueError, match="inside the user's own code"):
+def test_errors_inside_the_users_function_name_their_line(library):
+    with pytest.raises(EvoscopeError, match=r"inside the user's own code.*line \d+, in breaks") as refusal:
         build(ModelSpec("mine", factory=f"{library}:breaks"), 6, 0)
+    assert isinstance(refusal.value.__cause__, ValueError)
 
 
 def test_find_function_returns_the_very_function(library):

@@ -9,6 +9,14 @@ from PIL import Image, ImageDraw
 
 from evoscope.figure_data import NEVER, ConceptBoards, Crosscoder
 
+RANKED = (
+    *("run", "layer", "truth", "directions", "rank", "all", "against", "metric", "value", "low", "high", "other"),
+    *("gain", "gain_low", "gain_high", "energy", "concepts", "draws"),
+)  # fmt: skip
+READ = (
+    *("run", "layer", "reading", "energy", "directions", "value", "low", "high", "place"),
+    *("rotation_gain", "rotation_low", "rotation_high", "classes"),
+)  # fmt: skip
 LAYERS = {"vgg16": "features.42", "inception_v3": "Mixed_7b", "convnext": "features.7.1.block.0"}
 CLASSES = (
     "striped circle on grass", "car", "red or blue triangle with eyes", "checkerboard square", "face", "dotted star",
@@ -47,6 +55,8 @@ class ConceptMaker:
             "bands": self.bands(), "spectrum": self.spectrum(), "popularity": self.popularity(),
             "concept_truth": self.truth(), "relevance": self.relevance(), "wrong_side": self.wrong_side(),
             "crosscoder": self.crosscoder(),
+            "equal_rank": self.equal_rank(), "class_readings": self.class_readings(), "switches": self.switches(),
+            "cluster_map": self.cluster_map(),
         }  # fmt: skip
 
     def crosscoder(self, entries=40, epochs=(-1, 0, 2, 5)):
@@ -222,6 +232,56 @@ class ConceptMaker:
         columns = ["run", "layer", "method", "metric", "value", "low", "high", "null", "concepts"]
         return pd.DataFrame(rows, columns=columns)
 
+    def equal_rank(self):
+        """The first directions a little above as many random ones."""
+        rows = []
+        kinds = (
+            ("svd", 10, "rotation"),
+            ("svd", 10, "within"),
+            ("svd", 128, "neurons"),
+            ("refined", 31, "rotation"),
+        )
+        for (run, layer), kind, metric in itertools.product(
+            self.layers(), kinds, ("recovery auc", "matched correlation")
+        ):
+            head = (run, layer, "concepts", *kind[:2], kind[1] == 128, kind[2], metric)
+            rows.append((*head, 0.8, 0.75, 0.85, 0.7, 0.1, 0.05, 0.15, 0.9, 23, 10))
+        return pd.DataFrame(rows, columns=RANKED)
+
+    def cluster_map(self):
+        """SVD directions hold fewer where little is kept, more where much is."""
+        columns = [
+            "method",
+            "ward",
+            "prune",
+            "own",
+            "value",
+            "low",
+            "high",
+            "empty",
+            "kept",
+            "of",
+            "directions",
+        ]
+        rows = [
+            (*where, method, ward, prune, (ward, prune) == (3.0, 0.25),
+             value := prune * (9 if method == "svd" else 3) + 1, value - 0.1, value + 0.1, 0.2, 60.0, 100, 128)
+            for where, method, ward, prune in itertools.product(
+                self.layers(), ("svd", "neurons"), (1.5, 3.0), (0.125, 0.25)
+            )
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["run", "layer", *columns])
+
+    def class_readings(self):
+        """Projections tell the class, evidence does not."""
+        kinds = itertools.product(self.layers(), ("projection", "evidence"), (1.0, 0.99), ("svd", "rotation"))
+        rows = [
+            (*where, reading, energy, method, value := 0.95 if reading == "projection" else 0.65, value - 0.05,
+             value + 0.03, 4.0, *((0.1, 0.02, 0.18) if method == "svd" else (np.nan,) * 3), 20)
+            for where, reading, energy, method in kinds
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=READ)
+
     def relevance(self):
         """Taking a concept out costs more than a random direction of its energy."""
         rows = []
@@ -234,6 +294,16 @@ class ConceptMaker:
                  lost, lost - 0.03, lost + 0.03, -0.004, self.rng.uniform(0.4, 1), 0.31)
             )  # fmt: skip
         return pd.DataFrame(rows, columns=RELEVANCE)
+
+    def switches(self):
+        """How often a class's first direction changes with one choice mended."""
+        rows = [
+            (run, layer, "as_released", switch, 0.6, 0.4, 0.8, 20)
+            for run, layer in self.layers()
+            for switch in ("side", "evidence", "signs")
+        ]
+        columns = ["run", "layer", "protocol", "switch", "changed", "low", "high", "classes"]
+        return pd.DataFrame(rows, columns=columns)
 
     def wrong_side(self):
         """How often row and column of the same class agree."""

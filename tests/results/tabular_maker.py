@@ -33,7 +33,7 @@ def tabular(rng, columns=COLUMNS, protected=PROTECTED, seeds=2, layers=("hidden_
     value = rng.uniform(-1, 1, len(pairs))
     correlations = pairs.assign(
         protected=pairs["column"].isin(protected), value=value, low=value - 0.05, high=value + 0.05,
-        p=np.where(np.abs(value) > 0.1, 0.001, 0.6), chance=0.1,
+        p=np.where(np.abs(value) > 0.1, 0.001, 0.6), chance=0.1, random=0.2873,
     )  # fmt: skip
     gaps = head.merge(pd.DataFrame({"column": protected, "cut": 0.5}), how="cross")
     gaps = gaps.assign(gap=0.13, gap_without=rng.uniform(0, 0.2, len(gaps)), change=-0.02, **low)

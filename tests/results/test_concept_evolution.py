@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 
@@ -149,3 +150,11 @@ def test_table_counts_what_the_exhibit_says(make, about, tmp_path):
 def test_half_that_never_comes(make):
     summary = make()["concept_evolution"].summary.assign(settled=0.2)
     assert concept_evolution.first_reached(summary, "settled") == "never"
+
+
+def test_directions_that_last_are_tabled_beside_random_ones(about, tmp_path):
+    rows = EvolutionMaker.persistence()
+    csv, page = entry("table_persistence").draw({"persistence": rows}, about, tmp_path)
+    assert len(pd.read_csv(csv)) == 3
+    line = "| channels (cosine) | random directions | 0.46 | 0.25 | 0.210 [0.180, 0.240] | 0.87 | 30 |"
+    assert line in page.read_text()

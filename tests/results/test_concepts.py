@@ -22,9 +22,12 @@ FIGURES = (
     "fig_concept_truth",
 )
 TABLES = (
+    "table_class_ranking",
+    "table_cluster_map",
     "table_clusters",
     "table_concept_relevance",
     "table_concept_truth",
+    "table_equal_rank",
     "table_popularity",
     "table_spectrum",
     "table_wrong_side",

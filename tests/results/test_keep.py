@@ -23,10 +23,10 @@ from results.keep import (
     keep,
     main,
     measured,
-    tables_read,
 )
-from results.ledger.claim import collect, verdict
+from results.ledger.claim import collect
 from results.ledger.write import CLAIMS
+from results.page_style import with_interval
 from results.registry import RECORD
 from results.report import galleries
 
@@ -120,20 +120,19 @@ def test_a_document_without_results_or_jobs_still_names_every_command(tmp_path):
 
 def test_every_claim_that_is_tested_leads_to_a_result():
     reached = {claim.id for entry in registry.entries().values() for claim in claims_of(entry)}
-    assert reached == {claim.id for claim in CLAIMS if not claim.untested}
-    assert all(tables_read(claim) <= set(registry.entries()) for claim in CLAIMS)
+    assert reached == {claim.id for claim in CLAIMS if claim.stated}
 
 
 @pytest.mark.parametrize("name", ["table_reversal", "fig_reversal", "table_training", "fig_metrics"])
 def test_numbers_are_those_of_the_ledger(name, evidence):
     text = measured(registry.entry(name), evidence)
-    claims = {claim.id: claim for claim in CLAIMS}
-    parts = re.findall(r"(\w+) ([a-z ]+) \((\d+) of (\d+)\)", text)
-    assert parts
-    for claim, word, passed, count in parts:
-        checks = [each for each in claims[claim].checks(evidence, "corrected") if each.value == each.value]
-        assert (len(checks), sum(each.passes for each in checks)) == (int(count), int(passed))
-        assert verdict(checks).value == word
+    expected = [
+        f"{claim.id} {judged.text} {with_interval(judged.effect.effect, judged.effect.low, judged.effect.high)}"
+        for claim in claims_of(registry.entry(name))
+        if (judged := claim.judge(evidence, "corrected")).effect
+    ]
+    assert text == (", ".join(expected) or SEE)
+    assert (text == SEE) == (name not in ("table_reversal", "fig_reversal"))
     assert measured(registry.entry("fig_scenes"), evidence) == SEE
 
 

@@ -26,6 +26,12 @@ def test_metrics_with_undefined_and_negative_values(maker, about, collisions):
     assert collisions(figure) == []
 
 
+def test_the_learned_space_stands_beside_what_needs_none(exhibits, about, tmp_path):
+    csv, page = entry("table_space_baselines").draw(exhibits, about, tmp_path)
+    assert len(csv.read_text().splitlines()) == len(exhibits["space_baselines"]) + 1
+    assert "| 7 | random vectors | 0.300 [0.280, 0.320] | 0.100 [0.080, 0.120] | 400 |" in page.read_text()
+
+
 def test_metric_of_an_unknown_name_is_shown_by_it(maker, about):
     metrics = maker.metrics().query("metric == 'stimulus_agreement'").assign(metric="some_new_metric")
     assert "some new metric" in written(figure_of("fig_metrics", {"metrics": metrics}, about))

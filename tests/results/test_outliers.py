@@ -85,10 +85,13 @@ def test_tables_hold_every_seed_and_show_the_mean(about, tmp_path):
     assert len(pd.read_csv(csv)) == len(exhibits["outliers"])
     text = page.read_text()
     assert "| stamps, p = 0.1 | concepts (SVD), deviation |" in text
-    assert text.count("no outliers among the samples") == 9
+    assert text.count("no outliers among the samples") == 10
     beats = outliers.by_pair(exhibits["outlier_differences"].query("seed == 'all'"))["beats"]
     assert (beats == "no").sum() == len(beats) / 2
     assert len(beats) == 8 * (len(CASES) - 1)
+    csv, page = entry("table_outlier_readings").draw(exhibits, about, tmp_path)
+    assert len(pd.read_csv(csv)) == len(exhibits["outlier_readings"])
+    assert "| layer4.0 | ranked by evidence, scored by projection | random rotation | " in page.read_text()
     text = entry("table_stamp_accuracy").draw(exhibits, about, tmp_path)[1].read_text()
     assert "0.948 | " in text
     assert "| 5 % of the labels wrong | – | – |" in text
@@ -100,7 +103,7 @@ def test_tables_of_nothing(about, tmp_path):
         for name, each in outlier_exhibits(np.random.default_rng(1)).items()
         if name != "outlier_boards"
     }
-    for result in ("table_outliers", "table_stamp_accuracy"):
+    for result in ("table_outliers", "table_outlier_readings", "table_stamp_accuracy"):
         assert all(path.exists() for path in entry(result).draw(exhibits, about, tmp_path))
     assert "no score was judged" in written(drawn("fig_outliers", exhibits, about))
     assert "no stamped images were judged" in written(drawn("fig_stamp_accuracy", exhibits, about))

@@ -228,3 +228,12 @@ def test_tables_do_not_change_their_exhibits(exhibits, about, tmp_path):
     entry("table_importance").draw(exhibits, about, tmp_path)
     for name, frame in before.items():
         pd.testing.assert_frame_equal(exhibits[name], frame)
+
+
+def test_a_trade_has_a_column_per_bin_and_a_dash_where_random_has_no_class(exhibits, about, tmp_path):
+    csv, page = entry("table_reversal_trade").draw(exhibits, about, tmp_path)
+    assert len(csv.read_text().splitlines()) == len(exhibits["trade"]) + 1
+    lines = [line for line in page.read_text().splitlines() if line.startswith("| VGG16")]
+    assert len(lines) == 6
+    assert lines[0].endswith(" | -0.0300 [-0.0500, -0.0100] |")
+    assert lines[3].endswith(" | – |")

@@ -38,9 +38,9 @@ def dense_means(stimuli, images):
 
 
 def slow_descent(stimuli, targets, vectors, lr, in_place):
-    """One sweep by definition: every neuron's mean is computed anew for every image."""
+    """One sweep by definition, in the order in which images appear: each neuron's mean is computed anew for each."""
     vectors, start = vectors.copy(), vectors.copy()
-    for x in range(len(vectors)):
+    for x in dict.fromkeys(stimuli[stimuli >= 0].tolist()):
         seen = vectors if in_place else start
         step = np.zeros(vectors.shape[1])
         for n, row in enumerate(stimuli):

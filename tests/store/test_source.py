@@ -1,3 +1,4 @@
+import functools
 import importlib
 import os
 import sys
@@ -185,3 +186,44 @@ def test_a_module_counts_with_what_it_imports_but_not_with_libraries(package):
 def test_a_module_without_source_is_named(package, module):
     with pytest.raises(EvoscopeError, match=module):
         module_digest(module)
+
+
+KEPT = """
+from sourced.deep.other import Base
+from sourced.late import late
+from sourced.tables import START as start
+
+
+class Held:
+    late: int
+    base: "Base | None" = None
+
+    def either(self, start):
+        return start
+
+
+def outer(late, x):
+    return Held(late)
+"""
+
+
+def names_from(package, *roots):
+    write(package / "kept.py", KEPT)
+    forget()
+    return {f"{module}.{name}" for module, name in reached(roots)}
+
+
+def test_annotations_in_quotes_count_and_names_of_fields_and_arguments_do_not(package):
+    names = names_from(package, ("sourced.kept", "outer"))
+    assert "sourced.deep.other.Base" in names
+    assert not names & {"sourced.late.late", "sourced.tables.START"}
+
+
+def test_what_a_partial_or_a_bound_method_holds_counts(package):
+    write(package / "kept.py", KEPT)
+    forget()
+    kept = importlib.import_module("sourced.kept")
+    late = importlib.import_module("sourced.late").late
+    held = [functools.partial(late, kept.Held()), kept.Held().either]
+    assert source.roots(kept.outer, [held[:1]]) >= {("sourced.late", "late"), ("sourced.kept", "Held")}
+    assert source.roots(kept.outer, [held[1:]]) == {("sourced.kept", "outer"), ("sourced.kept", "Held")}

@@ -17,6 +17,7 @@ from torch.nn.functional import max_pool2d
 
 from evoscope.activations.stimuli import Status
 from evoscope.arrays import Bytes, Floats, SmallInts
+from evoscope.models.network import doubled
 
 EMPTY = -(2**63)
 """Key of a place that no image has taken; below the key of every image, even of one at minus infinity."""
@@ -161,10 +162,17 @@ class MapReader:
 
     def __call__(self, layer: str, maps: Tensor) -> Reading:
         """Read ``maps`` of ``layer``, [b, channels, h, w]."""
-        # On a CPU ``amax`` of channels-last maps is slow, while pooling them is quick and finds the cells as well.
-        pooled = maps.device.type == "cpu" and not maps.is_contiguous()
-        maxima, cells = _pooled(maps) if pooled else self._reduced(layer, maps)
-        return Reading(maxima, cells, (maps.shape[2], maps.shape[3]))
+        if maps.device.type != "cpu":
+            # Looking for some cells only would let the host wait for every layer.
+            maxima, cells = maps.flatten(2).max(2)
+        elif maps.is_contiguous():
+            maxima, cells = self._reduced(layer, maps)
+        else:
+            # ``amax`` of channels-last maps is slow, while pooling them is quick and finds the cells as well.
+            maxima, cells = (
+                each.flatten(1) for each in max_pool2d(maps, maps.shape[2:], return_indices=True)
+            )
+        return Reading(maxima.float(), cells, (maps.shape[2], maps.shape[3]))
 
     def _reduced(self, layer: str, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Reduce to maxima, and look for cells, which takes many times longer, only where they may be needed."""
@@ -173,11 +181,6 @@ class MapReader:
         cells = torch.zeros(maxima.shape, dtype=torch.int64, device=maps.device)
         cells[image, channel] = maps[image, channel].flatten(1).argmax(1)
         return maxima, cells
-
-
-def _pooled(maps: Tensor) -> tuple[Tensor, Tensor]:
-    maxima, cells = max_pool2d(maps, maps.shape[2:], return_indices=True)
-    return maxima.flatten(1).float(), cells.flatten(1)
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,7 @@ class Statistics:
     @classmethod
     def of(cls, maxima: Tensor) -> "Statistics":
         """Measure one batch of maxima, float32 [b, neurons] with b >= 1."""
-        values = maxima.double()
+        values = doubled(maxima)
         mean = values.mean(0)
         squares = (values - mean).square_().sum(0)
         # Two plain reductions are ten times faster here than ``aminmax`` or ``var_mean``.
@@ -251,15 +254,21 @@ def strongest(responses: Tensor, r: int) -> Tensor:
     """
     able = min(r, responses.shape[1])
     ranked = rankable(responses)
-    # A float top-k is quick but leaves ties to chance: it only tells which few neurons contend.
-    last = ranked.topk(able, dim=1).values[:, -1:]
-    image, neuron = (ranked >= last).nonzero(as_tuple=True)
-    place, places = places_within(image, len(ranked))
-    keys = torch.full((len(ranked), places), EMPTY, device=ranked.device)
-    keys[image, place] = encode(ranked[image, neuron], neuron)
-    best = keys.topk(able, dim=1).values
-    listed = decode_positions(best).masked_fill(decode_values(best) == -torch.inf, -1)
+    # A float top-k is quick but leaves ties to chance, the one with the first that is left out as well.
+    best = ranked.topk(min(able + 1, responses.shape[1]), dim=1)
+    listed = best.indices[:, :able].masked_fill(best.values[:, :able] == -torch.inf, -1)
+    tied = ((best.values[:, 1:] == best.values[:, :-1]) & (best.values[:, 1:] > -torch.inf)).any(1)
+    rows = tied.nonzero()[:, 0]
+    if len(rows):
+        listed[rows] = _strongest_of_equals(ranked[rows], able)
     return torch.nn.functional.pad(listed, (0, r - able), value=-1).to(torch.int32)
+
+
+def _strongest_of_equals(ranked: Tensor, able: int) -> Tensor:
+    """As `strongest`, from keys that say which of equals comes first; int64 [b, able]."""
+    keys = encode(ranked, torch.arange(ranked.shape[1], device=ranked.device))
+    best = keys.topk(able, dim=1).values
+    return decode_positions(best).masked_fill(decode_values(best) == -torch.inf, -1)
 
 
 def strongest_standardised(

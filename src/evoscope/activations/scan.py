@@ -37,7 +37,7 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import capture, ensure_layouts
-from evoscope.models.network import Network
+from evoscope.models.network import Network, layout
 from evoscope.progress import Progress, silent
 
 
@@ -63,12 +63,6 @@ class Scan:
         rules = ("raw", "standardised")
         known = "choose " + " or ".join(map(repr, rules))
         require(self.responsive_rule in rules, f"no responsive rule {self.responsive_rule!r}", known)
-
-    @property
-    def layout(self) -> torch.memory_format:
-        """Memory format of images and weights: channels last on a CPU, where convolutions run up to twice as fast."""
-        on_cpu = torch.device(self.device).type == "cpu"
-        return torch.channels_last if on_cpu else torch.contiguous_format
 
     @property
     def standardises(self) -> bool:
@@ -197,17 +191,18 @@ def scan_batches(
     EvoscopeError : there is no batch, or a layer gives no maps.
     """
     module = network.module.to(scan.device)
+    form = layout(module, scan.device)
     reader = MapReader(scan.k)
     state: _Pass | None = None
     with ExitStack() as stack:
-        for context in (_laid_out(module, scan.layout), _evaluating(module), torch.inference_mode()):
+        for context in (_laid_out(module, form), _evaluating(module), torch.inference_mode()):
             stack.enter_context(context)
         readings: dict[str, Reading] | None = None
         for pixels in batches:
             if readings is None:
                 ensure_layouts(module, network.layers, pixels.shape[1:])
                 readings = stack.enter_context(capture(module, network.layers, reader))
-            logits = _checked_logits(module(pixels.contiguous(memory_format=scan.layout)))
+            logits = checked_logits(module(pixels.contiguous(memory_format=form)))
             layers = {layer: _taken(readings, layer) for layer in network.layers}
             state = state or _Pass(layers, len(image_ids), logits.shape[1], scan)
             state.add(list(layers.values()), logits)
@@ -325,7 +320,13 @@ def _taken(readings: dict[str, Reading], layer: str) -> Reading:
     return readings.pop(layer)
 
 
-def _checked_logits(logits: object) -> Tensor:
+def checked_logits(logits: object) -> Tensor:
+    """What a network returns, if it is logits [images, classes].
+
+    Raises
+    ------
+    EvoscopeError : it is something else.
+    """
     if not isinstance(logits, Tensor) or logits.ndim != 2:
         raise EvoscopeError(
             f"the network returns {type(logits).__name__}, not logits [images, classes]",
@@ -347,12 +348,12 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _laid_out(module: nn.Module, layout: torch.memory_format) -> Iterator[None]:
+def _laid_out(module: nn.Module, form: torch.memory_format) -> Iterator[None]:
     """Run with weights in a memory format and put the very same tensors back after."""
     weights = [(weight, weight.data) for weight in module.parameters() if weight.ndim == 4]
     try:
         for weight, data in weights:
-            weight.data = data.contiguous(memory_format=layout)
+            weight.data = data.contiguous(memory_format=form)
         yield
     finally:
         for weight, data in weights:

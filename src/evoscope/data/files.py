@@ -3,10 +3,12 @@
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, ClassVar, Literal, TypeVar
 
@@ -18,10 +20,13 @@ from evoscope.data.images import SQUASH, Fit, ImageSet, digest
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
 MAX_PIXELS = 2**27  # A larger picture is a decompression bomb: decoded it would take over 400 MB.
 _DRAFT_MARGIN = 2  # JPEGs may be decoded at 1/2, 1/4 or 1/8, but to no less than twice the wanted size.
 _LISTED = 20
+_AHEAD = 4096
 
 
 class UndecodableError(ValueError):
@@ -158,9 +163,11 @@ Result = TypeVar("Result")
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Results of ``work`` in the order of the items; the first error is raised and cancels what is left."""
-    executor = ThreadPoolExecutor(max_workers=min(16, max(2, _cores())))
+    executor, waiting = ThreadPoolExecutor(max_workers=min(16, max(2, _cores()))), iter(items)
     try:
-        yield from executor.map(work, items)
+        # Not all at once: a million waiting items would take gigabytes.
+        while some := list(islice(waiting, _AHEAD)):
+            yield from executor.map(work, some)
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -179,7 +186,7 @@ _HASHED_BELOW = 2**30
 _NAMED = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One image file: its id, the name of its class, and its path below the root."""
 
@@ -196,11 +203,12 @@ class Reading:
 
     The fingerprint covers the files' content below 1 GiB in all, else their names and sizes. Every file is decoded
     at once up to 20,000 files and whenever files are to be skipped; a file that was not and turns out bad raises
-    when it is read.
+    when it is read. ``listings``: folder where listings of large sets are kept (None: nowhere).
     """
 
     on_error: OnError = "raise"
     progress: Progress = silent
+    listings: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -252,28 +260,31 @@ def file_set(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Inspection:
     stamp: str
     fault: str | None
 
 
 def _inspect(root: Path, split: str, entries: Sequence[Entry], reading: Reading) -> list[_Inspection]:
-    hashes = _hashes([root / entry.path for entry in entries])
-    inspect = partial(_inspection, root=root, hashes=hashes, checks=_checks(len(entries), reading))
+    hashes = is_hashed(root, entries)
+    checks = _checks(len(entries), reading)
+    inspect = partial(_inspection, root=root, hashes=hashes, checks=checks)
+    found = in_threads(inspect, entries) if hashes or checks else map(inspect, entries)
     what = f"checking {root.resolve().name} {split}"
-    return list(reading.progress(in_threads(inspect, entries), total=len(entries), what=what, unit="file"))
+    return list(reading.progress(found, total=len(entries), what=what, unit="file"))
 
 
 def _inspection(entry: Entry, root: Path, hashes: bool, checks: bool) -> _Inspection:
-    path = root / entry.path
+    path = os.path.join(root, entry.path)
     if not is_utf8(entry.id):
         return _Inspection("", "its name is not valid UTF-8")
-    if not path.is_file():
+    size = _size(path)
+    if size is None:
         return _Inspection("", "neither a file nor a link to one")
     try:
-        content = path.read_bytes() if hashes or checks else b""
-        stamp = hashlib.sha256(content).hexdigest() if hashes else str(path.stat().st_size)
+        content = Path(path).read_bytes() if hashes or checks else b""
+        stamp = hashlib.sha256(content).hexdigest() if hashes else str(size)
     except OSError as error:
         return _Inspection("", reason(error))
     return _Inspection(stamp, fault(content) if checks else None)
@@ -288,8 +299,23 @@ def is_utf8(name: str) -> bool:
     return True
 
 
-def _hashes(paths: Sequence[Path]) -> bool:
-    return sum(path.stat().st_size for path in paths if path.is_file()) < _HASHED_BELOW
+def is_hashed(root: Path, entries: Iterable[Entry]) -> bool:
+    """Whether the files are so small together that their content is what tells them, and not their sizes."""
+    total = 0
+    for entry in entries:
+        total += _size(os.path.join(root, entry.path)) or 0
+        if total >= _HASHED_BELOW:
+            return False
+    return True
+
+
+def _size(path: str) -> int | None:
+    """Bytes of a file or of what a link leads to; None for anything else."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _checks(count: int, reading: Reading) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from evoscope.arrays import Bools, Bytes, Ints
 from evoscope.errors import EvoscopeError
-from evoscope.seeds import derive, generator
+from evoscope.seeds import derive, derive_many, generator
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,11 @@ def pool(images: ImageSet, per_class_fraction: float = 0.1, seed: int = 0) -> Im
 
 def _ranked(images: ImageSet, purpose: str, seed: int) -> tuple[Ints, Ints]:
     """Hash of each image's id, and the image's rank by it within its class."""
-    keys = np.array([derive(seed, purpose, name) for name in images.ids], dtype=np.int64)
+    keys = derive_many(seed, purpose, images.ids)
+    order = np.lexsort((keys, images.labels))
+    first = np.searchsorted(images.labels[order], images.labels[order])
     ranks = np.empty(len(images), dtype=np.int64)
-    for label in np.unique(images.labels):
-        members = np.flatnonzero(images.labels == label)
-        ranks[members[np.argsort(keys[members])]] = np.arange(len(members))
+    ranks[order] = np.arange(len(images)) - first
     return keys, ranks
 
 

@@ -34,6 +34,16 @@ class Batch:
     rows: torch.Tensor
 
 
+@dataclass
+class Halved:
+    """How often batches were halved in this process because the device's memory was full."""
+
+    times: int = 0
+
+
+HALVED = Halved()
+
+
 class Loader:
     """Batches of an image set for one network; the same bytes whether from memory or streamed.
 
@@ -50,6 +60,7 @@ class Loader:
     workers : processes that stream; 0 streams in this one.
     device : where batches go; bytes travel there and become float32 there.
     channels_last : memory format of ``pixels``, which convolutions often prefer.
+    fixed : the size of batches decides results, so `HALVED` does not count.
 
     Raises
     ------
@@ -67,11 +78,12 @@ class Loader:
         workers: int = 0,
         device: torch.device | str = "cpu",
         channels_last: bool = False,
+        fixed: bool = False,
     ) -> None:
         _check_arguments(images, prep, batch_size, memory_mb, workers)
         self.images = images
         self.prep = prep
-        self.batch_size = batch_size
+        self.batch_size = batch_size if fixed else max(1, batch_size >> HALVED.times)
         self.memory = memory_mb * 2**20
         self.workers = workers
         self.device = torch.device(device)
@@ -106,7 +118,10 @@ class Loader:
 
     def _batch(self, rows: Ints, piece: torch.Tensor) -> Batch:
         where = torch.from_numpy(rows).to(self.device)
-        pixels = piece.to(self.device).to(torch.float32).div_(255).sub_(self._mean).div_(self._std)
+        # From page-locked memory CUDA copies while the host decodes what comes next.
+        pinned = self.device.type == "cuda"
+        there = (piece.pin_memory() if pinned else piece).to(self.device, non_blocking=pinned)
+        pixels = there.to(torch.float32).div_(255).sub_(self._mean).div_(self._std)
         return Batch(pixels.contiguous(memory_format=self._format), self._labels[where], where)
 
 

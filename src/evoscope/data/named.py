@@ -53,6 +53,7 @@ def open_imagenette(
     download: bool = False,
     on_error: OnError = "raise",
     progress: Progress = silent,
+    listings: Path | None = None,
 ) -> ImageSet:
     """Imagenette: ten easy classes of ImageNet.
 
@@ -67,7 +68,7 @@ def open_imagenette(
     """
     if download and _version(root, "imagenette2") is None:
         _download_imagenette(root)
-    reading = Reading(on_error, progress)
+    reading = Reading(on_error, progress, listings)
     return _open_version(root, split, "imagenette", IMAGENETTE, reading, ", or set download=true")
 
 
@@ -76,9 +77,10 @@ def open_imagewoof(
     split: str,
     on_error: OnError = "raise",
     progress: Progress = silent,
+    listings: Path | None = None,
 ) -> ImageSet:
     """ImageWoof: ten breeds of dog, from ``root/imagewoof2``, ``-320`` or ``-160``; see `open_imagenette`."""
-    return _open_version(root, split, "imagewoof", IMAGEWOOF, Reading(on_error, progress), "")
+    return _open_version(root, split, "imagewoof", IMAGEWOOF, Reading(on_error, progress, listings), "")
 
 
 def open_imagenet(
@@ -87,6 +89,7 @@ def open_imagenet(
     unpack: bool = False,
     on_error: OnError = "raise",
     progress: Progress = silent,
+    listings: Path | None = None,
 ) -> ImageSet:
     """ILSVRC-2012 in torchvision's layout: ``root/train/<wnid>`` and, as the test split, ``root/val/<wnid>``.
 
@@ -109,7 +112,7 @@ def open_imagenet(
             f"image-net.org, put them in {root} and set data.download=true",
         )
     layout = Layout(_existing(root / "train"), _existing(root / "val"))
-    images = open_layout(root, layout, split, Reading(on_error, progress))
+    images = open_layout(root, layout, split, Reading(on_error, progress, listings))
     return _named(images, "imagenet", _read_class_index(root / CLASS_INDEX))
 
 

@@ -266,7 +266,7 @@ def open_table(
     """
     if name not in NAMES:
         raise EvoscopeError(
-            f"there is no table {name!r}", f"choose one of {', '.join(NAMES)}, or give tabular.path"
+            f"there is no tabular.name={name!r}", f"choose one of {', '.join(NAMES)}, or give tabular.path"
         )
     if path is not None:
         table = open_csv(path, target, seed)

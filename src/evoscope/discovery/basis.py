@@ -173,8 +173,12 @@ def svd_basis(
     signs: Signs = "canonical",
     side: Side = "rows",
     rank: int | None = None,
+    features: Array | None = None,
 ) -> ConceptBasis:
     """Right singular vectors of Phi by the eigen-decomposition of Phi^T Phi, largest singular value first.
+
+    With ``signs="solver"`` they are those of `numpy.linalg.svd` of Phi itself, as released: the signs of an
+    eigen-decomposition are others, and along the ``columns`` every sign enters every score.
 
     Parameters
     ----------
@@ -182,27 +186,46 @@ def svd_basis(
     centred : subtract the mean first (principal components).
     signs, side : see `evoscope.discovery.protocol.DiscoveryProtocol`.
     rank : how many directions; all d unless given, those beyond the number of images spanning the null space.
+    features : [n, d], that the moments are of; needed for the solver's signs only.
 
     Raises
     ------
-    EvoscopeError : ``rank`` is out of range, or less than d with ``side="columns"``.
+    EvoscopeError : ``rank`` is out of range, or less than d with ``side="columns"``; the solver's signs are asked for
+        without features.
     """
     width = len(moments.gram)
     rank = width if rank is None else rank
     _check(rank, width, side)
     matrix = moments.covariance * moments.count if centred else moments.gram
     check_finite(matrix, moments.layer)
-    values, vectors = np.linalg.eigh(matrix)
-    rows = np.ascontiguousarray(vectors[:, ::-1][:, :rank].T)
+    centre = moments.mean if centred else np.zeros(width)
+    if signs == "solver":
+        strengths, rows = _by_solver(features, centre, moments.layer)
+    else:
+        values, vectors = np.linalg.eigh(matrix)
+        strengths, rows = np.sqrt(np.maximum(values[::-1], 0)), canonical(vectors[:, ::-1].T)
     return ConceptBasis(
         layer=moments.layer,
         method="pca" if centred else "svd",
-        directions=canonical(rows) if signs == "canonical" else rows,
-        strengths=np.sqrt(np.maximum(values[::-1][:rank], 0)),
+        directions=np.ascontiguousarray(rows[:rank]),
+        strengths=strengths[:rank],
         centred=centred,
-        centre=moments.mean if centred else np.zeros(width),
+        centre=centre,
         side=side,
     )
+
+
+def _by_solver(features: Array | None, centre: Doubles, layer: str) -> tuple[Doubles, Doubles]:
+    """Singular values, float64 [d], and rows of V^T, float64 [d, d], as LAPACK returns them."""
+    if features is None:
+        raise EvoscopeError(
+            f"the solver's signs of layer {layer!r} are those of its features, which were not kept",
+            "give svd_basis the features, or signs='canonical'",
+        )
+    exact = np.asarray(features, dtype=np.float64) - centre
+    # The thin decomposition; with fewer images than channels the null space has to be spanned as well.
+    _, found, rows = np.linalg.svd(exact, full_matrices=len(exact) < exact.shape[1])
+    return np.pad(found, (0, exact.shape[1] - len(found))), rows
 
 
 def _check(rank: int, width: int, side: Side) -> None:

@@ -111,9 +111,7 @@ Quantity = Literal["loss", "logit", "slope"]
 """Rows beside the features, [b, d] each. ``loss``, ``logit``: spatial mean of ReLU(G) * A, with G the gradient of
 each image's own cross-entropy with its true label, or of the logit of its predicted class; ``slope``: spatial
 sum of the latter G, which is the derivative of that logit when a vector is added to the whole map.
-
-The released code takes the gradient of the mean loss over a batch, which differs by a constant factor that
-z-scores do not see."""
+"""
 QUANTITIES: tuple[Quantity, ...] = ("loss", "logit", "slope")
 
 
@@ -178,12 +176,13 @@ class Reader:
             raise EvoscopeError(
                 f"layer {missing[0]!r} does not run in a forward pass", "leave it out of model.layers"
             )
-        exact = logits.detach().double()
+        labels = batch.labels.cpu()
+        exact = logits.detach().cpu().double()  # a row per image: no work for a device
         return Reading(
-            labels=batch.labels.cpu().numpy(),
-            predictions=exact.argmax(1).cpu().numpy(),
-            loss=cross_entropy(exact, batch.labels, reduction="none").cpu().numpy(),
-            confidence=exact.softmax(1).amax(1).cpu().numpy(),
+            labels=labels.numpy(),
+            predictions=exact.argmax(1).numpy(),
+            loss=cross_entropy(exact, labels, reduction="none").numpy(),
+            confidence=exact.softmax(1).amax(1).numpy(),
             classes=exact.shape[1],
             features={name: pooled[name].cpu().numpy() for name in self.network.layers},
             extra=extra,

@@ -18,7 +18,7 @@ from evoscope.discovery.basis import Moments
 from evoscope.discovery.gradients import Quantity, Reader, Reading
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import layer_shapes
-from evoscope.models.network import Network
+from evoscope.models.network import Network, layout
 from evoscope.progress import Progress, silent
 
 WAITING = 1024
@@ -162,7 +162,7 @@ def latent_pass(
         memory_mb=memory_mb,
         workers=workers,
         device=device,
-        channels_last=torch.device(device).type == "cpu",
+        channels_last=layout(network.module, device) is torch.channels_last,
     )
     return scan_latents(network, loader.ordered(progress), len(images), names, quantities)
 

@@ -263,7 +263,8 @@ class Singular:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Decompose the Gram matrix of the features."""
-        return svd_basis(_moments(features, layer), signs=self.signs, rank=_rank(self.components, features))
+        rank = _rank(self.components, features)
+        return svd_basis(_moments(features, layer), signs=self.signs, rank=rank, features=features)
 
 
 @dataclass(frozen=True)

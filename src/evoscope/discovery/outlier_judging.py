@@ -21,12 +21,14 @@ RESAMPLES = 300
 class Detection:
     """How well a score ranks outliers above other samples.
 
-    ``outliers``, ``samples``: judged; ``left_out``: samples whose score is NaN; ``k``: of precision@k.
+    ``lift_at_20``: share of outliers among the first 20 over their share of all samples; ``outliers``, ``samples``:
+    judged; ``left_out``: samples whose score is NaN; ``k``: of precision@k.
     """
 
     auroc: Interval
     average_precision: Interval
     precision_at_k: Interval
+    lift_at_20: Interval
     outliers: int
     samples: int
     left_out: int
@@ -60,6 +62,7 @@ def detection(score: Array, outlier: Bools, seed: int) -> Detection:
         auroc=judged(auroc),
         average_precision=judged(average_precision),
         precision_at_k=judged(partial(precision_at, k=size)),
+        lift_at_20=judged(lift),
         outliers=size,
         samples=len(truth),
         left_out=int((~known).sum()),
@@ -106,6 +109,14 @@ def precision_at(truth: Bools, score: Doubles, k: int) -> float:
     return float((truth[above].sum() + share * truth[tied].sum()) / k)
 
 
+FIRST = 20
+
+
+def lift(truth: Bools, score: Doubles) -> float:
+    """Share of outliers among the 20 largest scores, over their share of all."""
+    return precision_at(truth, score, FIRST) / float(truth.mean())
+
+
 def _resamples(truth: Bools, seed: int) -> list[Ints]:
     stream = generator(seed, "detection")
     groups = [np.flatnonzero(truth), np.flatnonzero(~truth)]
@@ -120,7 +131,8 @@ def _check(truth: Bools) -> None:
         )
 
 
-METRICS = ("auroc", "average_precision", "precision_at_k")
+LIFT = "lift_at_20"
+METRICS = ("auroc", "average_precision", "precision_at_k", LIFT)
 ONE_SEED = "one seed: interval over images"
 Row = dict[str, object]
 _UNKNOWN = Interval(float("nan"), float("nan"), float("nan"), 0)
@@ -222,9 +234,13 @@ def _rows_of(name: str, values: Doubles, outlier: Bools, seed: int) -> list[Row]
 
 
 def _function(metric: str, k: int) -> Metric:
-    if metric == "precision_at_k":
-        return partial(precision_at, k=k)
-    return auroc if metric == "auroc" else average_precision
+    functions: dict[str, Metric] = {
+        "auroc": auroc,
+        "average_precision": average_precision,
+        "precision_at_k": partial(precision_at, k=k),
+        LIFT: lift,
+    }
+    return functions[metric]
 
 
 def _mean(group: pd.DataFrame, bounds: tuple[float, float] | None) -> Row:

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from evoscope.arrays import Array, Doubles, Ints
-from evoscope.discovery.basis import ConceptBasis, svd_basis
+from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.latent import LayerLatents, Outcomes
-from evoscope.discovery.methods import Neurons
-from evoscope.discovery.protocol import DiscoveryProtocol
-from evoscope.discovery.ranking import ClassRanking, rank_layer
+from evoscope.discovery.methods import Neurons, RandomRotation
+from evoscope.discovery.protocol import Absence, DiscoveryProtocol
+from evoscope.discovery.ranking import ClassRanking, layer_basis, rank_layer, read_rows
 from evoscope.seeds import generator
 
 NEIGHBOURS = 10
@@ -62,7 +62,7 @@ def knn_distance(features: Array, labels: Ints, neighbours: int = NEIGHBOURS) ->
     return found
 
 
-CONCEPTS = 5
+CONCEPTS = 3
 _TO_DEVIATION = 1.4826
 
 
@@ -125,7 +125,11 @@ def _by_class(
 
 CONCEPT_SCORES = ("svd_deviation", "svd_absence", "neurons_deviation", "neurons_absence")
 RIVALS = ("loss", "uncertainty")
-SCORES = (*CONCEPT_SCORES, *RIVALS, "mahalanobis", "knn", "random")
+SCORES = (*CONCEPT_SCORES, "rotation_absence", *RIVALS, "mahalanobis", "knn", "random")
+READINGS: tuple[Absence, ...] = ("projection", "evidence", "mixed")
+METHODS = ("svd", "neurons", "rotation")
+BESIDE = ("loss", "knn")
+"""Ways of taking the absence of a class's concepts, the directions it is taken along, and the scores beside them."""
 
 
 @dataclass(frozen=True)
@@ -152,15 +156,11 @@ def outlier_scores(
     EvoscopeError : features or evidence were not kept, or are no numbers.
     """
     features, labels = layer.rows("features"), outcomes.labels
-    name = layer.moments.layer
-    bases = {
-        "svd": svd_basis(layer.moments, centred=protocol.centred, signs=protocol.signs, side=protocol.side),
-        "neurons": Neurons().fit(features, seed, name),
-    }
     columns: dict[str, Doubles] = {}
-    for method, basis in bases.items():
-        found = _of_basis(layer, outcomes, basis, protocol, options.concepts)
-        columns.update({f"{method}_{name}": values for name, values in found.items()})
+    for method, basis in _bases(layer, protocol, seed).items():
+        ranking, along = _read(layer, outcomes, basis, protocol, protocol.outliers)
+        for name, score in (("deviation", concept_deviation), ("absence", concept_absence)):
+            columns[f"{method}_{name}"] = score(along, labels, ranking, options.concepts)
     columns |= {
         "loss": outcomes.loss,
         "uncertainty": uncertainty(outcomes),
@@ -171,12 +171,46 @@ def outlier_scores(
     return pd.DataFrame({name: columns[name] for name in SCORES})
 
 
-def _of_basis(
-    layer: LayerLatents, outcomes: Outcomes, basis: ConceptBasis, protocol: DiscoveryProtocol, concepts: int
-) -> dict[str, Doubles]:
-    ranking = rank_layer(layer, outcomes, basis, protocol.evidence, protocol.candidates)
-    along = np.asarray(layer.rows("features"), dtype=np.float64) @ basis.scored.T
-    return {
-        "deviation": concept_deviation(along, outcomes.labels, ranking, concepts),
-        "absence": concept_absence(along, outcomes.labels, ranking, concepts),
-    }
+def reading_scores(
+    layer: LayerLatents, outcomes: Outcomes, protocol: DiscoveryProtocol, options: ScoreOptions, seed: int
+) -> pd.DataFrame:
+    """Absence of a class's concepts under every reading, beside what needs no concepts.
+
+    Returns
+    -------
+    A column for each of `READINGS` and `METHODS`, (reading, method), and for each of `BESIDE`, ("", name); all methods
+    take equally many directions. Parameters are those of `outlier_scores`.
+    """
+    columns: dict[tuple[str, str], Doubles] = {}
+    for method, basis in _bases(layer, protocol, seed).items():
+        for reading in READINGS:
+            ranking, along = _read(layer, outcomes, basis, protocol, reading)
+            columns[reading, method] = concept_absence(along, outcomes.labels, ranking, options.concepts)
+    beside = (outcomes.loss, knn_distance(layer.rows("features"), outcomes.labels, options.neighbours))
+    columns |= {("", name): values for name, values in zip(BESIDE, beside, strict=True)}
+    order = [
+        *((reading, method) for reading in READINGS for method in METHODS),
+        *(("", name) for name in BESIDE),
+    ]
+    return pd.DataFrame({key: columns[key] for key in order})
+
+
+def _bases(layer: LayerLatents, protocol: DiscoveryProtocol, seed: int) -> dict[str, ConceptBasis]:
+    features, name = layer.rows("features"), layer.moments.layer
+    fixed = (Neurons().fit(features, seed, name), RandomRotation().fit(features, seed, name))
+    return dict(zip(METHODS, (layer_basis(layer, protocol), *fixed), strict=True))
+
+
+def _read(
+    layer: LayerLatents,
+    outcomes: Outcomes,
+    basis: ConceptBasis,
+    protocol: DiscoveryProtocol,
+    reading: Absence,
+) -> tuple[ClassRanking, Doubles]:
+    """The ranking of a reading, and the scores of samples along all directions, float64 [samples, r]."""
+    ranked = rank_layer(
+        layer, outcomes, basis, protocol, "projection" if reading == "projection" else "evidence"
+    )
+    rows = read_rows(layer, protocol, "evidence" if reading == "evidence" else "projection")
+    return ranked, np.asarray(rows, dtype=np.float64) @ basis.scored.T

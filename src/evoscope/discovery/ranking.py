@@ -5,16 +5,15 @@ mean of ReLU(G) * A, and S_k are the images *predicted* k. Sums and squares per 
 number of images merge.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from evoscope.arrays import Array, Doubles, Ints
+from evoscope.arrays import Array, Bools, Doubles, Ints
 from evoscope.discovery.basis import ConceptBasis, blocks, svd_basis
-from evoscope.discovery.gradients import Quantity
 from evoscope.discovery.latent import LayerLatents, Outcomes
-from evoscope.discovery.protocol import Candidates, DiscoveryProtocol
+from evoscope.discovery.protocol import Candidates, DiscoveryProtocol, Reading
 from evoscope.discovery.refine import UniqueConcepts, refine
 
 FLAT = 1e-12
@@ -140,11 +139,50 @@ def rank_layer(
     layer: LayerLatents,
     outcomes: Outcomes,
     basis: ConceptBasis,
-    evidence: Quantity = "logit",
-    candidates: Candidates = "both",
+    protocol: DiscoveryProtocol,
+    reading: Reading | None = None,
 ) -> ClassRanking:
-    """Rank directions by the kept evidence of a layer."""
-    return rank_classes(sums_of_rows(layer.rows(evidence), outcomes, basis), basis, candidates)
+    """Rank directions by the kept rows of a layer.
+
+    Parameters
+    ----------
+    reading : what differs between the classes; the protocol's ``ranking`` unless given.
+
+    Raises
+    ------
+    EvoscopeError : the pass over the layer did not take the evidence.
+    """
+    rows = read_rows(layer, protocol, reading or protocol.ranking)
+    ranking = rank_classes(sums_of_rows(rows, outcomes, basis), basis, protocol.candidates)
+    if protocol.energy < 1:
+        return replace(ranking, z=np.where(holding(basis.strengths, protocol.energy), ranking.z, np.nan))
+    return ranking
+
+
+def holding(strengths: Doubles, energy: float) -> Bools:
+    """The strongest directions that together hold a share of the squared strengths [r], bool [r]."""
+    order = np.argsort(-strengths, kind="stable")
+    squares = strengths[order] ** 2
+    before = np.cumsum(squares) - squares
+    there = np.empty(len(strengths), dtype=bool)
+    there[order] = before < energy * squares.sum()
+    return there
+
+
+def read_rows(layer: LayerLatents, protocol: DiscoveryProtocol, reading: Reading) -> Array:
+    """Rows [images, d] whose projections differ between classes: the features, or the evidence as it is weighed.
+
+    The released gradient is of the mean loss over a batch: a constant factor that z-scores do not see, but for the last
+    batch where it is smaller.
+    """
+    if reading == "projection":
+        return layer.rows("features")
+    rows = layer.rows(protocol.evidence)
+    rest = len(rows) % protocol.batch if protocol.batch else 0
+    if rest:
+        rows = rows.astype(np.float64)
+        rows[-rest:] *= min(protocol.batch, len(rows)) / rest
+    return rows
 
 
 def _or_nan(counts: Ints) -> Array:
@@ -166,8 +204,19 @@ def discover(layer: LayerLatents, outcomes: Outcomes, protocol: DiscoveryProtoco
     ------
     EvoscopeError : the pass over the layer did not take the evidence.
     """
-    basis = svd_basis(layer.moments, centred=protocol.centred, signs=protocol.signs, side=protocol.side)
-    return Discovery(basis, rank_layer(layer, outcomes, basis, protocol.evidence, protocol.candidates))
+    basis = layer_basis(layer, protocol)
+    return Discovery(basis, rank_layer(layer, outcomes, basis, protocol))
+
+
+def layer_basis(layer: LayerLatents, protocol: DiscoveryProtocol) -> ConceptBasis:
+    """Decompose a layer as the protocol says."""
+    return svd_basis(
+        layer.moments,
+        centred=protocol.centred,
+        signs=protocol.signs,
+        side=protocol.side,
+        features=layer.features,
+    )
 
 
 def class_concepts(

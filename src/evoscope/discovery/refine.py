@@ -150,29 +150,98 @@ def cluster(points: Array, rule: RefineRule, scale: float = 1.0, seed: int = REL
     rule : thresholds, in units of ``scale``.
     seed : of k-means.
     """
+    places = _compact(points)
+    number = _number(_heights(places), rule.ward * scale)
+    return Clusters(number, _kept(*_k_means(places, number, rule, seed), rule, rule.prune * scale**2))
+
+
+@dataclass(frozen=True)
+class ClusterMap:
+    """Clusters of directions over both thresholds: int64 [directions, wards, prunes] each.
+
+    ``surviving``: clusters; ``images``: that are in one of them.
+    """
+
+    surviving: Ints
+    images: Ints
+
+
+def cluster_map(
+    features: Array,
+    directions: Doubles,
+    rule: RefineRule,
+    wards: Sequence[float],
+    prunes: Sequence[float],
+    *,
+    layer: str = "",
+    seed: int = RELEASED_SEED,
+    progress: Progress = silent,
+) -> ClusterMap:
+    """Count the unique concepts of directions [r, d] for many thresholds, on their positive side, as `refine` does.
+
+    Parameters
+    ----------
+    rule : all but its thresholds; ``wards``, ``prunes``: the thresholds, in its units.
+    layer, seed, progress : as for `refine`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    check_finite(features, layer)
+    scale = 1.0 if rule.scale == "absolute" else typical_distance(features, seed)
+    shape = (len(directions), len(wards), len(prunes))
+    surviving, images = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    tops = top_images(features, directions, rule.images)
+    with threadpool_limits(limits=1):
+        for row, top in enumerate(
+            progress(tops, total=len(directions), what="clusters over thresholds", unit="direction")
+        ):
+            places = _compact(features[top])
+            heights, labelled = _heights(places), dict[int, tuple[Ints, Doubles]]()
+            for column, ward in enumerate(wards):
+                number = _number(heights, ward * scale)
+                if number not in labelled:
+                    labelled[number] = _k_means(places, number, rule, seed)
+                for place, prune in enumerate(prunes):
+                    kept = _kept(*labelled[number], rule, prune * scale**2)
+                    surviving[row, column, place] = len(kept)
+                    images[row, column, place] = sum(map(len, kept))
+    return ClusterMap(surviving, images)
+
+
+def _k_means(places: Doubles, number: int, rule: RefineRule, seed: int) -> tuple[Ints, Doubles]:
+    """Cluster of each point, int64 [n], and its squared distance to the centre, float64 [n]."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    places = _compact(points)
-    number = _ward_number(places, max(rule.ward * scale, _LEAST))
     means = KMeans(number, n_init=rule.starts, max_iter=rule.iterations, random_state=seed)
     with warnings.catch_warnings():
         # Fewer distinct points than clusters: the surplus clusters are empty, and pruned.
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels = means.fit_predict(places)
-    squared = ((places - means.cluster_centers_[labels]) ** 2).sum(axis=1)
-    near = squared < max(rule.prune * scale**2, _LEAST)
-    kept = [np.flatnonzero(near & (labels == label)) for label in range(number)]
-    return Clusters(number, tuple(members for members in kept if len(members) >= rule.least))
+    squared: Doubles = ((places - means.cluster_centers_[labels]) ** 2).sum(axis=1)
+    return labels.astype(np.int64), squared
 
 
-def _ward_number(places: Doubles, threshold: float) -> int:
+def _kept(labels: Ints, squared: Doubles, rule: RefineRule, prune: float) -> tuple[Ints, ...]:
+    """Positions of the points of each cluster near its centre, of the clusters that are large enough."""
+    near = squared < max(prune, _LEAST)
+    kept = [np.flatnonzero(near & (labels == label)) for label in range(int(labels.max()) + 1)]
+    return tuple(members for members in kept if len(members) >= rule.least)
+
+
+def _heights(places: Doubles) -> Doubles:
+    """Distances at which Ward's clustering merges, float64 [n - 1]."""
     from sklearn.cluster import AgglomerativeClustering
 
     if len(places) < 2:
-        return 1
-    ward = AgglomerativeClustering(n_clusters=None, distance_threshold=threshold, linkage="ward")
-    return int(ward.fit(places).n_clusters_)
+        return np.empty(0)
+    ward = AgglomerativeClustering(n_clusters=None, distance_threshold=0.0, linkage="ward")
+    return np.asarray(ward.fit(places).distances_, dtype=np.float64)
+
+
+def _number(heights: Doubles, threshold: float) -> int:
+    """Clusters that are left where merges at the threshold and above are undone."""
+    return int((heights >= max(threshold, _LEAST)).sum()) + 1
 
 
 def _compact(points: Array) -> Doubles:

@@ -20,7 +20,7 @@ from evoscope.discovery.refine import most_activating
 from evoscope.models.layers import capture, ensure_layouts
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
-from evoscope.stats import Interval, bootstrap_interval, correlations
+from evoscope.stats import Interval, bootstrap_interval, correlations, mean_interval
 
 SEGMENT = 80.0
 BOARD = 4
@@ -212,12 +212,12 @@ class Recovery:
     correlation: Doubles
 
     def mean_auc(self, seed: int) -> Interval:
-        """Mean over concepts, with a bootstrap interval over them."""
-        return bootstrap_interval(self.auc, seed)
+        """Mean over concepts, with its interval over them."""
+        return mean_interval(self.auc, seed)
 
     def mean_correlation(self, seed: int) -> Interval:
-        """Mean over concepts of the matched correlation, with a bootstrap interval over them."""
-        return bootstrap_interval(self.correlation, seed)
+        """Mean over concepts of the matched correlation, with its interval over them."""
+        return mean_interval(self.correlation, seed)
 
 
 def recovery(chosen_on: Array, shown: ConceptTable, judged_on: Array, held_out: ConceptTable) -> Recovery:
@@ -228,30 +228,31 @@ def recovery(chosen_on: Array, shown: ConceptTable, judged_on: Array, held_out: 
     chosen_on, judged_on : [images, r], projections of two sets of images on the same directions.
     shown, held_out : what they show.
     """
-    columns = np.flatnonzero(_told_apart(shown.present) & _told_apart(held_out.present))
+    columns = np.flatnonzero(told_apart(shown.present) & told_apart(held_out.present))
     first, second = shown.present[:, columns], held_out.present[:, columns]
-    direction, side = _best_detectors(chosen_on, first)
+    direction, side = best_detectors(concept_auc(chosen_on, first))
     areas = np.asarray(concept_auc(judged_on, second), dtype=np.float64)
     own = np.arange(len(columns))
     auc = np.where(side > 0, areas[direction, own], 1 - areas[direction, own])
-    partner, correlation = _matched(correlations(chosen_on, first), correlations(judged_on, second))
+    partner, correlation = matched(correlations(chosen_on, first), correlations(judged_on, second))
     names = tuple(shown.names[column] for column in columns)
     return Recovery(names, columns, direction, side, auc, partner, correlation)
 
 
-def _told_apart(present: Bools) -> Bools:
+def told_apart(present: Bools) -> Bools:
+    """Which concepts some but not all images show, bool [concepts]."""
     return np.asarray(present.any(axis=0) & ~present.all(axis=0))
 
 
-def _best_detectors(scores: Array, present: Bools) -> tuple[Ints, Ints]:
-    """Give each concept's direction with the AUC farthest from a half, and the side that detects it."""
-    lean = np.nan_to_num(concept_auc(scores, present) - 0.5)
+def best_detectors(areas: Array) -> tuple[Ints, Ints]:
+    """Give each concept's direction with the AUC farthest from a half, and the side, of areas [r, concepts]."""
+    lean = np.nan_to_num(areas - 0.5)
     direction = np.abs(lean).argmax(axis=0)
-    side = np.where(lean[direction, np.arange(present.shape[1])] < 0, -1, 1)
+    side = np.where(lean[direction, np.arange(areas.shape[1])] < 0, -1, 1)
     return direction.astype(np.int64), side.astype(np.int64)
 
 
-def _matched(chosen: Doubles, judged: Doubles) -> tuple[Ints, Doubles]:
+def matched(chosen: Doubles, judged: Doubles) -> tuple[Ints, Doubles]:
     """Match on |correlation| in one set, and give the correlation in the other with the sign of the first."""
     from scipy.optimize import linear_sum_assignment
 

@@ -15,6 +15,7 @@ from evoscope.data.images import ImageSet
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import Pair, images_within, importance_bytes, loader_of, refuse_non_finite
 from evoscope.models.layers import as_map, capture, hook_point
+from evoscope.models.network import doubled
 from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
 
@@ -261,7 +262,7 @@ def neuron_index(pair: Pair) -> NeuronIndex:
 
 @dataclass
 class Counts:
-    """What is kept of the sensitivities, on the device: int64 and int64 and float64 [neurons]."""
+    """What is kept of the sensitivities, on the device: int64 and int64 and float64 [neurons] (see `doubled`)."""
 
     positive: Tensor
     negative: Tensor
@@ -271,10 +272,12 @@ class Counts:
     def none(cls, neurons: int, device: torch.device) -> "Counts":
         """Nothing counted yet."""
         whole = [torch.zeros(neurons, dtype=torch.int64, device=device) for _ in range(2)]
-        return cls(whole[0], whole[1], torch.zeros(neurons, dtype=torch.float64, device=device))
+        return cls(whole[0], whole[1], doubled(torch.zeros(neurons, device=device)))
 
     def add(self, values: Tensor) -> None:
         """Take in sensitivities [images, neurons]."""
         self.positive += (values > 0).sum(0)
         self.negative += (values < 0).sum(0)
-        self.total += values.sum(0, dtype=torch.float64)
+        # Image by image: the order of a sum must not depend on how many images the memory lets in at a time.
+        for image in doubled(values):
+            self.total += image

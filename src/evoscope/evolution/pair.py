@@ -12,7 +12,7 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import Shape, capture, layer_shapes
-from evoscope.models.network import Network
+from evoscope.models.network import Network, layout
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def blank(network: Network, images: int = 1) -> Tensor:
     return torch.zeros(images, *network.input_shape, device=parameter.device, dtype=parameter.dtype)
 
 
-def loader_of(pair: Pair, images: ImageSet, batch_size: int, memory_mb: int, workers: int = 0) -> Loader:
+def loader_of(
+    pair: Pair, images: ImageSet, batch_size: int, memory_mb: int, workers: int = 0, *, fixed: bool = False
+) -> Loader:
     """Batches of images as both networks want them, on their device; see `evoscope.data.loader.Loader`."""
     device = next(pair.after.module.parameters()).device
     return Loader(
@@ -82,7 +84,8 @@ def loader_of(pair: Pair, images: ImageSet, batch_size: int, memory_mb: int, wor
         memory_mb=memory_mb,
         workers=workers,
         device=device,
-        channels_last=device.type == "cpu",
+        channels_last=layout(pair.after.module, device) is torch.channels_last,
+        fixed=fixed,
     )
 
 

@@ -129,6 +129,8 @@ def _bounds(channels: int) -> list[int]:
 
 RELEASED_BATCH = 50
 """Images for which the released code keeps one random draw."""
+MOST = 512
+"""Images at a time beyond which no device gains speed."""
 
 
 @dataclass(frozen=True)
@@ -301,7 +303,7 @@ def reversal(
     together: bool = True,
     memory_mb: int = 2048,
     workers: int = 0,
-    batch_size: int = RELEASED_BATCH,
+    batch_size: int = MOST,
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """Count the correct predictions of a class under every condition.
@@ -310,7 +312,7 @@ def reversal(
     ----------
     pair, conditions, together : as for `Reverser`.
     images : of the class; label : the class.
-    memory_mb : MiB that a batch may take; the batch shrinks to fit.
+    memory_mb : MiB that a batch may take, which is as large as fits (`batch_within`).
     batch_size : most images at a time.
     progress : counts images.
 
@@ -324,8 +326,8 @@ def reversal(
     EvoscopeError : no images, a budget below one image's need, NaN or infinite activations.
     """
     reverser = Reverser(pair, conditions, together=together)
-    batch = _divisor(images_within(memory_mb, reverser.bytes_per_image, batch_size))
-    loader = loader_of(pair, images, batch, memory_mb, workers)
+    batch = batch_within(memory_mb, reverser.bytes_per_image, conditions.random, batch_size)
+    loader = loader_of(pair, images, batch, memory_mb, workers, fixed=conditions.random == "per_batch")
     counts: dict[tuple[str, Condition], Tensor] = {}
     for piece in loader.ordered(progress):
         for key, correct in _correct(reverser, piece, images.split, label).items():
@@ -398,9 +400,18 @@ def _distinct(suffixes: Mapping[str, Suffix]) -> list[Suffix]:
     return list(first.values())
 
 
-def _divisor(most: int) -> int:
-    """The largest divisor of the released batch up to ``most``, so that draws per batch do not depend on memory."""
-    return max(size for size in range(1, RELEASED_BATCH + 1) if RELEASED_BATCH % size == 0 and size <= most)
+def batch_within(memory_mb: int, bytes_per_image: int, random: Draws, most: int = MOST) -> int:
+    """Images at a time: as many as the memory holds; where sets are drawn per batch, a divisor of the released batch.
+
+    Raises
+    ------
+    EvoscopeError : the memory does not hold a single image.
+    """
+    if random == "fixed":
+        return images_within(memory_mb, bytes_per_image, most)
+    most = images_within(memory_mb, bytes_per_image, min(most, RELEASED_BATCH))
+    # So that the draws do not depend on the memory.
+    return max(size for size in range(1, most + 1) if RELEASED_BATCH % size == 0)
 
 
 def _note_size(sizes: list[int], tensor: Tensor) -> Tensor:

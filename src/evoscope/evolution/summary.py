@@ -10,7 +10,7 @@ import pandas as pd
 from evoscope.arrays import Array, Bools, Doubles
 from evoscope.figure_data import BIN_NAMES
 from evoscope.seeds import derive
-from evoscope.stats import Interval, bootstrap_interval, exceedance, shuffle_within, shuffled, summary, wins
+from evoscope.stats import Interval, exceedance, mean_interval, shuffle_within, shuffled, summary, wins
 
 METRICS = ("top1", "top5")
 NEAR_ZERO = 0.25
@@ -59,7 +59,20 @@ def class_drops(counts: pd.DataFrame, metric: str, layers: Sequence[str]) -> pd.
 
 def interval_over_classes(drops: pd.DataFrame, condition: str, seed: int, resamples: int) -> Interval:
     """Mean drop under a condition, over the numbers within a class and then over classes, with its interval."""
-    return bootstrap_interval(by_class(drops, condition).to_numpy(), seed, resamples)
+    return mean_interval(by_class(drops, condition).to_numpy(), seed, resamples)
+
+
+def contrast(more: str, less: str) -> str:
+    """Name of the condition that holds the drop under ``more`` minus that under ``less``, paired over classes."""
+    return f"{more} minus {less}"
+
+
+CONTRASTS = (
+    ("random", BIN_NAMES[0]),
+    *((later, earlier) for earlier, later in pairwise(BIN_NAMES)),
+    (BIN_NAMES[3], "random"),
+)
+"""What the published order is about: a random quarter beside the first and the last bin, and the steps between bins."""
 
 
 def by_class(drops: pd.DataFrame, condition: str) -> "pd.Series[float]":
@@ -103,7 +116,7 @@ def _out_of_order(
     number: int, earlier: "pd.Series[float]", later: "pd.Series[float]", seed: int, resamples: int
 ) -> str:
     difference = np.asarray(later - earlier, dtype=np.float64)
-    interval = bootstrap_interval(difference, seed, resamples)
+    interval = mean_interval(difference, seed, resamples)
     sure = "" if interval.excludes(0) else ", not distinguishable over classes"
     places = f"bin {number + 2} drops more than bin {number + 1}"
     return f"{places} (by {-interval.value:.3f} [{-interval.high:.3f}, {-interval.low:.3f}]{sure})"
@@ -112,13 +125,13 @@ def _out_of_order(
 def drop_rows(
     counts: pd.DataFrame, layers: dict[str, Sequence[str]], seed: int, resamples: int
 ) -> pd.DataFrame:
-    """All drops of one run's reversals between two epochs.
+    """All drops of one run's reversals between two epochs, and `CONTRASTS` of them.
 
     Parameters
     ----------
     counts : rows of `evoscope.evolution.reversal.reversal` of all classes and splits, with ``label``.
     layers : what is averaged over, by name, for instance ``{"once": [...]}``; ``*`` alone is all at once.
-    seed, resamples : of the bootstrap over classes.
+    seed, resamples : of the bootstrap over classes; below 20 of them intervals are Student's.
 
     Returns
     -------
@@ -127,9 +140,13 @@ def drop_rows(
     """
     rows: list[dict[str, object]] = []
     for where, own, drops in _averages(counts, layers):
+        conditions = list(map(str, pd.unique(drops["condition"])))
+        rows += [{**where, **_row(own, drops, where["metric"], name, seed, resamples)} for name in conditions]
         rows += [
-            {**where, **_row(own, drops, where["metric"], str(condition), seed, resamples)}
-            for condition in pd.unique(drops["condition"])
+            {**rows[-1], **_contrast(by_class(drops, more) - by_class(drops, less), seed, resamples)}
+            | {"condition": contrast(more, less)}
+            for more, less in CONTRASTS
+            if {more, less} <= set(conditions)
         ]
     return pd.DataFrame(rows)
 
@@ -179,6 +196,12 @@ def _row(
     }
 
 
+def _contrast(differences: "pd.Series[float]", seed: int, resamples: int) -> dict[str, object]:
+    found = mean_interval(differences.to_numpy(), seed, resamples)
+    bounds = {"value": found.value, "low": found.low, "high": found.high, "se": float("nan")}
+    return {**bounds, "samples": 0, "draws": 0}
+
+
 SHUFFLES = 200
 
 
@@ -188,7 +211,8 @@ class Ranked:
 
     ``auc``: chance that one of them scores above another neuron of its layer, ties counting half; NaN where no
     layer has both; ``null``, ``null_low``, ``null_high``: the same with the neurons drawn anew within each layer
-    (mean and 95 %); ``p``: one-sided; ``neurons``: how many there are, ``of`` how many.
+    (mean and 95 %); ``p``: one-sided; ``neurons``: how many there are, ``of`` how many; ``draws``: float64 [shuffles]
+    of the null, empty where there is none.
     """
 
     auc: float
@@ -198,6 +222,7 @@ class Ranked:
     p: float
     neurons: int
     of: int
+    draws: Doubles
 
 
 def ranked(score: Doubles, chosen: Bools, layer: Array, seed: int) -> Ranked:
@@ -214,7 +239,7 @@ def ranked(score: Doubles, chosen: Bools, layer: Array, seed: int) -> Ranked:
     count = int(chosen.sum())
     if not np.isfinite(observed):
         nothing = float("nan")
-        return Ranked(observed, nothing, nothing, nothing, nothing, count, len(chosen))
+        return Ranked(observed, nothing, nothing, nothing, nothing, count, len(chosen), np.empty(0))
     draws = shuffled(
         lambda stream: auc_within(score, chosen[shuffle_within(layer, stream)], layer),
         derive(seed, "important neurons"),
@@ -222,7 +247,27 @@ def ranked(score: Doubles, chosen: Bools, layer: Array, seed: int) -> Ranked:
     )
     null = summary(draws)
     p = exceedance(observed, draws)
-    return Ranked(observed, null.value, null.low, null.high, p, count, len(chosen))
+    return Ranked(observed, null.value, null.low, null.high, p, count, len(chosen), draws)
+
+
+@dataclass(frozen=True)
+class MeanRanked:
+    """Mean AUC over classes, ``auc`` with its interval over them, beside the null of that mean and its one-sided p.
+
+    The null of a mean is narrower than the mean of the classes' nulls: every shuffle moves the same neurons for all
+    classes, so that what their scores have in common stays, and the mean is taken shuffle by shuffle.
+    """
+
+    auc: Interval
+    null: Interval
+    p: float
+
+
+def mean_ranked(classes: Sequence[Ranked], seed: int) -> MeanRanked:
+    """Average some classes of one network, each with a finite AUC and ranked with the same seed."""
+    found = mean_interval([each.auc for each in classes], seed)
+    draws = np.mean([each.draws for each in classes], axis=0)
+    return MeanRanked(found, summary(draws), exceedance(found.value, draws))
 
 
 def auc_within(score: Doubles, chosen: Bools, layer: Array) -> float:

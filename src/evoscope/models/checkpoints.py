@@ -1,97 +1,23 @@
 """A training run seen from outside: its epochs, and how to put a module into the state of one of them."""
 
 import hashlib
-import pickle
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file as load_safetensors
-from torch import Tensor, nn
+from torch import nn
 
 from evoscope.errors import EvoscopeError
+from evoscope.models.weights import HUB_FILES, load_file
 
-State = dict[str, Tensor]
-USUAL_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-
-
-def read_state(path: Path, key: str | None = None) -> State:
-    """Tensors of the state dict in a safetensors file or a file of ``torch.save``.
-
-    Parameters
-    ----------
-    key : entry that holds the state dict; None: the file itself, or the first usual entry that is one.
-
-    Raises
-    ------
-    EvoscopeError : the file is missing, damaged, holds Python objects that could run code, or no state dict.
-    """
-    if not path.is_file():
-        raise EvoscopeError(f"there is no checkpoint file '{path}'", "check the path")
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    return _find_state(_read_torch(path), key, path)
-
-
-def _read_safetensors(path: Path) -> State:
-    try:
-        state: State = load_safetensors(path)
-    except (SafetensorError, OSError) as error:
-        raise EvoscopeError(
-            f"'{path}' cannot be read as safetensors ({error})", "write or copy it again"
-        ) from error
-    return state
-
-
-def _read_torch(path: Path) -> object:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise EvoscopeError(
-            f"'{path}' is damaged or holds Python objects, which could run code when opened",
-            "save only the weights, by torch.save(model.state_dict(), path)",
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise EvoscopeError(
-            f"'{path}' cannot be read as a checkpoint ({reason})", "write or copy it again"
-        ) from error
-
-
-def _find_state(content: object, key: str | None, path: Path) -> State:
-    if isinstance(content, Mapping):
-        if key is None and _is_state(content):
-            return dict(content)
-        for candidate in (key,) if key else USUAL_KEYS:
-            if _is_state(content.get(candidate)):
-                return dict(content[candidate])
-    raise EvoscopeError(
-        f"'{path}' has no state dict{f' under {key!r}' if key else ''}: it holds {_inventory(content)}",
-        "name the entry that holds the weights in model.state_dict_key",
-    )
-
-
-def _is_state(value: object) -> bool:
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(v, Tensor) for v in value.values())
-
-
-def _inventory(content: object) -> str:
-    if not isinstance(content, Mapping):
-        return f"a {type(content).__name__}"
-    entries: list[Any] = [f"{key!r} ({type(value).__name__})" for key, value in content.items()]
-    return ", ".join(entries[:8]) or "nothing"
-
-
-# Heads that only training uses; a module built without them ignores their weights, as the protocol does.
-AUXILIARY_HEADS = ("AuxLogits.", "aux1.", "aux2.")
-# What distributed training and compilation put before every name.
-WRAPPERS = ("module.", "_orig_mod.")
 INIT = -1
-EPOCH_FIELD = re.compile(r"\\\{epoch(?::[^}]*?)?\\\}")
+# A field of a pattern: ``{epoch}``, ``{epoch:03d}``, or one that may differ from file to file (``{step}``, ``*``).
+FIELD = re.compile(r"\{(?P<name>\w+)(?::[^}]*)?\}|\*")
+SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".tar", ".th", ".pkl")
+# Where a file's name says its epoch by itself.
+NAMED_EPOCH = re.compile(r"(?:^|[^a-z])ep(?:och)?[-_=]?(\d+)", re.IGNORECASE)
 
 
 class Checkpoints(Protocol):
@@ -102,8 +28,8 @@ class Checkpoints(Protocol):
         """Epochs that have a checkpoint, ascending; -1 is the initial state."""
         ...
 
-    def load(self, module: nn.Module, epoch: int) -> None:
-        """Put ``module`` into its state after ``epoch``."""
+    def load(self, module: nn.Module, epoch: int) -> tuple[str, ...]:
+        """Put ``module`` into its state after ``epoch``; remarks about what was left alone."""
         ...
 
     def fingerprint(self, epoch: int) -> str:
@@ -139,9 +65,9 @@ class RunFolder:
             raise _missing(epoch, self.epochs, str(self.path))
         return self.path / checkpoint_name(epoch)
 
-    def load(self, module: nn.Module, epoch: int) -> None:
+    def load(self, module: nn.Module, epoch: int) -> tuple[str, ...]:
         """Put ``module`` into its state after ``epoch``."""
-        load_file(module, self.file(epoch))
+        return load_file(module, self.file(epoch))
 
     def fingerprint(self, epoch: int) -> str:
         """Hex SHA-256 of the checkpoint file."""
@@ -149,26 +75,27 @@ class RunFolder:
 
 
 class CheckpointPattern:
-    """A user's own run: one file per epoch, named by a pattern such as ``run/ep{epoch}.pt``.
+    """A user's own run: a file (or folder of Hugging Face) per epoch, named by a pattern such as ``run/ep{epoch}.pt``.
 
     Parameters
     ----------
-    pattern : path with ``{epoch}`` in it; ``{epoch:03d}`` is understood too.
+    pattern : path with ``{epoch}`` in it; ``{epoch:03d}`` is understood too, ``*`` and ``{step}`` stand for what
+        differs from file to file. Or a folder, whose files say their epochs by their names.
     strip_prefix : taken off the names of the state dict (``model.``); what wrappers add is found without it.
     state_dict_key : entry of the file that holds the state dict, where it is not one of the usual ones.
 
     Raises
     ------
-    EvoscopeError : when the pattern has no ``{epoch}``.
+    EvoscopeError : when the pattern has no ``{epoch}`` and is no folder.
     """
 
     def __init__(self, pattern: str, strip_prefix: str = "", state_dict_key: str | None = None) -> None:
-        if "{epoch" not in pattern:
+        self.pattern = str(Path(pattern).expanduser())
+        if "{epoch" not in pattern and not Path(self.pattern).is_dir():
             raise EvoscopeError(
                 f"model.checkpoints={pattern!r} does not say where the epoch is",
-                "write it as 'run/ep{epoch}.pt'",
+                "write it as 'run/ep{epoch}.pt', or give a single file as model.weights=PATH",
             )
-        self.pattern = pattern
         self.strip_prefix = strip_prefix
         self.state_dict_key = state_dict_key
 
@@ -189,9 +116,9 @@ class CheckpointPattern:
             raise _missing(epoch, sorted(files), self.pattern)
         return files[epoch]
 
-    def load(self, module: nn.Module, epoch: int) -> None:
-        """Put ``module`` into its state after ``epoch``."""
-        load_file(module, self.file(epoch), self.strip_prefix, self.state_dict_key)
+    def load(self, module: nn.Module, epoch: int) -> tuple[str, ...]:
+        """Put ``module`` into its state after ``epoch``; remarks about what was left alone."""
+        return load_file(module, self.file(epoch), self.strip_prefix, self.state_dict_key)
 
     def fingerprint(self, epoch: int) -> str:
         """Hex SHA-256 of the file, and of how its names are read."""
@@ -201,35 +128,62 @@ class CheckpointPattern:
     def _files(self) -> dict[int, Path]:
         files: dict[int, Path] = {}
         path = Path(self.pattern)
-        expression = re.compile(_expression(str(path)))
-        for found in sorted(Path(path.anchor or ".").glob(_glob(path))):
-            match = expression.fullmatch(str(found))
-            if match and int(match["epoch"]) in files:
+        found = _in_folder(path) if "{epoch" not in self.pattern else _fitting(path)
+        for epoch, each in found:
+            if epoch in files:
                 raise EvoscopeError(
-                    f"'{files[int(match['epoch'])]}' and '{found}' both claim epoch {int(match['epoch'])}",
+                    f"'{files[epoch]}' and '{each}' both claim epoch {epoch}",
                     "remove one, or make the pattern narrower",
                 )
-            if match:
-                files[int(match["epoch"])] = found
+            files[epoch] = each
         return files
 
 
-def load_file(
-    module: nn.Module, path: Path, strip_prefix: str = "", state_dict_key: str | None = None
-) -> None:
-    """Load a state dict from a file into a module.
+def _fitting(pattern: Path) -> Iterator[tuple[int, Path]]:
+    """Epoch and path of everything that fits a pattern, in the order of the names."""
+    found = [(Path(pattern.anchor or "."), "")]
+    for part in pattern.parts[1 if pattern.anchor else 0 :]:
+        expression = re.compile(_expression(part))
+        found = [
+            (child, number or epoch)
+            for folder, epoch in found
+            for child, number in _children(folder, part, expression)
+            if not (number and epoch) or int(number) == int(epoch)
+        ]
+    yield from ((int(epoch), path) for path, epoch in found if path.is_file() or _is_hub_folder(path))
 
-    Raises
-    ------
-    EvoscopeError : one sentence naming every kind of mismatch: missing names, unexpected names, shapes.
-    """
-    state = _unwrap(read_state(path, state_dict_key), module, strip_prefix)
-    _check_match(state, module, path)
-    module.load_state_dict(state, strict=False)
+
+def _children(folder: Path, part: str, expression: re.Pattern[str]) -> Iterator[tuple[Path, str]]:
+    """What in a folder fits one part of a pattern, with the epoch where the part has it."""
+    literal = "{epoch" not in part and (folder / part).exists()
+    if literal or FIELD.search(part) is None:
+        yield from [(folder / part, "")] if (folder / part).exists() else []
+        return
+    for child in sorted(folder.iterdir()) if folder.is_dir() else []:
+        match = expression.fullmatch(child.name)
+        if match:
+            yield child, match.groupdict().get("epoch") or ""
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Epoch and path of a folder's checkpoints: the number after ``epoch`` or ``ep``, or the only one there is."""
+    for path in sorted(folder.iterdir()):
+        if not (path.is_file() and path.name.endswith(SUFFIXES)) and not _is_hub_folder(path):
+            continue
+        named = NAMED_EPOCH.findall(path.name) or re.findall(r"\d+", path.name.partition(".")[0])
+        if len(named) == 1:
+            yield int(named[0]), path
+
+
+def _is_hub_folder(path: Path) -> bool:
+    return path.is_dir() and any((path / name).is_file() for name in HUB_FILES)
 
 
 def file_digest(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes; a file that did not change is read once."""
+    """Hex SHA-256 of a file's bytes, or of all files of a folder; a file that did not change is read once."""
+    if path.is_dir():
+        files = sorted(each for each in path.iterdir() if each.is_file())
+        return hashlib.sha256("/".join(map(file_digest, files)).encode()).hexdigest()
     stat = path.stat()
     return _digest(path.resolve(), stat.st_size, stat.st_mtime_ns)
 
@@ -240,43 +194,6 @@ def _digest(path: Path, size: int, modified: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _unwrap(state: State, module: nn.Module, prefix: str) -> State:
-    """Names as the module has them, without prefixes and unused auxiliary heads."""
-    own = module.state_dict().keys()
-    if prefix:
-        state = {name.removeprefix(prefix): value for name, value in state.items()}
-    for wrapper in WRAPPERS * 2:
-        if all(name.startswith(wrapper) and name not in own for name in state):
-            state = {name.removeprefix(wrapper): value for name, value in state.items()}
-    return {n: value for n, value in state.items() if n in own or not n.startswith(AUXILIARY_HEADS)}
-
-
-def _check_match(state: State, module: nn.Module, path: Path) -> None:
-    own = module.state_dict()
-    # Batch counters came with PyTorch 0.4.1; older files lack them and nothing here uses them.
-    missing = [n for n in own if n not in state and not n.endswith("num_batches_tracked")]
-    unexpected = [n for n in state if n not in own]
-    shapes = [
-        f"{n} is {list(state[n].shape)} in the file, {list(own[n].shape)} in the network"
-        for n in own
-        if n in state and own[n].shape != state[n].shape
-    ]
-    problems = [
-        f"{what} {len(names)}: {_some(names)}"
-        for what, names in (("missing", missing), ("unexpected", unexpected), ("of other shape", shapes))
-        if names
-    ]
-    if problems:
-        raise EvoscopeError(
-            f"'{path}' does not fit the network; {'; '.join(problems)}",
-            "check the architecture, the number of classes, and model.strip_prefix",
-        )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
 def _missing(epoch: int, epochs: Iterable[int], place: str) -> EvoscopeError:
     listed = ", ".join(map(str, epochs))
     if listed:
@@ -284,13 +201,15 @@ def _missing(epoch: int, epochs: Iterable[int], place: str) -> EvoscopeError:
     return EvoscopeError(f"'{place}' has no checkpoints at all", "check the path or pattern, or train first")
 
 
-def _expression(pattern: str) -> str:
-    """Regular expression whose group ``epoch`` is the number; a second ``{epoch}`` repeats the first."""
-    first, *others = EPOCH_FIELD.split(re.escape(pattern))
-    return first + r"(?P<epoch>-?\d+)" + r"(?P=epoch)".join(others)
-
-
-def _glob(path: Path) -> str:
-    relative = str(path.relative_to(path.anchor) if path.anchor else path)
-    escaped = re.sub(r"([*?[])", r"[\1]", relative)
-    return re.sub(r"\{epoch(?::[^}]*)?\}", "*", escaped)
+def _expression(part: str) -> str:
+    """Regular expression of one part of a path; its group ``epoch`` is the number, and a second one repeats it."""
+    text, end, seen = "", 0, False
+    for field in FIELD.finditer(part):
+        text += re.escape(part[end : field.start()])
+        end = field.end()
+        if field["name"] != "epoch":
+            text += ".*"
+        else:
+            text += r"(?P=epoch)" if seen else r"(?P<epoch>-?\d+)"
+            seen = True
+    return text + re.escape(part[end:])

@@ -13,10 +13,11 @@ from typing import Any, TypeVar, overload
 import torch
 from torch import Tensor, nn
 
-from evoscope.errors import EvoscopeError
+from evoscope.errors import EvoscopeError, users_line
 from evoscope.models.layouts import NOTE, Layout, layout_of, note, noted, obvious, probed, suggested
-from evoscope.models.listing import known_layers
+from evoscope.models.listing import default_layers, known_layers, rectified_convolutions
 from evoscope.models.network import closest
+from evoscope.models.spec import Listing
 
 Result = TypeVar("Result")
 Reduce = Callable[[str, Tensor], Result]
@@ -151,6 +152,31 @@ def layer_shapes(module: nn.Module, layers: Sequence[str], pixels: int) -> dict[
     return found
 
 
+def own_layers(
+    module: nn.Module, pixels: int, listing: Listing = "once"
+) -> tuple[dict[str, Shape], dict[str, str]]:
+    """Choose the layers of a module that are not named, by `default_layers`, and leave out what cannot be read.
+
+    Returns
+    -------
+    Channels, height and width of their maps for a square image, in running order; what is wrong with those left out.
+
+    Raises
+    ------
+    EvoscopeError : no layer is left.
+    """
+    if listing == "released":
+        read_after_in_place(module)
+    left_out: dict[str, str] = {}
+    for choice in (default_layers(module, listing), rectified_convolutions(module)):
+        found, refused = survey(module, choice, (3, pixels, pixels))
+        left_out |= refused
+        if found:
+            return found, left_out
+    name, reason = next(iter(left_out.items()))
+    raise EvoscopeError(f"no layer can be read: {name!r} {reason}", f"name others in model.layers; {MEND}")
+
+
 def survey(
     module: nn.Module, layers: Sequence[str], shape: Sequence[int]
 ) -> tuple[dict[str, Shape], dict[str, str]]:
@@ -266,6 +292,11 @@ def _look(module: nn.Module, images: Tensor) -> None:
         raise EvoscopeError(
             f"the network cannot see an image of {height} x {width} pixels ({reason})",
             "set model.pixels to the size it was made for",
+        ) from error
+    except Exception as error:
+        raise EvoscopeError(
+            f"the network's forward raised {type(error).__name__} ({error})",
+            f"mend {users_line(error) or 'it'}",
         ) from error
     finally:
         for part in training:

@@ -27,7 +27,8 @@ def default_layers(module: nn.Module, listing: Listing = "once") -> tuple[str, .
 
     VGG: each convolution, after its ReLU; InceptionV3: 5 convolutions, 11 mixed blocks; ConvNeXt: stem, blocks and the
     downsamplers' convolutions; other networks: their blocks; plain stacks: every convolution. ``released`` and ``v1``
-    differ from ``once`` only where ConceptEvo's code did.
+    differ from ``once`` only where ConceptEvo's code did; ``convolutions`` differs from ``released`` for VGG only,
+    whose stimuli that code took at each convolution itself, before the ReLU that overwrites it.
 
     Raises
     ------
@@ -147,6 +148,8 @@ def _relu_after(module: nn.Module, name: str) -> str | None:
 
 def _vgg(module: nn.Module, listing: Listing) -> tuple[str, ...]:
     """Released: every step of the feature stack, so convolution and ReLU twice, and the pools."""
+    if listing == "convolutions":
+        return tuple(name for name, step in module.named_modules() if isinstance(step, nn.Conv2d))
     if listing == "released":
         return tuple(f"features.{name}" for name, _ in module.get_submodule("features").named_children())
     return rectified_convolutions(module)
@@ -154,7 +157,7 @@ def _vgg(module: nn.Module, listing: Listing) -> tuple[str, ...]:
 
 def _inception(module: nn.Module, listing: Listing) -> tuple[str, ...]:
     """Released: the two max-pools too."""
-    pools = ("maxpool1", "maxpool2") if listing == "released" else ()
+    pools = ("maxpool1", "maxpool2") if listing in ("released", "convolutions") else ()
     names = (name for name, _ in module.named_children())
     return tuple(name for name in names if name.startswith(("Conv2d_", "Mixed_")) or name in pools)
 

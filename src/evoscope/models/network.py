@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from evoscope.data.images import SQUASH, Fit
 
@@ -38,6 +39,25 @@ class Network:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input: ``inputs``, or that of a square image."""
         return self.inputs or (3, self.preprocessing.pixels, self.preprocessing.pixels)
+
+
+def doubled(values: Tensor) -> Tensor:
+    """Values in float64: on their device, or on the host where the device (Apple's) has none."""
+    return (values.cpu() if values.device.type == "mps" else values).to(torch.float64)
+
+
+def takes_channels_last(module: nn.Module) -> bool:
+    """Whether a module may have its maps channels last in memory, on which a CPU convolves up to twice as fast.
+
+    Torchvision's classes may. Others may flatten their maps by ``view``, which then fails.
+    """
+    return type(module).__module__.partition(".")[0] == "torchvision"
+
+
+def layout(module: nn.Module, device: str | torch.device) -> torch.memory_format:
+    """Memory format of images and weights: channels last on a CPU where the module takes that."""
+    last = torch.device(device).type == "cpu" and takes_channels_last(module)
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def closest(name: str, known: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from evoscope.data.images import SQUASH, Fit
 
-Listing = Literal["once", "released", "v1"]
+Listing = Literal["once", "released", "v1", "convolutions"]
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,12 @@ class ModelSpec:
     classes), or the file of a state dict;
     ``factory``: ``package.module:function`` that returns a module, instead of torchvision;
     ``layers``: dotted names of the neuron layers (none: the family's own, by ``listing``);
-    ``listing``: each convolution or block ``once``, or as ConceptEvo's ``released`` code or ``v1`` did;
+    ``listing``: each convolution or block ``once``, or as ConceptEvo's ``released`` code (its reversal) or ``v1``
+    did, or, as the released code's stimuli, VGG's ``convolutions`` before the ReLU that overwrites them;
     ``mean``, ``std``, ``fit``: preprocessing; ``kwargs``: further arguments of the constructor or factory;
-    ``code``: digest of the factory's source, so that edited code is another network.
+    ``code``: digest of the factory's source, so that edited code is another network;
+    ``outputs``: of the logits only these are given, one per class of the data set (none: all, as they are);
+    ``built_for``: outputs that the network is built with, where they are not one per class.
     """
 
     name: str
@@ -41,3 +44,5 @@ class ModelSpec:
     fit: Fit = SQUASH
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     code: str = ""
+    outputs: tuple[int, ...] = ()
+    built_for: int | None = None

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import load_file
 from evoscope.models.network import closest
 from evoscope.models.spec import ModelSpec
+from evoscope.models.weights import load_file
 from evoscope.torchvision_compat import torchvision
 
 # The protocol ignores the auxiliary head; and the default start warns about its own slowness.
@@ -31,7 +31,8 @@ def check_name(name: str) -> None:
     if name not in known_models():
         raise EvoscopeError(
             f"there is no model {name!r}",
-            f"the closest are {closest(name, known_models())}; your own: model.factory=module:function",
+            f"the closest for model.name are {closest(name, known_models())}; "
+            "your own: model.factory=module:function",
         )
 
 
@@ -73,7 +74,13 @@ def options(spec: ModelSpec) -> dict[str, Any]:
     chosen = {"dropout": spec.dropout, "layer_scale": spec.layer_scale}
     given = {key: value for key, value in chosen.items() if value is not None}
     head = {"aux_logits": False} if spec.name in WITH_AUXILIARY_HEAD else {}
-    return {**head, **_width(spec), **given, **spec.kwargs}
+    return {**head, **_width(spec), **input_options(spec.name, spec.weights), **given, **spec.kwargs}
+
+
+def input_options(name: str, weights: str | None) -> dict[str, bool]:
+    """What the first layer of InceptionV3 and GoogLeNet expects, as torchvision's published weights were trained."""
+    published = name in WITH_AUXILIARY_HEAD and published_weights(name, weights) is not None
+    return {"transform_input": True} if published else {}
 
 
 def _start(spec: ModelSpec) -> dict[str, Any]:
@@ -81,6 +88,11 @@ def _start(spec: ModelSpec) -> dict[str, Any]:
     if spec.name in WITH_AUXILIARY_HEAD:
         return {"init_weights": True}
     return {"image_size": spec.pixels} if spec.name.startswith("vit_") else {}
+
+
+def any_width(name: str) -> bool:
+    """Whether a torchvision classifier can have another width than the published one."""
+    return name.startswith(("vgg", "inception_v3", "convnext_", *WIDTH_PER_GROUP, *WIDTH_MULTIPLIER))
 
 
 def _width(spec: ModelSpec) -> dict[str, Any]:
@@ -104,14 +116,42 @@ def build_pretrained(spec: ModelSpec) -> nn.Module:
     EvoscopeError : when there are no such weights, they are asked for at another width, or cannot be fetched.
     """
     weights = find_weights(spec)
+    given = options(spec)
+    # With weights torchvision insists on the auxiliary heads; they are taken out once these are loaded.
+    given.pop("aux_logits", None)
     try:
-        return construct(spec.name, {"weights": weights, "progress": False, **options(spec)})
+        return without_heads(construct(spec.name, {"weights": weights, "progress": False, **given}))
     except (URLError, OSError) as error:
-        folder = f"{torch.hub.get_dir()}/checkpoints"
+        path = weights_path(spec)
         raise EvoscopeError(
             f"the weights {weights} could not be fetched ({error})",
-            f"download {weights.url} and put it into {folder}",
+            f"download {weights.url} and put it into {path.parent}",
         ) from error
+
+
+def weights_path(spec: ModelSpec) -> Path:
+    """Where torchvision looks for the file of published weights before it fetches them."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / str(find_weights(spec).url).rpartition("/")[2]
+
+
+def without_heads(module: nn.Module) -> nn.Module:
+    """The module without auxiliary heads, which only training uses."""
+    heads = {name: None for name in ("AuxLogits", "aux1", "aux2") if hasattr(module, name)}
+    for name, value in {**heads, "aux_logits": False}.items() if hasattr(module, "aux_logits") else ():
+        setattr(module, name, value)
+    return module
+
+
+def published_weights(name: str, weights: str | None) -> Any:
+    """The member of torchvision's enumeration that ``weights`` is: its name, or its file by torchvision's own name.
+
+    None for anything else, or a name that torchvision does not know.
+    """
+    if weights is None or name not in known_models():
+        return None
+    known = torchvision.models.get_model_weights(name).__members__
+    file = Path(weights).name
+    return known.get(weights) or next((m for m in known.values() if m.url.rpartition("/")[2] == file), None)
 
 
 def find_weights(spec: ModelSpec) -> Any:
@@ -152,7 +192,7 @@ def imagenet_classes(name: str, weights: str, classes: Sequence[int]) -> nn.Modu
     if not Path(weights).is_file():
         raise EvoscopeError(f"there are no weights at {weights}", "give their file in model.kwargs.weights")
     head = {"aux_logits": False} if name in WITH_AUXILIARY_HEAD else {}
-    module = construct(name, {"weights": None, **head})
+    module = construct(name, {"weights": None, **head, **input_options(name, weights)})
     load_file(module, Path(weights))
     place, last = _last_layer(module, name)
     parent, _, key = place.rpartition(".")

@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from evoscope.errors import EvoscopeError
-from evoscope.models.checkpoints import load_file
+from evoscope.errors import EvoscopeError, users_line
 from evoscope.models.families import (
     VARIANTS,
     build_convnext,
@@ -23,18 +22,20 @@ from evoscope.models.families import (
     is_full,
     is_vgg,
 )
-from evoscope.models.layers import MEND, Shape, layer_shapes, read_after_in_place, survey
+from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.layouts import put_notes, taken_notes
-from evoscope.models.listing import default_layers, rectified_convolutions
 from evoscope.models.network import Network, Preprocessing, closest
-from evoscope.models.spec import Listing, ModelSpec
+from evoscope.models.outputs import ChosenOutputs
+from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import (
+    IMAGENET_CLASSES,
     build_any,
     build_pretrained,
     check_name,
     find_weights,
     minimum_pixels,
 )
+from evoscope.models.weights import load_file
 from evoscope.seeds import derive
 
 CLASS_ARGUMENTS = ("n_classes", "num_classes")
@@ -57,7 +58,15 @@ def build_custom(spec: ModelSpec, n_classes: int) -> nn.Module:
         raise EvoscopeError(
             f"{spec.factory!r} refuses its arguments ({error})", "correct model.kwargs"
         ) from error
-    module = function(**arguments)
+    try:
+        module = function(**arguments)
+    except EvoscopeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise EvoscopeError(
+            f"model.factory={spec.factory} raised {type(error).__name__} ({error})",
+            f"mend {users_line(error) or spec.factory}",
+        ) from error
     if not isinstance(module, nn.Module):
         raise EvoscopeError(
             f"{spec.factory!r} returned a {type(module).__name__}", "let it return a torch.nn.Module"
@@ -114,6 +123,7 @@ __all__ = ["ModelSpec", "build", "build_module", "validate"]
 def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
     """Build the network of ``spec``, its start drawn from ``seed``, in eval mode on the CPU.
 
+    Called as a module it returns the logits of the classes alone, in their order, where ``spec.outputs`` says which.
     Its layers are checked by one forward pass of a blank image, and listed in the order in which they run. Of layers
     that are not named, those that cannot be read are left out.
 
@@ -121,50 +131,57 @@ def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
     ------
     EvoscopeError : unknown names, impossible combinations, layers that are no maps.
     """
-    module = build_module(spec, n_classes, seed).eval()
+    module = build_module(spec, spec.built_for or n_classes, seed).eval()
+    if spec.outputs:
+        module.register_forward_hook(ChosenOutputs(spec.outputs))
     factory = find_function(spec.factory) if spec.factory else None
     notes = _NOTES.setdefault((repr(replace(spec, layers=(), listing="once")), n_classes, factory), {})
     put_notes(notes, module)
-    preprocessing = Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
-    network = wrapped(spec.name, module, preprocessing, spec.layers, spec.listing)
+    network = _listed(spec, module)
     notes.update(taken_notes(module))
     return network
 
 
-def wrapped(
-    name: str,
-    module: nn.Module,
-    preprocessing: Preprocessing,
-    layers: Sequence[str],
-    listing: Listing = "once",
-) -> Network:
-    """A module in eval mode with its layers: those named, or those that it has by ``listing`` and that can be read.
-
-    Raises
-    ------
-    EvoscopeError : layers that do not exist or are no maps, or none that can be read.
-    """
-    if layers:
-        return Network(name, module, tuple(layer_shapes(module, layers, preprocessing.pixels)), preprocessing)
-    shapes, left_out = _own_layers(module, listing, preprocessing.pixels)
-    return Network(name, module, tuple(shapes), preprocessing, left_out=left_out)
+def _listed(spec: ModelSpec, module: nn.Module) -> Network:
+    """The module with the layers that ``spec`` names, or those that it has and that can be read."""
+    left_out: dict[str, str] = {}
+    if spec.layers:
+        shapes = layer_shapes(module, spec.layers, spec.pixels)
+    else:
+        shapes, left_out = own_layers(module, spec.pixels, spec.listing)
+    preprocessing = Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
+    return Network(spec.name, module, tuple(shapes), preprocessing, left_out=left_out)
 
 
 _NOTES: dict[tuple[object, ...], dict[str, Any]] = {}
 """Layouts by architecture: they take a pass of several images to find, and a job builds a network many times."""
 
 
-def _own_layers(module: nn.Module, listing: Listing, pixels: int) -> tuple[dict[str, Shape], dict[str, str]]:
-    """Shapes of the layers that a network has unless they are named, and what was wrong with others."""
-    if listing == "released":
-        read_after_in_place(module)
-    names = default_layers(module, listing)
-    for choice in (names, rectified_convolutions(module)):
-        found, left_out = survey(module, choice, (3, pixels, pixels))
-        if found:
-            return found, left_out
-    name, reason = next(iter(left_out.items()))
-    raise EvoscopeError(f"no layer can be read: {name!r} {reason}", f"name others in model.layers; {MEND}")
+def outline(spec: ModelSpec, n_classes: int) -> Network:
+    """The network of ``spec`` without any weights, on torch's ``meta`` device, where a forward pass costs nothing.
+
+    Shapes, layers and sizes are those of `build`. A user's own network, and one whose layers' layouts only values tell,
+    is built in full.
+
+    Raises
+    ------
+    EvoscopeError : as for `build`.
+    """
+    if spec.factory is not None:
+        return build(spec, n_classes, 0)
+    validate(spec)
+    published = spec.weights is not None and not _is_file(spec)
+    classes = IMAGENET_CLASSES if published else n_classes
+    with torch.device("meta"):
+        module = _construct(replace(spec, weights=None), classes).to("meta").eval()
+    try:
+        found = _listed(spec, module)
+    except (EvoscopeError, RuntimeError, NotImplementedError):
+        found = None
+    # Layouts that only values tell apart cannot be found here.
+    if found is None or found.left_out:
+        return build(replace(spec, weights=None), classes, 0)
+    return found
 
 
 def build_module(spec: ModelSpec, n_classes: int, seed: int) -> nn.Module:
@@ -194,6 +211,11 @@ def validate(spec: ModelSpec) -> None:
         )
     if spec.factory is not None:
         find_function(spec.factory)
+        if spec.weights is not None and not _is_file(spec):
+            raise EvoscopeError(
+                f"there is no file model.weights={spec.weights}",
+                f"check the path, or give them as an argument of {spec.factory}: model.kwargs={{weights:...}}",
+            )
     else:
         _validate_torchvision(spec)
 
@@ -224,6 +246,10 @@ def _check_pixels(spec: ModelSpec) -> None:
 def _construct(spec: ModelSpec, n_classes: int) -> nn.Module:
     if spec.factory is not None:
         return build_custom(spec, n_classes)
+    if "num_classes" in spec.kwargs:
+        kwargs = dict(spec.kwargs)
+        n_classes = int(kwargs.pop("num_classes"))
+        spec = replace(spec, kwargs=kwargs)
     if spec.weights is not None and not _is_file(spec):
         return build_pretrained(spec)
     if is_vgg(spec.name) and not is_full(spec):
@@ -236,4 +262,5 @@ def _construct(spec: ModelSpec, n_classes: int) -> nn.Module:
 
 
 def _is_file(spec: ModelSpec) -> bool:
-    return spec.weights is not None and Path(spec.weights).is_file()
+    """Whether the weights are a file, or a folder of Hugging Face."""
+    return spec.weights is not None and Path(spec.weights).expanduser().exists()

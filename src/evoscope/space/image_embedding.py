@@ -194,7 +194,7 @@ def _descent(
 
 
 def _sweeper(stimuli: SmallInts, protocol: SpaceProtocol) -> Callable[[Doubles, Doubles], None]:
-    by_image = _neurons_by_image(stimuli)
+    by_image = _by_appearance(stimuli)
     rows = (by_image.keys, by_image.offsets, by_image.members)
     weights = 1.0 / (stimuli >= 0).sum(axis=1)
     if protocol.image_solver == "gauss_seidel":
@@ -218,9 +218,14 @@ def _check_finite(errors: Doubles, sweep: int, protocol: SpaceProtocol) -> None:
         )
 
 
-def _neurons_by_image(stimuli: SmallInts) -> Groups:
+def _by_appearance(stimuli: SmallInts) -> Groups:
+    """Neurons by image; images as they first appear among the stimuli, which the published sweep keeps to.
+
+    The sweep is in place, so another order of the images leads to other vectors.
+    """
     neuron, _ = np.nonzero(stimuli >= 0)
-    return group(stimuli[stimuli >= 0].astype(np.int64), neuron)
+    images = stimuli[stimuli >= 0].astype(np.int64)
+    return group(images, neuron).ordered(np.argsort(np.unique(images, return_index=True)[1]))
 
 
 @dataclass(frozen=True)

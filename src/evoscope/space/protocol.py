@@ -25,7 +25,8 @@ class SpaceProtocol:
     ``skipgram_threshold``, ``gradient`` when the summed squared gradient of an epoch is at most
     ``skipgram_threshold``, or ``none``; ``image_solver``: ``least_squares`` (with ``image_ridge`` times the
     rows' mean squared norm, around the mean of the neurons that an image excites; 0 is the exact solution
-    of smallest norm; the rest of this line is ignored), ``gauss_seidel`` (HEAD) or ``batch_descent`` (v1),
+    of smallest norm, 1 was chosen on drawn scenes with their labels in view; the rest of this line is
+    ignored), ``gauss_seidel`` (HEAD) or ``batch_descent`` (v1),
     with step ``image_lr``, at most ``image_sweeps`` sweeps, until the error is below ``image_threshold``:
     sqrt(mean ||.||^2) for ``gauss_seidel``, sum ||.||^2 / 2N for ``batch_descent``; ``indirect``: how
     images that excite no base neuron are placed: not at all, paired by shared characters of neuron names

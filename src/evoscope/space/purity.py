@@ -224,6 +224,12 @@ def stimulus_agreement(
     return measure("stimulus_agreement", model, epoch, found, null)
 
 
+def agreement(vectors: Array, images: SmallInts, seed: int, pairs: int = 20_000) -> float:
+    """The value of `stimulus_agreement` alone, for neurons that are all placed."""
+    sample = _sample(images, pairs, generator(seed, "agreement pairs"))
+    return _correlation(_cosine_ranks(unit_rows(vectors), sample), sample.overlap)
+
+
 def jaccard(images: SmallInts, first: Ints, second: Ints) -> Doubles:
     """Overlap |A and B| / |A or B| of the stimuli of pairs of neurons, float64 [pairs].
 

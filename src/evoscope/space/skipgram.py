@@ -38,6 +38,11 @@ class Groups:
         keep = np.repeat(chosen, self.sizes)
         return Groups(self.keys[chosen], _offsets(self.sizes[chosen]), self.members[keep])
 
+    def ordered(self, order: Ints) -> "Groups":
+        """The groups in another order, int64 [groups]."""
+        parts = [self.members[self.offsets[g] : self.offsets[g + 1]] for g in order]
+        return Groups(self.keys[order], _offsets(self.sizes[order]), np.concatenate(parts))
+
 
 def group(keys: Ints, members: Ints) -> Groups:
     """Gather distinct members by key, from two int arrays [memberships] in any order.

@@ -35,11 +35,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a computation is expected to need: seconds, bytes left on disk, bytes of memory at its peak."""
+    """What a computation is expected to need: seconds, bytes left on disk, bytes of memory at its peak.
+
+    ``reading``: the part of the seconds in which the networks wait for images.
+    """
 
     seconds: float = 0.0
     disk_bytes: int = 0
     memory_bytes: int = 0
+    reading: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,23 +7,25 @@ it (`NEUTRAL`) and code of other distributions are left out; `evoscope.store.man
 """
 
 import ast
+import symtable
 import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
-from evoscope.errors import EvoscopeError
+from evoscope.errors import OURS, EvoscopeError
 from evoscope.store.hashing import digest_bytes
+from evoscope.store.node import Node
 
 Definition: TypeAlias = tuple[str, str]
 """Dotted module and the name of something defined at its top level."""
 
-OURS = ("evoscope", "experiments", "human_eval", "results")
 NEUTRAL = ("evoscope.store", "evoscope.errors", "evoscope.progress", "evoscope.artefacts")
 _STARTED = time.time()
 _FOREIGN = tuple(
@@ -35,14 +37,15 @@ _FOREIGN = tuple(
 class Module:
     """What a module defines, by top-level name, and what it imports, by the name it is known under.
 
-    ``loose``: statements that run on import without defining a name; ``edited``: the file was written after this
-    process began, so what runs may be other code than what stands there.
+    ``loose``: statements that run on import without defining a name; ``scopes``: of its functions and classes;
+    ``edited``: the file was written after this process began, so what runs may be other code than what stands there.
     """
 
     name: str
     defined: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imported: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     loose: list[ast.stmt] = field(default_factory=list)
+    scopes: list[symtable.SymbolTable] = field(default_factory=list)
     edited: bool = False
 
 
@@ -54,8 +57,13 @@ def source_digest(function: Callable[..., object], arguments: Iterable[object] =
     function : defined at the top level of a module.
     arguments : what it is called with; methods of their classes, and of what these hold, may run too.
     """
-    roots = {_root(function), *(root for argument in arguments for root in _types(argument))}
-    return _digest(frozenset(root for root in roots if root))
+    return _digest(roots(function, arguments))
+
+
+def roots(function: Callable[..., object], arguments: Iterable[object] = ()) -> frozenset[Definition]:
+    """Definitions that following begins with: the function's and those of the types of its arguments."""
+    found = {_root(function), *(root for argument in arguments for root in _types(argument))}
+    return frozenset(root for root in found if root)
 
 
 @lru_cache(maxsize=4096)
@@ -115,8 +123,14 @@ def _types(value: object, depth: int = 6) -> Iterator[Definition | None]:
         held = list(value.values() if isinstance(value, dict) else value)
         for each in held if held and not isinstance(held[0], str | int | float) else ():
             yield from _types(each, depth)
+    elif isinstance(value, partial):
+        yield from _types([value.func, *value.args, *value.keywords.values()], depth)
     elif callable(value) and hasattr(value, "__qualname__"):
         yield _root(value)
+        yield from _types(getattr(value, "__self__", None), depth - 1)
+    elif isinstance(value, Node):
+        # What it holds is read back as a class of ours, whose methods run then.
+        yield from _types(getattr(value, "read", None), depth)
     elif depth and _ours(type(value).__module__) and not _neutral(type(value).__module__):
         yield _root(type(value))
         names = [each.name for each in fields(value)] if is_dataclass(value) else list(vars(value))
@@ -147,12 +161,39 @@ def _leads_to(module: str, name: str) -> frozenset[Definition]:
     found = _module(module)
     named = {(module, "")}
     for statement in found.defined[name] if name else found.loose:
+        named.update((module, each) for each in _global_names(found, statement))
         for node in ast.walk(statement):
             if isinstance(node, ast.Attribute):
                 named.update(_attribute(found, node))
-            elif isinstance(node, ast.Name):
-                named.add((module, node.id))
     return frozenset(named)
+
+
+def _global_names(found: Module, statement: ast.stmt) -> Iterator[str]:
+    """Names that a top-level statement looks up in its module; not what it calls its own arguments and fields."""
+    decorated = getattr(statement, "decorator_list", [])
+    first, last = min(each.lineno for each in (statement, *decorated)), statement.end_lineno or 0
+    scopes = [scope for scope in found.scopes if first <= scope.get_lineno() <= last]
+    while scopes:
+        scope = scopes.pop()
+        yield from (each.get_name() for each in scope.get_symbols() if each.is_global() or each.is_imported())
+        scopes += scope.get_children()
+    # What is evaluated outside of these scopes: annotations, defaults, decorators, bases, values of constants.
+    own = (
+        statement.body if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) else []
+    )
+    inside = {id(node) for each in own for node in ast.walk(each)}
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and id(node) not in inside:
+            yield node.id
+        annotation = getattr(node, "annotation", None) or getattr(node, "returns", None)
+        for quoted in ast.walk(annotation) if isinstance(annotation, ast.AST) else ():
+            if isinstance(quoted, ast.Constant) and isinstance(quoted.value, str):
+                with suppress(SyntaxError):  # a text among the choices of a Literal
+                    yield from _names_in(ast.parse(quoted.value, mode="eval"))
+
+
+def _names_in(tree: ast.AST) -> list[str]:
+    return [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
 
 
 def _attribute(found: Module, node: ast.Attribute) -> Iterator[Definition]:
@@ -173,7 +214,8 @@ def _text(module: str, name: str) -> str:
 def _module(name: str) -> Module:
     text, edited = _read(name)
     tree = ast.parse(text)
-    found = Module(name, imported=_imports(tree, name), edited=edited)
+    scopes = symtable.symtable(text, name, "exec").get_children()
+    found = Module(name, imported=_imports(tree, name), scopes=scopes, edited=edited)
     for statement in tree.body:
         names = _names(statement)
         if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -190,9 +232,7 @@ def _names(statement: ast.stmt) -> list[str]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [statement.name]
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-    return [
-        node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)
-    ]
+    return [name for target in targets if target for name in _names_in(target)]
 
 
 def _is_prose(statement: ast.stmt) -> bool:

@@ -120,9 +120,10 @@ def stage(version: int, label: str = "") -> Callable[[Callable[P, T]], Callable[
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, Artefact[T]]:
-        def read(folder: Path) -> T:
+        @functools.cache
+        def read() -> Reader[T]:
             kind: type[T] = get_type_hints(function)["return"]
-            return artefacts.load(kind, folder)
+            return partial(artefacts.load, kind)
 
         def write(folder: Path, bound: inspect.BoundArguments) -> None:
             artefacts.save(function(*bound.args, **bound.kwargs), folder)
@@ -131,7 +132,7 @@ def stage(version: int, label: str = "") -> Callable[[Callable[P, T]], Callable[
 
         @functools.wraps(function)
         def node(*args: P.args, **kwargs: P.kwargs) -> Artefact[T]:
-            return _artefact(kept, function, signature.bind(*args, **kwargs), label, write, read)
+            return _artefact(kept, function, signature.bind(*args, **kwargs), label, write, read())
 
         return node
 

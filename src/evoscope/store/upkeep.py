@@ -15,6 +15,8 @@ from evoscope.store.manifest import RUN, Manifest, inspect, read_manifest, read_
 from evoscope.store.node import Node, Stage, in_order
 
 Condition: TypeAlias = Literal["ok", "damaged", "unreadable", "foreign", "partial", "set aside", "unknown"]
+LISTINGS = ".listings"
+"""Folder beside the stages with listings of large sets of images; it holds nothing that a result rests on."""
 _LEFTOVERS: dict[str, Condition] = {".partial-": "partial", ".damaged-": "set aside"}
 
 
@@ -134,7 +136,7 @@ def _contents(root: Path) -> list[Path]:
     if not root.is_dir():
         raise EvoscopeError(f"'{root}' is not a folder", "give the folder of the store")
     found = []
-    for stage in sorted(root.iterdir()):
+    for stage in sorted(path for path in root.iterdir() if path.name != LISTINGS):
         found += sorted(stage.iterdir()) if stage.is_dir() else [stage]
     return [path for path in found if not path.name.startswith(".lock-")]
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -14,7 +14,7 @@ from torch.nn import functional
 from evoscope.data.images import ImageSet
 from evoscope.data.loader import Batch, Loader
 from evoscope.errors import EvoscopeError
-from evoscope.models.network import Network
+from evoscope.models.network import Network, doubled, takes_channels_last
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive, generator
 from evoscope.training.recipe import TrainingRecipe, make_optimizer, use_bf16
@@ -72,17 +72,21 @@ def ranks(logits: Tensor, labels: Tensor) -> Tensor:
 def evaluate(module: nn.Module, batches: Iterable[Batch], autocast: Autocast) -> Scores:
     """Score a module in eval mode (left so) over batches of `evoscope.data.loader.Batch`."""
     module.eval()
-    first, among, loss, count = 0, 0, 0.0, 0
+    # Sums stay on the device until all is done: the host need not wait for any batch.
+    first: Tensor | int = 0
+    among: Tensor | int = 0
+    loss: Tensor | float = 0.0
+    count = 0
     with torch.no_grad():
         for batch in batches:
             with autocast():
                 logits = module(batch.pixels)
             rank = ranks(logits.float(), batch.labels)
-            first += int((rank < 1).sum())
-            among += int((rank < TOP).sum())
-            loss += float(functional.cross_entropy(logits.double(), batch.labels, reduction="sum"))
+            first, among = first + (rank < 1).sum(), among + (rank < TOP).sum()
+            exact = doubled(logits)
+            loss = loss + functional.cross_entropy(exact, batch.labels.to(exact.device), reduction="sum")
             count += len(batch.labels)
-    return Scores(first / count, among / count, loss / count)
+    return Scores(int(first) / count, int(among) / count, float(loss) / count)
 
 
 def row(epoch: int, train: Scores, test: Scores, diverged: bool) -> EpochMetrics:
@@ -145,10 +149,18 @@ class Trainer:
 
     def _step(self, batch: Batch) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        with self.autocast():
-            logits = self.module(batch.pixels)
-        loss = functional.cross_entropy(logits.float(), batch.labels)
-        torch.autograd.backward(loss)
+        try:
+            with self.autocast():
+                logits = self.module(batch.pixels)
+            loss = functional.cross_entropy(logits.float(), batch.labels)
+            torch.autograd.backward(loss)
+        except torch.OutOfMemoryError as error:
+            # A smaller batch is another recipe, so it is not taken by itself.
+            half = max(1, self.recipe.batch_size // 2)
+            raise EvoscopeError(
+                f"a training step of {self.name} with {len(batch.labels)} images is too large for {self.device}",
+                f"give training.batch_size={half}, and training.lr for it",
+            ) from error
         self.optimizer.step()
         return loss.detach()
 
@@ -166,7 +178,8 @@ def prepare(
     """Gather what the epochs need, on the network's device and in the recipe's memory layout."""
     module = network.module
     device = next(module.parameters()).device
-    if recipe.channels_last:
+    channels_last = recipe.channels_last and takes_channels_last(module)
+    if channels_last:
         lay_out(module, torch.channels_last)
     load = partial(
         Loader,
@@ -174,17 +187,19 @@ def prepare(
         memory_mb=memory_mb,
         workers=workers,
         device=device,
-        channels_last=recipe.channels_last,
+        channels_last=channels_last,
     )
     trainer = Trainer(
         network.name,
         module,
         make_optimizer(recipe, module),
         recipe,
-        load(train, batch_size=recipe.batch_size),
+        load(train, batch_size=recipe.batch_size, fixed=True),
         load(scored_images(train, recipe.eval_images), batch_size=EVALUATION_BATCH),
         load(test, batch_size=EVALUATION_BATCH),
-        partial(torch.autocast, device.type, torch.bfloat16, use_bf16(recipe, module, device)),
+        partial(torch.autocast, device.type, torch.bfloat16)
+        if use_bf16(recipe, module, device)
+        else nullcontext,
         device,
         seed,
         progress,

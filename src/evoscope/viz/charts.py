@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from evoscope.arrays import Bools, Doubles
+from evoscope.figure_data import AS_IT_IS
 from evoscope.viz.style import BACKDROP, FAINT, INK, QUIET, SMALL
 
 THICK = 0.34  # half the height of a null's band, in rows
@@ -131,8 +132,8 @@ UNTRAINED = -1  # the epoch before the first
 
 
 def epoch_name(epoch: int) -> str:
-    """``epoch 3``, or ``before training``."""
-    return "before training" if epoch == UNTRAINED else f"epoch {epoch}"
+    """``epoch 3``, ``before training``, or ``as it is`` where one state is all that is known."""
+    return {UNTRAINED: "before training", AS_IT_IS: "as it is"}.get(epoch, f"epoch {epoch}")
 
 
 def accuracy_curves(axes: Axes, epochs: Doubles, train: Doubles, test: Doubles, colour: str) -> Axes:

@@ -187,9 +187,10 @@ class SceneSource:
         """Describe image ``index``; the stamp changes nothing else in it."""
         rng = generator(self.seed, "scenes", self.split, index)
         scene = sample_scene(rng, self.label(index), rules(self.classes))
-        return replace(scene, stamp=self._stamp(index, scene.label)) if self.confounder else scene
+        return replace(scene, stamp=self.stamp(index, scene.label)) if self.confounder else scene
 
-    def _stamp(self, index: int, label: int) -> Stamp:
+    def stamp(self, index: int, label: int) -> Stamp:
+        """The stamp that image ``index`` of class ``label`` bears; there must be a confounder."""
         assert self.confounder is not None
         rng = generator(self.seed, "scenes", self.split, "stamp", index)
         noisy, other, dx, dy = rng.random(), int(rng.integers(self.classes)), *rng.uniform(-1, 1, 2)
@@ -273,8 +274,11 @@ def scene_source(images: ImageSet) -> SceneSource:
 def stamp_disagrees(images: ImageSet) -> Bools:
     """Tell which images bear a stamp of another class's colour, bool [images]."""
     source = scene_source(images)
-    stamps = (source.scene(int(row)).stamp for row in images.rows)
-    return np.array([stamp is not None and stamp.disagrees for stamp in stamps], bool)
+    if source.confounder is None or len(images) == 0:
+        return np.zeros(len(images), bool)
+    # A stamp is drawn apart from the rest of its scene, which takes long to describe.
+    labels = source.labels(int(images.rows.max()) + 1)
+    return np.array([source.stamp(int(row), int(labels[row])).disagrees for row in images.rows], bool)
 
 
 HISTOGRAM_BINS = 8

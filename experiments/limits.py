@@ -1,0 +1,202 @@
+"""Which numbers a key of the configuration can have, and which lists must hold something."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+
+from evoscope.errors import EvoscopeError
+from experiments.schema import Config
+
+
+class Range(NamedTuple):
+    """Numbers from ``least`` to ``most``; ``above``: ``least`` itself is no longer one of them."""
+
+    least: float
+    most: float
+    above: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether a number is in the range."""
+        return self.least <= value <= self.most and not (self.above and value == self.least)
+
+    def words(self) -> str:
+        """What may be given, in words."""
+        least = f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
+        return least if self.most == MANY else f"{least}, and at most {self.most:.10g}"
+
+
+MANY = 2**31 - 1  # more than this no count is
+SEEDS = 2**32 - 1  # what the generators of NumPy and scikit-learn take
+ANY = Range(-MANY, MANY)
+COUNT, FROM_ZERO, EPOCH = Range(1, MANY), Range(0, MANY), Range(-1, MANY)
+SHARE, PART, POSITIVE = Range(0, 1), Range(0, 1, above=True), Range(0, MANY, above=True)
+WIDTH = Range(0, 8, above=True)
+
+# By the end of a key: the longest end that fits counts. `runs.NAME.model.width` is a `model.width`.
+LIMITS = {
+    "seed": Range(0, SEEDS),
+    "threads": Range(1, 4096),
+    "workers": Range(0, 4096),
+    "memory_mb": COUNT,
+    "older_than_days": FROM_ZERO,
+    "epochs": EPOCH,
+    "stages": EPOCH,
+    "classes": COUNT,
+    "train_images": COUNT,
+    "test_images": COUNT,
+    "real_train_images": COUNT,
+    "per_class": COUNT,
+    "pool_images": COUNT,
+    "pool_fraction": PART,
+    "val_fraction": Range(0.0, 0.99, above=True),
+    "confounder": SHARE,
+    "width": WIDTH,
+    "convnext_width": WIDTH,
+    "convnext_depth": Range(0, 100, above=True),
+    "depth": Range(0, 100, above=True),
+    "pixels": Range(1, 8192),
+    "inception_pixels": Range(1, 8192),
+    "convnext_pixels": Range(1, 8192),
+    "dropout": SHARE,
+    "layer_scale": ANY,
+    "mean": ANY,
+    "std": POSITIVE,
+    "crop_fraction": PART,
+    "lr": FROM_ZERO,
+    "momentum": FROM_ZERO,
+    "weight_decay": FROM_ZERO,
+    "batch_size": COUNT,
+    "training.epochs": FROM_ZERO,
+    "eval_images": FROM_ZERO,
+    "scale.epochs": COUNT,
+    "quick.epochs": COUNT,
+    "slow_epochs": COUNT,
+    "look_at": EPOCH,
+    "seeds": Range(1, 10_000),
+    "stamp_seeds": Range(1, 10_000),
+    "skipgram_epochs": COUNT,
+    "image_sweeps": COUNT,
+    "bootstrap": Range(1, 1_000_000),
+    "sweep_pools": COUNT,
+    "sweep_ks": COUNT,
+    "importance_classes": COUNT,
+    "importance_images": COUNT,
+    "importance_samples": COUNT,
+    "random_draws": COUNT,
+    "reversal_images": COUNT,
+    "latent_images": COUNT,
+    "ablated_images": COUNT,
+    "resamples": Range(1, 1_000_000),
+    "stamp_probabilities": SHARE,
+    "stamp_epochs": COUNT,
+    "pairs": EPOCH,
+    "thresholds": SHARE,
+    "epoch": EPOCH,
+    "probabilities": SHARE,
+    "mislabelled": SHARE,
+    "neighbours": COUNT,
+    "concepts": COUNT,
+    "hidden": COUNT,
+    "tabular.lr": POSITIVE,
+    "tabular.epochs": COUNT,
+    "participants": Range(2, 1_000_000),
+}
+# Lists that may hold nothing; every other is refused when it is empty, because null stands for "all" or "the usual".
+MAY_BE_EMPTY = ("layers", "export", "protected")
+COUNTED = {
+    "train_images": "images",
+    "test_images": "images",
+    "per_class": "images",
+    "pool_images": "images",
+    "classes": "classes",
+}
+
+
+def check_limits(config: Config) -> None:
+    """Refuse numbers that are none, or out of their range, and empty lists.
+
+    Raises
+    ------
+    EvoscopeError : the first such key, and what it takes.
+    """
+    values = list(_values(dataclasses.asdict(config), ""))
+    # The scale's first, because runs, data and models refer to them.
+    for key, value in sorted(values, key=lambda each: not each[0].startswith("scale.")):
+        if isinstance(value, list) and not value and not _ends(key, MAY_BE_EMPTY):
+            raise EvoscopeError(f"{key} is empty", "give at least one value, or leave it out")
+        for each in _numbers(value):
+            _check_number(key, each)
+    several = max(config.scale.seeds, config.scale.stamp_seeds)
+    if config.seed + several - 1 > SEEDS:
+        raise EvoscopeError(
+            f"seed={config.seed} leaves no room for {several} seeds", f"give at most {SEEDS - several + 1}"
+        )
+
+
+def _check_number(key: str, value: float) -> None:
+    if not math.isfinite(value):
+        raise EvoscopeError(f"{key}={value} is no finite number", "give one")
+    limit = limit_of(key)
+    if limit is not None and not limit.holds(value):
+        what = COUNTED.get(key.rpartition(".")[2])
+        verb = f"is not a number of {what}" if what else "is impossible"
+        raise EvoscopeError(f"{key}={value} {verb}", f"give {limit.words()}")
+
+
+def limit_of(key: str) -> Range | None:
+    """The range of a dotted key; nothing for keys of a protocol, which its own dataclass checks."""
+    parts = key.split(".")
+    if parts[0] in ("protocol", "protocols"):
+        return None
+    ends = (".".join(parts[start:]) for start in range(len(parts)))
+    return next((LIMITS[end] for end in ends if end in LIMITS), None)
+
+
+def _ends(key: str, names: tuple[str, ...]) -> bool:
+    return key.rpartition(".")[2] in names
+
+
+def _values(node: Any, stem: str) -> Iterator[tuple[str, Any]]:
+    """Keys with their values, those of a user's own arguments left out."""
+    for name, value in node.items():
+        key = f"{stem}{name}"
+        if isinstance(value, dict):
+            yield from () if name == "kwargs" else _values(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _numbers(each)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that there is not.
+
+    Raises
+    ------
+    EvoscopeError : no such name, or no such device in this machine or build of torch.
+    """
+    there = {
+        "cpu": 0,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    matched = re.fullmatch(r"([a-z]+)(?::(\d+))?", device)
+    kind = matched[1] if matched is not None else ""
+    if device in ("auto", "cpu"):
+        return
+    known = ["auto", "cpu", *(name for name, count in there.items() if count)]
+    if kind not in there or kind == "cpu":
+        raise EvoscopeError(f"there is no device={device}", f"choose one of {', '.join(known)}")
+    if matched is None or int(matched[2] or 0) >= there[kind]:
+        found = f"torch sees {there[kind]} of that kind"
+        raise EvoscopeError(f"device={device} is not there ({found})", f"choose one of {', '.join(known)}")

@@ -1,0 +1,302 @@
+"""Networks that the user brings: several from a file, each with its own defaults, looked at as it is unless trained.
+
+A network is trained only where that is asked for (a value of ``training``, ``experiment=train``); otherwise its
+checkpoints are looked at, or the one state that its weights or its constructor leave.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from torch import Tensor, nn
+
+from evoscope.data.images import Fit, digest
+from evoscope.errors import OURS, EvoscopeError
+from evoscope.figure_data import AS_IT_IS
+from evoscope.models.checkpoints import file_digest
+from evoscope.models.network import Preprocessing
+from evoscope.models.published import USUAL_PIXELS, known_preprocessing
+from evoscope.models.spec import Listing, ModelSpec
+from evoscope.models.torchvision_models import known_models, published_weights
+from evoscope.models.weights import load_file
+from evoscope.store.hashing import digest_bytes
+from evoscope.store.source import module_digest
+from experiments.schema import Config, ModelConfig, NetworkConfig
+
+PAPER = "paper"
+# What a user's network is called that has no name, or one of ours.
+OWN = "own"
+AS_BUILT = "as_built"
+CONVNEXT_DEPTHS = (3, 3, 9, 3)
+
+
+@dataclass(frozen=True)
+class AsBuilt:
+    """Checkpoints of a network that is looked at as it comes: one state, by its constructor or a file of weights.
+
+    ``weights``: a file, a folder of Hugging Face, torchvision's name, or None: what the constructor leaves; ``prefix``,
+    ``key``: how names in the file are read; ``built``: digest of the state, where only building it tells.
+    """
+
+    weights: str | None
+    prefix: str = ""
+    key: str | None = None
+    built: str = ""
+
+    @property
+    def file(self) -> Path | None:
+        """The file or folder of the weights, where they are one."""
+        path = None if self.weights is None else Path(self.weights).expanduser()
+        return path if path is not None and path.exists() else None
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """The only state there is."""
+        return (AS_IT_IS,)
+
+    def load(self, module: nn.Module, epoch: int) -> tuple[str, ...]:
+        """Load the file; what a constructor loaded is there already."""
+        return load_file(module, self.file, self.prefix, self.key) if self.file else ()
+
+    def fingerprint(self, epoch: int) -> str:
+        """Digest of the weights' file and how it is read, of their name in torchvision, or of the state as built."""
+        if self.file is None:
+            return digest(self.weights or "", self.built) if self.built else digest(self.weights or "")
+        found = file_digest(self.file)
+        return digest(found, self.prefix, str(self.key)) if self.prefix or self.key else found
+
+
+def state_digest(module: nn.Module) -> str:
+    """Hex SHA-256 of all weights of a module."""
+    parts = [
+        f"{name}/{value.dtype}/{list(value.shape)}/{digest_bytes(_bytes(value))}"
+        for name, value in module.state_dict().items()
+    ]
+    return digest_bytes("\n".join(parts).encode())
+
+
+def _bytes(value: Tensor) -> bytes:
+    return bytes(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
+
+
+FROM_SCALE = ("width", "pixels", "depth", "layer_scale")
+
+
+def typed_config(config: DictConfig) -> Config:
+    """The typed configuration of a job, with the networks of its file.
+
+    What a group of ours takes from the scale (``model=vgg16``: width, pixels, batch norm) says nothing about a user's
+    weights, so it is left out where there are some.
+
+    Raises
+    ------
+    EvoscopeError : the file cannot be read, or it comes beside a network by ``model``.
+    """
+    typed = OmegaConf.to_object(config)
+    if not isinstance(typed, Config):
+        raise EvoscopeError("the configuration lost its schema", "keep `schema` first in conf/config.yaml")
+    if brought(typed.model):
+        usual = ModelConfig(name=PAPER)
+        for key in FROM_SCALE:
+            if OmegaConf.is_interpolation(config.model, key):
+                setattr(typed.model, key, getattr(usual, key))
+        if OmegaConf.is_interpolation(config.model, "name"):
+            plain = typed.model.name.removesuffix(typed.scale.vgg_norm)
+            typed.model.name = PAPER if typed.model.factory is not None else plain
+    if typed.networks is not None:
+        stamped = typed.model.name == typed.scale.stamped.model  # what outlier_discovery names, not the user
+        if brought(typed.model) or not (stamped or typed.model.name == PAPER):
+            raise EvoscopeError(
+                f"runs={typed.networks} names the networks, and model another one", "give one of the two"
+            )
+        typed.brought = read_networks(Path(typed.networks).expanduser())
+    return typed
+
+
+def brought(model: ModelConfig) -> bool:
+    """Whether a network is the user's: by a function, checkpoints or weights of its own."""
+    return any(each is not None for each in (model.factory, model.checkpoints, model.weights))
+
+
+def name_of(config: Config, model: ModelConfig) -> str:
+    """What a user's network is called: by its own name, unless it has none or that of one of the paper's runs."""
+    return OWN if model.name == PAPER or model.name in config.runs else model.name
+
+
+def title_of(model: ModelConfig) -> str:
+    """What a user's network is, for captions: its function, or torchvision's name."""
+    if model.factory is None:
+        return model.name
+    named = model.kwargs.get("model_name")
+    return f"{named} by {model.factory}" if named else model.factory
+
+
+def own_spec(config: Config, model: ModelConfig, name: str) -> tuple[ModelSpec, tuple[str, ...]]:
+    """The library's description of a user's network, and what was left out and so taken as it is known."""
+    label = name if model.factory is not None else model.name
+    spec = ModelSpec(label, weights=model.weights, factory=model.factory, kwargs=dict(model.kwargs))
+    if model.factory is None and model.name not in known_models():
+        return _filled(
+            config, model, spec, Preprocessing(model.pixels or USUAL_PIXELS)
+        ), ()  # refused by its name
+    known, source = known_preprocessing(spec) or (Preprocessing(USUAL_PIXELS), "ImageNet's usual size")
+    told = f"{name}: images of {known.pixels} px, {source}; another size: model.pixels=..."
+    return _filled(config, model, spec, known), (told,) if model.pixels is None else ()
+
+
+def _filled(config: Config, model: ModelConfig, spec: ModelSpec, known: Preprocessing) -> ModelSpec:
+    """The description with all that the user gives, and what is known for the rest."""
+    file = spec.weights is not None and published_weights(spec.name, spec.weights) is None
+    return ModelSpec(
+        name=spec.name,
+        width=1.0 if model.width is None else model.width,
+        pixels=model.pixels or known.pixels,
+        dropout=model.dropout,
+        depths=depths_of(model),
+        layer_scale=model.layer_scale,
+        weights=None if file and Path(str(spec.weights)).expanduser().exists() else spec.weights,
+        factory=spec.factory,
+        layers=tuple(model.layers),
+        listing=cast(Listing, config.protocol.listing),
+        mean=triple(model.mean, "model.mean") or known.mean,
+        std=triple(model.std, "model.std") or known.std,
+        fit=fit_of(model, known.fit),
+        kwargs=spec.kwargs,
+        code="" if spec.factory is None else factory_code(spec.factory),
+    )
+
+
+def depths_of(model: ModelConfig) -> tuple[int, ...] | None:
+    """Blocks per stage of a ConvNeXt that is less deep, else None."""
+    if not model.name.startswith("convnext") or model.depth == 1:
+        return None
+    return tuple(max(1, round(depth * model.depth)) for depth in CONVNEXT_DEPTHS)
+
+
+def fit_of(model: ModelConfig, known: Fit) -> Fit:
+    """How images become squares: as given, or as known."""
+    mode = known.mode if model.fit is None else cast(Literal["squash", "crop"], model.fit)
+    usual = known.crop_fraction if mode == known.mode else 1.0
+    return Fit(mode, usual if model.crop_fraction is None else model.crop_fraction)
+
+
+def triple(values: list[float] | None, key: str) -> tuple[float, float, float] | None:
+    """Values of red, green and blue; None where none are given.
+
+    Raises
+    ------
+    EvoscopeError : there are more or fewer than three.
+    """
+    if values is None:
+        return None
+    if len(values) != 3:
+        raise EvoscopeError(f"{key} has {len(values)} values", "give one for each of red, green and blue")
+    return values[0], values[1], values[2]
+
+
+def factory_code(factory: str) -> str:
+    """Digest of the source of a user's factory, because the same weights mean something else in edited code.
+
+    Empty for a factory of ours, whose source the store follows, and for one that cannot be read (refused later).
+    """
+    module = factory.partition(":")[0]
+    if module.partition(".")[0] in OURS:
+        return ""
+    try:
+        return module_digest(module)
+    except EvoscopeError:
+        return ""
+
+
+def read_networks(path: Path) -> dict[str, NetworkConfig]:
+    """The networks that a file describes, by name; see ``experiment=init`` for a template.
+
+    Paths in it are relative to its folder.
+
+    Raises
+    ------
+    EvoscopeError : there is no such file, it is no YAML, or an entry has an unknown key or a value of another type.
+    """
+    if not path.is_file():
+        raise EvoscopeError(f"there is no file runs={path}", "write one by experiment=init")
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except Exception as error:  # YAML's own classes of errors, and those of decoding
+        reason = " ".join(str(error).split())[:200]
+        raise EvoscopeError(
+            f"runs={path} cannot be read as YAML ({reason})", "compare it with experiment=init"
+        ) from error
+    if not isinstance(content, dict) or not content:
+        raise EvoscopeError(
+            f"runs={path} names no network", "write NAME: and its keys below; see experiment=init"
+        )
+    return {str(name): _entry(path, str(name), entry) for name, entry in content.items()}
+
+
+def _entry(path: Path, name: str, values: Any) -> NetworkConfig:
+    if not isinstance(values, dict):
+        raise EvoscopeError(
+            f"runs={path}: {name} is no mapping", "write its keys below it, such as factory: and checkpoints:"
+        )
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(NetworkConfig(name=PAPER)), values)
+    except OmegaConfBaseException as error:
+        key, what = (
+            getattr(error, "full_key", None),
+            " ".join(str(error.msg or error).splitlines()[0].split()),
+        )
+        known = ", ".join(NetworkConfig.__dataclass_fields__)
+        raise EvoscopeError(f"runs={path}: {name}.{key}: {what}", f"the keys are {known}") from error
+    entry = cast(NetworkConfig, OmegaConf.to_object(merged))
+    if entry.factory is None and entry.name == PAPER:
+        raise EvoscopeError(
+            f"runs={path}: {name} names no network",
+            "add factory: package.module:build, or name: of torchvision's",
+        )
+    if entry.checkpoints not in (None, AS_BUILT):
+        entry.checkpoints = str(path.parent / Path(str(entry.checkpoints)).expanduser())
+    if entry.weights is not None and (path.parent / Path(entry.weights).expanduser()).exists():
+        entry.weights = str(path.parent / Path(entry.weights).expanduser())
+    return entry
+
+
+TEMPLATE = """\
+# Networks that are looked at together: python run.py experiment=unified_space runs=THIS_FILE data=folder data.root=PATH
+# Each has a name of your own, which figures show. base=NAME says which one spans the space (the first unless given).
+# Paths are relative to this file.
+
+mine:
+  factory: mypackage.nets:build     # a function that returns the module (called with n_classes if it takes it)
+  # kwargs: {depth: 3}              # further arguments of the function
+  checkpoints: run/ep{epoch}.pt     # one file per epoch; * and {step} stand for what differs: epoch={epoch}-step=*.ckpt
+  # weights: run/best.pt            # or a single state: a file, or torchvision's name (IMAGENET1K_V1)
+  # checkpoints: as_built           # or as the function builds it
+  # strip_prefix: model.            # what stands before the network's own names in the file
+  # state_dict_key: model_ema       # the entry that holds the weights
+  pixels: 224                       # side of the images it was trained on
+  # mean: [0.485, 0.456, 0.406]     # of red, green and blue
+  # std: [0.229, 0.224, 0.225]
+  # fit: crop                       # or squash (the default)
+  # crop_fraction: 0.875
+  # layers: [layer3, layer4]        # modules whose channels are the neurons; the network's own unless given
+  # epochs: [0, 5, 20]              # which checkpoints are looked at; four are chosen otherwise
+
+published:
+  name: resnet18                    # a classifier of torchvision's
+  weights: IMAGENET1K_V1
+"""
+
+
+def write_template(path: Path) -> None:
+    """Write a file of networks to be filled in.
+
+    Raises
+    ------
+    EvoscopeError : there is one already.
+    """
+    if path.exists():
+        raise EvoscopeError(f"'{path}' is there already", "remove it, or edit it: it is not written over")
+    path.write_text(TEMPLATE, encoding="utf-8")
