@@ -244,7 +244,7 @@ def conclusion(contrast: Contrast, found: Estimate) -> str:
     else:
         more = "above" if found.value > found.null else "below"
         said = f"The {what} of {one} lies {more} that of {other} ({bounds})."
-    few = f" A condition has fewer than {FEWEST_ITEMS} items: the interval is too narrow."
+    few = f" A condition has fewer than {FEWEST_ITEMS} items: the interval may be too narrow."
     return said + (few if _few(contrast, found) else "")
 
 

@@ -157,7 +157,7 @@ def few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
             )
     few = ", ".join(f"{count} of {spoken(name)}" for name, count in counts.items() if count < ENOUGH_ITEMS)
     narrow = any(count < FEWEST_ITEMS for count in counts.values())
-    warning = f" Below {FEWEST_ITEMS} the intervals over items are too narrow." if narrow else ""
+    warning = f" Below {FEWEST_ITEMS} the intervals over items may be too narrow." if narrow else ""
     return (f"Fewer than {ENOUGH_ITEMS} items: {few}.{warning}",) if few else ()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from human_eval.design.trial import Contrast, Kind, Measure, Trial
 
 FEWEST_ITEMS = 15
-"""Items of a condition below which the intervals cover less than .92 (`benchmarks.studies`)."""
+"""Items of a condition from which on intervals were seen to cover .92 or more (`benchmarks.studies`)."""
 ENOUGH_ITEMS = 60
 """Items of a condition that a corrected study should have."""
 SHUFFLES = 200  # of names, which say what their agreement is worth
