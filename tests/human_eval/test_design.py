@@ -23,6 +23,7 @@ from human_eval.design import (
     synthetic_neurons,
 )
 from human_eval.design.build import NEURON_KINDS
+from human_eval.design.pools import depths
 
 SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
 NEURONS, CONCEPTS = synthetic_neurons(0, side=8), synthetic_concepts(0, side=8)
@@ -383,3 +384,18 @@ def test_models_with_too_few_neurons_are_named():
         "evolution_label", dataclasses.replace(NEURONS, vectors=vectors), 0, "corrected", Options(count=25)
     )
     assert study.remarks == ("Only 8 neurons of net1 have a place in the space at all stages, not 25.",)
+
+
+def test_the_only_layer_of_a_network_is_its_last():
+    first = [row for row, layer in enumerate(NEURONS.layer) if layer == NEURONS.layer[0]]
+    names = tuple(NEURONS.ids[row] for row in first)
+    pool = dataclasses.replace(
+        NEURONS,
+        ids=names,
+        model=tuple(NEURONS.model[row] for row in first),
+        layer=tuple(NEURONS.layer[row] for row in first),
+        **{name: getattr(NEURONS, name)[first] for name in ("vectors", "epoch", "channel", "patches")},
+    )
+    assert (depths(pool) == 1).all()
+    both = depths(NEURONS)
+    assert (both.min(), both.max()) == (0, 1)
