@@ -144,6 +144,9 @@ def test_networks_that_we_train_take_what_the_scale_has():
     assert runs_of("model.name=densenet121")["densenet121"].spec.width == 1
     assert runs_of("model.name=alexnet")["alexnet"].spec.pixels == 63
     assert runs_of("model=vgg16")["vgg16"].spec.width == 0.125
+    for name, pixels in (("densenet121", 32), ("alexnet", 63), ("vit_b_16", 32)):
+        spec = runs_of(f"model.name={name}", task="outlier_discovery")[name].spec
+        assert (spec.width, spec.pixels) == (1, pixels)
 
 
 FILE = """
