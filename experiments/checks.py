@@ -13,7 +13,7 @@ from experiments.first_look import at_chance, class_line, described, first_look,
 from experiments.limits import check_device, check_limits
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.reporting import complain, say
-from experiments.runs import TRAINS, Run, of_paper, selected_runs
+from experiments.runs import TRAINS, Run, at, of_paper, selected_runs
 from experiments.schema import Config
 from experiments.selection import judged_runs
 
@@ -101,6 +101,9 @@ def _roles(context: Context, runs: Mapping[str, Run]) -> str:
     """Which networks are compared, and which is analysed."""
     task, space = context.config.task, f"the space is that of {next(iter(runs))}"
     if task in ("unified_space", "explorer", "coverage"):
+        base = next(iter(runs.values()))
+        if base.chosen and len(base.epochs) > 1:
+            space += f" at {at(base.last)} (no other of its epochs is placed)"
         return f"{space}; compared with it: {', '.join(list(runs)[1:]) or 'nothing else'}"
     judged = ", ".join(run.name for run in judged_runs(runs))
     return f"networks: {judged}" if task in TRAINS else f"analysed: {judged}; {space}"

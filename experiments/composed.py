@@ -166,7 +166,7 @@ def quickstart(context: Context) -> Plan:
     runs, pool = small.runs, small.data.pool
     semantic = base_space(small)
     every = looks_of(small, semantic)
-    looks = compared_looks(every)
+    looks = compared_looks(every, runs)
     places = neuron_map(semantic, every, small.map_method, small.config.seed)
     found = space_concepts(small, latent_space(small, runs[QUICK[0]]))
     labels = chosen_classes(small, small.config.discovery.classes, "discovery.classes")

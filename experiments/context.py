@@ -21,6 +21,7 @@ from evoscope.store import Event, Machine, Node, Runtime, Store
 from evoscope.store.upkeep import LISTINGS
 from experiments.datasets import Data, open_data
 from experiments.first_look import first_look, is_own
+from experiments.own_networks import OWN, PAPER
 from experiments.protocols import space_protocol
 from experiments.reporting import complain, duration, progress, say
 from experiments.runs import Run, selected_runs
@@ -182,7 +183,8 @@ def content_key(config: Config) -> str:
     """Readable name of a configuration: data, scale, protocol and a hash of everything that decides results."""
     values = {key: value for key, value in _plain(config).items() if key not in _NOT_CONTENT}
     text = json.dumps(values, sort_keys=True)
-    model = "" if config.model.name == "paper" and not config.model.factory else f"-{config.model.name}"
+    name = config.model.name if config.model.name != PAPER else OWN if config.model.factory else ""
+    model = f"-{name}" if name else ""
     stem = f"{config.data.name}-{config.scale.name}-{config.protocol.name}{model}"
     return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

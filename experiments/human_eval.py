@@ -140,6 +140,9 @@ def kinds(context: Context) -> list[Kind]:
             )
         complain(f"evoscope: evolution_label is left out: {names} has fewer than {STAGES} epochs")
         chosen.remove("evolution_label")
+    if left := [run for run in followed(context) if run.chosen][COMPARED:]:
+        names = ", ".join(run.name for run in left)
+        complain(f"evoscope: pages that compare networks show the first {COMPARED}; left out there: {names}")
     return chosen
 
 

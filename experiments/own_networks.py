@@ -20,7 +20,7 @@ from evoscope.models.checkpoints import file_digest
 from evoscope.models.network import Preprocessing
 from evoscope.models.published import USUAL_PIXELS, known_preprocessing
 from evoscope.models.spec import Listing, ModelSpec
-from evoscope.models.torchvision_models import known_models, published_weights
+from evoscope.models.torchvision_models import any_width, known_models, minimum_pixels, published_weights
 from evoscope.models.weights import load_file
 from evoscope.store.hashing import digest_bytes
 from evoscope.store.source import module_digest
@@ -106,6 +106,8 @@ def typed_config(config: DictConfig) -> Config:
         if OmegaConf.is_interpolation(config.model, "name"):
             plain = typed.model.name.removesuffix(typed.scale.vgg_norm)
             typed.model.name = PAPER if typed.model.factory is not None else plain
+    else:
+        _fit_size(config, typed.model)
     if typed.networks is not None:
         stamped = typed.model.name == typed.scale.stamped.model  # what outlier_discovery names, not the user
         if brought(typed.model) or not (stamped or typed.model.name == PAPER):
@@ -114,6 +116,16 @@ def typed_config(config: DictConfig) -> Config:
             )
         typed.brought = read_networks(Path(typed.networks).expanduser())
     return typed
+
+
+def _fit_size(config: DictConfig, model: ModelConfig) -> None:
+    """Keep to what a network can be that is named in place of a group's, whose size was for another."""
+    if model.name not in known_models() or OmegaConf.is_interpolation(config.model, "name"):
+        return
+    if OmegaConf.is_interpolation(config.model, "width") and not any_width(model.name):
+        model.width = None
+    if OmegaConf.is_interpolation(config.model, "pixels"):
+        model.pixels = max(model.pixels or 0, minimum_pixels(model.name))
 
 
 def brought(model: ModelConfig) -> bool:

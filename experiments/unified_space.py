@@ -1,5 +1,6 @@
 """ConceptEvo's first contribution: the neurons of several models and epochs side by side in one space."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from evoscope.space.protocol import SemanticSpace
@@ -7,7 +8,7 @@ from evoscope.store import Artefact
 from experiments.base import base_look, base_space, look_at, patches, training
 from experiments.context import Context
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run, subjects
+from experiments.runs import Run, at, subjects
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, evolution, neuron_map, space
 from experiments.stages.space_baselines import Separate, space_baselines
@@ -24,7 +25,7 @@ def plan(context: Context) -> Plan:
     config, runs, pool = context.config, context.runs, context.data.pool
     semantic = base_space(context)
     looks = looks_of(context, semantic)
-    compared = compared_looks(looks)
+    compared = compared_looks(looks, runs)
     places = neuron_map(semantic, looks, context.map_method, config.seed)
     exhibits: Exhibits = {
         "map": places,
@@ -56,11 +57,10 @@ def looks_of(context: Context, semantic: Artefact[SemanticSpace]) -> list[Look]:
     return [base_look(context, semantic), *(look_at(context, semantic, run, epoch) for run, epoch in others)]
 
 
-def compared_looks(looks: list[Look]) -> list[Look]:
-    """The base and, at their last epochs, the models it is compared with: the paper's, or else all others."""
+def compared_looks(looks: list[Look], runs: Mapping[str, Run]) -> list[Look]:
+    """The base and, at their last epochs, the models it is compared with: the user's, the paper's, or all others."""
     last = {look.run: look for look in looks[1:]}
-    paper = [last[name] for name in COMPARED if name in last]
-    return [looks[0], *(paper or last.values())]
+    return [looks[0], *(last[run.name] for run in subjects(runs, COMPARED) if run.name in last)]
 
 
 def separate_spaces(context: Context, looks: list[Look], compared: list[Look]) -> list[Separate]:
@@ -72,7 +72,7 @@ def separate_spaces(context: Context, looks: list[Look], compared: list[Look]) -
         Separate(
             look,
             space(look.stimuli, alone, context.config.seed, context.runtime).called(
-                f"space of {look.run} alone, epoch {look.epoch}"
+                f"space of {look.run} alone, {at(look.epoch)}"
             ),
         )
         for own in sorted(last_two, key=lambda own: looks.index(own[0]))

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Doubles
+from evoscope.figure_data import AS_IT_IS
 from evoscope.viz import Sheet, colour_of, interval_curve, interval_rows, label_of
 from evoscope.viz.charts import epoch_axis
 from evoscope.viz.sheet import PAGE
@@ -13,6 +14,7 @@ from evoscope.viz.style import LARGE, QUIET, SMALL, elide, plain
 from results.page_style import (
     caption,
     doubles,
+    epoch_column,
     interval_column,
     markdown,
     notes,
@@ -47,6 +49,8 @@ def metrics_words(exhibits: Exhibits, about: About) -> str:
         "Dots are values with their intervals; grey bands (dashed lines over epochs) are the null, the same metric "
         "after shuffling. A metric without a grey band has no null. n is printed beside each value."
     )
+    if (metrics["epoch"] == AS_IT_IS).any() and over_epochs(metrics):
+        what += " Dotted lines over epochs: networks of which one state is known."
     n = f"{len(metrics)} values of {metrics['metric'].nunique()} metrics"
     return caption(what, about, n=n, runs=runs_of(metrics), interval=INTERVAL)
 
@@ -142,13 +146,19 @@ def _curves(sheet: Sheet, left: float, top: float, rows: pd.DataFrame) -> None:
     axes = sheet.axes(left, top, PLOT + 0.25, panel_height(rows) - 0.06)
     for place, (run, own) in enumerate(rows.groupby("run", sort=False)):
         own, colour = own.sort_values("epoch"), colour_of(str(run))
-        epochs = doubles(own["epoch"])
-        interval_curve(axes, epochs, *_null(own), colour, null=True)
-        interval_curve(axes, epochs, doubles(own["value"]), doubles(own["low"]), doubles(own["high"]), colour)
+        if (own["epoch"] == AS_IT_IS).all():
+            axes.axhline(own["value"].iloc[0], color=colour, lw=0.9, ls=":")
+        else:
+            epochs = doubles(own["epoch"])
+            interval_curve(axes, epochs, *_null(own), colour, null=True)
+            interval_curve(
+                axes, epochs, doubles(own["value"]), doubles(own["low"]), doubles(own["high"]), colour
+            )
         beside = left + PLOT + 0.35
         sheet.swatch(beside, top + 0.15 * place, colour)
         sheet.text(beside + 0.25, top + 0.15 * place, label_of(str(run)), room=0.9, size=SMALL)
-    epoch_axis(axes, int(rows["epoch"].min()), int(rows["epoch"].max()))
+    known = rows.loc[rows["epoch"] != AS_IT_IS, "epoch"]
+    epoch_axis(axes, int(known.min()), int(known.max()))
     axes.grid(axis="y")
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.locator_params(axis="y", nbins=4)
@@ -192,7 +202,7 @@ def space_baselines_table(exhibits: Exhibits, about: About) -> Written:
         {
             "metric": [name_of(metric) for metric in rows["metric"]],
             "model": [label_of(run) for run in rows["run"]],
-            "epoch": rows["epoch"],
+            "epoch": epoch_column(rows["epoch"]),
             "space": rows["space"],
             "value [95 %]": interval_column(rows, "value", "low", "high"),
             "learned less this [95 %]": interval_column(rows, "learned_less", "less_low", "less_high"),
@@ -230,7 +240,7 @@ def metrics_table(exhibits: Exhibits, about: About) -> Written:
         {
             "metric": [name_of(metric) for metric in metrics["metric"]],
             "model": [label_of(run) for run in metrics["run"]],
-            "epoch": metrics["epoch"],
+            "epoch": epoch_column(metrics["epoch"]),
             "value [95 %]": interval_column(metrics, "value", "low", "high"),
             "null [95 %]": interval_column(metrics, "null", "null_low", "null_high"),
             "n": [f"{n:,.0f}" for n in metrics["n"]],

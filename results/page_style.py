@@ -15,8 +15,9 @@ from evoscope.activations.stimuli import Status
 from evoscope.arrays import Doubles
 from evoscope.discovery.methods import METHODS
 from evoscope.errors import EvoscopeError
+from evoscope.figure_data import AS_IT_IS
 from evoscope.viz import Limits, Sheet, background, label_of, map_frame
-from evoscope.viz.charts import epochs_name
+from evoscope.viz.charts import epoch_name, epochs_name
 from evoscope.viz.style import LARGE, NORMAL, QUIET, SMALL, Look, look_of, width_of
 from results.registry import About, Exhibits
 
@@ -205,6 +206,11 @@ def interval_column(frame: pd.DataFrame, value: str, low: str, high: str) -> lis
     """`with_interval` for every row."""
     numbers = frame[[value, low, high]].astype(float)
     return [with_interval(*row) for row in numbers.itertuples(index=False, name=None)]
+
+
+def epoch_column(epochs: Iterable[int]) -> list[int | str]:
+    """Epochs as they are, or ``as it is`` where one state is all that is known."""
+    return [epoch_name(AS_IT_IS) if epoch == AS_IT_IS else epoch for epoch in epochs]
 
 
 def model_column(runs: Iterable[str]) -> list[str]:

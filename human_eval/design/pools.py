@@ -101,13 +101,13 @@ def cosines(vectors: Floats, to: int) -> Doubles:
 
 
 def depths(pool: NeuronPool) -> Doubles:
-    """Relative depth [n] of each neuron's layer in its model, 0 the first and 1 the last."""
+    """Relative depth [n] of each neuron's layer in its model, 0 the first and 1 the last; an only layer is the last."""
     order: dict[str, dict[str, int]] = {}
     for model, layer in zip(pool.model, pool.layer, strict=True):
         seen = order.setdefault(model, {})
         seen.setdefault(layer, len(seen))
     pairs = zip(pool.model, pool.layer, strict=True)
-    return np.array([order[m][name] / max(1, len(order[m]) - 1) for m, name in pairs])
+    return np.array([order[m][name] / (len(order[m]) - 1) if len(order[m]) > 1 else 1.0 for m, name in pairs])
 
 
 # Synthetic pools show known concepts, to try the whole chain without any network.

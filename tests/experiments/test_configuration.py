@@ -183,6 +183,8 @@ def test_output_folders_are_named_by_content():
     assert content_key(config) == content_key(composed("experiment=train", "store=elsewhere", "threads=2"))
     assert content_key(config) != content_key(replace(config, seed=1))
     assert content_key(config).startswith("concept_scenes-laptop-corrected-")
+    own = content_key(composed("experiment=train", "model.factory=mine:build"))
+    assert own.startswith("concept_scenes-laptop-corrected-own-")
 
 
 def test_the_layers_that_are_looked_at_do_not_change_the_training(tmp_path):

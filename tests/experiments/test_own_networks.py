@@ -14,6 +14,8 @@ from experiments.own_networks import AsBuilt
 from experiments.runs import selected_runs, subjects
 from experiments.schema import register
 from experiments.selection import judged_runs
+from experiments.stages.stimuli import Look
+from experiments.unified_space import compared_looks
 from run import prepared
 
 NETS = """
@@ -142,6 +144,9 @@ def test_networks_that_we_train_take_what_the_scale_has():
     assert runs_of("model.name=densenet121")["densenet121"].spec.width == 1
     assert runs_of("model.name=alexnet")["alexnet"].spec.pixels == 63
     assert runs_of("model=vgg16")["vgg16"].spec.width == 0.125
+    for name, pixels in (("densenet121", 32), ("alexnet", 63), ("vit_b_16", 32)):
+        spec = runs_of(f"model.name={name}", task="outlier_discovery")[name].spec
+        assert (spec.width, spec.pixels) == (1, pixels)
 
 
 FILE = """
@@ -165,6 +170,14 @@ def test_several_networks_come_from_a_file(brought):
     assert [run.name for run in judged_runs(runs)] == ["mine", "other", "published"]
     with pytest.raises(EvoscopeError, match="base=vgg16 is not one of the runs: choose one of mine, other"):
         runs_of(f"runs={path}", "base=vgg16")
+
+
+def test_no_network_of_a_file_is_hidden_by_names_of_the_papers(brought):
+    entry = '{factory: "brought_nets:build", weights: run/ep1.pt, pixels: 32}'
+    (brought / "runs.yaml").write_text(f"mine: {entry}\ninception_v3: {entry}\nother: {entry}\n")
+    runs = runs_of(f"runs={brought}/runs.yaml")
+    looks = [Look(run.name, run.spec, run.last, run.name == "mine", None, None) for run in runs.values()]
+    assert [look.run for look in compared_looks(looks, runs)] == ["mine", "inception_v3", "other"]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from human_eval.design import (
 from human_eval.design.baselines import PHOTOS, baselines
 from human_eval.design.build import NEURON_KINDS
 from human_eval.design.kinds import disjoint, is_odd
+from human_eval.design.pools import depths
 
 SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
 NEURONS, CONCEPTS = synthetic_neurons(0, side=8), synthetic_concepts(0, side=8)
@@ -509,3 +510,18 @@ def test_models_with_too_few_neurons_are_named():
     lacking, few = study.remarks
     assert lacking == "Only 8 neurons of net1 have a place in the space at all stages, not 25."
     assert few.startswith("Fewer than 60 items: 25 of net0, 8 of net1. Below 15 the intervals")
+
+
+def test_the_only_layer_of_a_network_is_its_last():
+    first = [row for row, layer in enumerate(NEURONS.layer) if layer == NEURONS.layer[0]]
+    names = tuple(NEURONS.ids[row] for row in first)
+    pool = dataclasses.replace(
+        NEURONS,
+        ids=names,
+        model=tuple(NEURONS.model[row] for row in first),
+        layer=tuple(NEURONS.layer[row] for row in first),
+        **{name: getattr(NEURONS, name)[first] for name in ("vectors", "epoch", "channel", "patches")},
+    )
+    assert (depths(pool) == 1).all()
+    both = depths(NEURONS)
+    assert (both.min(), both.max()) == (0, 1)

@@ -1,7 +1,9 @@
 """Alignment metrics with undefined, negative and unknown values."""
 
 import numpy as np
+import pandas as pd
 
+from evoscope.figure_data import AS_IT_IS
 from results.registry import entry
 from tests.results.helpers import LONG_RUN, figure_of, written
 
@@ -35,3 +37,20 @@ def test_the_learned_space_stands_beside_what_needs_none(exhibits, about, tmp_pa
 def test_metric_of_an_unknown_name_is_shown_by_it(maker, about):
     metrics = maker.metrics().query("metric == 'stimulus_agreement'").assign(metric="some_new_metric")
     assert "some new metric" in written(figure_of("fig_metrics", {"metrics": metrics}, about))
+
+
+def test_one_state_has_no_place_among_epochs(maker, about, tmp_path):
+    metrics = maker.metrics()
+    run = metrics["run"].iloc[-1]
+    metrics = metrics[metrics["run"] != run]
+    single = metrics.groupby("metric", as_index=False).first().assign(run="single", epoch=AS_IT_IS)
+    both = {"metrics": pd.concat([metrics, single], ignore_index=True)}
+    page = entry("table_metrics").draw(both, about, tmp_path)[1].read_text()
+    assert "| single | as it is |" in page
+    assert str(AS_IT_IS) not in [cell.strip() for cell in page.split("|")]
+    figure = figure_of("fig_metrics", both, about)
+    assert [axes for axes in figure.axes if axes.get_xlabel() == "epoch" and axes.get_xlim()[0] < -2] == []
+    curves = [axes for axes in figure.axes if any(line.get_linestyle() == ":" for line in axes.lines)]
+    assert curves
+    assert all(axes.get_xlim()[0] > -2 for axes in curves)
+    assert "Dotted lines over epochs" in entry("fig_metrics").words(both, about)
