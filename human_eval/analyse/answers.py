@@ -8,7 +8,7 @@ import pandas as pd
 
 from evoscope.arrays import Doubles
 from evoscope.errors import EvoscopeError
-from human_eval.analyse.imports import read_file
+from human_eval.analyse.imports import checked, read_file
 from human_eval.analyse.labels import normalised
 from human_eval.answers import answer_table
 from human_eval.design.build import WORD
@@ -43,6 +43,13 @@ def read_answers(path: Path, study: Study) -> pd.DataFrame:
     if not set(frame.columns) >= NEEDED:
         lacking = ", ".join(sorted(NEEDED - set(frame.columns)))
         raise EvoscopeError(f"'{path}' lacks the columns {lacking}", "give what the server exported")
+    texts = [None if each is None else list(each) for each in frame["texts"]]
+    try:
+        checked(frame.assign(texts=texts).to_dict("records"), study)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise EvoscopeError(
+            f"'{path}' holds no answers that can be read ({error})", "give what the server exported"
+        ) from error
     return frame
 
 
