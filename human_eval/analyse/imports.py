@@ -64,7 +64,9 @@ def checked(records: Records, study: Study) -> Records:
             if not _is_whole(record.get(name), most[name]):
                 raise ValueError(f"{name} {record[name]!r} of trial {record['trial']}")
         texts = record.get("texts")
-        if isinstance(texts, str) or not all(isinstance(each, str) for each in texts or ()):
+        if isinstance(texts, str) or not all(
+            isinstance(each, str) for each in (() if texts is None else texts)
+        ):
             raise ValueError(f"texts {texts!r} of trial {record['trial']}")
     return records
 

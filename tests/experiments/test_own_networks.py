@@ -177,6 +177,7 @@ def test_several_networks_come_from_a_file(brought):
         ("mine: {name: resnet18}", "would be looked at untrained"),
         ("mine: [", "cannot be read as YAML"),
         ("mine: 3", "mine is no mapping"),
+        ("mine: {name: resnet18, epochs: [0, [1]]}", r"mine\.epochs: .* is no plain list"),
     ],
 )
 def test_mistakes_in_the_file_are_named(brought, content, words):
