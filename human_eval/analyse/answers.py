@@ -45,7 +45,8 @@ def read_answers(path: Path, study: Study) -> pd.DataFrame:
         raise EvoscopeError(f"'{path}' lacks the columns {lacking}", "give what the server exported")
     texts = [None if each is None else list(each) for each in frame["texts"]]
     try:
-        checked(frame.assign(texts=texts).to_dict("records"), study)
+        rows: Any = frame.assign(texts=pd.Series(texts, frame.index, dtype="object")).to_dict("records")
+        checked(rows, study)
     except (TypeError, ValueError, OverflowError) as error:
         raise EvoscopeError(
             f"'{path}' holds no answers that can be read ({error})", "give what the server exported"

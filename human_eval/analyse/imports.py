@@ -2,7 +2,6 @@
 
 import csv
 import re
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,7 @@ def _is_whole(value: object, most: int) -> bool:
     """Whether a value is missing, or a whole number from 0 to below ``most``."""
     if value is None or value is pd.NA or value != value:
         return True
-    return isinstance(value, Real) and 0 <= value < most and value == int(value)
+    return isinstance(value, int | float) and 0 <= value < most and value == int(value)
 
 
 def _page(document: dict[str, Any]) -> Records:
