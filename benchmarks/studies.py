@@ -1,16 +1,17 @@
 """How long the analysis of a large study takes, and how often its intervals hold what was planted.
 
-All participants are simulated. The time is that of everything between a table of answers and a report on disk, the
-mixed model on 500 of them included; the coverage is that of the 95 % interval over participants, whose accuracies
-differ, and of Wilson's interval, which takes answers as independent. ::
+All participants are simulated. The time is that of everything between a table of answers and a report on disk. The
+coverage is that of the 95 % interval over people and items, both drawn anew in each study; beside it the share of
+studies without any difference whose contrast of two conditions has p < .05. ::
 
-    python -m benchmarks.studies --participants 10000 --seeds 1000
+    python -m benchmarks.studies --participants 10000 --studies 1000
 """
 
 import argparse
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,15 @@ import pandas as pd
 from scipy.special import expit
 
 from evoscope.seeds import generator
-from evoscope.stats import wilson
-from human_eval.analyse import analyse, clustered, write_report
+from human_eval.analyse import analyse, difference, share, write_report
 from human_eval.design import Blocking, Options, Study, design, synthetic_neurons
+from human_eval.design.power import centre
 from human_eval.simulate import Skilled, simulate
 
-PEOPLE, ITEMS, SPREAD, CENTRE = 40, 26, 0.8, 0.4
+# The published study had 260 people and 15 to 20 sets a condition.
+PEOPLE, ITEMS, COUNTS, ITEM_SDS = (40, 260), 15, (10, 15, 30), (0.0, 1.0)
+ACCURACIES = (1 / 6, 0.6, 0.85)
+PERSON_SD, ACCURACY, ALPHA = 0.5, 0.6, 0.05
 
 
 def timed(participants: int) -> tuple[float, float, int]:
@@ -44,45 +48,45 @@ def study_of_77_sets() -> Study:
     )
 
 
-def coverage(seeds: int) -> tuple[float, float]:
-    """Share of ``seeds`` whose interval over participants holds the planted accuracy, and the same of Wilson's."""
-    chances = expit(CENTRE + generator(0, "items").normal(0, 0.5, ITEMS))
-    held = np.array([_held(chances, seed) for seed in range(seeds)])
+def coverage(
+    studies: int, people: int, item_sd: float, items: int = ITEMS, accuracy: float = ACCURACY
+) -> tuple[float, float]:
+    """Share of studies whose interval holds the planted accuracy, and share of nulls whose contrast has p < .05.
+
+    Each study draws ``people`` and ``items`` of two conditions of the same accuracy anew; the first is the
+    share, and the null is that the two do not differ.
+    """
+    held = np.array([_held(people, item_sd, items, accuracy, seed) for seed in range(studies)])
     return float(held[:, 0].mean()), float(held[:, 1].mean())
 
 
-def _held(items: np.ndarray[tuple[int, ...], np.dtype[np.float64]], seed: int) -> tuple[bool, bool]:
-    stream = generator(seed, "coverage")
-    logits = np.log(items / (1 - items)) + stream.normal(0, SPREAD, size=(PEOPLE, 1))
-    right = stream.random(logits.shape) < expit(logits)
-    people = np.repeat(np.arange(PEOPLE), ITEMS)
-    over = clustered(pd.DataFrame({"participant": people, "right": right.ravel()}))
-    alone = wilson(int(right.sum()), right.size)
-    truth = planted(items)
-    return over.low <= truth <= over.high, alone.low <= truth <= alone.high
-
-
-def planted(items: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    """Accuracy on ``items`` (that of the middle participant) averaged over the population of participants."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(41)
-    chances = expit(np.log(items / (1 - items)) + SPREAD * nodes[:, None])
-    return float(weights @ chances.mean(axis=1) / weights.sum())
+def _held(people: int, item_sd: float, items: int, accuracy: float, seed: int) -> tuple[bool, bool]:
+    stream = generator(seed, "coverage", people, items, str(item_sd))
+    ability = stream.normal(0, PERSON_SD, size=(people, 1))
+    hardness = stream.normal(0, item_sd, size=(1, 2 * items))
+    right = stream.random((people, 2 * items)) < expit(
+        centre(accuracy, float(np.hypot(PERSON_SD, item_sd))) + ability + hardness
+    )
+    who, what = np.indices(right.shape)
+    table = pd.DataFrame({"participant": who.ravel(), "item": what.ravel(), "right": right.ravel()})
+    first = table["item"].to_numpy() < items
+    found = share(table[first])
+    return found.low <= accuracy <= found.high, difference(table, first).p < ALPHA
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--participants", type=int, default=10_000)
-    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--studies", type=int, default=1000)
     options = parser.parse_args(arguments)
     making, taking, answers = timed(options.participants)
     print(f"{options.participants:,} simulated participants, {answers:,} answers: made in {making:.1f} s,")
     print(f"analysed and reported in {taking:.1f} s")
-    over, alone = coverage(options.seeds)
-    print(
-        f"planted accuracy within the 95 % interval over participants: {over:.3f} of {options.seeds:,} seeds"
-    )
-    print(f"within Wilson's: {alone:.3f}")
+    print("accuracy people items item-SD: planted share within the 95 % interval, nulls with p < .05")
+    for accuracy, people, item_sd, items in product(ACCURACIES, PEOPLE, ITEM_SDS, COUNTS):
+        held, false = coverage(options.studies, people, item_sd, items, accuracy)
+        print(f"{accuracy:8.2f} {people:6} {items:5} {item_sd:7g}: {held:.3f} {false:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -35,14 +35,13 @@ from experiments.stages.concept_tables import (
     cluster_maps,
     cluster_means,
     clusters,
-    concept_truth,
-    equal_rank,
     gathered,
     popular_directions,
     spectrum,
     switches,
     wrong_side,
 )
+from experiments.stages.concept_truth import concept_truth, equal_rank
 from experiments.stages.concepts import LayerSpace, SpaceConcepts, concepts, latents, rows_kept
 from experiments.stages.crosscoder import crosscoder, crosscoders
 from experiments.stages.space import neuron_map

@@ -53,11 +53,13 @@ class Case:
 def plan(context: Context) -> Plan:
     """Importance and reversals for every run, pair, class and protocol."""
     config, data = context.config, context.data
+    left = [run for run in judged_runs(context.runs) if run.recipe is None and len(run.epochs) < 2]
     for run in judged_runs(context.runs):
-        require_outputs(run)
-    left = [run.name for run in judged_runs(context.runs) if run not in evolving_runs(context.runs)]
-    if left:
-        complain(f"evoscope: left out, because they have one state only: {', '.join(left)}")
+        if run not in left:
+            require_outputs(run)
+    told = [run.name for run in left if run not in evolving_runs(context.runs)]
+    if told:
+        complain(f"evoscope: left out, because they have one state only: {', '.join(told)}")
     print_memory(context)
     labels = chosen_classes(context, config.evolution.classes, "evolution.classes")
     cases = [

@@ -9,13 +9,14 @@ from evoscope.errors import EvoscopeError
 from evoscope.models.network import closest
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
-from experiments.base import base_run, base_space, look_at, patches, stimuli_of
+from experiments.base import base_run, base_space, checkpoint, look_at, patches, stimuli_of
 from experiments.concept_discovery import concept_images, latent_space, space_concepts
 from experiments.context import Context
+from experiments.costs import pass_cost
 from experiments.reporting import complain, say
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run, at, subjects
-from experiments.stages.stimuli import Look
+from experiments.stages.stimuli import Look, held_out_stimuli
 from experiments.stages.studies import (
     PATCH_PIXELS,
     PATCHES,
@@ -32,6 +33,7 @@ from human_eval.design import KINDS, Kind, Protocol, Study, load_study
 from human_eval.design.build import NEURON_KINDS
 from human_eval.design.files import KEY, PICTURES, PUBLIC
 from human_eval.export import PLATFORMS, Completion, checked_host, export
+from human_eval.preregistration import write_preregistration
 from human_eval.render import is_rendered, licence_warning, render_study, study_notes
 from human_eval.texts import Texts, read_texts, write_texts
 
@@ -39,6 +41,8 @@ from human_eval.texts import Texts, read_texts, write_texts
 # those whose neurons are compared.
 LABELLED = ("vgg16", "inception_v3", "vgg16_large_lr", "inception_v3_large_lr")
 COMPARED = 2
+# Six sets of nine patches that share no photograph need 54.
+HELD_OUT = 60
 SOUGHT = "inception_v3"
 STAGES = 3
 
@@ -88,15 +92,31 @@ def check_asked(context: Context) -> None:
 
 def designed(context: Context) -> dict[Kind, Artefact[Study]]:
     """The studies asked for, by kind."""
-    cutting = replace(patches(context, PATCHES), pixels=PATCH_PIXELS)
-    images = remembered(context.data.pool, cutting, context.config.memory_mb)
     nodes = dict[Kind, Artefact[Study]]()
     for kind in kinds(context):
         looks = looks_for(context, kind) if kind in NEURON_KINDS else []
-        shown = StudyNeurons(looks, images, cutting) if looks else concepts(context)
-        node = study(kind, shown, study_protocol(context), options_of(kind, looks), context.config.seed)
+        shown = neurons(context, kind, looks) if looks else concepts(context)
+        options = options_of(kind, looks, context.config.study.items)
+        node = study(kind, shown, study_protocol(context), options, context.config.seed)
         nodes[kind] = node.called(f"human study, {kind.replace('_', ' ')}")
     return nodes
+
+
+def neurons(context: Context, kind: Kind, looks: Sequence[Look]) -> StudyNeurons:
+    """The neurons that a kind asks about; corrected sets show them on images on which nothing was placed."""
+    cutting = replace(patches(context, PATCHES), pixels=PATCH_PIXELS)
+    memory = context.config.memory_mb
+    if kind == "evolution_label" or study_protocol(context) == "as_released":
+        return StudyNeurons(looks, remembered(context.data.pool, cutting, memory), cutting)
+    runs, base, found = context.runs, base_run(context), []
+    for look in looks:
+        run = base if look.run == base.name else runs[look.run]
+        node = held_out_stimuli(
+            checkpoint(context, run, look.epoch), context.data.test, HELD_OUT, context.runtime
+        )
+        node = node.called(f"held-out stimuli of {look.run}, epoch {look.epoch}")
+        found.append(node.costing(pass_cost(context, run)))
+    return StudyNeurons(looks, remembered(context.data.test, cutting, memory), cutting, found)
 
 
 def study_protocol(context: Context) -> Protocol:
@@ -192,6 +212,7 @@ def _one(context: Context, source: Path, texts: Texts) -> Study:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (PUBLIC, KEY, PICTURES):
         shutil.copyfile(source / name, folder / name)
+    write_preregistration(made, folder, context.config.study.participants)
     completion = Completion.of(folder)
     _render(made, folder / "pages", texts)
     for platform in context.config.study.export:

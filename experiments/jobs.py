@@ -163,6 +163,8 @@ def _expand(config: Config, key: str) -> None:
 def _check_writable(key: str, folder: Path) -> None:
     """Refuse a folder where nothing can be written, before any work; a refusal for other reasons leaves none behind."""
     there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise EvoscopeError(f"{there} is not a folder", f"give another {key}=...")
     try:
         with tempfile.TemporaryFile(dir=there):
             pass

@@ -1,5 +1,6 @@
 """A job's plan, and its execution: show what it costs, compute what is missing, and let `results` draw."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,8 @@ def _tell_accuracies(context: Context, rows: Sequence[PlanRow]) -> None:
         assert isinstance(node, Artefact)
         found = node.at(context.store.path(node))
         label = node.label.removeprefix("stimuli of ")
-        told[f"  {label}: {found.pool_top1:.1%} of the pool, {found.held_out_top1:.1%} held out"] = None
+        shares = f"{found.pool_top1:.1%} of the pool, {found.held_out_top1:.1%} held out"
+        told[f"  {label}: {shares if math.isfinite(found.pool_top1) else 'unknown'}"] = None
     if told:
         chance = 1 / len(context.data.train.class_names)
         say("\n".join([f"accuracy (chance {chance:.1%}):", *told]))

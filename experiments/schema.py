@@ -285,11 +285,13 @@ class StudyConfig:
     """Which human studies are generated.
 
     ``kinds`` (``null``: all); ``participants``: how many; ``export``: for which platforms; ``host``: the
-    address at which the studies are served, or the exported pictures lie.
+    address at which the studies are served, or the exported pictures lie; ``items``: how many each condition must
+    have at least (fewer than 60 are said in any case).
     """
 
     kinds: list[str] | None = None
     participants: int = 40
+    items: int = 0
     export: list[str] = field(default_factory=list)
     host: str = ""
 

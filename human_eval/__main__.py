@@ -15,6 +15,7 @@ from evoscope import artefacts
 from evoscope.errors import EvoscopeError
 from human_eval.answers import Answers, Dealing
 from human_eval.design import (
+    SETS,
     Alignability,
     Blocking,
     ConceptPool,
@@ -32,6 +33,7 @@ from human_eval.design import (
 from human_eval.design.build import NEURON_KINDS
 from human_eval.design.trial import KINDS
 from human_eval.export import ADVICE, PLATFORMS, Completion, export, frame_csv
+from human_eval.preregistration import write_preregistration
 from human_eval.render import render_study
 from human_eval.simulate import OBSERVERS, Skilled, simulate
 from human_eval.texts import EDITABLE, Texts, read_texts, write_texts
@@ -84,6 +86,10 @@ def _design(under: Any) -> None:
     made.add_argument("--name", default="", help="of the study; its kind unless given")
     made.add_argument("--count", type=int, default=25, help="neurons of each model, or pairs")
     made.add_argument("--pictures", type=int, default=9, help="in each set")
+    made.add_argument(
+        "--participants", type=int, default=0, help="how many are planned, for the pre-registration"
+    )
+    made.add_argument("--items", type=int, default=0, help="of each condition at least; fewer are refused")
     made.add_argument("--blocks", type=int, default=6)
     made.add_argument("--block-size", type=int, default=0, help="main trials in a block (default: all)")
 
@@ -99,15 +105,20 @@ def design_study(options: argparse.Namespace) -> str:
     """Designs a study and saves it."""
     _new(options.out)
     sizes = Options(
-        Alignability(patches=options.pictures),
-        options.count,
+        Alignability(
+            sets=tuple((name, max(count, options.items)) for name, count in SETS.items()),
+            patches=options.pictures,
+        ),
+        max(options.count, options.items),
         options.pictures,
+        items=options.items,
         blocking=Blocking(options.blocks, options.block_size),
     )
     pool = _pool(options.pool, options.kind, options.seed)
     study = design(options.kind, pool, options.seed, options.protocol, sizes, options.name)
     save_study(study, options.out)
     write_texts(options.out)
+    write_preregistration(study, options.out, options.participants)
     counted = sum(trial.role == "main" for trial in study.trials)
     made = (
         f"{counted} trials in {len(study.blocks)} blocks; keep {options.out / 'key.json'} from participants, and edit "
@@ -137,13 +148,19 @@ def _power(under: Any) -> None:
     made.add_argument("--trials", type=_positive, nargs="+", default=[10, 20, 40])
     made.add_argument("--participant-sd", type=float, default=0.5, help="of the log-odds")
     made.add_argument("--item-sd", type=float, default=0.5, help="of the log-odds")
+    made.add_argument(
+        "--compared", action="store_true", help="with a second condition of the accuracy --chance"
+    )
+    made.add_argument("--items", type=int, default=0, help="of a condition (default: as many as trials)")
     made.add_argument("--seed", type=int, default=0)
 
 
 def show_power(options: argparse.Namespace) -> str:
     """Tabulates the power of every size."""
-    effect = Effect(options.accuracy, options.chance, options.participant_sd, options.item_sd)
-    rows = power_table(effect, options.participants, options.trials, options.seed)
+    effect = Effect(
+        options.accuracy, options.chance, options.participant_sd, options.item_sd, options.compared
+    )
+    rows = power_table(effect, options.participants, options.trials, options.seed, items=options.items)
     form = "{participants:>12} {trials:>7} {power:>7.2f} {exact_power_of_one:>10.2f}"
     lines = [form.format(**row) for row in rows]
     return "\n".join([f"{'participants':>12} {'trials':>7} {'power':>7} {'one alone':>10}", *lines])
@@ -331,6 +348,8 @@ def analyse_study(options: argparse.Namespace) -> str:
         if len(tables["accuracy"])
         else "No answers that can be right."
     )
+    said = tables["contrasts"].loc[tables["contrasts"]["analysis"] == "primary", "conclusion"]
+    shown = "\n".join([shown, *said])
     simulated = (tables["about"]["data"] == SIMULATED).all()
     sort = "simulated participants (no people)" if simulated else "participants"
     return f"{len(tables['exclusions'])} {sort}, {gone} excluded.\n{shown}\n{options.out / 'report.html'}"
@@ -340,7 +359,13 @@ def _stored(path: Path, study: Study) -> pd.DataFrame:
     """Answers in a database to this study alone, among those that one server collected."""
     blocks = {block.id for block in study.blocks}
     answers = _database(path).table()
-    return answers[answers["block"].isin(blocks)]
+    own = answers[answers["block"].isin(blocks)]
+    if len(answers) and own.empty:
+        raise EvoscopeError(
+            f"'{path}' holds answers to other studies than '{study.name}' alone",
+            "give the database that this study was served with",
+        )
+    return own
 
 
 def _export(under: Any) -> None:

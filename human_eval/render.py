@@ -284,7 +284,7 @@ def _study_notes(study: Study, exports: Mapping[str, Sequence[str]]) -> list[str
     ]
     if study.protocol == "corrected":
         lines.append(
-            f"* Excluded, as fixed now: who answers fewer than {rules.min_catch:.0%} of the attention checks rightly, "
+            f"* Excluded, as fixed now: who fails {rules.catch_failures} attention checks or more, "
             f"whose median answer takes less than {rules.min_median_ms} ms, who takes one position in more than "
             f"{rules.max_same_position:.0%} of choices, or who answers less than {rules.min_complete:.0%} of the block."
         )

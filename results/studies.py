@@ -176,8 +176,8 @@ def _frame(sheet: Sheet, left: float, top: float, width: float, height: float, c
 # --- table: studies --------------------------------------------------------------------------------------------------
 
 COLUMNS = (
-    "kind", "condition", "trials", "blocks", "answered", "chance", "accuracy", "needed", "participants", "power",
-    "wanted",
+    "kind", "condition", "trials", "blocks", "answered", "primary", "against", "chance", "accuracy", "needed",
+    "participants", "power", "wanted", "photos_alone", "colours_alone",
 )  # fmt: skip
 DASH = "–"
 
@@ -196,9 +196,11 @@ def studies_table(exhibits: Exhibits, about: About) -> Written:
     people, wanted = int(rows["participants"].iloc[0]), float(rows["wanted"].iloc[0])
     above = caption(
         "Trials of each condition, how many of them one participant answers (mean over the blocks), the chance of a "
-        f"right answer, and how many participants show the accuracy named beside it with a power of {wanted:g}: "
-        "one-sided t test at .05 over the participants' accuracies, simulated 500 times with spreads of 0.5 of the "
-        "log-odds over participants and over trials. A dash: nothing can be right, or more than 1,000 are needed. The "
+        "right answer, what a machine finds that only compares photographs or only colours (guessing where all are "
+        "alike), and how many participants show the accuracy named beside it, against chance or the condition named, "
+        f"with a power of {wanted:g}: two-sided test at .05 over people and items, as the analysis makes it, simulated "
+        "200 times with spreads of 0.5 of the log-odds over participants and over items. A star: the primary contrast. "
+        "A dash: nothing can be right or nothing is known, or no number up to 1,000 suffices with these items. The "
         "last column is the power with the participants asked for.",
         about,
         n=f"{int(rows['trials'].sum())} trials of {rows['kind'].nunique()} studies; {people} participants asked for",
@@ -211,11 +213,17 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "study": [str(name).replace("_", " ") for name in rows["kind"]],
-            "condition": [str(name).replace("_", " ") for name in rows["condition"]],
+            "condition": [
+                str(name).replace("_", " ") + (" \\*" if primary else "")
+                for name, primary in zip(rows["condition"], rows["primary"], strict=True)
+            ],
             "trials": rows["trials"],
             "blocks": rows["blocks"],
             "answered by each": [f"{value:.1f}" for value in rows["answered"]],
             "chance": [_number(value, ".3f") for value in rows["chance"]],
+            "photographs alone": [_number(value, ".2f") for value in rows["photos_alone"]],
+            "colours alone": [_number(value, ".2f") for value in rows["colours_alone"]],
+            "against": [str(name).replace("_", " ") or DASH for name in rows["against"]],
             "accuracy to show": [_number(value, ".3f") for value in rows["accuracy"]],
             "participants needed": [_number(value, ".0f") for value in rows["needed"]],
             f"power with {int(rows['participants'].iloc[0])}": [

@@ -8,36 +8,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evoscope.arrays import Array, Doubles, Ints
-from evoscope.data.images import ConceptTable, ImageSet, limit
-from evoscope.data.scenes.source import SceneSource
+from evoscope.arrays import Array, Ints
+from evoscope.data.images import ImageSet
 from evoscope.discovery.basis import ConceptBasis, neuron_alignment, random_alignment
-from evoscope.discovery.equal_rank import Truth, class_reading_rows, equal_rank_rows, known_truth
-from evoscope.discovery.latent import LayerLatents
-from evoscope.discovery.methods import RandomRotation
+from evoscope.discovery.equal_rank import class_reading_rows
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.discovery.ranking import ClassRanking, discover, layer_basis, popularity
 from evoscope.discovery.refine import by_band, cluster_map, concept_counts, mean_concepts
-from evoscope.discovery.truth import Recovery, distinctness, localisation_by_concept, localise, recovery
 from evoscope.figure_data import Table
-from evoscope.models.network import Network
-from evoscope.progress import Progress
-from evoscope.stats import Interval, bootstrap_interval, mean_interval, wilson
+from evoscope.stats import Interval, bootstrap_interval, wilson
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.concept_methods import MethodConcepts
 from experiments.stages.concepts import LayerConcepts, LayerSpace, SpaceConcepts
 
 COUNTINGS = {"released": "empty as one", "none": "empty as none", "holding": "without empty"}
-MAPS_MB = 128
-"""MiB of concept maps that are held at a time."""
 
 
-def _table(parts: Iterable[tuple[LayerSpace, str | None, pd.DataFrame]]) -> Table:
+def table_of(parts: Iterable[tuple[LayerSpace, str | None, pd.DataFrame]]) -> Table:
     """One table of the rows of several spaces and, where they differ by it, protocols."""
-    return Table(pd.concat([_headed(*part) for part in parts], ignore_index=True))
+    return Table(pd.concat([headed(*part) for part in parts], ignore_index=True))
 
 
-def _headed(space: LayerSpace, protocol: str | None, rows: pd.DataFrame) -> pd.DataFrame:
+def headed(space: LayerSpace, protocol: str | None, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the columns of their space first, and of the protocol where one is given."""
     head = {**space.head, **({"protocol": protocol} if protocol else {})}
     return rows.assign(**head)[[*head, *rows.columns]]
 
@@ -46,7 +39,7 @@ Directions = Sequence[tuple[LayerSpace, Artefact[MethodConcepts]]]
 
 
 def _counted(directions: Directions, way: Callable[[pd.DataFrame], pd.DataFrame]) -> Table:
-    return _table((space, None, way(found.load().counts)) for space, found in directions)
+    return table_of((space, None, way(found.load().counts)) for space, found in directions)
 
 
 @stage(version=1, label="table of concepts: clusters")
@@ -70,13 +63,13 @@ def bands(directions: Directions) -> Table:
 @stage(version=1, label="table of concepts: spectrum")
 def spectrum(found: Sequence[SpaceConcepts], seed: int) -> Table:
     """Singular values and alignment to neurons, under the job's own protocol, see `spectrum_rows`."""
-    return _table((each.space, None, spectrum_rows(each.own.load().basis, seed)) for each in found)
+    return table_of((each.space, None, spectrum_rows(each.own.load().basis, seed)) for each in found)
 
 
 @stage(version=1, label="table of concepts: popularity")
 def popular_directions(found: Sequence[SpaceConcepts], class_names: Sequence[str]) -> Table:
     """Directions that are candidates of several classes, under every protocol, see `popularity_rows`."""
-    return _table(
+    return table_of(
         (each.space, protocol, popularity_rows(node.load().ranking, class_names))
         for each in found
         for protocol, node in each.found.items()
@@ -90,7 +83,7 @@ def wrong_side(found: Sequence[SpaceConcepts], protocols: Sequence[str], seed: i
     def row(concepts: LayerConcepts) -> pd.DataFrame:
         return pd.DataFrame([wrong_side_row(concepts.ranking, concepts.along_rows, seed)])
 
-    return _table(
+    return table_of(
         (each.space, protocol, row(each.found[protocol].load())) for each in found for protocol in protocols
     )
 
@@ -127,7 +120,7 @@ def switches(found: Sequence[SpaceConcepts], name: str, protocol: DiscoveryProto
             )
         return pd.DataFrame(made)
 
-    return _table((each.space, name, rows(each.space)) for each in found)
+    return table_of((each.space, name, rows(each.space)) for each in found)
 
 
 @stage(version=1, label="table of concepts: {what}")
@@ -136,67 +129,13 @@ def gathered(what: str, parts: Sequence[Artefact[Table]]) -> Table:
     return Table(pd.concat([part.load().rows for part in parts], ignore_index=True))
 
 
-@stage(version=2)
-def concept_truth(
-    space: LayerSpace,
-    methods: Artefact[MethodConcepts],
-    shown: ImageSet,
-    held_out: ImageSet,
-    most: int,
-    seed: int,
-    runtime: Runtime,
-) -> Table:
-    """Recovery, distinctness and localisation of the true concepts by every method.
-
-    One row per method and metric: ``run``, ``layer``, ``method``, ``metric``, ``value`` (mean over concepts; for
-    ``distinctness`` over the directions that tell a concept best), ``low``, ``high`` (bootstrap over the same),
-    ``null`` (as many random orthonormal directions; for ``pointing`` and ``iou`` a random place), ``concepts``.
-    Directions are chosen on the pool and judged on held-out images, the places of at most ``most``; without masks there
-    are no places.
-    """
-    assert shown.concepts is not None  # asked for only where the truth is known
-    assert held_out.concepts is not None
-    judge = Judge(space.pool(), space.held_out(), shown.concepts, held_out.concepts, seed)
-    bases = methods.load().bases
-    found = [judge.recovered(basis) for basis in bases]
-    rows = [row for pair in zip(bases, found, strict=True) for row in judge.rows(*pair)]
-    if isinstance(held_out.source, SceneSource):
-        masked = limit(held_out, min(most, len(held_out)), None, seed)
-        rows += place_rows(space.checkpoint.open(), masked, space.layer, bases, found, seed, runtime.progress)
-    order = [basis.method for basis in bases]
-    table = pd.DataFrame(rows).sort_values("method", key=lambda names: names.map(order.index), kind="stable")
-    return Table(_headed(space, None, table).reset_index(drop=True))
-
-
-@stage(version=1, label="table of concepts: equal rank")
-def equal_rank(
-    found: Sequence[SpaceConcepts],
-    protocol: DiscoveryProtocol,
-    shown: ImageSet,
-    held_out: ImageSet,
-    seed: int,
-) -> Table:
-    """The decomposition against as many random directions and neurons, see `equal_rank_rows`.
-
-    ``truth`` says what directions should tell: the known ``concepts`` of the images, or else their ``classes``.
-    """
-    truth = Truth.of(known_truth(shown), known_truth(held_out))
-    kind = "classes" if shown.concepts is None else "concepts"
-    return _table(
-        (
-            each.space,
-            None,
-            equal_rank_rows(each.space.pool(), each.space.held_out(), truth, protocol, seed).assign(
-                truth=kind
-            ),
-        )
-        for each in found
-    )
-
-
 WARDS = (0.5, 0.75, 1.0, 1.5, 2.0)
+
+
 PRUNES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Shares of the protocol's own thresholds over which clusters are counted."""
+
+
 MAPPED = 256
 """Directions of a layer that are, at most: spread evenly over them from the strongest to the weakest."""
 
@@ -234,7 +173,7 @@ def cluster_maps(space: LayerSpace, protocol: DiscoveryProtocol, seed: int, runt
                     "directions": len(some),
                 }
             )
-    return _table([(space, None, pd.DataFrame(rows))])
+    return table_of([(space, None, pd.DataFrame(rows))])
 
 
 @stage(version=1, label="table of concepts: class ranking")
@@ -242,7 +181,7 @@ def class_readings(
     found: Sequence[SpaceConcepts], protocol: DiscoveryProtocol, held_out: ImageSet, seed: int
 ) -> Table:
     """How well the first direction of a class tells it, by what ranks the directions, see `class_reading_rows`."""
-    return _table(
+    return table_of(
         (
             each.space,
             None,
@@ -384,98 +323,3 @@ def _groups(counts: pd.DataFrame) -> list[tuple[str, str, Ints]]:
     """Protocol, method, and surviving clusters of its directions in their order."""
     grouped = counts.groupby(["protocol", "method"], sort=False)
     return [(str(key[0]), str(key[1]), own["surviving"].to_numpy(np.int64)) for key, own in grouped]
-
-
-class Judge:
-    """Judges directions of one layer by what the images are known to show.
-
-    Parameters
-    ----------
-    pool, held_out : features of both sets of images; ``shown``, ``others``: what they show.
-    """
-
-    def __init__(
-        self,
-        pool: LayerLatents,
-        held_out: LayerLatents,
-        shown: ConceptTable,
-        others: ConceptTable,
-        seed: int,
-    ) -> None:
-        self.pool, self.held_out = pool.rows("features"), held_out.rows("features")
-        self.shown, self.others, self.seed = shown, others, seed
-        self.random = RandomRotation().fit(self.pool, seed)
-
-    def recovered(self, basis: ConceptBasis) -> Recovery:
-        """Look for the true concepts among the directions."""
-        return recovery(basis.project(self.pool), self.shown, basis.project(self.held_out), self.others)
-
-    def rows(self, basis: ConceptBasis, found: Recovery) -> list[dict[str, object]]:
-        """Metrics of a method, beside those of as many random directions."""
-        own = self._metrics(basis.directions, basis.project(self.held_out), found)
-        few = self.random.directions[: len(basis)]
-        chance = ConceptBasis("", "", few, self.random.strengths[: len(few)], False, self.random.centre)
-        null = self._metrics(few, chance.project(self.held_out), self.recovered(chance))
-        return [
-            row_of(basis.method, name, interval, null[name].value, len(found.names))
-            for name, interval in own.items()
-        ]
-
-    def _metrics(self, directions: Doubles, scores: Doubles, found: Recovery) -> dict[str, Interval]:
-        apart = distinctness(scores, self.others.present, directions, found).selectivity
-        return {
-            "recovery auc": found.mean_auc(self.seed),
-            "matched correlation": found.mean_correlation(self.seed),
-            "distinctness": mean_interval(apart[np.unique(found.direction)], self.seed),
-        }
-
-
-def place_rows(
-    network: Network,
-    images: ImageSet,
-    layer: str,
-    bases: Sequence[ConceptBasis],
-    found: Sequence[Recovery],
-    seed: int,
-    progress: Progress,
-) -> list[dict[str, object]]:
-    """Pointing game and IoU of each concept's best direction by every method, with one pass for all of them."""
-    concepts = found[0].columns
-    vectors = [
-        each.side[:, None] * basis.directions[each.direction]
-        for basis, each in zip(bases, found, strict=True)
-    ]
-    directions = np.concatenate(vectors)
-    each_image = 8 * len(directions) * network.preprocessing.pixels**2
-    table = localise(
-        network,
-        images,
-        layer,
-        directions,
-        np.tile(concepts, len(bases)),
-        batch_size=max(1, min(64, MAPS_MB * 2**20 // each_image)),
-        progress=progress,
-    )
-    method = method_of(table, len(bases))
-    rows: list[dict[str, object]] = []
-    for number, basis in enumerate(bases):
-        places = localisation_by_concept(table[method == number], seed)
-        for metric, score, chance in (("pointing", "hit", "share"), ("iou", "iou", "iou_chance")):
-            mean = mean_interval(places[score].to_numpy(), seed)
-            rows.append(row_of(basis.method, metric, mean, float(places[chance].mean()), len(places)))
-    return rows
-
-
-def method_of(table: pd.DataFrame, methods: int) -> pd.Series:
-    """Which method each row of a localisation of several methods' directions belongs to.
-
-    Every image has the same concepts for each method, one method after the other.
-    """
-    images = table.groupby("image")["concept"]
-    return images.cumcount() // (images.transform("size") // methods)
-
-
-def row_of(method: str, metric: str, found: Interval, null: float, concepts: int) -> dict[str, object]:
-    """One row of the table."""
-    values = bounds("value", "low", "high", found)
-    return {"method": method, "metric": metric, **values, "null": null, "concepts": concepts}

@@ -69,6 +69,21 @@ def stimuli(
     return Looked(seen.stimuli, _concepts(seen, others, pool, held_out), *accuracies)
 
 
+@stage(version=1)
+def held_out_stimuli(checkpoint: Checkpoint, images: ImageSet, k: int, runtime: Runtime) -> Stimuli:
+    """The images that excite a checkpoint's neurons most among ``images``, on which nothing was placed or chosen."""
+    network = checkpoint.open()
+    return activation_pass(
+        network,
+        images,
+        k=k,
+        memory_mb=runtime.memory_mb,
+        workers=runtime.workers,
+        device=checkpoint.machine.device,
+        progress=runtime.progress,
+    ).stimuli
+
+
 def _concepts(seen: PassResult, others: PassResult, pool: ImageSet, held_out: ImageSet) -> NeuronConcepts:
     """The true concept that each neuron tells apart, where the images say what they show."""
     if pool.concepts is None or held_out.concepts is None:

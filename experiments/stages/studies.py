@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from evoscope.activations.patches import example_patches
+from evoscope.activations.stimuli import Stimuli
 from evoscope.arrays import Bytes, Doubles, Floats, Ints, unit_rows
 from evoscope.data.images import SQUASH, Fit, ImageSet, ImageSource
 from evoscope.discovery.ranking import candidates
@@ -20,6 +22,7 @@ from evoscope.store import Artefact, folder_stage, stage
 from experiments.stages.concepts import LayerConcepts, LayerSpace, best_concept_per_direction
 from experiments.stages.stimuli import Look, Patches
 from human_eval.design import (
+    SETS,
     Alignability,
     Blocking,
     ConceptPool,
@@ -36,12 +39,15 @@ from human_eval.design import (
     save_study,
     simulated_power,
 )
+from human_eval.design.baselines import COLOURS, PHOTOS, baselines
 
-CONCEPTS, IMAGES = 20, 12
+CONCEPTS, IMAGES = 60, 12
 """Concepts per condition, and images of each."""
 IMAGE_PIXELS = 160
 # Patches of a neuron, as large as pages show them at least.
 PATCHES, PATCH_PIXELS = 9, 96
+# Neurons a model, or pairs.
+COUNT = 25
 # Main trials of one participant, who answers them in about a quarter of an hour.
 SIZES: Mapping[Kind, int] = {
     "alignability": 22,
@@ -75,7 +81,7 @@ class StudyConcepts:
     images: Ints
 
 
-@stage(version=1)
+@stage(version=2)
 def concept_pool(
     space: LayerSpace, concepts: Artefact[LayerConcepts], shown: ImageSet, others: ImageSet, seed: int
 ) -> StudyConcepts:
@@ -132,7 +138,7 @@ class StudyImages:
     def pool(self, count: int) -> ConceptPool:
         """All concepts, each with at most ``count`` images."""
         found = self.concepts.load()
-        rows = found.images[:, :count]
+        rows, known = found.images[:, :count], self.images.concepts
         shown = {int(row): self.images.read(int(row), IMAGE_PIXELS) for row in np.unique(rows)}
         pictures = [[shown[int(row)] for row in each] for each in rows]
         return ConceptPool(
@@ -142,6 +148,8 @@ class StudyImages:
             label=tuple(spoken(label) for label in found.label),
             vectors=found.vectors,
             images=np.array(pictures, dtype=np.uint8),
+            names=tuple(map(spoken, known.names)) if known else (),
+            shows=known.present[rows] if known else np.zeros((0, 0, 0), dtype=bool),
         )
 
 
@@ -153,41 +161,64 @@ def spoken(label: str) -> str:
 
 @dataclass(frozen=True)
 class StudyNeurons:
-    """All neurons of some looks, shown by patches that are cut from ``images`` once it is known which are shown."""
+    """All neurons of some looks, shown by patches that are cut from ``images`` once it is known which are shown.
+
+    ``held_out``: what excites each look's neurons among ``images``, where these are not the looks' own pool.
+    """
 
     looks: Sequence[Look]
     images: ImageSet
     patches: Patches
+    held_out: Sequence[Artefact[Stimuli]] = ()
+
+    def stimuli(self) -> list[Stimuli]:
+        """Stimuli that each look's patches are cut of."""
+        if self.held_out:
+            return [each.load() for each in self.held_out]
+        return [look.stimuli.load().stimuli for look in self.looks]
 
     def pool(self) -> NeuronPool:
         """All neurons, look by look; their pictures have no pixels yet."""
-        index = [look.stimuli.load().stimuli.neurons for look in self.looks]
-        pairs = list(zip(self.looks, index, strict=True))
+        found = self.stimuli()
+        pairs = [(look, each.neurons) for look, each in zip(self.looks, found, strict=True)]
         ids = [
             f"{look.run}@{look.epoch}/{each.name(row)}" for look, each in pairs for row in range(len(each))
         ]
+        count = min(each.k for each in found) if self.held_out else self.patches.count
         return NeuronPool(
             ids=tuple(ids),
             vectors=np.concatenate([look.projection.load().vectors for look in self.looks]),
             model=tuple(look.run for look, each in pairs for _ in range(len(each))),
-            epoch=np.repeat([look.epoch for look in self.looks], [len(each) for each in index]).astype(
+            epoch=np.repeat([look.epoch for look in self.looks], [len(each) for _, each in pairs]).astype(
                 np.int64
             ),
-            layer=tuple(each.layers[layer] for each in index for layer in each.layer),
-            channel=np.concatenate([each.channel for each in index]).astype(np.int64),
-            patches=np.zeros((len(ids), self.patches.count, 0, 0, 3), dtype=np.uint8),
+            layer=tuple(each.layers[layer] for _, each in pairs for layer in each.layer),
+            channel=np.concatenate([each.channel for _, each in pairs]).astype(np.int64),
+            patches=np.zeros((len(ids), count, 0, 0, 3), dtype=np.uint8),
+            photos=np.concatenate([each.images[:, :count] for each in found]).astype(np.int64),
         )
 
-    def cut(self, rows: Ints) -> Bytes:
-        """Patches of rows of the pool: int64 [m] -> uint8 [m, count, pixels, pixels, 3]."""
-        ends = np.cumsum([len(look.stimuli.load().stimuli.neurons) for look in self.looks])
+    def cut(self, rows: Ints, ranks: Ints) -> Bytes:
+        """Patches of rows of the pool: int64 [m], [m] -> uint8 [m, pixels, pixels, 3]."""
+        found = self.stimuli()
+        ends = np.cumsum([len(each.neurons) for each in found])
         of_look, starts = np.searchsorted(ends, rows, side="right"), np.concatenate([[0], ends])
         side = self.patches.pixels
-        cut = np.empty((len(rows), self.patches.count, side, side, 3), dtype=np.uint8)
+        cut = np.empty((len(rows), side, side, 3), dtype=np.uint8)
         for number, look in enumerate(self.looks):
             own = of_look == number
             if own.any():
-                cut[own] = look.patches(self.images, rows[own] - starts[number], self.patches)
+                cut[own] = example_patches(
+                    self.images,
+                    found[number],
+                    rows[own] - starts[number],
+                    1,
+                    side=self.patches.side,
+                    pixels=side,
+                    centre=self.patches.centre,
+                    fit=look.spec.fit,
+                    ranks=ranks[own, None],
+                )[:, 0]
         return cut
 
 
@@ -213,17 +244,25 @@ class _Remembering:
         return self._read(index, pixels, fit)
 
 
-def options_of(kind: Kind, looks: Sequence[Look] = ()) -> Options:
-    """Sizes of a study; sets over several epochs or models are left out where the looks have only one."""
-    usual = Alignability(patches=PATCHES)
+def options_of(kind: Kind, looks: Sequence[Look] = (), items: int = 0) -> Options:
+    """Sizes of a study, each condition of which has ``items`` at least.
+
+    Sets over several epochs or models are left out where the looks have only one.
+    """
     models, epochs = {look.run for look in looks}, {look.epoch for look in looks if look.run == looks[0].run}
     lacking = {"same_model_different_epoch"} if looks and len(epochs) == 1 else set[str]()
     lacking |= {"different_model_different_epoch"} if looks and len(models) == 1 else set()
-    sets = tuple(each for each in usual.sets if each[0] not in lacking)
-    return Options(replace(usual, sets=sets), pictures=PATCHES, blocking=Blocking(None, SIZES[kind]))
+    sets = tuple((name, max(count, items)) for name, count in SETS.items() if name not in lacking)
+    return Options(
+        Alignability(sets=sets, patches=PATCHES),
+        count=max(COUNT, items),
+        pictures=PATCHES,
+        items=items,
+        blocking=Blocking(None, SIZES[kind]),
+    )
 
 
-@folder_stage(version=3, read=load_study)
+@folder_stage(version=4, read=load_study)
 def study(
     folder: Path,
     kind: Kind,
@@ -240,14 +279,14 @@ def study(
     save_study(designed, folder)
 
 
-@stage(version=1, label="sizes and power of human studies")
+@stage(version=2, label="sizes and power of human studies")
 def study_table(studies: Sequence[Artefact[Study]], participants: int, seed: int) -> Table:
     """How large studies are and must be: a row per kind and condition."""
     rows = [row for each in studies for row in _conditions(each.load(), participants, seed)]
     return Table(pd.DataFrame(rows))
 
 
-@stage(version=1, label="a trial of each human study")
+@stage(version=2, label="a trial of each human study")
 def study_sheet(studies: Sequence[Artefact[Study]]) -> StudySheet:
     """The first main trial of each study that has a right answer, if any."""
     shown = [_example(each.load()) for each in studies]
@@ -274,21 +313,38 @@ def _condition(study: Study, name: str, people: int, seed: int) -> dict[str, obj
         "trials": len(trials),
         "blocks": len(study.blocks),
         "answered": each,
+        "primary": name == study.primary.first,
+        "against": "",
         "chance": nan,
         "accuracy": nan,
         "needed": nan,
         "participants": people,
         "power": nan,
         "wanted": POWER,
+        "photos_alone": nan,
+        "colours_alone": nan,
     }
-    if any(trial.answer is None for trial in trials):
+    foils = study.primary.measure == "yes" and name != study.primary.first
+    if foils or any(trial.answer is None for trial in trials):
         return row
+    alone = {line.observer: line.value for line in baselines(study) if line.condition == name}
     chance = 1 / trials[0].alternatives
-    effect, asked = Effect(chance + ABOVE_CHANCE, chance), max(1, int(each))
-    needed = participants_needed(effect, asked, POWER, seed)
-    power = simulated_power(effect, people, asked, seed)
-    known = {"needed": nan if needed is None else float(needed), "power": power}
-    return {**row, "chance": chance, "accuracy": effect.accuracy, **known}
+    # The primary contrast with another condition is that of so much more than it, which lies above chance itself.
+    compared = name == study.primary.first and bool(study.primary.other)
+    base = 0.5 if study.primary.measure == "yes" else chance + ABOVE_CHANCE * compared
+    effect, asked = Effect(base + ABOVE_CHANCE, base, compared=compared), max(1, round(each))
+    needed = participants_needed(effect, asked, POWER, seed, items=len(trials))
+    power = simulated_power(effect, people, asked, seed, items=len(trials))
+    return {
+        **row,
+        "against": study.primary.other if compared else "chance",
+        "chance": chance,
+        "accuracy": effect.accuracy,
+        "needed": nan if needed is None else float(needed),
+        "power": power,
+        "photos_alone": alone.get(PHOTOS, nan),
+        "colours_alone": alone.get(COLOURS, nan),
+    }
 
 
 def _example(study: Study) -> tuple[dict[str, object], Bytes]:

@@ -1,62 +1,72 @@
-"""Accuracies against chance and against the published ones, agreement of raters, and the mixed model."""
+"""Accuracies against chance and against the published ones, and agreement of raters with others and themselves."""
 
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
-from scipy.sparse import csr_matrix, hstack
-from scipy.special import expit
 
 from evoscope.arrays import Doubles
 from evoscope.errors import EvoscopeError
-from evoscope.seeds import generator
-from evoscope.stats import Interval, t_interval, wilson
-from human_eval.analyse.answers import decidable
+from human_eval.analyse.answers import answered_twice, decidable
+from human_eval.analyse.intervals import difference, share
+from human_eval.design.trial import Contrast, Study
 from results.reference import published_study
 
 Level = Literal["nominal", "ordinal", "interval"]
-LEAST = 20  # answers that a mixed model is fitted to
 PUBLISHED_COLUMNS = [
-    *("condition", "items", "participants", "chance", "accuracy", "source"),
-    *("ours", "ours_low", "ours_high", "our_participants"),
+    *("condition", "items", "participants", "chance", "accuracy", "low", "high", "source"),
+    *("beside", "ours", "ours_low", "ours_high", "our_participants"),
 ]
-MEASURED = {
-    "by_participant": "ours", "clustered_low": "ours_low", "clustered_high": "ours_high",
-    "participants": "our_participants",
-}  # fmt: skip
+MEASURED = {"accuracy": "ours", "low": "ours_low", "high": "ours_high", "participants": "our_participants"}
 # What stands in for hand-picked sets where nobody has picked any.
 INSTEAD = {"hand_picked": "tightest"}
 
 
-def clustered(answers: pd.DataFrame, level: float = 0.95) -> Interval:
-    """Mean of the participants' accuracies with Student's interval over participants."""
-    return t_interval(answers.groupby("participant")["right"].mean().astype(float).to_numpy(), level)
-
-
 def accuracy(answers: pd.DataFrame) -> pd.DataFrame:
-    """One row per condition of the main trials that have a right answer.
+    """One row per condition of the main trials that have a right answer; own labels and foils together.
 
     Returns
     -------
     DataFrame
-        ``condition``, ``answers``, ``participants``, ``accuracy`` with Wilson's ``low`` and ``high``,
-        ``by_participant`` with ``clustered_low`` and ``clustered_high`` (NaN for one participant), ``chance``, and
-        ``p``, one-sided exact binomial against chance (all answers as if independent).
+        ``condition``, ``answers``, ``participants``, ``items``, ``accuracy`` with ``low`` and ``high`` (95 %, over
+        people and items; NaN for one of either), ``chance``, and two-sided ``p`` against it. Labels with foils have
+        the mean of the share of Yes to own labels and of the share of anything else to foils, of which whoever
+        always says yes has one half.
     """
-    rows = [_condition(str(name), part) for name, part in decidable(answers).groupby("condition", sort=True)]
-    columns = "condition answers participants accuracy low high by_participant clustered_low clustered_high chance p"
-    return pd.DataFrame(rows, columns=columns.split())
+    known = decidable(answers)
+    if set(known["condition"]) == {"own", "foil"}:
+        rows = [_balanced(known)]
+    else:
+        rows = [_condition(str(name), part) for name, part in known.groupby("condition", sort=True)]
+    return pd.DataFrame(
+        rows,
+        columns=["condition", "answers", "participants", "items", "accuracy", "low", "high", "chance", "p"],
+    )
 
 
 def _condition(name: str, part: pd.DataFrame) -> list[object]:
-    right, count = int(part["right"].sum()), len(part)
-    chance = float((1 / part["alternatives"].astype(float)).mean())
-    share, people = wilson(right, count), clustered(part)
-    p = float(stats.binomtest(right, count, chance, alternative="greater").pvalue)
-    bounds = [share.value, share.low, share.high, people.value, people.low, people.high]
-    return [name, count, people.n, *bounds, chance, p]
+    # A label without foils is no test: always Yes would do.
+    chance = float("nan") if name == "own" else float((1 / part["alternatives"].astype(float)).mean())
+    found = share(part, chance)
+    return [
+        name,
+        found.answers,
+        found.people,
+        found.items,
+        found.value,
+        found.low,
+        found.high,
+        chance,
+        found.p,
+    ]
+
+
+def _balanced(known: pd.DataFrame) -> list[object]:
+    said = known.assign(right=known["given"] == 0)
+    found = difference(said, (known["condition"] == "own").to_numpy())
+    values = [(1 + value) / 2 for value in (found.value, found.low, found.high)]
+    return ["own and foil, balanced", found.answers, found.people, found.items, *values, 0.5, found.p]
 
 
 def response_times(answers: pd.DataFrame) -> pd.DataFrame:
@@ -72,21 +82,21 @@ def fleiss_kappa(counts: ArrayLike) -> float:
 
     Parameters
     ----------
-    counts : [items, categories]; items may have different numbers of ratings, those with fewer than two are left out.
+    counts : [items, categories]; items with fewer than two ratings are left out.
 
     Returns
     -------
     float
-        1 for perfect agreement, 0 for chance; NaN where all ratings are of one category or nothing was rated twice.
+        1 for perfect agreement, 0 for chance; NaN where all ratings are of one category, nothing was rated twice, or
+        items have different numbers of ratings, which Krippendorff's alpha takes and this one does not.
     """
+    from statsmodels.stats.inter_rater import fleiss_kappa as kappa
+
     table = np.asarray(counts, dtype=np.float64)
     table = table[table.sum(axis=1) >= 2]
-    if not len(table):
+    if not len(table) or len(set(table.sum(axis=1))) > 1 or (table.sum(axis=0) > 0).sum() < 2:
         return float("nan")
-    ratings = table.sum(axis=1)
-    observed = float((((table**2).sum(axis=1) - ratings) / (ratings * (ratings - 1))).mean())
-    expected = float(((table.sum(axis=0) / ratings.sum()) ** 2).sum())
-    return (observed - expected) / (1 - expected) if expected < 1 else float("nan")
+    return float(kappa(table))
 
 
 def krippendorff_alpha(ratings: ArrayLike, level: Level = "nominal") -> float:
@@ -135,76 +145,46 @@ def _distances(values: Doubles, totals: Doubles, level: Level) -> Doubles:
     return np.asarray((place[:, None] - place[None, :]) ** 2)
 
 
-def mixed_model(answers: pd.DataFrame, seed: int = 0, most: int = 500) -> pd.DataFrame:
-    """Accuracy of each condition for a typical participant and item, with the spread of both.
+def beside(kind: str, measured: pd.DataFrame, primary: Contrast) -> pd.DataFrame:
+    """Published rows of a ``kind`` of study with our accuracy in the same condition, both with their intervals.
 
-    Parameters
-    ----------
-    answers : a tidy table.
-    seed, most : of more than ``most`` participants a random sample is taken.
+    Wilson's interval of a published share takes each participant as one answer, as nothing finer was published. A row
+    of the study as a whole (``condition`` "") stands beside the first condition of our primary contrast. NaN where
+    nothing was published or measured.
+    """
+    published = published_study(kind)
+    ours = measured.set_index("condition")[list(MEASURED)].rename(columns=MEASURED)
+    whole = ours.index[0] if len(ours) == 1 else primary.first
+    names = [str(name) or whole for name in published["condition"]]
+    known = [name if name in ours.index else INSTEAD.get(name, name) for name in names]
+    found = pd.concat([published, ours.reindex(known).reset_index(drop=True)], axis=1)
+    bounds = [_published(*pair) for pair in zip(found["accuracy"], found["participants"], strict=True)]
+    found["low"], found["high"] = zip(*bounds, strict=True) if bounds else ([], [])
+    return found.assign(beside=known)[PUBLISHED_COLUMNS]
+
+
+def _published(accuracy: float, participants: int) -> tuple[float, float]:
+    from statsmodels.stats.proportion import proportion_confint
+
+    if np.isnan(accuracy):
+        return float("nan"), float("nan")
+    low, high = proportion_confint(accuracy * participants, participants, method="wilson")
+    return float(low), min(1.0, float(high))
+
+
+def retest(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
+    """How often people answered a trial alike when it came again, by condition.
 
     Returns
     -------
     DataFrame
-        ``term`` (a condition; ``participant SD``, ``item SD``), ``estimate`` and ``sd`` (log-odds; of the logarithm of
-        the SD for the last two), ``value``, ``low``, ``high`` (probability, or SD; 95 %); no rows where there are
-        fewer than 20 answers or two participants, or where all answers are right or all wrong.
-
-    Notes
-    -----
-    Bayesian mixed GLM by variational Bayes (statsmodels), whose intervals are somewhat too narrow.
+        ``condition``, ``pairs``, ``alike`` with ``low`` and ``high`` (over people and items), ``chance`` (of one who
+        answers at random).
     """
-    known = answers[(answers["role"] == "main") & answers["right"].notna()]
-    people = known["participant"].unique()
-    if len(people) > most:
-        known = known[known["participant"].isin(generator(seed, "mixed").choice(people, most, replace=False))]
-    columns = ["term", "estimate", "sd", "value", "low", "high"]
-    few = len(known) < LEAST or known["participant"].nunique() < 2
-    if few or known["right"].nunique() < 2:
-        return pd.DataFrame(columns=columns)
-    return pd.DataFrame(_fitted(known), columns=columns)
-
-
-def _fitted(known: pd.DataFrame) -> list[list[object]]:
-    try:
-        from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM
-    except ImportError as error:
-        raise EvoscopeError("statsmodels is not installed", "pip install -e '.[study]'") from error
-    conditions = sorted(known["condition"].unique())
-    fixed = np.stack([(known["condition"] == name).to_numpy(float) for name in conditions], axis=1)
-    groups = [_indicators(known[name]) for name in ("participant", "item")]
-    kinds = np.repeat([0, 1], [group.shape[1] for group in groups])
-    right = known["right"].to_numpy(float)
-    model = BinomialBayesMixedGLM(right, fixed, hstack(groups).tocsr(), kinds, vcp_p=1.0, fe_p=2.0)
-    # A start of our own: statsmodels' is random.
-    size = fixed.shape[1] + len(groups) + len(kinds)
-    start = {"mean": np.zeros(size), "sd": np.full(size, np.exp(-0.5))}
-    # With an unknown per participant, statsmodels' BFGS spends its time on a dense matrix of theirs.
-    found = model.fit_vb(**start, fit_method="L-BFGS-B", minim_opts={"maxiter": 5000, "maxfun": 10000})
-    rows = [
-        _row(name, m, s, expit) for name, m, s in zip(conditions, found.fe_mean, found.fe_sd, strict=True)
-    ]
-    spreads = zip(("participant SD", "item SD"), found.vcp_mean, found.vcp_sd, strict=True)
-    return rows + [_row(name, mean, sd, np.exp) for name, mean, sd in spreads]
-
-
-def _indicators(names: pd.Series) -> csr_matrix:
-    codes = names.astype("category").cat.codes.to_numpy()
-    return csr_matrix((np.ones(len(codes)), (np.arange(len(codes)), codes)))
-
-
-def _row(name: str, mean: float, sd: float, scale: np.ufunc) -> list[object]:
-    bounds = [float(scale(mean + step * sd)) for step in (0.0, -1.96, 1.96)]
-    return [name, float(mean), float(sd), *bounds]
-
-
-def beside(kind: str, measured: pd.DataFrame) -> pd.DataFrame:
-    """Published rows of a ``kind`` of study with our accuracy (mean of participants) in the same condition.
-
-    NaN where nothing was published or measured. A row of the study as a whole (``condition`` "") has none of ours:
-    which of our conditions it equals is for the reader to say.
-    """
-    published = published_study(kind)
-    ours = measured.set_index("condition")[list(MEASURED)].rename(columns=MEASURED)
-    known = [name if name in ours.index else INSTEAD.get(str(name), name) for name in published["condition"]]
-    return pd.concat([published, ours.reindex(known).reset_index(drop=True)], axis=1)[PUBLISHED_COLUMNS]
+    both = answered_twice(study, answers)
+    rows = []
+    for name, part in both.groupby("condition"):
+        chance = float((1 / part["alternatives"].astype(float)).mean())
+        found = share(part, chance)
+        rows.append([name, found.answers, found.value, found.low, found.high, chance])
+    return pd.DataFrame(rows, columns=["condition", "pairs", "alike", "low", "high", "chance"])

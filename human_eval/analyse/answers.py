@@ -1,5 +1,6 @@
 """Answers and those who gave them: tidy tables, exclusions, and how far any two people agree."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import pandas as pd
 
 from evoscope.arrays import Doubles
 from evoscope.errors import EvoscopeError
-from human_eval.analyse.imports import checked, read_file
-from human_eval.analyse.labels import normalised
+from human_eval.analyse.imports import read_file
+from human_eval.analyse.labels import normalised, says
 from human_eval.answers import answer_table
 from human_eval.design.build import WORD
 from human_eval.design.trial import Exclusion, Study, Trial
@@ -18,6 +19,7 @@ COLUMNS = (
     *("participant", "block", "trial", "item", "condition", "role"),
     *("given", "answer", "right", "alternatives", "ms", "texts", "position", "missing"),
 )
+MOST_MS = 7 * 24 * 3600 * 1000  # a week; an answer that took longer is none
 LEAST_CHOICES, LEAST_REPEATS = 10, 3  # below, a participant's share of them says nothing
 NEEDED = {"participant", "block", "trial", "choice", "option", "texts", "ms"}
 
@@ -31,9 +33,12 @@ def read_answers(path: Path, study: Study) -> pd.DataFrame:
     """
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".csv"))
-        return answer_table([record for file in files for record in read_file(file, study)])
+        if not files:
+            raise EvoscopeError(f"'{path}' holds no files of answers", "give a folder of .json or .csv files")
+        tables = [checked(study, answer_table(read_file(file, study)), str(file)) for file in files]
+        return pd.concat(tables, ignore_index=True)
     if path.suffix in (".json", ".csv"):
-        return answer_table(read_file(path, study))
+        return checked(study, answer_table(read_file(path, study)), str(path))
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
@@ -43,15 +48,58 @@ def read_answers(path: Path, study: Study) -> pd.DataFrame:
     if not set(frame.columns) >= NEEDED:
         lacking = ", ".join(sorted(NEEDED - set(frame.columns)))
         raise EvoscopeError(f"'{path}' lacks the columns {lacking}", "give what the server exported")
-    texts = [None if each is None else list(each) for each in frame["texts"]]
-    try:
-        rows: Any = frame.assign(texts=pd.Series(texts, frame.index, dtype="object")).to_dict("records")
-        checked(rows, study)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise EvoscopeError(
-            f"'{path}' holds no answers that can be read ({error})", "give what the server exported"
-        ) from error
-    return frame
+    return checked(study, frame, str(path))
+
+
+def checked(study: Study, answers: pd.DataFrame, where: str = "the table of answers") -> pd.DataFrame:
+    """The same answers, all of which can have been given in this study.
+
+    Raises
+    ------
+    EvoscopeError : an answer to another study, in a foreign block, or to what its trial does not offer; names it.
+    """
+    blocks, trials = {block.id: set(block.trials) for block in study.blocks}, study.by_id()
+    for row in answers.to_dict("records"):
+        wrong = _impossible(row, blocks, trials)
+        if wrong:
+            who = f"participant '{row['participant']}', trial '{row['trial']}'"
+            raise EvoscopeError(
+                f"{where} holds an answer that '{study.name}' cannot have got ({who}): {wrong}",
+                "give the answers to this study alone, as they were saved",
+            )
+    return answers
+
+
+def _impossible(row: dict[Hashable, Any], blocks: dict[str, set[str]], trials: dict[str, Trial]) -> str:
+    """What is wrong with an answer; "" if nothing."""
+    if pd.isna(row["participant"]) or not str(row["participant"]).strip():
+        return "it says not who gave it"
+    if row["trial"] not in trials:
+        return "the study has no such trial"
+    if row["trial"] not in blocks.get(row["block"], set()):
+        return f"the study has no block '{row['block']}' with this trial"
+    return _outside(row, trials[row["trial"]])
+
+
+def _outside(row: dict[Hashable, Any], trial: Trial) -> str:
+    """What an answer says that its trial does not offer; "" if nothing."""
+    panels, options = len(trial.panels) if trial.form.choose else 0, len(trial.form.options)
+    limits = {"choice": panels, "option": options, "position": max(panels, options), "ms": MOST_MS}
+    for name, limit in limits.items():
+        value = row.get(name)
+        if value is None or pd.isna(value):
+            continue
+        if not isinstance(value, int | float | np.number) or value != int(value):
+            return f"{name} is {value!r}, no whole number"
+        if not 0 <= value < limit:
+            return f"{name} is {value}, and there are {limit}"
+    texts = row["texts"]
+    if texts is None or isinstance(texts, float):
+        return ""
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        return "its texts are no list of texts"
+    many = len(texts) > len(trial.form.texts)
+    return f"it has {len(texts)} texts, and {len(trial.form.texts)} were asked" if many else ""
 
 
 def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
@@ -75,9 +123,7 @@ def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     frame["position"] = shown_at.astype("Int64").fillna(frame["given"])
     lost = frame["missing"] if "missing" in frame else pd.Series(pd.NA, index=frame.index)
     frame["missing"] = lost.astype("Int64").fillna(0) > 0
-    named = pd.Series(
-        [WORD in {text.strip().casefold() for text in t} for t in frame["texts"]], dtype="boolean"
-    )
+    named = pd.Series([any(says(text, WORD) for text in t) for t in frame["texts"]], dtype="boolean")
     right = (frame["given"] == frame["answer"]).astype("boolean")
     frame["right"] = right.mask(frame["alternatives"] == 0, named).mask(
         frame["answer"].isna() | frame["missing"]
@@ -110,7 +156,7 @@ def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     measures = {
         "answers": counted,
         "complete": counted / people["block"].first().map(sizes).astype("float64"),
-        "catch": _mean(answers[answers["role"] == "catch"], "right"),
+        "catch_failures": _failures(answers),
         "median_ms": main.astype({"ms": "float64"}).groupby("participant")["ms"].median(),
         "same_position": _same_position(main) if study.trials[0].form.choose else pd.Series(dtype="float64"),
         "repeat": _repeated(study, answers),
@@ -121,9 +167,10 @@ def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _mean(answers: pd.DataFrame, column: str) -> "pd.Series[float]":
-    """Mean per participant; a participant without values has none."""
-    return answers.astype({column: "Float64"}).groupby("participant")[column].mean().astype("float64")
+def _failures(answers: pd.DataFrame) -> "pd.Series[float]":
+    """Attention checks that each participant answered wrongly; who was asked none has no number."""
+    checks = answers[(answers["role"] == "catch") & answers["right"].notna()]
+    return (~checks["right"].astype(bool)).groupby(checks["participant"]).sum().astype("float64")
 
 
 def _same_position(main: pd.DataFrame) -> "pd.Series[float]":
@@ -135,6 +182,20 @@ def _same_position(main: pd.DataFrame) -> "pd.Series[float]":
 
 def _repeated(study: Study, answers: pd.DataFrame) -> "pd.Series[float]":
     """Share of repeated trials in which the same source (or option) was taken as the first time."""
+    both = answered_twice(study, answers)
+    alike = both["right"].groupby(both["participant"])
+    return alike.mean()[alike.size() >= LEAST_REPEATS].astype("float64")
+
+
+def answered_twice(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
+    """Closed answers to trials that came again.
+
+    Returns
+    -------
+    DataFrame
+        ``participant``, ``item``, ``condition``, ``alternatives``, ``meant`` and ``meant_again`` (source or option),
+        ``right`` (whether they are the same).
+    """
     taken = pd.DataFrame(
         [
             (trial.id, given, _meant(trial, given))
@@ -144,12 +205,12 @@ def _repeated(study: Study, answers: pd.DataFrame) -> "pd.Series[float]":
         columns=["trial", "given", "meant"],
     ).astype({"given": "Int64"})
     closed = answers[answers["given"].notna() & answers["role"].isin(["main", "repeat"])]
-    meant = closed.merge(taken, on=["trial", "given"])[["participant", "item", "role", "meant"]]
-    both = meant[meant["role"] == "main"].merge(
-        meant[meant["role"] == "repeat"], on=["participant", "item"], suffixes=("", "_again")
-    )
-    alike = (both["meant"] == both["meant_again"]).groupby(both["participant"])
-    return alike.mean()[alike.size() >= LEAST_REPEATS].astype("float64")
+    columns = ["participant", "item", "condition", "alternatives", "role", "meant"]
+    meant = closed.merge(taken, on=["trial", "given"])[columns]
+    again = meant.loc[meant["role"] == "repeat", ["participant", "item", "condition", "meant"]]
+    keys = ["participant", "item", "condition"]
+    both = meant[meant["role"] == "main"].merge(again, on=keys, suffixes=("", "_again"))
+    return both.assign(right=both["meant"] == both["meant_again"]).drop(columns="role")
 
 
 def _meant(trial: Trial, given: int) -> str:
@@ -161,7 +222,7 @@ def _reasons(rules: Exclusion, frame: pd.DataFrame) -> list[str]:
     """Rules broken by each participant; a measure that is missing breaks none."""
     broken = {
         "answered too few questions": frame["complete"] < rules.min_complete,
-        "missed catch trials": frame["catch"] < rules.min_catch,
+        "failed attention checks": frame["catch_failures"] >= rules.catch_failures,
         "answered too fast": frame["median_ms"] < rules.min_median_ms,
         "contradicted earlier answers": frame["repeat"] < rules.min_repeat,
         "chose the same position": frame["same_position"] > rules.max_same_position,

@@ -27,7 +27,7 @@ def read_file(path: Path, study: Study) -> Records:
     EvoscopeError : the file is of none of these tools, or its answers are to no trial of the study.
     """
     try:
-        return checked(_read(path, study), study)
+        return _typed(_read(path, study), study)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, csv.Error) as error:
         raise EvoscopeError(f"'{path}' holds no answers that can be read ({error!r})", TOOLS) from error
 
@@ -43,7 +43,7 @@ def _read(path: Path, study: Study) -> Records:
     return [_jspsych(row) for row in document if row.get("trial") is not None]
 
 
-def checked(records: Records, study: Study) -> Records:
+def _typed(records: Records, study: Study) -> Records:
     """The records, whose values are such as the study's trials allow.
 
     Raises

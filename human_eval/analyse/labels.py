@@ -3,7 +3,8 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from evoscope.arrays import Doubles
+from evoscope.arrays import Doubles, Ints
 from evoscope.errors import EvoscopeError
 
 IDLE = frozenset(
@@ -22,6 +23,7 @@ IDLE = frozenset(
 )
 CHARACTERS = "characters"  # the embedding that needs no file
 Words = frozenset[str]
+LIKE, LONG = 0.85, 5  # how alike two words of so many letters are that are one, misspelt
 # Vectors [labels, dim] of labels; a row of zeros for one that is not known.
 Embed = Callable[[list[str]], Doubles]
 
@@ -31,6 +33,54 @@ def normalised(text: str) -> Words:
     plain = unicodedata.normalize("NFKD", text).casefold()
     letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return frozenset(_singular(word) for word in re.findall(r"\w+", letters) if word not in IDLE)
+
+
+def says(text: str, word: str) -> bool:
+    """Whether ``word`` is among the words of a text, or one letter of it is wrong, lacking, swapped or too many."""
+    return any(_one_off(each, word) for each in normalised(text))
+
+
+def _one_off(word: str, wanted: str) -> bool:
+    if word == wanted:
+        return True
+    size = len(wanted)
+    swapped = {wanted[:n] + wanted[n + 1] + wanted[n] + wanted[n + 2 :] for n in range(size - 1)}
+    lacking = {wanted[:n] + wanted[n + 1 :] for n in range(size)}
+    of_word = {word[:n] + word[n + 1 :] for n in range(len(word))}
+    other = len(word) == size and sum(a != b for a, b in zip(word, wanted, strict=True)) == 1
+    return word in swapped | lacking or wanted in of_word or other
+
+
+def spellings(counts: Mapping[str, int]) -> dict[str, str]:
+    """The most frequent word with the first letter of each word and much the same others; digits are never misspelt."""
+    known: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
+    for word in sorted(counts, key=lambda word: (-counts[word], word)):
+        able = word.isalpha() and len(word) >= LONG
+        others = known.setdefault(word[0], [])
+        like = get_close_matches(word, others, n=1, cutoff=LIKE) if able else []
+        found[word] = like[0] if like else word
+        if able and not like:
+            others.append(word)
+    return found
+
+
+def agreements(answers: Sequence[tuple[str, ...]]) -> tuple[Ints, Doubles]:
+    """What each answer says, int64 [n], and how far any two things that are said overlap, float64 [m, m].
+
+    The overlap is Jaccard's of the words, misspelt or not (`spellings`), averaged over the text fields; a field left
+    empty overlaps with none.
+    """
+    fields = [tuple(map(normalised, texts)) for texts in answers]
+    same = spellings(Counter(word for texts in fields for words in texts for word in words))
+    meant = [tuple(frozenset(same[word] for word in words) for words in texts) for texts in fields]
+    codes, unique = pd.factorize(pd.Series(meant, dtype="object"))
+    most = max(map(len, unique), default=0)
+    table = np.zeros((len(unique), len(unique)))
+    for place in range(most):
+        said = [texts[place] if len(texts) > place else frozenset() for texts in unique]
+        table += overlaps(said) / most
+    return np.asarray(codes, dtype=np.int64), table
 
 
 def _singular(word: str) -> str:
@@ -95,15 +145,15 @@ def _pairs(names: list[str], counts: list[int]) -> tuple[float, float]:
     return same, float(people @ jaccard @ people - people.sum()) / total
 
 
-def overlaps(labels: list[Words]) -> Doubles:
-    """Jaccard overlap of every pair of labels, none of them empty; [labels, labels]."""
+def overlaps(labels: Sequence[Words]) -> Doubles:
+    """Jaccard overlap of every pair of labels, of which an empty one overlaps with none; [labels, labels]."""
     columns = {word: place for place, word in enumerate(sorted(frozenset().union(*labels)))}
     rows = [row for row, words in enumerate(labels) for _ in words]
     places = [columns[word] for words in labels for word in sorted(words)]
     table = csr_matrix((np.ones(len(rows)), (rows, places)), shape=(len(labels), len(columns)))
     shared = (table @ table.T).toarray()
     sizes = shared.diagonal()
-    return np.asarray(shared / (sizes[:, None] + sizes[None, :] - shared))
+    return np.asarray(shared / np.maximum(sizes[:, None] + sizes[None, :] - shared, 1))
 
 
 def mean_cosine(vectors: Doubles) -> float:

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +19,30 @@ from human_eval.analyse.accuracy import (
     beside,
     fleiss_kappa,
     krippendorff_alpha,
-    mixed_model,
     response_times,
+    retest,
 )
-from human_eval.analyse.answers import agreement_matrix, exclusions, option_shares, per_participant, tidy
+from human_eval.analyse.answers import (
+    agreement_matrix,
+    checked,
+    exclusions,
+    option_shares,
+    per_participant,
+    tidy,
+)
+from human_eval.analyse.contrasts import PRIMARY, contrasts, ordinal_model
 from human_eval.analyse.labels import label_agreement, label_embedding
+from human_eval.design.baselines import PHOTOS, Baseline, baselines
 from human_eval.design.trial import Study
 
+BASELINES = [field.name for field in fields(Baseline)]
 PEOPLE, SIMULATED = "people", "simulated"  # what a table's column ``data`` says
 NOT_PEOPLE = "SIMULATED participants, not people"
 Tables = dict[str, pd.DataFrame]
 CAPTIONS = {
-    "accuracy": "Mean accuracy of the counted participants on main trials, with Student's 95 % interval over"
-    " participants (Wilson's where there is one); grey: chance; open diamonds: published, without interval.",
+    "accuracy": "Share of right answers of the counted participants in main trials, with its 95 % interval over people"
+    " and items; grey: chance; red triangles: what a machine finds by photographs (up) or colours (down) alone; open"
+    " diamonds: published, with Wilson's interval over participants.",
     "times": "Response times of the counted participants' main trials.",
     "participants": "Every participant's accuracy on the main trials of their block; dashed: chance.",
     "agreement_matrix": "Share of the main trials that both saw which two participants answered alike.",
@@ -39,8 +51,11 @@ CAPTIONS = {
 HEADINGS = {
     "about": "The study",
     "accuracy": "Accuracy against chance",
+    "contrasts": "Contrasts",
+    "baselines": "What the pictures alone give away",
     "published": "Published results beside",
-    "mixed_model": "Mixed-effects logistic model",
+    "ordinal_model": "Cumulative logit model of ratings",
+    "retest": "The same question again",
     "agreement": "Agreement of closed answers",
     "labels": "Agreement of names",
     "options": "Options",
@@ -70,11 +85,11 @@ def analyse(study: Study, answers: pd.DataFrame, seed: int = 0, embedding: str =
     Parameters
     ----------
     study, answers : the study with its key, and answers as collected (`read_answers`).
-    seed : of the sample for the mixed model.
+    seed : of the shuffles of names.
     embedding : of labels: ``characters``, the path of a file of word vectors, or "" for none.
     """
     data, own = _of_one_sort(answers)
-    every = tidy(study, own)
+    every = tidy(study, checked(study, own))
     excluded = exclusions(study, every)
     gone = excluded.loc[excluded["excluded"], "participant"]
     counted = every[~every["participant"].isin(gone)]
@@ -86,13 +101,16 @@ def analyse(study: Study, answers: pd.DataFrame, seed: int = 0, embedding: str =
         "exclusions": excluded,
         "participants": per_participant(every, excluded),
         "accuracy": right,
-        "published": beside(study.kind, right),
+        "baselines": pd.DataFrame(list(map(asdict, baselines(study))), columns=BASELINES),
+        "contrasts": contrasts(study, counted, every, seed),
+        "published": beside(study.kind, right, study.primary),
         "agreement": agreement(study, counted),
         "labels": label_agreement(counted, embed),
         "agreement_matrix": agreement_matrix(counted),
         "options": option_shares(counted, study.trials[0].form.options),
         "times": response_times(counted),
-        "mixed_model": mixed_model(counted, seed),
+        "retest": retest(study, counted),
+        "ordinal_model": ordinal_model(study, counted),
     }
     return {name: table.assign(data=data) for name, table in tables.items()}
 
@@ -160,32 +178,34 @@ def accuracy_figure(tables: Tables) -> Figure:
     names = [*rows["condition"], *["published, same task"] * len(published)]
     sheet = _sheet(tables, "Accuracy by condition", len(names))
     axes = sheet.axes(LABEL, TOP, PLOT, ROW * len(names))
-    value = _column(rows, "by_participant", published, "accuracy")
-    bounds = [np.append(_bound(rows, side), np.full(len(published), np.nan)) for side in ("low", "high")]
+    value = _column(rows, "accuracy", published, "accuracy")
+    bounds = [_column(rows, side, published, side) for side in ("low", "high")]
     chance = _column(rows, "chance", published, "chance")
     colours = [BLUE] * len(rows) + [INK] * len(published)
     interval_rows(axes, value, bounds[0], bounds[1], colours, (chance, chance, chance))
     for line in axes.lines[-2 * len(published) :] if len(published) else []:
         line.set(marker="D" if line.get_marker() == "o" else "", mfc="white", mec=INK, mew=0.8)
+    _machines(axes, tables["baselines"], list(rows["condition"]))
     notes = [
-        f"{value:.2f}  (n {n:,})"
-        for value, n in zip(rows["by_participant"], rows["participants"], strict=True)
+        f"{value:.2f}  (n {n:,})" for value, n in zip(rows["accuracy"], rows["participants"], strict=True)
     ]
     notes += [f"{row.accuracy:.2f}  (n {row.participants:,})" for row in published.itertuples()]
     _named(sheet, axes, names, notes)
     axes.set_xlim(0, 1.02)
-    axes.set_xlabel("share of right answers, mean of participants")
+    axes.set_xlabel("share of right answers")
     return sheet.figure
+
+
+def _machines(axes: Axes, found: pd.DataFrame, conditions: list[str]) -> None:
+    """Open triangles of what machines find by photographs (upwards) and by colours (downwards) alone."""
+    for row in found[found["condition"].isin(conditions)].to_dict("records"):
+        marker = "^" if row["observer"] == PHOTOS else "v"
+        at = float(row["value"]), conditions.index(row["condition"])
+        axes.plot([at[0]], [at[1]], marker=marker, mfc="white", mec=RED, mew=0.9, ms=4.5, ls="", zorder=5)
 
 
 def _column(ours: pd.DataFrame, name: str, theirs: pd.DataFrame, other: str) -> Doubles:
     return np.concatenate([ours[name].to_numpy(dtype=np.float64), theirs[other].to_numpy(dtype=np.float64)])
-
-
-def _bound(rows: pd.DataFrame, side: str) -> Doubles:
-    """The clustered bound; Wilson's where one participant has none."""
-    clustered = rows[f"clustered_{side}"].to_numpy(dtype=np.float64)
-    return np.where(np.isfinite(clustered), np.clip(clustered, 0, 1), rows[side].to_numpy(dtype=np.float64))
 
 
 def times_figure(tables: Tables) -> Figure:
@@ -326,10 +346,12 @@ def _harmless(value: object) -> object:
 def report_page(tables: Tables, drawn: list[str]) -> str:
     """One HTML page; everything that anybody wrote stands in it as text."""
     name = html.escape(str(tables["about"].set_index("what").loc["study", "value"]))
+    primary = tables["contrasts"][tables["contrasts"]["analysis"] == PRIMARY]
+    said = [f"<p><strong>{html.escape(text)}</strong></p>" for text in primary["conclusion"]]
     banner = f'<p class="simulated">{NOT_PEOPLE}</p>' if _sort(tables) == NOT_PEOPLE else ""
     parts = [_section(key, tables[key], key in drawn) for key in HEADINGS if len(tables[key])]
     others = [_figure(key) for key in drawn if key not in HEADINGS]
-    body = "\n".join([banner, f"<h1>{name}</h1>", *parts, *others])
+    body = "\n".join([banner, f"<h1>{name}</h1>", *said, *parts, *others])
     head = f'<meta charset="utf-8"><title>{name}: {_sort(tables)}</title><style>{STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
 

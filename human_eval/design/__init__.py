@@ -13,7 +13,18 @@ from human_eval.design.power import (
     power_table,
     simulated_power,
 )
-from human_eval.design.trial import KINDS, Block, Exclusion, Form, Kind, Protocol, Role, Study, Trial
+from human_eval.design.trial import (
+    KINDS,
+    Block,
+    Contrast,
+    Exclusion,
+    Form,
+    Kind,
+    Protocol,
+    Role,
+    Study,
+    Trial,
+)
 
 __all__ = [
     "KINDS",
@@ -22,6 +33,7 @@ __all__ = [
     "Block",
     "Blocking",
     "ConceptPool",
+    "Contrast",
     "Effect",
     "Exclusion",
     "Form",

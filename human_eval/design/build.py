@@ -1,6 +1,7 @@
 """From a pool and a seed to a study: trials with ids and pictures, practice, catch and repeated trials, blocks."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 
@@ -9,7 +10,9 @@ import numpy as np
 from evoscope.arrays import Bytes, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
+from human_eval.design.baselines import given_away
 from human_eval.design.blocks import consecutive_blocks, incomplete_blocks, with_extras
+from human_eval.design.contrast import ENOUGH_ITEMS, FEWEST_ITEMS, WANTED, primary_contrast
 from human_eval.design.kinds import (
     Alignability,
     alignability,
@@ -23,6 +26,7 @@ from human_eval.design.pools import ConceptPool, NeuronPool
 from human_eval.design.practice import drawn, lesson
 from human_eval.design.trial import (
     Block,
+    Contrast,
     Draft,
     Exclusion,
     Form,
@@ -34,15 +38,19 @@ from human_eval.design.trial import (
     balanced,
     inserted,
     opaque,
+    spoken,
 )
 
 NEURON_KINDS: tuple[Kind, ...] = ("alignability", "evolution_label", "pairwise_coherence")
 STAND_IN = "No sets were hand-picked: the tightest groups of the base model stand in for them."
+UNCHECKED = (
+    "Nothing tells what these pictures show: keys follow from how items were made, and are not checked."
+)
 ATTENTION = "This question checks that you are reading."
 WORD = "blue"  # what a catch trial without options asks to write
 VIEWS = 2  # of every trial, where the number of blocks is free
-# From pool rows [m] to their pictures, uint8 [m, k, side, side, 3].
-Cut = Callable[[Ints], Bytes]
+# From pool rows and ranks [m] of pictures to these, uint8 [m, side, side, 3].
+Cut = Callable[[Ints, Ints], Bytes]
 
 
 @dataclass(frozen=True)
@@ -61,12 +69,16 @@ class Blocking:
 
 @dataclass(frozen=True)
 class Options:
-    """Sizes: ``count`` (neurons a model, or pairs), ``pictures`` a panel, ``shown`` images with an intruder."""
+    """Sizes: ``count`` (neurons a model, or pairs), ``pictures`` a panel, ``shown`` images with an intruder.
+
+    ``items``: how many each condition must have at least, or the design is refused.
+    """
 
     alignability: Alignability = field(default_factory=Alignability)
     count: int = 25
     pictures: int = 9
     shown: int = 5
+    items: int = 0
     blocking: Blocking = field(default_factory=Blocking)
     exclusion: Exclusion = field(default_factory=Exclusion)
 
@@ -84,7 +96,7 @@ def design(
 
     Parameters
     ----------
-    cut : called once, with only the rows that are shown; the pool's own pictures may then have no pixels, and only
+    cut : called once, with only the pictures that are shown; the pool's own pictures may then have no pixels, and only
         tell k. None: the pool's own pictures.
 
     Raises
@@ -94,12 +106,59 @@ def design(
     options = options or Options()
     frame = Frame(name or kind, kind, protocol, seed, options.exclusion)
     drafts, source = _drafts(kind, pool, options, protocol, seed)
+    few = few_items(drafts, options.items) if protocol == "corrected" else ()
+    photos = {
+        pair: int(pool.photos[pair])
+        for draft in drafts
+        for panel in draft.panels
+        for pair in panel
+        if isinstance(pool, NeuronPool) and pool.photos.size
+    }
     if cut is not None:
+        pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
+        photos = {(number, 0): photos[pair] for number, pair in enumerate(pairs) if pair in photos}
         drafts, source = _cut(drafts, cut)
     if 0 in source.shape:
         raise EvoscopeError("the pool has no pictures", "give a pool with pictures, or how to cut them")
-    study = assemble(frame, drafts, source, options.blocking)
-    return replace(study, remarks=(*study.remarks, *_short(kind, pool, drafts, options.count)))
+    study = assemble(frame, drafts, source, options.blocking, photos)
+    study = replace(study, remarks=(*study.remarks, *given_away(study)))
+    unchecked = () if protocol == "as_released" or _checkable(kind, pool) else (UNCHECKED,)
+    short = _short(kind, pool, drafts, options.count)
+    instead = _instead(study.primary, kind) if protocol == "corrected" else ()
+    return replace(study, remarks=(*study.remarks, *instead, *unchecked, *short, *few))
+
+
+def _instead(primary: Contrast, kind: Kind) -> tuple[str, ...]:
+    """Says so where the primary contrast is not the one that the kind is made for."""
+    _, firsts, others = WANTED[kind]
+    if (primary.first or None, primary.other or None) == (next(iter(firsts), None), next(iter(others), None)):
+        return ()
+    return (f"The pool lacks a condition, so the primary contrast is another: {primary.text}.",)
+
+
+def _checkable(kind: Kind, pool: NeuronPool | ConceptPool) -> bool:
+    """Whether keys of a kind rest on what pictures show, and that is known; true where they rest on nothing."""
+    return kind not in ("image_intruder", "label_agreement") or bool(getattr(pool, "names", ()))
+
+
+def few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
+    """Names the conditions with fewer items than a study should have.
+
+    Raises
+    ------
+    EvoscopeError : one has fewer than ``least``, which were asked for.
+    """
+    counts = Counter(draft.condition for draft in drafts)
+    for condition, count in counts.items():
+        if count < least:
+            raise EvoscopeError(
+                f"the pool gives {count} items of condition {condition}, and {least} were asked for",
+                "give a larger pool, or ask for fewer",
+            )
+    few = ", ".join(f"{count} of {spoken(name)}" for name, count in counts.items() if count < ENOUGH_ITEMS)
+    narrow = any(count < FEWEST_ITEMS for count in counts.values())
+    warning = f" Below {FEWEST_ITEMS} the intervals over items may be too narrow." if narrow else ""
+    return (f"Fewer than {ENOUGH_ITEMS} items: {few}.{warning}",) if few else ()
 
 
 def _drafts(
@@ -133,16 +192,15 @@ def _of_concepts(
 
 
 def _cut(drafts: Sequence[Draft], cut: Cut) -> tuple[list[Draft], Bytes]:
-    """Renumbers the rows of the drafts, and cuts the pictures of only those."""
-    rows = sorted({row for draft in drafts for panel in draft.panels for row, _ in panel})
-    place = {row: number for number, row in enumerate(rows)}
+    """Renumbers the pictures of the drafts, and cuts only those."""
+    pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
+    place = {pair: (number, 0) for number, pair in enumerate(pairs)}
     moved = [
-        replace(
-            draft, panels=tuple(tuple((place[row], rank) for row, rank in panel) for panel in draft.panels)
-        )
+        replace(draft, panels=tuple(tuple(place[pair] for pair in panel) for panel in draft.panels))
         for draft in drafts
     ]
-    return moved, cut(np.array(rows, dtype=np.int64))
+    rows, ranks = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return moved, cut(rows, ranks)[:, None]
 
 
 def _short(
@@ -211,8 +269,16 @@ class Album:
         )
 
 
-def assemble(frame: Frame, drafts: Sequence[Draft], source: Bytes, blocking: Blocking) -> Study:
+def assemble(
+    frame: Frame,
+    drafts: Sequence[Draft],
+    source: Bytes,
+    blocking: Blocking,
+    photos: Mapping[tuple[int, int], int] | None = None,
+) -> Study:
     """Assemble a study from ``drafts`` about the pictures ``source`` [n, k, side, side, 3].
+
+    ``photos``: the photograph that a picture (row, rank) is cut of, where that is known.
 
     Raises
     ------
@@ -237,7 +303,8 @@ def assemble(frame: Frame, drafts: Sequence[Draft], source: Bytes, blocking: Blo
     tightest = any(trial.condition == "tightest" for trial in main)
     return Study(
         frame.name, frame.kind, frame.protocol, frame.seed, (*main, *extras), named, album.pictures(),
-        frame.exclusion, (STAND_IN,) if tightest else (),
+        frame.exclusion, (STAND_IN,) if tightest else (), primary_contrast(frame.kind, main),
+        tuple((photos or {}).get(pair, -1) for pair in album.keys),
     )  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from evoscope.errors import EvoscopeError
-from human_eval.design.trial import Block, Exclusion, Form, Study, Trial
+from human_eval.design.trial import Block, Contrast, Exclusion, Form, Study, Trial
 
 PUBLIC, KEY, PICTURES = "study.json", "key.json", "pictures.safetensors"
-FORMAT = 1
+FORMAT = 2
 
 
 def public(study: Study) -> dict[str, Any]:
@@ -28,7 +28,6 @@ def public(study: Study) -> dict[str, Any]:
         "kind": study.kind,
         "protocol": study.protocol,
         "exclusion": asdict(study.exclusion),
-        "remarks": list(study.remarks),
         "key_sha256": key_digest(study),
         "blocks": [{"id": block.id, "trials": list(block.trials)} for block in study.blocks],
         "trials": sorted((public_trial(trial) for trial in study.trials), key=lambda trial: str(trial["id"])),
@@ -53,8 +52,15 @@ def public_trial(trial: Trial) -> dict[str, Any]:
 
 
 def key(study: Study) -> dict[str, Any]:
-    """Answers, conditions, roles and sources: for the researcher only."""
-    return {"format": FORMAT, "seed": study.seed, "trials": [_keyed(trial) for trial in study.trials]}
+    """Answers, conditions, roles, sources, the primary contrast and remarks: for the researcher only."""
+    return {
+        "format": FORMAT,
+        "seed": study.seed,
+        "primary": asdict(study.primary),
+        "remarks": list(study.remarks),
+        "photos": list(study.photos),
+        "trials": [_keyed(trial) for trial in study.trials],
+    }
 
 
 def _keyed(trial: Trial) -> dict[str, Any]:
@@ -125,7 +131,9 @@ def load_study(folder: Path) -> Study:
             tuple(Block(block["id"], tuple(block["trials"])) for block in known["blocks"]),
             pictures,
             Exclusion(**known["exclusion"]),
-            tuple(known["remarks"]),
+            tuple(hidden["remarks"]),
+            Contrast(**hidden["primary"]),
+            tuple(hidden["photos"]),
         )
     except (KeyError, TypeError, AttributeError, OSError, SafetensorError) as error:
         raise EvoscopeError(f"'{folder}' does not hold a study ({error})", "design it again") from error

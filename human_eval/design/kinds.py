@@ -207,8 +207,34 @@ class _Sampler:
         name = "tightest" if name == "hand_picked" and not self.options.hand_picked else name
         count = min(self.options.patches, self.pool.patches.shape[1])
         panels = tuple(panel(row, count) for row in shown)
+        if self.corrected and self.pool.photos.size:
+            panels = disjoint(self.pool.photos, shown, count)
         sources = tuple(self.pool.ids[row] for row in shown)
         return Draft(name, f"{name}-{number}", ALIGNABILITY_FORM, panels, sources, place)
+
+
+def disjoint(photos: Ints, rows: Sequence[int], count: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Panels of ``rows`` of which no two show a photograph twice, of at most ``count`` patches, all as many.
+
+    The panels take their best photograph that is left in turns, and another begins each round.
+    """
+    used, taken = set[int](), [list[tuple[int, int]]() for _ in rows]
+    for turn in range(count):
+        order = [(turn + place) % len(rows) for place in range(len(rows))]
+        for place in order:
+            own = photos[rows[place]]
+            rank = next((r for r, photo in enumerate(own) if photo >= 0 and int(photo) not in used), None)
+            if rank is None:
+                break
+            used.add(int(own[rank]))
+            taken[place].append((rows[place], rank))
+    least = min(map(len, taken))
+    if not least:
+        raise EvoscopeError(
+            f"the photographs of {len(rows)} neurons do not suffice for a set of each",
+            "give more held-out images, or protocol as_released",
+        )
+    return tuple(tuple(each[:least]) for each in taken)
 
 
 STAGES = 3
@@ -256,51 +282,75 @@ def _evolution(pool: NeuronPool, rows: list[int], patches: int) -> Draft:
     return Draft(pool.model[first], item, evolution_form(len(rows)), panels, sources, None)
 
 
+# Shares of the pictures shown that make a label one's own, or a foil: 7 and 1 of 9.
+OWN, FOIL = 7 / 9, 1 / 9
+
+
 def image_intruder(pool: ConceptPool, shown: int, protocol: Protocol, seed: int) -> list[Draft]:
     """Every concept once: ``shown`` - 1 of its images and one of another concept of its condition.
 
     Corrected, the other concept is of the same layer if there is one, and not of the nearer half; the intruder's
-    position is balanced.
+    position is balanced. Where it is known what images show, the intruder lacks what the others share, the
+    others lack what its concept stands for, and none of them alone lacks what all the rest show; concepts without such
+    an intruder are left out.
     """
     stream = generator(seed, "image_intruder")
     rows = [int(row) for row in np.flatnonzero(placed(pool))]
-    free = stream.integers(shown, size=len(rows)).tolist()
-    places = balanced(len(rows), shown, stream) if protocol == "corrected" else free
-    return [
-        _images(pool, row, place, shown, protocol, stream) for row, place in zip(rows, places, strict=True)
-    ]
-
-
-def _images(
-    pool: ConceptPool, row: int, place: int, shown: int, protocol: Protocol, stream: np.random.Generator
-) -> Draft:
     if pool.images.shape[1] < shown - 1:
         raise EvoscopeError(
             f"{shown} pictures are to be shown, and a concept has {pool.images.shape[1]}", "give more images"
         )
-    pictures = [(row, int(rank)) for rank in stream.permutation(shown - 1)]
-    other = _other(pool, row, protocol, stream)
-    pictures.insert(place, (other, _foreign(pool, row, other, stream)))
-    sources = tuple(pool.ids[source] for source, _ in pictures)
-    panels = tuple((picture,) for picture in pictures)
-    return Draft(pool.condition[row], pool.ids[row], intruder_form(shown), panels, sources, place)
+    odd = {row: _intruders(pool, row, shown - 1, protocol) for row in rows}
+    kept = [row for row in rows if len(odd[row])]
+    if not kept:
+        raise EvoscopeError(
+            f"an image intruder for '{pool.ids[rows[0]] if rows else '?'}' needs another concept",
+            "give a pool with more concepts of each condition",
+        )
+    free = stream.integers(shown, size=len(kept)).tolist()
+    places = balanced(len(kept), shown, stream) if protocol == "corrected" else free
+    drafts = []
+    for row, place in zip(kept, places, strict=True):
+        members = [(row, int(rank)) for rank in stream.permutation(shown - 1)]
+        other = odd[row][int(stream.integers(len(odd[row])))]
+        pictures = [*members[:place], other, *members[place:]]
+        sources = tuple(pool.ids[source] for source, _ in pictures)
+        panels = tuple((picture,) for picture in pictures)
+        drafts.append(Draft(pool.condition[row], pool.ids[row], intruder_form(shown), panels, sources, place))
+    return drafts
 
 
-def _other(pool: ConceptPool, row: int, protocol: Protocol, stream: np.random.Generator) -> int:
+def _intruders(pool: ConceptPool, row: int, members: int, protocol: Protocol) -> list[tuple[int, int]]:
+    """Pictures (row, rank) of other concepts that do not belong to a row's first ``members``."""
     condition, layer = np.array(pool.condition), np.array(pool.layer)
     alike = placed(pool) & (condition == condition[row]) & (np.arange(len(pool.ids)) != row)
-    others = np.array([each for each in np.flatnonzero(alike) if _free(pool, row, int(each))], dtype=np.int64)
+    others = np.flatnonzero(alike)
     if protocol == "corrected":
         others = others[layer[others] == layer[row]] if (layer[others] == layer[row]).any() else others
         cosine = np.abs(cosines(pool.vectors, row))[others]
         others = others[np.argsort(-cosine, kind="stable")][len(others) // 2 :]
-    return sample(others, 1, stream, f"an image intruder for '{pool.ids[row]}'")[0]
+    found = [(int(other), rank) for other in others for rank in _free(pool, row, int(other))]
+    if protocol == "corrected" and pool.names:
+        found = [each for each in found if is_odd(pool, row, members, *each)]
+        own = pool.shows[row, :members].any(axis=0)
+        # At best the others show nothing at all that the intruder shows.
+        found = [(o, rank) for o, rank in found if not (own & pool.shows[o, rank]).any()] or found
+    return found
 
 
-def _foreign(pool: ConceptPool, row: int, other: int, stream: np.random.Generator) -> int:
-    """An image of ``other`` that does not show ``row`` too."""
-    free = np.array(_free(pool, row, other), dtype=np.int64)
-    return sample(free, 1, stream, f"'{pool.ids[other]}' without images of '{pool.ids[row]}'")[0]
+def is_odd(pool: ConceptPool, row: int, members: int, other: int, rank: int) -> bool:
+    """Whether picture ``rank`` of ``other`` is the one that does not belong to the first ``members`` of ``row``.
+
+    It lacks all that they share; they lack what its concept stands for (its label, and what seven of nine of
+    its pictures show); and nothing that it shows is lacked by one of them alone.
+    """
+    own, foreign = pool.shows[row, :members], pool.shows[other, rank]
+    stands = pool.shows[other].mean(axis=0) >= OWN
+    if pool.label[other] in pool.names:
+        stands[pool.names.index(pool.label[other])] = True
+    belongs = (own.all(axis=0) & foreign).any() or own[:, stands].any()
+    lone = (own.sum(axis=0) == members - 1) & foreign
+    return not belongs and not lone.any()
 
 
 def _free(pool: ConceptPool, row: int, other: int) -> list[int]:
@@ -310,21 +360,38 @@ def _free(pool: ConceptPool, row: int, other: int) -> list[int]:
 
 
 def label_agreement(pool: ConceptPool, images: int, protocol: Protocol, seed: int) -> list[Draft]:
-    """Every labelled concept with its label (expected: yes); corrected, half with another's (expected: no)."""
+    """Every labelled concept with its label (expected: yes); corrected, also with another's (expected: no).
+
+    Corrected and where it is known what images show, an own label is asked of concepts of whose pictures seven of
+    nine show it, and a foil is a label that one of nine shows at most.
+    """
     stream = generator(seed, "label_agreement")
+    shown = min(images, pool.images.shape[1])
+    labels = sorted(set(pool.label) - {""})
     rows = [row for row, label in enumerate(pool.label) if label]
-    foil = balanced(len(rows), 2, stream) if protocol == "corrected" else [0] * len(rows)
-    return [_agreement(pool, row, bool(wrong), images, stream) for row, wrong in zip(rows, foil, strict=True)]
+    if protocol == "as_released":
+        return [_agreement(pool, row, pool.label[row], shown) for row in rows]
+    if len(labels) < 2:
+        raise EvoscopeError(
+            "all concepts have the same label, or none", "give a second one, or protocol as_released"
+        )
+    drafts = []
+    for row in rows:
+        own = pool.count(row, pool.label[row], shown)
+        if own is None or own >= OWN * shown:
+            drafts.append(_agreement(pool, row, pool.label[row], shown))
+        counts = {label: pool.count(row, label, shown) for label in labels if label != pool.label[row]}
+        foils = [label for label, count in counts.items() if count is None or count <= FOIL * shown]
+        if foils:
+            drafts.append(_agreement(pool, row, foils[int(stream.integers(len(foils)))], shown))
+    return drafts
 
 
-def _agreement(pool: ConceptPool, row: int, wrong: bool, images: int, stream: np.random.Generator) -> Draft:
-    others = sorted(set(pool.label) - {"", pool.label[row]})
-    if wrong and not others:
-        raise EvoscopeError("all concepts have the same label", "give a second one, or protocol as_released")
-    label = others[int(stream.integers(len(others)))] if wrong else pool.label[row]
-    shown = panel(row, min(images, pool.images.shape[1]))
-    condition = "foil" if wrong else "own"
-    return Draft(condition, pool.ids[row], label_form(label), (shown,), (pool.ids[row],), 1 if wrong else 0)
+def _agreement(pool: ConceptPool, row: int, label: str, shown: int) -> Draft:
+    own = label == pool.label[row]
+    condition, panels = "own" if own else "foil", (panel(row, shown),)
+    item = f"{pool.ids[row]}/{condition}"
+    return Draft(condition, item, label_form(label), panels, (pool.ids[row],), 0 if own else 1)
 
 
 def concept_naming(pool: ConceptPool, images: int) -> list[Draft]:
@@ -345,7 +412,7 @@ def pairwise_coherence(
     rows = sample(there, max(1, min(pairs, len(there))), stream, "pairwise coherence")
     near = [("near", row, _nearest(pool, row)) for row in rows]
     far = [("random", row, _unrelated(pool, row, protocol, stream)) for row in rows]
-    return [_pair(pool, pair, patches, stream) for pair in [*near, *far]]
+    return [_pair(pool, pair, patches, protocol, stream) for pair in [*near, *far]]
 
 
 def _nearest(pool: NeuronPool, row: int) -> int:
@@ -368,10 +435,18 @@ def _unrelated(pool: NeuronPool, row: int, protocol: Protocol, stream: np.random
     return sample(np.flatnonzero(free), 1, stream, f"a random partner of '{pool.ids[row]}'")[0]
 
 
-def _pair(pool: NeuronPool, pair: tuple[str, int, int], patches: int, stream: np.random.Generator) -> Draft:
+def _pair(
+    pool: NeuronPool,
+    pair: tuple[str, int, int],
+    patches: int,
+    protocol: Protocol,
+    stream: np.random.Generator,
+) -> Draft:
     condition, *rows = pair
     order: Sequence[int] = [int(row) for row in stream.permutation(rows)]
     names = tuple(pool.ids[row] for row in order)
     count = min(patches, pool.patches.shape[1])
     panels = tuple(panel(row, count) for row in order)
+    if protocol == "corrected" and pool.photos.size:
+        panels = disjoint(pool.photos, order, count)
     return Draft(condition, f"{condition}-{pool.ids[rows[0]]}", COHERENCE_FORM, panels, names, None)

@@ -1,6 +1,6 @@
 """What studies are designed from: neurons with example patches, concepts with images, and synthetic pools of both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,7 +15,8 @@ class NeuronPool:
 
     ``ids`` [n]: unique; ``vectors``: float32 [n, dim], NaN rows for unplaced neurons; ``model``, ``layer`` [n];
     ``epoch``, ``channel``: int64 [n]; ``patches``: uint8 [n, k, side, side, 3], most exciting first. The layers of
-    a model appear in the order of their depth.
+    a model appear in the order of their depth. ``photos``: int64 [n, k], the photograph that each patch is cut of, -1
+    for no patch; [0, 0] where that is not known.
     """
 
     ids: tuple[str, ...]
@@ -25,10 +26,16 @@ class NeuronPool:
     layer: tuple[str, ...]
     channel: Ints
     patches: Bytes
+    photos: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
 
     def __post_init__(self) -> None:
         parts = (self.vectors, self.model, self.epoch, self.layer, self.channel, self.patches)
         _check("neuron pool", self.ids, [len(part) for part in parts], self.patches)
+        if self.photos.size and self.photos.shape != self.patches.shape[:2]:
+            raise EvoscopeError(
+                f"the photographs of a neuron pool are {list(self.photos.shape)}",
+                "give one of every patch: [entries, pictures]",
+            )
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class ConceptPool:
 
     ``ids`` [n]: unique; ``condition`` [n]: ``svd``, ``neuron``, ``random`` or a name of one's own; ``layer`` [n];
     ``label`` [n]: a name for the concept, "" where none is known; ``vectors``: float32 [n, dim];
-    ``images``: uint8 [n, k, side, side, 3], best first.
+    ``images``: uint8 [n, k, side, side, 3], best first; ``names`` [c] and ``shows``, bool [n, k, c]: which known
+    concepts each image shows, by which keys are checked; without names nothing is known.
     """
 
     ids: tuple[str, ...]
@@ -46,10 +54,23 @@ class ConceptPool:
     label: tuple[str, ...]
     vectors: Floats
     images: Bytes
+    names: tuple[str, ...] = ()
+    shows: Bools = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=bool))
 
     def __post_init__(self) -> None:
         parts = (self.condition, self.layer, self.label, self.vectors, self.images)
         _check("concept pool", self.ids, [len(part) for part in parts], self.images)
+        if self.names and self.shows.shape != (*self.images.shape[:2], len(self.names)):
+            raise EvoscopeError(
+                f"what the images of a concept pool show is {list(self.shows.shape)}",
+                "give bool of [entries, pictures, names]",
+            )
+
+    def count(self, row: int, label: str, pictures: int) -> int | None:
+        """How many of the first ``pictures`` of a row show what ``label`` names; None where nothing tells."""
+        if label not in self.names:
+            return None
+        return int(self.shows[row, :pictures, self.names.index(label)].sum())
 
 
 def _check(what: str, ids: tuple[str, ...], lengths: list[int], pictures: Bytes) -> None:
@@ -129,6 +150,8 @@ def synthetic_neurons(
         tuple(f"layer{layer}" for _, _, layer, *_ in axes),
         np.array(channels),
         np.stack([_pictures(concept, 9, side, stream) for concept in concepts]),
+        # Every picture is drawn anew.
+        np.arange(9 * len(concepts)).reshape(-1, 9),
     )
 
 
@@ -137,10 +160,14 @@ def synthetic_concepts(seed: int, side: int = 64) -> ConceptPool:
     stream = generator(seed, "drawn concepts")
     rows = [(name, concept) for name in ("svd", "neuron", "random") for concept in range(len(CONCEPTS))]
     purity = {"svd": 1.0, "neuron": 0.7, "random": 0.0}
-    images = [
-        np.concatenate([_pictures(_mixed(c, purity[name], stream), 1, side, stream) for _ in range(6)])
-        for name, c in rows
-    ]
+    shown, images = np.zeros((len(rows), 6, len(CONCEPTS)), dtype=bool), []
+    for row, (name, concept) in enumerate(rows):
+        pictures = []
+        for place in range(6):
+            drawn = _mixed(concept, purity[name], stream)
+            shown[row, place, drawn] = True
+            pictures.append(_pictures(drawn, 1, side, stream))
+        images.append(np.concatenate(pictures))
     return ConceptPool(
         tuple(f"{name}-{concept}" for name, concept in rows),
         tuple(name for name, _ in rows),
@@ -148,6 +175,8 @@ def synthetic_concepts(seed: int, side: int = 64) -> ConceptPool:
         tuple(CONCEPTS[concept] if name != "random" else "" for name, concept in rows),
         _vectors([concept for _, concept in rows], stream),
         np.stack(images),
+        CONCEPTS,
+        shown,
     )
 
 

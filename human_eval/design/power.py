@@ -6,19 +6,24 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit, logit
 
-from evoscope.arrays import Doubles
+from evoscope.arrays import Bools, Doubles
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What is to be shown: ``accuracy`` above ``chance``, with participants' and items' spread (SD of the logit)."""
+    """What is to be shown: ``accuracy`` above ``chance``, with participants' and items' spread (SD of the logit).
+
+    ``compared``: above a second condition of the accuracy ``chance``, answered by the same participants, not above
+    chance itself.
+    """
 
     accuracy: float
     chance: float = 1 / 6
     participant_sd: float = 0.5
     item_sd: float = 0.5
+    compared: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.chance < self.accuracy < 1:
@@ -40,36 +45,88 @@ def exact_power(trials: int, accuracy: float, chance: float, alpha: float = 0.05
 
 
 def simulated_power(
-    effect: Effect, participants: int, trials: int, seed: int, draws: int = 500, alpha: float = 0.05
+    effect: Effect,
+    participants: int,
+    trials: int,
+    seed: int,
+    draws: int = 200,
+    alpha: float = 0.05,
+    items: int = 0,
 ) -> float:
-    """Power of a one-sided t test on the participants' accuracies, when participants and items differ.
+    """Power of the test that the analysis makes: two-sided, over people and items, that are drawn anew each time.
 
-    Every draw has new participants, who all see the same ``trials`` items; one participant alone is tested by the
-    exact binomial test.
+    Parameters
+    ----------
+    trials, items : how many of how many items of a condition each participant answers (``items`` 0: of so many).
+
+    Notes
+    -----
+    The variance is that of `human_eval.analyse.intervals.spread`. One participant alone is tested by the exact
+    binomial test.
     """
-    stream = generator(seed, "power", participants, trials)
-    right = _answers(effect, participants, trials, draws, stream)
     if participants == 1:
-        return float((right[:, 0] * trials >= critical_count(trials, effect.chance, alpha) - 0.5).mean())
-    spread = right.std(axis=1, ddof=1) / participants**0.5
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = (right.mean(axis=1) - effect.chance) / spread
-    return float((t > stats.t.ppf(1 - alpha, participants - 1)).mean())
+        stream = generator(seed, "power", participants, trials)
+        right = _shares(effect, trials, draws, stream)
+        return float((right * trials >= critical_count(trials, effect.chance, alpha) - 0.5).mean())
+    sizes = participants, trials, max(items, trials)
+    found = [_shown(effect, *sizes, alpha, generator(seed, "power", *sizes, draw)) for draw in range(draws)]
+    return float(np.mean(found))
 
 
-def _answers(
-    effect: Effect, participants: int, trials: int, draws: int, stream: np.random.Generator
+def _shares(effect: Effect, trials: int, draws: int, stream: np.random.Generator) -> Doubles:
+    """Accuracy of one participant in each draw."""
+    chances = _chances(
+        effect, effect.accuracy, stream.normal(0, effect.participant_sd, (draws, 1)), trials, stream
+    )
+    return np.asarray((stream.random(chances.shape) < chances).mean(axis=1))
+
+
+def _chances(
+    effect: Effect, accuracy: float, people: Doubles, items: int, stream: np.random.Generator
 ) -> Doubles:
-    """Accuracy of every participant, float64 [draws, participants]."""
-    people = stream.normal(0, effect.participant_sd, size=(draws, participants, 1))
-    items = stream.normal(0, effect.item_sd, size=(draws, 1, trials))
+    """Probability [people, items] of each right answer, whose mean over people and items is ``accuracy``."""
     # Shifted so that the mean accuracy over people and items, not the median, is the wanted one.
-    total = np.hypot(effect.participant_sd, effect.item_sd)
-    chances = expit(_centre(effect.accuracy, float(total)) + people + items)
-    return np.asarray((stream.random(chances.shape) < chances).mean(axis=2))
+    middle = centre(accuracy, float(np.hypot(effect.participant_sd, effect.item_sd)))
+    return np.asarray(expit(middle + people + stream.normal(0, effect.item_sd, size=(1, items))))
 
 
-def _centre(accuracy: float, spread: float) -> float:
+def _shown(
+    effect: Effect, participants: int, trials: int, items: int, alpha: float, stream: np.random.Generator
+) -> bool:
+    """Whether one simulated study shows the effect."""
+    people = stream.normal(0, effect.participant_sd, (participants, 1))
+    over_people, parts, answers, between = np.zeros(participants), [], 0.0, -effect.chance
+    for sign, accuracy in ((1, effect.accuracy), (-1, effect.chance))[: 1 + effect.compared]:
+        chances = _chances(effect, accuracy, people, items, stream)
+        asked = _asked(participants, trials, items, stream)
+        right = stream.random(chances.shape) < chances
+        share = right[asked].mean()
+        weight = sign * np.where(asked, right - share, 0.0) / asked.sum()
+        over_people += weight.sum(axis=1)
+        over_items = weight.sum(axis=0)[asked.any(axis=0)]
+        count = len(over_items)
+        parts.append((float((over_items**2).sum()) * count / max(count - 1, 1), count))
+        answers += float((weight**2).sum())
+        between = (share if sign > 0 else between - share) if effect.compared else share - effect.chance
+    parts.append((float((over_people**2).sum()) * participants / (participants - 1), participants))
+    of_items = sum(part for part, _ in parts[:-1])
+    variance = max(of_items + parts[-1][0] - answers, of_items, parts[-1][0])
+    below = sum(part**2 / max(count - 1, 1) for part, count in parts)
+    if below == 0:
+        return False
+    df = max(variance**2 / below, min(count for _, count in parts) - 1)
+    return bool(between / variance**0.5 > stats.t.ppf(1 - alpha / 2, df))
+
+
+def _asked(participants: int, trials: int, items: int, stream: np.random.Generator) -> Bools:
+    """Which items each participant answers, bool [participants, items]."""
+    if trials >= items:
+        return np.ones((participants, items), dtype=bool)
+    order = stream.random((participants, items)).argsort(axis=1)
+    return np.asarray(order < trials)
+
+
+def centre(accuracy: float, spread: float) -> float:
     """Logit whose normal mixture with SD ``spread`` has mean ``accuracy``."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(41)
     low, high = logit(accuracy) - 5 - spread**2, logit(accuracy) + 5 + spread**2
@@ -81,14 +138,14 @@ def _centre(accuracy: float, spread: float) -> float:
 
 
 def power_table(
-    effect: Effect, participants: list[int], trials: list[int], seed: int, draws: int = 500
+    effect: Effect, participants: list[int], trials: list[int], seed: int, draws: int = 200, items: int = 0
 ) -> list[dict[str, float]]:
     """Power of every combination of ``participants`` and ``trials``, simulated and by the exact test of one."""
     return [
         {
             "participants": people,
             "trials": count,
-            "power": simulated_power(effect, people, count, seed, draws),
+            "power": simulated_power(effect, people, count, seed, draws, items=items),
             "exact_power_of_one": exact_power(count, effect.accuracy, effect.chance),
         }
         for people in participants
@@ -97,19 +154,20 @@ def power_table(
 
 
 def participants_needed(
-    effect: Effect, trials: int, power: float, seed: int, most: int = 1000, draws: int = 500
+    effect: Effect, trials: int, power: float, seed: int, most: int = 1000, draws: int = 200, items: int = 0
 ) -> int | None:
-    """Fewest participants, of ``trials`` answers each, that show ``effect`` with ``power``; None: more than ``most``.
+    """Fewest participants, of ``trials`` answers each, that show ``effect`` with ``power``.
 
-    Found by bisection over `simulated_power`, which grows with the participants but for the noise of its draws.
+    None: more than ``most``, or no number, because the items are too few. Found by
+    bisection over `simulated_power`, which grows with the participants but for the noise of its draws.
     """
     low, high = 1, 2
-    while simulated_power(effect, high, trials, seed, draws) < power:
+    while simulated_power(effect, high, trials, seed, draws, items=items) < power:
         if high >= most:
             return None
         low, high = high, min(2 * high, most)
     while high - low > 1:
         middle = (low + high) // 2
-        enough = simulated_power(effect, middle, trials, seed, draws) >= power
+        enough = simulated_power(effect, middle, trials, seed, draws, items=items) >= power
         low, high = (low, middle) if enough else (middle, high)
     return high

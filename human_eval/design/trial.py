@@ -70,23 +70,62 @@ class Block:
 class Exclusion:
     """Whose answers do not count, fixed before there are any.
 
-    ``min_catch``: share of catch trials answered rightly; ``min_median_ms``: median response time;
+    ``catch_failures``: attention checks answered wrongly from which on somebody is excluded (panels ask for two at
+    least); ``min_median_ms``: median response time;
     ``max_same_position``: share of main choices of one position (asked of at least ten); ``min_complete``: share of
     the block answered; ``min_repeat``: share of repeated trials answered alike (asked of at least three).
     """
 
-    min_catch: float = 0.7
+    catch_failures: int = 2
     min_median_ms: int = 800
     max_same_position: float = 0.7
     min_complete: float = 0.5
     min_repeat: float = 0.0
 
 
+Measure = Literal["right", "yes", "agreement", "rating"]
+MEASURES: dict[Measure, str] = {
+    "right": "share of right answers",
+    "yes": "share of “Yes”",
+    "agreement": "agreement of names beyond that of shuffled names",
+    "rating": "probability that a rating is the higher one",
+}
+AGAINST: dict[Measure, str] = {
+    "right": "chance",
+    "yes": "one half",
+    "agreement": "shuffled names",
+    "rating": "one half",
+}
+
+
+def spoken(condition: str) -> str:
+    """A condition in words."""
+    return condition.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """``measure`` of the condition ``first`` ("": of all) against that of ``other`` ("": what chance gives)."""
+
+    measure: Measure = "right"
+    first: str = ""
+    other: str = ""
+
+    @property
+    def text(self) -> str:
+        """In words, as tables and the pre-registration name it."""
+        one = spoken(self.first) if self.first else "all conditions"
+        other = spoken(self.other) if self.other else AGAINST[self.measure]
+        return f"{MEASURES[self.measure]}: {one} against {other}"
+
+
 @dataclass(frozen=True)
 class Study:
     """A designed study.
 
-    ``pictures``: uint8 [m, side, side, 3]; ``remarks``: what the design had to do differently than asked.
+    ``pictures``: uint8 [m, side, side, 3]; ``remarks``: what the design had to do differently than asked;
+    ``primary``: the contrast that it is made for; ``photos``: the photograph that each of the first pictures is cut
+    of, -1 where that is not known.
     """
 
     name: str
@@ -98,6 +137,8 @@ class Study:
     pictures: Bytes
     exclusion: Exclusion = field(default_factory=Exclusion)
     remarks: tuple[str, ...] = ()
+    primary: Contrast = field(default_factory=Contrast)
+    photos: tuple[int, ...] = ()
 
     def by_id(self) -> dict[str, Trial]:
         """Trials by their id."""

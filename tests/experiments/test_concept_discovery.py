@@ -70,9 +70,9 @@ CASES = {
     "layer": (["discovery.layer=features.99"], "features.99"),
     "epoch": (["discovery.epoch=99"], "epoch 99"),
     "class": (["discovery.classes=[unicorn]"], "unicorn"),
-    "too little memory": (["memory_mb=0"], "give memory_mb=1 or more"),
+    "too little memory": (["memory_mb=0"], "memory_mb=0 is impossible"),
     "method": (["discovery.methods=[svd,magic]"], "kmeans"),
-    "no method": (["discovery.methods=[]"], "leaves no method"),
+    "no method": (["discovery.methods=[]"], "discovery.methods is empty"),
     "side": (["protocol.discovery.side=diagonals"], "columns"),
     "threshold": (["protocol.discovery.refine.ward=-1"], "ward=-1"),
 }

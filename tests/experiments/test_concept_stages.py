@@ -11,7 +11,7 @@ from evoscope.discovery.ranking import ClassRanking, class_concepts, discover
 from evoscope.discovery.truth import localisation_by_concept, localise, recovery
 from experiments.stages import concept_relevance, concept_tables
 from experiments.stages.concept_methods import decomposition
-from experiments.stages.concept_tables import place_rows
+from experiments.stages.concept_truth import place_rows
 from experiments.stages.concepts import (
     Candidate,
     LayerConcepts,

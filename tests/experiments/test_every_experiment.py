@@ -47,6 +47,6 @@ def test_second_call_computes_nothing(run_py, tmp_path):
 def test_dry_run_computes_and_draws_nothing(run_py, tmp_path):
     done = run_py("experiment=unified_space", "scale=smoke", "dry_run=true", store=tmp_path / "empty")
     assert done.returncode == 0, done.stderr
-    assert "to compute: 51 of 51 stages" in done.stdout
+    assert "to compute: 57 of 57 stages" in done.stdout
     assert not (tmp_path / "empty").exists()
     assert not list(tmp_path.rglob("*.png"))

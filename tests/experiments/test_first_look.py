@@ -247,6 +247,7 @@ def command(folder, *more):
 @pytest.mark.parametrize("experiment", ["evolution_importance", "concept_discovery"])
 def test_experiments_about_classes_refuse_unknown_outputs(planted, run_py, tmp_path, experiment):
     planted(("reds", "blues"))
+    (tmp_path / "run" / "ep4.pt").write_bytes((tmp_path / "run" / "ep3.pt").read_bytes())
     done = run_py(f"experiment={experiment}", *command(tmp_path), store=tmp_path / "store")
     assert done.returncode == 1
     assert "which output of own is which class is unknown" in done.stderr

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from evoscope.activations.patches import example_patches
+from evoscope.activations.stimuli import NeuronIndex, Stimuli
 from evoscope.data.scenes import concept_scenes
 from evoscope.discovery.latent import scan_latents
 from evoscope.discovery.ranking import class_concepts, discover
@@ -52,7 +54,7 @@ def test_study_concepts_are_unit_seeded_and_alive(latents):
         np.array([True, False, True, True, False, True]),
     )
     drawn, again = (study_vectors(found, alive, seed=5) for _ in range(2))
-    assert {name: len(rows) for name, rows in drawn.items()} == {"svd": 12, "neuron": 4, "random": 20}
+    assert {name: len(rows) for name, rows in drawn.items()} == {"svd": 12, "neuron": 4, "random": 60}
     for name, rows in drawn.items():
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1)
         np.testing.assert_array_equal(rows, again[name])
@@ -65,46 +67,56 @@ def test_study_concepts_come_from_the_first_places_that_suffice(latents):
     assert set(directions) == set(found.ranking.best(1)[0][:, 0])
 
 
-class Neurons:
-    """Two neurons of one layer, whose patches are of one brightness each."""
+def stimuli(images, first):
+    """Two neurons of one layer, each with three images, whose cells are the corner or the middle of a map of 2 x 2."""
+    nothing = np.zeros(2, np.float32)
+    index = NeuronIndex(
+        layers=("conv",), layer=np.array([0, 0], np.int32), channel=np.array([3, 5], np.int32),
+        grid=np.array([[2, 2]], np.int32),
+    )  # fmt: skip
+    shown = np.array([[first, 1, 2], [2, first, 3]], np.int32)
+    return Stimuli(
+        images.ids, index, shown, np.ones((2, 3), np.float32), np.zeros((2, 3, 2), np.int32),
+        np.zeros(2, np.uint8), nothing, nothing, np.zeros((len(images), 0), np.int32),
+    )  # fmt: skip
 
-    layers, layer, channel = ("conv",), np.array([0, 0]), np.array([3, 5])
 
-    def __len__(self):
-        return 2
-
-    def name(self, neuron):
-        return f"conv/{self.channel[neuron]}"
-
-
-def look(run, epoch, level):
-    def patches(pool, rows, options):
-        shape = (options.count, options.pixels, options.pixels, 3)
-        return np.stack([np.full(shape, level + row, np.uint8) for row in rows])
-
+def look(run, epoch, level, found):
     def loaded(**values):
         return SimpleNamespace(load=lambda: SimpleNamespace(**values))
 
     return SimpleNamespace(
         run=run,
         epoch=epoch,
-        stimuli=loaded(stimuli=SimpleNamespace(neurons=Neurons())),
+        spec=SimpleNamespace(fit="squash"),
+        stimuli=loaded(stimuli=found),
         projection=loaded(vectors=np.full((2, 3), level, np.float32)),
-        patches=patches,
     )
 
 
 def test_neurons_are_pooled_look_by_look_and_each_has_its_own_patches(images):
-    neurons = StudyNeurons([look("vgg16", 0, 10), look("vgg16", 7, 20)], images, PATCHES)
+    one, other = stimuli(images, 0), stimuli(images, 5)
+    neurons = StudyNeurons([look("vgg16", 0, 10, one), look("vgg16", 7, 20, other)], images, PATCHES)
     pool = neurons.pool()
-    assert pool.ids == ("vgg16@0/conv/3", "vgg16@0/conv/5", "vgg16@7/conv/3", "vgg16@7/conv/5")
+    assert pool.ids == ("vgg16@0/conv#3", "vgg16@0/conv#5", "vgg16@7/conv#3", "vgg16@7/conv#5")
     assert (pool.model, pool.layer) == (("vgg16",) * 4, ("conv",) * 4)
     assert (list(pool.epoch), list(pool.channel)) == ([0, 0, 7, 7], [3, 5, 3, 5])
     assert list(pool.vectors[:, 0]) == [10, 10, 20, 20]
     assert pool.patches.shape == (4, 2, 0, 0, 3)
-    cut = neurons.cut(np.array([3, 0, 2]))
-    assert cut.shape == (3, 2, 8, 8, 3)
-    assert [set(each.ravel()) for each in cut] == [{21}, {10}, {20}]
+    assert pool.photos.tolist() == [[0, 1], [2, 0], [5, 1], [2, 5]]
+    cut = neurons.cut(np.array([3, 0, 2]), np.array([1, 1, 0]))
+    first = example_patches(images, other, np.array([1, 0]), 2, side=0.3, pixels=8)
+    np.testing.assert_array_equal(cut[0], first[0, 1])
+    np.testing.assert_array_equal(cut[2], first[1, 0])
+    np.testing.assert_array_equal(cut[1], example_patches(images, one, np.array([0]), 2, pixels=8)[0, 1])
+
+
+def test_held_out_patches_come_from_all_stimuli_of_the_images_that_they_were_found_on(images):
+    found = SimpleNamespace(load=lambda: stimuli(images, 4))
+    neurons = StudyNeurons([look("vgg16", 0, 10, stimuli(images, 0))], images, PATCHES, [found])
+    pool = neurons.pool()
+    assert pool.photos.tolist() == [[4, 1, 2], [2, 4, 3]]
+    assert pool.patches.shape[1] == 3
 
 
 def test_concepts_are_shown_by_their_best_images_at_most_as_many_as_asked(images):
@@ -115,6 +127,8 @@ def test_concepts_are_shown_by_their_best_images_at_most_as_many_as_asked(images
     for place, row in (((0, 0), 3), ((0, 1), 1), ((1, 0), 2), ((1, 1), 3)):
         np.testing.assert_array_equal(pool.images[place], images.read(row, pool.images.shape[2]))
     assert pool.images.shape[:2] == (2, 2)
+    assert pool.names == tuple(spoken(name) for name in images.concepts.names)
+    np.testing.assert_array_equal(pool.shows, images.concepts.present[rows[:, :2]])
 
 
 def test_how_images_are_read_is_no_part_of_a_study(images):

@@ -41,7 +41,7 @@ def test_results_are_named_by_what_is_protected_and_by_the_threads_of_the_traini
         (["tabular.name=compas", "data.root=nowhere"], "github.com/propublica/compas-analysis"),
         (["tabular.protected=[race]", "tabular.name=wine"], "has no column 'race' to protect"),
         (["tabular.path=nowhere.csv"], "there is no file"),
-        (["tabular.hidden=[]", "tabular.name=wine"], "none to look into"),
+        (["tabular.hidden=[]", "tabular.name=wine"], "tabular.hidden is empty"),
     ],
 )
 def test_mistakes_end_in_one_sentence(run_py, arguments, sentence):

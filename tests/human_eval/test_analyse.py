@@ -5,10 +5,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from evoscope.errors import EvoscopeError
-from evoscope.stats import wilson
 from human_eval.analyse import (
     accuracy,
     analyse,
@@ -16,16 +14,25 @@ from human_eval.analyse import (
     fleiss_kappa,
     krippendorff_alpha,
     label_agreement,
-    mixed_model,
     normalised,
+    share,
     tidy,
     write_report,
 )
-from human_eval.analyse.accuracy import beside
+from human_eval.analyse.accuracy import MEASURED, beside
 from human_eval.analyse.answers import agreement_matrix
 from human_eval.analyse.labels import label_embedding, mean_cosine, overlaps
+from human_eval.analyse.report import accuracy_figure
 from human_eval.answers import answer_table
-from human_eval.design import Alignability, Blocking, Options, design, synthetic_concepts, synthetic_neurons
+from human_eval.design import (
+    Alignability,
+    Blocking,
+    Contrast,
+    Options,
+    design,
+    synthetic_concepts,
+    synthetic_neurons,
+)
 
 SETS = Alignability(sets=(("base_model", 12), ("random", 6)))
 STUDY = design(
@@ -90,16 +97,6 @@ def test_agreement_is_one_if_perfect_near_zero_by_chance_and_unknown_if_constant
     assert np.isnan(fleiss_kappa([[1, 0], [0, 1]]))
 
 
-@pytest.mark.parametrize(("right", "count"), [(0, 5), (5, 5), (3, 10), (70, 77)])
-def test_wilsons_bounds_solve_the_score_equation(right, count):
-    found = wilson(right, count)
-    z = stats.norm.ppf(0.975)
-    for bound in (found.low, found.high):
-        if 0 < bound < 1:
-            assert abs(right / count - bound) == pytest.approx(z * (bound * (1 - bound) / count) ** 0.5)
-    assert found.low <= right / count <= found.high
-
-
 def test_planted_accuracy_is_found_and_planted_bad_raters_are_excluded():
     tables = analyse(STUDY, taken(STUDY, [0.97] * 60 + [1 / 6] * 8, seed=1))
     excluded = tables["exclusions"].set_index("participant")["excluded"]
@@ -112,15 +109,15 @@ def test_planted_accuracy_is_found_and_planted_bad_raters_are_excluded():
     assert row["chance"] == pytest.approx(1 / 6)
     assert row["p"] < 1e-6
     assert set(tables["agreement"]["condition"]) == {"base_model", "random"}
-    kappa = tables["agreement"].set_index("condition")["fleiss_kappa"]
+    kappa = tables["agreement"].set_index("condition")["krippendorff_alpha"]
     assert kappa["base_model"] > 0.8 > 0.3 > kappa["random"]
 
 
 def test_random_observers_are_at_chance():
-    lenient = dataclasses.replace(STUDY, exclusion=dataclasses.replace(STUDY.exclusion, min_catch=0))
+    lenient = dataclasses.replace(STUDY, exclusion=dataclasses.replace(STUDY.exclusion, catch_failures=9))
     (row,) = analyse(lenient, taken(STUDY, [1 / 6] * 60))["accuracy"].to_dict("records")
     assert row["accuracy"] == pytest.approx(1 / 6, abs=0.03)
-    assert row["clustered_low"] < 1 / 6 < row["clustered_high"]
+    assert row["low"] < 1 / 6 < row["high"]
 
 
 def test_fast_and_one_sided_observers_are_excluded_by_name_of_the_rule():
@@ -141,28 +138,6 @@ def test_partial_data_are_analysed_and_written(rows, tmp_path):
     assert len(pd.read_parquet(tmp_path / "answers.parquet")) == rows
 
 
-def test_the_mixed_model_finds_planted_accuracies_and_spreads():
-    stream = np.random.default_rng(0)
-    people, items = stream.normal(0, 1.0, 60), stream.normal(0, 0.5, 40)
-    rows = [
-        (
-            "easy" if item % 2 else "hard",
-            f"p{p}",
-            f"i{item}",
-            stream.random() < 1 / (1 + np.exp(-(base + a + b))),
-        )
-        for p, a in enumerate(people)
-        for item, b in enumerate(items)
-        for base in [1.0 if item % 2 else -0.5]
-    ]
-    frame = pd.DataFrame(rows, columns=["condition", "participant", "item", "right"]).assign(role="main")
-    found = mixed_model(frame).set_index("term")
-    assert found.loc["easy", "estimate"] == pytest.approx(1.0, abs=0.45)
-    assert found.loc["hard", "estimate"] == pytest.approx(-0.5, abs=0.45)
-    assert found.loc["participant SD", "value"] == pytest.approx(1.0, abs=0.3)
-    assert found.loc["item SD", "value"] == pytest.approx(0.5, abs=0.25)
-
-
 def slowly_excluded(study, part):
     """The measures of one participant's answers, by loops."""
     trials, first, again = study.by_id(), {}, {}
@@ -179,7 +154,7 @@ def slowly_excluded(study, part):
     catch = part[part["role"] == "catch"]["right"]
     return [
         len(part) / sizes[part["block"].iloc[0]],
-        sum(map(bool, catch)) / len(catch) if len(catch) else N,
+        sum(not right for right in catch) if len(catch) else N,
         np.median(part[part["role"] == "main"]["ms"].astype(float)),
         max(map(chosen.count, chosen)) / len(chosen) if len(chosen) >= 10 else N,
         sum(first[item] == again[item] for item in both) / len(both) if len(both) >= 3 else N,
@@ -191,7 +166,7 @@ def test_measures_of_exclusion_equal_slow_ones():
     answers["ms"] = np.random.default_rng(1).integers(100, 9000, len(answers))
     every = tidy(STUDY, answers)
     found = exclusions(STUDY, every).set_index("participant")
-    columns = ["complete", "catch", "median_ms", "same_position", "repeat"]
+    columns = ["complete", "catch_failures", "median_ms", "same_position", "repeat"]
     for name, part in every.groupby("participant"):
         measured = found.loc[name, columns].to_numpy(dtype=float)
         np.testing.assert_allclose(measured, slowly_excluded(STUDY, part))
@@ -237,19 +212,34 @@ def test_two_who_answer_alike_agree_and_strangers_do_not_meet():
     assert np.isnan(found.loc["a", "c"])
 
 
-def test_published_results_stand_beside():
-    ours = pd.DataFrame({"condition": ["tightest"], "by_participant": [0.8], "participants": [9]})
-    ours = ours.assign(clustered_low=0.7, clustered_high=0.9)
-    rows = beside("alignability", ours).set_index("condition")
+def test_published_results_stand_beside_with_their_intervals():
+    def ours(condition):
+        return pd.DataFrame([[condition, 0.8, 0.7, 0.9, 9]], columns=["condition", *MEASURED])
+
+    rows = beside("alignability", ours("tightest"), Contrast("right", "tightest")).set_index("condition")
     assert rows["items"].astype(int).sum() == 77
     assert (rows["participants"] == 260).all()
     assert rows["accuracy"].isna().all()
+    assert rows["low"].isna().all()
     assert rows.loc["hand_picked", "ours"] == 0.8
     assert np.isnan(rows.loc["random", "chance"])
-    (sister,) = beside("image_intruder", ours).to_dict("records")
+    found = beside("image_intruder", ours("svd"), Contrast("right", "svd", "neuron"))
+    (sister,) = found.to_dict("records")
     assert (sister["accuracy"], sister["chance"], sister["participants"]) == (1.0, 0.2, 8)
-    assert beside("label_agreement", ours)["accuracy"].tolist() == [0.97]
-    assert beside("concept_naming", ours).empty
+    assert (sister["beside"], sister["ours"], sister["ours_high"]) == ("svd", 0.8, 0.9)
+    assert (sister["low"], sister["high"]) == (pytest.approx(8 / (8 + 1.959964**2)), 1)
+    assert beside("label_agreement", ours("own"), Contrast("yes", "own"))["accuracy"].tolist() == [0.97]
+    assert beside("concept_naming", ours("svd"), Contrast("agreement", "svd")).empty
+
+
+def test_machines_stand_beside_people_in_table_and_figure():
+    tables = analyse(STUDY, taken(STUDY, [0.9, 0.8]))
+    found = tables["baselines"]
+    assert list(found["observer"]) == ["shared photographs", "colours"]
+    assert found["value"].iloc[0] == pytest.approx(1 / 6)
+    figure = accuracy_figure(tables)
+    markers = [line.get_marker() for axes in figure.axes for line in axes.lines]
+    assert {"^", "v"} <= set(markers)
 
 
 HOSTILE = "=cmd()<script>window.pwned=1</script>"
@@ -292,7 +282,7 @@ def test_open_kinds_know_their_catch_trials_and_agreement():
     trials = study.by_id()
     records = [
         {"participant": who, "block": study.blocks[0].id, "trial": name, "ms": 2000,
-         "texts": [" Blue" if trials[name].role == "catch" and who == "good" else "green stripes"]}
+         "texts": ["It is bleu." if trials[name].role == "catch" and who == "good" else "green stripes"]}
         for who in ("good", "bad")
         for name in study.blocks[0].trials
     ]  # fmt: skip
@@ -302,14 +292,40 @@ def test_open_kinds_know_their_catch_trials_and_agreement():
     assert len(tables["labels"]) == 6
 
 
-def test_the_first_answer_counts_and_unknown_trials_are_left_out():
+def test_the_first_answer_counts():
     answers = taken(STUDY, [1.0])
     again = answers.assign(choice=(answers["choice"] + 1) % 6)
-    strange = answers.head(2).assign(trial="strange")
-    (row,) = accuracy(analyse(STUDY, pd.concat([answers, again, strange]))["answers"]).to_dict("records")
+    (row,) = accuracy(analyse(STUDY, pd.concat([answers, again]))["answers"]).to_dict("records")
     assert (row["accuracy"], row["answers"]) == (1.0, 12)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"trial": "strange"}, "no such trial"),
+        ({"block": "alignability-0"}, "no block 'alignability-0'"),
+        ({"choice": 6}, "choice is 6, and there are 6"),
+        ({"choice": -1}, "choice is -1"),
+        ({"option": 0}, "option is 0, and there are 0"),
+        ({"position": 7}, "position is 7"),
+        ({"ms": -5}, "ms is -5"),
+        ({"ms": 10**12}, "ms is 1000000000000"),
+        ({"texts": ["much"]}, "1 texts, and 0 were asked"),
+        ({"texts": "much"}, "no list of texts"),
+        ({"choice": 2.5}, "no whole number"),
+        ({"choice": "A"}, "no whole number"),
+        ({"participant": None}, "not who gave it"),
+    ],
+)
+def test_answers_that_cannot_be_are_refused_by_name(change, words, tmp_path):
+    answers = taken(STUDY, [1.0]).astype("object")
+    for name, value in change.items():
+        answers[name] = [value if row == 3 else old for row, old in enumerate(answers[name])]
+    with pytest.raises(EvoscopeError, match=words) as caught:
+        analyse(STUDY, answers)
+    assert "'alignability'" in str(caught.value)
 
 
 def test_no_share_of_nothing():
     with pytest.raises(EvoscopeError, match="no share"):
-        wilson(0, 0)
+        share(pd.DataFrame({"participant": [], "item": [], "right": []}))

@@ -22,7 +22,9 @@ from human_eval.design import (
     synthetic_concepts,
     synthetic_neurons,
 )
+from human_eval.design.baselines import PHOTOS, baselines
 from human_eval.design.build import NEURON_KINDS
+from human_eval.design.kinds import disjoint, is_odd
 
 SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
 NEURONS, CONCEPTS = synthetic_neurons(0, side=8), synthetic_concepts(0, side=8)
@@ -175,13 +177,135 @@ def test_concepts_with_the_same_images_are_no_intruders_of_one_another(protocol)
         assert len(set(trial.sources) & alike) < 2
 
 
-def test_half_of_the_labels_are_foils_and_expected_to_be_refused():
-    study = design("label_agreement", CONCEPTS, 0, "corrected", SMALL)
+def shows_all(label, row, k=6):
+    return sum(label == CONCEPTS.names[int(c)] for c in CONCEPTS.shows[row, :k].argmax(axis=1))
+
+
+def test_labels_and_foils_are_true_of_the_pictures_shown():
+    """Counted on what was drawn: seven of nine show an own label, one of nine at most a foil."""
+    options = dataclasses.replace(SMALL, pictures=6)
+    study = design("label_agreement", CONCEPTS, 0, "corrected", options)
     found = Counter((trial.condition, trial.answer) for trial in mains(study))
-    assert found == {("own", 0): 24, ("foil", 1): 24}
+    assert found[("foil", 1)] == 48
+    assert 24 < found[("own", 0)] < 48
     for trial in mains(study):
-        label = CONCEPTS.label[CONCEPTS.ids.index(trial.item)]
-        assert (f"“{label}”" in trial.form.question) == (trial.condition == "own")
+        row = CONCEPTS.ids.index(trial.sources[0])
+        label = trial.form.question.split("“")[1].split("”")[0]
+        assert (label == CONCEPTS.label[row]) == (trial.condition == "own")
+        count = shows_all(label, row)
+        assert count >= 7 / 9 * 6 if trial.condition == "own" else count == 0
+
+
+def test_intruders_of_drawn_pictures_never_belong():
+    """A picture shows one thing: the intruder another than any of the rest, and no two of the rest another."""
+    study = design("image_intruder", CONCEPTS, 0, "corrected", SMALL)
+    known = {
+        picture.tobytes(): CONCEPTS.names[int(CONCEPTS.shows[row, rank].argmax())]
+        for row, pictures in enumerate(CONCEPTS.images)
+        for rank, picture in enumerate(pictures)
+    }
+    assert len({trial.condition for trial in mains(study)}) == 3
+    for trial in mains(study):
+        things = [known[study.pictures[panel[0]].tobytes()] for panel in trial.panels]
+        odd = things.pop(trial.answer)
+        assert odd not in things
+
+
+def test_an_intruder_must_lack_what_the_others_share():
+    shows = np.zeros((2, 4, 3), bool)
+    shows[0, :, 0] = True  # the members share the first
+    shows[1, :, 1] = True  # the intruder's concept stands for the second
+    pool = dataclasses.replace(
+        CONCEPTS, ids=("a", "b"), condition=("svd",) * 2, layer=("l",) * 2, label=("x", "y"),
+        vectors=CONCEPTS.vectors[:2], images=CONCEPTS.images[:2, :4], names=("x", "y", "z"), shows=shows,
+    )  # fmt: skip
+    assert is_odd(pool, 0, 4, 1, 0)
+    for place in (
+        (1, 0, 0),
+        (0, 2, 1),
+    ):  # the intruder shares it too; a member shows what the intruder stands for
+        wrong = shows.copy()
+        wrong[place] = True
+        assert not is_odd(dataclasses.replace(pool, shows=wrong), 0, 4, 1, 0)
+    lone = shows.copy()
+    lone[1, 0, 2] = lone[0, :3, 2] = True  # all but one member and the intruder show the third
+    assert not is_odd(dataclasses.replace(pool, shows=lone), 0, 4, 1, 0)
+
+
+def test_too_few_items_are_said_or_refused():
+    study = design("image_intruder", CONCEPTS, 0, "corrected", SMALL)
+    assert any(remark.startswith("Fewer than 60 items: 24 of svd") for remark in study.remarks)
+    with pytest.raises(EvoscopeError, match="items of condition svd, and 60 were asked for"):
+        design("image_intruder", CONCEPTS, 0, "corrected", dataclasses.replace(SMALL, items=60))
+
+
+def test_another_primary_contrast_than_the_kinds_own_is_said():
+    kept = [row for row, name in enumerate(CONCEPTS.condition) if name != "svd"]
+    names = ("ids", "condition", "layer", "label")
+    texts = {name: tuple(getattr(CONCEPTS, name)[row] for row in kept) for name in names}
+    arrays = {name: getattr(CONCEPTS, name)[kept] for name in ("vectors", "images", "shows")}
+    study = design("image_intruder", dataclasses.replace(CONCEPTS, **texts, **arrays), 0, "corrected", SMALL)
+    assert study.primary.first == "neuron"
+    assert any("lacks a condition" in remark for remark in study.remarks)
+    whole = design("image_intruder", CONCEPTS, 0, "corrected", SMALL)
+    assert not any("lacks a condition" in remark for remark in whole.remarks)
+
+
+def test_keys_that_nothing_checks_are_said():
+    unknown = dataclasses.replace(CONCEPTS, names=(), shows=np.zeros((0, 0, 0), bool))
+    for kind in ("image_intruder", "label_agreement"):
+        assert any("not checked" in remark for remark in design(kind, unknown, 0, "corrected", SMALL).remarks)
+        assert not any("not checked" in r for r in design(kind, CONCEPTS, 0, "corrected", SMALL).remarks)
+
+
+def with_photos(stream, spread):
+    """The drawn neurons, each cut of 60 of 200 photographs: those of one thing of much the same, ``spread`` apart."""
+    photos = []
+    for row in range(len(NEURONS.ids)):
+        liking = np.random.default_rng(int(NEURONS.channel[row]) % 24).normal(size=200)
+        photos.append(np.argsort(liking + spread * stream.normal(size=200))[:60])
+    patches = np.zeros((len(photos), 60, 4, 4, 3), np.uint8)
+    return dataclasses.replace(NEURONS, patches=patches, photos=np.array(photos))
+
+
+MANY = dataclasses.replace(SMALL, alignability=Alignability(sets=(("base_model", 40),)))
+
+
+def test_sets_share_no_photograph_and_matching_photographs_finds_nothing():
+    pool = with_photos(np.random.default_rng(0), 0.3)
+    study = design("alignability", pool, 0, "corrected", MANY)
+    for trial in mains(study):
+        photos = [study.photos[row] for panel in trial.panels for row in panel]
+        assert len(set(photos)) == len(photos) == 54
+        assert {len(panel) for panel in trial.panels} == {9}
+    (alone,) = [row for row in baselines(study) if row.observer == PHOTOS]
+    assert alone.value == pytest.approx(1 / 6)
+    assert alone.low < alone.chance < alone.high
+    assert not any("compares shared photographs" in remark for remark in study.remarks)
+
+
+def test_released_sets_are_found_by_their_photographs_and_that_is_said():
+    study = design("alignability", with_photos(np.random.default_rng(0), 0.3), 0, "as_released", MANY)
+    (alone,) = [row for row in baselines(study) if row.observer == PHOTOS]
+    assert alone.low > 0.3
+    assert any("compares shared photographs finds" in remark for remark in study.remarks)
+
+
+def test_colours_that_give_the_intruder_away_are_said():
+    study = design("image_intruder", CONCEPTS, 0, "corrected", SMALL)
+    found = {row.condition: row for row in baselines(study)}
+    assert found["svd"].low > 0.2 + 0.2
+    assert found["svd"].items == 24
+    assert any("only compares colours finds" in remark for remark in study.remarks)
+    plain = dataclasses.replace(study, pictures=np.zeros_like(study.pictures))
+    assert [row.value for row in baselines(plain)] == pytest.approx([0.2] * 3)
+
+
+def test_sets_for_which_photographs_do_not_suffice_are_refused():
+    found = disjoint(np.array([[1, 2, 3, 5], [1, 2, 4, -1]]), [0, 1], 2)
+    assert found == (((0, 0), (0, 2)), ((1, 1), (1, 2)))
+    with pytest.raises(EvoscopeError, match="do not suffice"):
+        disjoint(np.array([[1], [1]]), [0, 1], 9)
 
 
 def test_coherence_pairs_are_nearer_than_random_ones():
@@ -264,7 +388,7 @@ def test_the_public_file_tells_no_answer_condition_role_or_source(tmp_path):
     for word in ("answer", "condition", "sources", "seed", "base_model", "net0", '"catch"', '"repeat"'):
         assert word not in text
     public = json.loads(text)
-    assert public["exclusion"]["min_catch"] == 0.7
+    assert public["exclusion"]["catch_failures"] == 2
     assert {tuple(trial) for trial in public["trials"]} == {("form", "id", "panels", "practice", "right")}
     hidden = [trial["right"] for trial in public["trials"] if not trial["practice"]]
     assert set(hidden) == {None}
@@ -382,4 +506,6 @@ def test_models_with_too_few_neurons_are_named():
     study = design(
         "evolution_label", dataclasses.replace(NEURONS, vectors=vectors), 0, "corrected", Options(count=25)
     )
-    assert study.remarks == ("Only 8 neurons of net1 have a place in the space at all stages, not 25.",)
+    lacking, few = study.remarks
+    assert lacking == "Only 8 neurons of net1 have a place in the space at all stages, not 25."
+    assert few.startswith("Fewer than 60 items: 25 of net0, 8 of net1. Below 15 the intervals")

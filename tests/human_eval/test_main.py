@@ -5,6 +5,7 @@ import pytest
 
 from evoscope import artefacts
 from human_eval.__main__ import main
+from human_eval.analyse.answers import COLUMNS
 from human_eval.answers import Answers, Arrival, Dealing
 from human_eval.design import NeuronPool, load_study, synthetic_neurons
 
@@ -57,6 +58,29 @@ def test_pages_are_rendered_with_the_texts_beside_the_study(designed, tmp_path, 
     assert all("Our own consent." in page.read_text() for page in pages)
 
 
+def test_the_design_writes_its_preregistration(designed):
+    """All of AsPredicted's questions, the contrast of the key, the rules, and a line for every column of answers."""
+    study = load_study(designed)
+    text = (designed / "preregistration.md").read_text()
+    assert all(f"**{number}) " in text for number in range(1, 9))
+    assert study.primary.text in text
+    assert json.loads((designed / "study.json").read_text())["key_sha256"] in text
+    assert "fails 2 attention checks or more" in text
+    assert "[[NUMBER]] participants of [[PANEL]]" in (designed / "methods.md").read_text()
+    book = (designed / "codebook.md").read_text()
+    assert all(f"| `{name}` |" in book for name in COLUMNS)
+
+
+def test_a_database_of_another_study_is_refused(designed, tmp_path, capsys):
+    answers = Answers(tmp_path / "b.sqlite", {"other": "k"})
+    seat = answers.join("other", ["other-block"], Arrival(), Dealing())
+    given = {"trial": "t", "choice": 0, "texts": [], "option": None, "ms": 2000, "resumed": False, "place": 0}
+    answers.add({"participant": seat.participant, "block": "other-block", **given})
+    answers.close()
+    assert run("analyse", designed, tmp_path / "b.sqlite", tmp_path / "report") == 1
+    assert "other studies than 'image_intruder'" in capsys.readouterr().err
+
+
 def test_a_saved_pool_is_read(tmp_path, capsys):
     artefacts.save(synthetic_neurons(0, side=4), tmp_path / "pool")
     assert run("design", "alignability", tmp_path / "s", "--pool", tmp_path / "pool", "--pictures", 1) == 0
@@ -82,7 +106,7 @@ def test_power_and_export(designed, tmp_path, capsys):
         ("power", "nan"),
         ("design", "alignability", "out", "--pool", "nothing"),
         ("design", "image_intruder", "out", "--blocks", "0"),
-        ("design", "pairwise_coherence", "out", "--count", "100000"),
+        ("design", "image_intruder", "out", "--items", "60"),
         ("export", "jspsych", "nothing", "out"),
         ("payments", "out", "--database", "nothing"),
     ],

@@ -1,9 +1,11 @@
 from math import comb
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evoscope.errors import EvoscopeError
+from human_eval.analyse import difference
 from human_eval.design import (
     Effect,
     critical_count,
@@ -12,6 +14,7 @@ from human_eval.design import (
     power_table,
     simulated_power,
 )
+from human_eval.design.power import _chances, _shown
 
 
 def tail(n, p, c):
@@ -30,18 +33,48 @@ def test_without_spread_one_participant_has_the_exact_power():
     assert simulated_power(effect, 1, 20, 0, 4000) == pytest.approx(exact_power(20, 0.4, 1 / 6), abs=0.025)
 
 
-def test_next_to_no_effect_is_found_as_often_as_the_level_says():
-    effect = Effect(1 / 6 + 1e-9, 1 / 6, 0.5, 0)
-    assert simulated_power(effect, 30, 30, 0, 3000) == pytest.approx(0.05, abs=0.03)
+@pytest.mark.parametrize("compared", [False, True])
+def test_next_to_no_effect_is_found_as_often_as_the_level_says(compared):
+    effect = Effect(1 / 2 + 1e-9, 1 / 2, 0.5, 0.8, compared)
+    # Two-sided at .05, of which this direction has half.
+    assert simulated_power(effect, 30, 30, 0, 800) == pytest.approx(0.025, abs=0.02)
 
 
-def test_spread_keeps_the_mean_accuracy_and_costs_power():
-    from human_eval.design.power import _answers
+def test_spread_over_people_or_items_costs_power():
+    narrow = simulated_power(Effect(0.25, 1 / 6, 0, 0), 10, 20, 0)
+    assert simulated_power(Effect(0.25, 1 / 6, 1.5, 0), 10, 20, 0) < narrow - 0.1
+    assert simulated_power(Effect(0.25, 1 / 6, 0, 1.5), 10, 20, 0) < narrow - 0.1
 
-    stream = np.random.default_rng(0)
-    assert _answers(Effect(0.3, 1 / 6, 1.5, 1.0), 50, 20, 300, stream).mean() == pytest.approx(0.3, abs=0.01)
-    narrow = simulated_power(Effect(0.22, 1 / 6, 0, 0), 10, 20, 0)
-    assert simulated_power(Effect(0.22, 1 / 6, 1.5, 0), 10, 20, 0) < narrow - 0.1
+
+def test_more_people_do_not_make_up_for_few_items():
+    effect = Effect(0.3, 1 / 6, 0.5, 1.5)
+    many = simulated_power(effect, 300, 8, 0)
+    assert many < simulated_power(effect, 60, 40, 0) - 0.1
+    assert participants_needed(effect, 5, 0.95, 0, most=200, draws=60) is None
+
+
+def test_the_test_is_that_of_the_analysis():
+    """The same answers are tested alike here and by the intervals of the analysis."""
+    effect, agreed = Effect(0.45, 0.3, 0.5, 0.5, compared=True), 0
+    for draw in range(25):
+        people, items = 20, 12
+        shown = _shown(effect, people, items, items, 0.05, np.random.default_rng(draw))
+        stream = np.random.default_rng(draw)
+        ability, tables = stream.normal(0, 0.5, (people, 1)), []
+        for number, accuracy in enumerate((0.45, 0.3)):
+            chances = _chances(effect, accuracy, ability, items, stream)
+            right = stream.random(chances.shape) < chances
+            who, what = np.indices(right.shape)
+            columns = {
+                "participant": who.ravel(),
+                "item": what.ravel() + 100 * number,
+                "right": right.ravel(),
+            }
+            tables.append(pd.DataFrame(columns))
+        every = pd.concat(tables, ignore_index=True)
+        found = difference(every, (every["item"] < 100).to_numpy())
+        agreed += shown == (found.p < 0.05 and found.value > 0)
+    assert agreed == 25
 
 
 def test_the_table_has_every_combination_and_power_grows():

@@ -33,11 +33,12 @@ def study_exhibits(rng):
     pictures = rng.integers(0, 256, (int(counts.sum()), 16, 16, 3)).astype(np.uint8)
     rows = [
         {"kind": kind, "condition": condition, "trials": 15, "blocks": 7, "answered": 4.3, "chance": chance,
+         "primary": condition == "svd", "against": against, "photos_alone": chance, "colours_alone": nan,
          "accuracy": chance + 0.15, "needed": needed, "participants": 40, "power": power, "wanted": 0.8}
-        for kind, condition, chance, needed, power in (
-            ("alignability", "base_model", 1 / 6, 21.0, 0.91),
-            ("alignability", "random", nan, nan, nan),
-            ("image_intruder", "svd", 0.2, nan, 0.2),
+        for kind, condition, chance, needed, power, against in (
+            ("alignability", "base_model", 1 / 6, 21.0, 0.91, "chance"),
+            ("alignability", "random", nan, nan, nan, ""),
+            ("image_intruder", "svd", 0.2, nan, 0.2, "neuron"),
         )
     ]  # fmt: skip
     return {"study_sheet": StudySheet(trials, pictures), "studies": pd.DataFrame(rows)}

@@ -23,6 +23,7 @@ def example_patches(
     pixels: int = 96,
     centre: Literal["centre", "corner"] = "centre",
     fit: Fit = SQUASH,
+    ranks: Ints | None = None,
 ) -> Bytes:
     """The ``count`` most exciting patches of each neuron, as uint8 [neurons, count, pixels, pixels, 3].
 
@@ -30,13 +31,14 @@ def example_patches(
     read anew at the size that makes its patch ``pixels`` wide, so a drawn scene stays sharp. With ``centre``
     the square is centred on the arg-max cell's centre and moved inside the image; with ``corner`` (as released)
     it is centred on the cell's top-left corner, and what lies outside the image is white. A missing stimulus is
-    white.
+    white. ``ranks``, int [neurons, count], takes other stimuli of each neuron than the first.
 
     Raises
     ------
     EvoscopeError : ``images`` is not the pool of ``stimuli``, or the neurons have fewer than ``count`` stimuli.
     """
     _check_pool(images, stimuli, count)
+    taken = np.tile(np.arange(count), (len(neurons), 1)) if ranks is None else ranks
     whole = round(pixels / side)
 
     @lru_cache(maxsize=256)
@@ -46,10 +48,11 @@ def example_patches(
     patches = np.full((len(neurons), count, pixels, pixels, 3), PAPER, dtype=np.uint8)
     for row, neuron in enumerate(neurons):
         grid = stimuli.neurons.grid[stimuli.neurons.layer[neuron]]
-        for rank, image in enumerate(stimuli.images[neuron, :count]):
+        for number, rank in enumerate(taken[row]):
+            image = stimuli.images[neuron, rank]
             if image >= 0:
                 place = _place(stimuli.cells[neuron, rank], grid, centre)
-                patches[row, rank] = cut(read(int(image)), place, pixels, inside=centre == "centre")
+                patches[row, number] = cut(read(int(image)), place, pixels, inside=centre == "centre")
     return patches
 
 
