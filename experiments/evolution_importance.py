@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evoscope.evolution.importance import neuron_index
-from evoscope.evolution.pair import MIB, images_within, importance_bytes, make_pair
+from evoscope.evolution.pair import MIB, fixed_batch, importance_bytes, make_pair
 from evoscope.evolution.reversal import BinRule, Conditions, Reverser, batch_within
 from evoscope.models.zoo import outline
 from evoscope.space.protocol import SemanticSpace
@@ -39,8 +39,6 @@ from experiments.stages.reversal import (
     trades,
 )
 from experiments.stages.space import neuron_map
-
-BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -95,14 +93,14 @@ def print_memory(context: Context) -> None:
 
     Raises
     ------
-    EvoscopeError : the memory does not hold a single image.
+    EvoscopeError : the memory does not hold a batch.
     """
     config = context.config
     for run in evolving_runs(context.runs):
         needs = _bytes_per_image(context, run)
         random = reversal_protocol(config.protocol).random
         counts = [
-            images_within(config.memory_mb, needs[0], BATCH),
+            fixed_batch(config.memory_mb, needs[0], config.evolution.batch),
             batch_within(config.memory_mb, needs[1], random),
         ]
         words = [f"{count} images, {size(count * need)}" for count, need in zip(counts, needs, strict=True)]
@@ -133,6 +131,7 @@ def judge(context: Context, case: Case) -> Artefact[ClassImportance]:
         scale.importance_images,
         scale.importance_samples,
         context.config.seed,
+        context.config.evolution.batch,
         context.runtime,
     )
     return node.called(f"importance in {_words(context, case)}").costing(importance_cost(context, case.run))

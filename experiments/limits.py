@@ -70,6 +70,7 @@ LIMITS = {
     "momentum": FROM_ZERO,
     "weight_decay": FROM_ZERO,
     "batch_size": COUNT,
+    "evolution.batch": COUNT,
     "training.epochs": FROM_ZERO,
     "eval_images": FROM_ZERO,
     "scale.epochs": COUNT,

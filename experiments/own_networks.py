@@ -263,6 +263,9 @@ def _entry(path: Path, name: str, values: Any) -> NetworkConfig:
         known = ", ".join(NetworkConfig.__dataclass_fields__)
         raise EvoscopeError(f"runs={path}: {name}.{key}: {what}", f"the keys are {known}") from error
     entry = cast(NetworkConfig, OmegaConf.to_object(merged))
+    for key, value in vars(entry).items():  # OmegaConf lets lists and mappings into a list of numbers
+        if isinstance(value, list) and any(isinstance(each, list | dict) for each in value):
+            raise EvoscopeError(f"runs={path}: {name}.{key}: {value} is no plain list", "write [a, b]")
     if entry.factory is None and entry.name == PAPER:
         raise EvoscopeError(
             f"runs={path}: {name} names no network",

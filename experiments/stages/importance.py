@@ -102,15 +102,26 @@ class ClassImportance:
 
 @stage(version=1)
 def importance(
-    pair: CheckpointPair, train: ImageSet, label: int, images: int, samples: int, seed: int, runtime: Runtime
+    pair: CheckpointPair,
+    train: ImageSet,
+    label: int,
+    images: int,
+    samples: int,
+    seed: int,
+    batch: int | None,
+    runtime: Runtime,
 ) -> ClassImportance:
-    """Importance of a run's evolutions for class ``label``, on ``samples`` samples of ``images`` training images."""
+    """Importance of a run's evolutions for class ``label``, on ``samples`` samples of ``images`` training images.
+
+    ``batch``: images at a time (`evoscope.evolution.pair.fixed_batch`).
+    """
     states = pair.open()
     found = [
         importance_on(
             states,
             sample_of_class(train, label, images, seed, number),
             label,
+            batch_size=batch,
             memory_mb=runtime.memory_mb,
             workers=runtime.workers,
             progress=runtime.progress,

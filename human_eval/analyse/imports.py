@@ -14,6 +14,8 @@ from human_eval.design.trial import Study, Trial
 Records = list[dict[str, Any]]
 TOOLS = "give the file that the page, jsPsych, LimeSurvey (question and answer codes) or Label Studio (JSON) saved"
 CODE = re.compile(r"t([0-9a-f]{12})(choice|option|text(\d+))")  # of a LimeSurvey question
+WHOLE = ("place", "choice", "position", "option", "ms", "missing", "failures")
+MANY = 2**53
 ANSWER_CODE = re.compile(r"A(\d+)")
 
 
@@ -25,16 +27,54 @@ def read_file(path: Path, study: Study) -> Records:
     EvoscopeError : the file is of none of these tools, or its answers are to no trial of the study.
     """
     try:
-        if path.suffix == ".csv":
-            return _limesurvey(path, study)
-        document = read_json(path)
-        if isinstance(document, dict):
-            return _page(document)
-        if all("annotations" in task for task in document):
-            return [record for task in document for record in _labelstudio(task)]
-        return [_jspsych(row) for row in document if row.get("trial") is not None]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, csv.Error) as error:
+        return _typed(_read(path, study), study)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, csv.Error) as error:
         raise EvoscopeError(f"'{path}' holds no answers that can be read ({error!r})", TOOLS) from error
+
+
+def _read(path: Path, study: Study) -> Records:
+    if path.suffix == ".csv":
+        return _limesurvey(path, study)
+    document = read_json(path)
+    if isinstance(document, dict):
+        return _page(document)
+    if all("annotations" in task for task in document):
+        return [record for task in document for record in _labelstudio(task)]
+    return [_jspsych(row) for row in document if row.get("trial") is not None]
+
+
+def _typed(records: Records, study: Study) -> Records:
+    """The records, whose values are such as the study's trials allow.
+
+    Raises
+    ------
+    ValueError : one that is not; names trial and value.
+    """
+    trials = study.by_id()
+    for record in records:
+        trial = trials.get(record["trial"])
+        most = dict.fromkeys(WHOLE, MANY)
+        if trial is not None:
+            most |= {"choice": len(trial.panels), "option": len(trial.form.options)}
+        for name in ("participant", "block", "trial"):
+            if not isinstance(record[name], str) or not record[name]:
+                raise ValueError(f"{name} {record[name]!r} is no name")
+        for name in WHOLE:
+            if not _is_whole(record.get(name), most[name]):
+                raise ValueError(f"{name} {record[name]!r} of trial {record['trial']}")
+        texts = record.get("texts")
+        if isinstance(texts, str) or not all(
+            isinstance(each, str) for each in (() if texts is None else texts)
+        ):
+            raise ValueError(f"texts {texts!r} of trial {record['trial']}")
+    return records
+
+
+def _is_whole(value: object, most: int) -> bool:
+    """Whether a value is missing, or a whole number from 0 to below ``most``."""
+    if value is None or value is pd.NA or value != value:
+        return True
+    return isinstance(value, int | float) and 0 <= value < most and value == int(value)
 
 
 def _page(document: dict[str, Any]) -> Records:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from evoscope.evolution.importance import importance, neuron_index
-from evoscope.evolution.pair import make_pair
+from evoscope.evolution.pair import images_within, importance_bytes, make_pair
 from evoscope.evolution.reversal import Conditions, bins_of_all, reversal
 from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build
@@ -27,8 +27,9 @@ def main(what: str, memory_mb: int, images: int) -> None:
     torch.set_num_threads(1)
     pair = make_pair(*(build(SPEC, 5, seed) for seed in range(2)))
     measure = partial(_reversal, pair) if what == "reversal" else partial(importance, pair, label=1)
+    most = 10_000 if what == "reversal" else images_within(memory_mb, importance_bytes(pair), 10_000)
     peaks = []
-    for count, budget, batch in ((4, 2048, 1), (images, memory_mb, 10_000), (8 * images, memory_mb, 10_000)):
+    for count, budget, batch in ((4, 2048, 1), (images, memory_mb, most), (8 * images, memory_mb, most)):
         measure(images=image_set(count), memory_mb=budget, batch_size=batch)
         peaks.append(peak())
     sys.stdout.write(json.dumps(peaks))

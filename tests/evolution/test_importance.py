@@ -66,7 +66,7 @@ def test_a_sensitivity_of_zero_counts_for_neither_side(toys):
     assert (found.positive + found.negative < 40).any()
 
 
-@pytest.mark.parametrize(("memory_mb", "batch_size"), [(2048, 7), (2048, 1), (1, 64), (1, 1000)])
+@pytest.mark.parametrize(("memory_mb", "batch_size"), [(2048, 7), (2048, 1), (1, None)])
 def test_importance_does_not_depend_on_the_batches(toys, memory_mb, batch_size):
     images = image_set(40)
     whole = importance(toys, images, 2, batch_size=40)
@@ -89,7 +89,7 @@ def test_progress_counts_the_images(toys):
 
 def test_too_small_a_budget_is_refused():
     pair = double_pair("vgg16")
-    with pytest.raises(EvoscopeError, match="memory_mb=0 is too little"):
+    with pytest.raises(EvoscopeError, match=r"memory_mb=0 is too little.*64 images.*evolution\.batch=1"):
         importance(pair, image_set(4), 0, memory_mb=0)
 
 

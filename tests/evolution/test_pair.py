@@ -13,6 +13,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import (
     MIB,
     blank,
+    fixed_batch,
     images_within,
     importance_bytes,
     largest_output,
@@ -120,6 +121,16 @@ def test_a_budget_below_one_image_is_refused_with_what_is_needed(each, needed):
     with pytest.raises(EvoscopeError, match=f"memory_mb=2 is too little.* at least {needed}"):
         images_within(2, each, 64)
     assert images_within(needed, each, 64) == 1
+
+
+@pytest.mark.parametrize(
+    ("each", "batch", "expected"), [(MIB, None, 64), (33 * MIB, None, 32), (4096 * MIB, None, 1), (MIB, 7, 7)]
+)
+def test_a_fixed_batch_follows_the_network_and_not_the_memory(each, batch, expected):
+    needed = -(-expected * each // MIB)
+    assert {fixed_batch(memory_mb, each, batch) for memory_mb in (needed, 10 * needed)} == {expected}
+    with pytest.raises(EvoscopeError, match=f"give memory_mb={needed} or more"):
+        fixed_batch(needed - 1, each, batch)
 
 
 def test_the_largest_output_is_found_inside_the_module():

@@ -190,6 +190,7 @@ def test_no_network_of_a_file_is_hidden_by_names_of_the_papers(brought):
         ("mine: {name: resnet18}", "would be looked at untrained"),
         ("mine: [", "cannot be read as YAML"),
         ("mine: 3", "mine is no mapping"),
+        ("mine: {name: resnet18, epochs: [0, [1]]}", r"mine\.epochs: .* is no plain list"),
     ],
 )
 def test_mistakes_in_the_file_are_named(brought, content, words):

@@ -136,6 +136,8 @@ def test_a_few_stages(run_py, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_every_stage(run_py, tmp_path, monkeypatch):
-    stages = traced((["experiment=results"],), run_py, tmp_path / "store", monkeypatch)
+    stages = traced(
+        (["experiment=results"], ["experiment=explorer"]), run_py, tmp_path / "store", monkeypatch
+    )
     assert set(stages) == set(STAGES)
     assert not judge(stages, monkeypatch)

@@ -13,7 +13,7 @@ from evoscope.activations.stimuli import NeuronIndex
 from evoscope.arrays import Doubles, Ints
 from evoscope.data.images import ImageSet
 from evoscope.errors import EvoscopeError
-from evoscope.evolution.pair import Pair, images_within, importance_bytes, loader_of, refuse_non_finite
+from evoscope.evolution.pair import Pair, fixed_batch, importance_bytes, loader_of, refuse_non_finite
 from evoscope.models.layers import as_map, capture, hook_point
 from evoscope.models.network import doubled
 from evoscope.progress import Progress, silent
@@ -160,7 +160,7 @@ def importance(
     *,
     memory_mb: int = 2048,
     workers: int = 0,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     progress: Progress = silent,
 ) -> EvolutionImportance:
     """Measure the importance of all evolutions for class ``label`` on ``images``.
@@ -171,16 +171,16 @@ def importance(
     ----------
     pair : the two states, on the device where they are to run.
     images : of the class.
-    memory_mb : MiB that a batch's maps may take; the batch shrinks to fit.
+    memory_mb : MiB that a batch's maps may take.
     workers : processes that decode images beyond the budget.
-    batch_size : most images at a time.
+    batch_size : images at a time; ``None``: see `evoscope.evolution.pair.fixed_batch`.
     progress : counts images.
 
     Raises
     ------
-    EvoscopeError : no images, a budget below one image's need, a NaN or infinite activation.
+    EvoscopeError : no images, a budget below one batch's need, a NaN or infinite activation.
     """
-    batch = images_within(memory_mb, importance_bytes(pair), batch_size)
+    batch = fixed_batch(memory_mb, importance_bytes(pair), batch_size)
     loader = loader_of(pair, images, batch, memory_mb, workers)
     counts = counted(pair, (piece.pixels for piece in loader.ordered(progress)), label)
     mean = counts.total.cpu().numpy() / len(images)

@@ -134,6 +134,7 @@ def _parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]:
 
 
 MIB = 2**20
+MOST_AT_ONCE, USUAL_MB = 64, 2048
 
 
 def images_within(memory_mb: int, bytes_per_image: int, most: int) -> int:
@@ -150,6 +151,27 @@ def images_within(memory_mb: int, bytes_per_image: int, most: int) -> int:
             f"give memory_mb at least {-(-bytes_per_image // MIB)}",
         )
     return min(most, fitting)
+
+
+def fixed_batch(memory_mb: int, bytes_per_image: int, batch: int | None = None) -> int:
+    """Images at a time where their number changes last bits (a backward pass), and so must not follow the memory.
+
+    ``batch``, or, as the network alone decides, the largest power of two up to `MOST_AT_ONCE` that takes `USUAL_MB`.
+
+    Raises
+    ------
+    EvoscopeError : the budget does not hold them.
+    """
+    if batch is None:
+        fitting = max(1, min(MOST_AT_ONCE, USUAL_MB * MIB // max(1, bytes_per_image)))
+        batch = 1 << fitting.bit_length() - 1
+    needed = -(-batch * bytes_per_image // MIB)
+    if needed > memory_mb:
+        raise EvoscopeError(
+            f"memory_mb={memory_mb} is too little: importance takes {needed} MiB at {batch} images at a time",
+            f"give memory_mb={needed} or more, or fewer images at a time (evolution.batch=1), which changes last bits",
+        )
+    return batch
 
 
 def importance_bytes(pair: Pair) -> int:

@@ -10,6 +10,7 @@ import pickle
 import re
 import warnings
 import zipfile
+import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -245,14 +246,25 @@ def _refusal(path: Path, names: list[str], inert: list[str]) -> EvoscopeError:
 
 
 def _refuse_archives(path: Path) -> None:
-    """Refuse archives that are programs, by name."""
+    """Refuse archives that are programs, by name, and those whose contents are not what was written.
+
+    torch.load does not look at the checksums. An archive that was written without any has zeros in their place.
+    """
     if not zipfile.is_zipfile(path):
         return
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.partition("/")[2] for name in archive.namelist()}
+            checked = any(each.CRC for each in archive.infolist())
+            wrong = archive.testzip() if checked else None
     except (zipfile.BadZipFile, OSError):
         return  # torch.load says what is wrong
+    except (EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error) as error:
+        wrong = str(error)
+    if wrong is not None:
+        raise EvoscopeError(
+            f"'{path}' is damaged: the checksum of {wrong} in it is another than was written", "copy it again"
+        )
     if "constants.pkl" in names:
         raise EvoscopeError(
             f"'{path}' is a TorchScript program, not a checkpoint",
@@ -482,11 +494,13 @@ def _check_match(state: State, module: nn.Module, path: Path) -> None:
         for n in shared
         if own[n].is_floating_point() != state[n].is_floating_point()
     ]
+    hollow = [n for n in shared if state[n].is_meta or state[n].layout is not torch.strided]
     kinds = (
         ("missing", missing),
         ("unexpected", unexpected),
         ("of other shape", shapes),
         ("of other type", types),
+        ("sparse or without values", hollow),
     )
     problems = [f"{what} {len(names)}: {_some(names)}" for what, names in kinds if names]
     if problems:
