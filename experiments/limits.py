@@ -43,6 +43,7 @@ LIMITS = {
     "workers": Range(0, 4096),
     "memory_mb": COUNT,
     "older_than_days": FROM_ZERO,
+    "study.items": FROM_ZERO,
     "epochs": EPOCH,
     "stages": EPOCH,
     "classes": COUNT,

@@ -520,7 +520,10 @@ def test_the_only_layer_of_a_network_is_its_last():
         ids=names,
         model=tuple(NEURONS.model[row] for row in first),
         layer=tuple(NEURONS.layer[row] for row in first),
-        **{name: getattr(NEURONS, name)[first] for name in ("vectors", "epoch", "channel", "patches")},
+        **{
+            name: getattr(NEURONS, name)[first]
+            for name in ("vectors", "epoch", "channel", "patches", "photos")
+        },
     )
     assert (depths(pool) == 1).all()
     both = depths(NEURONS)
