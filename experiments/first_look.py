@@ -19,7 +19,7 @@ from evoscope.models.network import Network
 from evoscope.models.outputs import Names, OutputMap, alternatives, map_outputs
 from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import published_weights
-from evoscope.models.weights import read_state
+from evoscope.models.weight_files import read_state
 from evoscope.models.zoo import build
 from evoscope.seeds import generator
 from experiments.own_networks import AsBuilt

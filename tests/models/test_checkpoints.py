@@ -9,7 +9,8 @@ from torch import nn
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import CheckpointPattern, RunFolder, checkpoint_name
-from evoscope.models.weights import load_file, read_state
+from evoscope.models.weight_files import read_state
+from evoscope.models.weights import load_file
 
 PRETRAINED = Path(os.environ.get("EVOSCOPE_DATA", "../shared/data")) / "pretrained"
 

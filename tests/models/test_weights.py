@@ -19,7 +19,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import CheckpointPattern
-from evoscope.models.weights import load_file, read_state
+from evoscope.models.weight_files import read_state
+from evoscope.models.weights import load_file
 
 
 class Net(nn.Module):

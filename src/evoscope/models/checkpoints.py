@@ -10,7 +10,8 @@ from typing import Protocol
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.weights import HUB_FILES, load_file
+from evoscope.models.weight_files import HUB_FILES
+from evoscope.models.weights import load_file
 
 INIT = -1
 # A field of a pattern: ``{epoch}``, ``{epoch:03d}``, or one that may differ from file to file (``{step}``, ``*``).
