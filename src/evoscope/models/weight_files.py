@@ -192,7 +192,7 @@ def _read_torch(path: Path) -> object:
                 warnings.simplefilter("ignore")  # of the pickle's protocol
                 return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            filled = re.search(r"Can only SETITEM.*<class '[\w.]*\.weights\.([\w.]+)'>", str(error))
+            filled = re.search(rf"Can only SETITEM.*<class '{__name__}\.([\w.]+)'>", str(error))
             fresh = [name for name in _in_the_way(path, error) if name not in inert]
             if filled and inert.get(filled[1]) is Left:
                 inert[filled[1]] = LeftDictionary
