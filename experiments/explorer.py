@@ -31,7 +31,7 @@ def site_data(context: Context, places: Artefact[NeuronMap], looks: Sequence[Loo
     """The data of the page for some looks at their places on the map."""
     pool = context.data.pool
     title = f"{pool.name}: {len({look.run for look in looks})} networks"
-    return explorer_data(places, looks, pool, title, Shown(), context.runtime)
+    return explorer_data(places, looks, pool, title, Shown())
 
 
 def hand_out(context: Context, data: Artefact[Site]) -> list[Path]:

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from evoscope.arrays import Array, Bytes, Floats, SmallInts
+from evoscope.activations.patches import cell_places, cut
+from evoscope.arrays import Array, Bytes, Doubles, Floats, SmallInts, unit_rows
 from evoscope.data.images import ImageSet
 from evoscope.figure_data import NeuronMap
 from evoscope.space.metrics import concept_changes
-from evoscope.store import Artefact, Runtime, folder_stage
+from evoscope.store import Artefact, folder_stage
 from evoscope.viz.style import colour_of, label_of
 from experiments.stages.stimuli import Look
 
@@ -62,7 +63,6 @@ def explorer_data(
     pool: ImageSet,
     title: str,
     shown: Shown,
-    runtime: Runtime,
 ) -> None:
     """Write the scripts that the explorer's page reads, and the same neurons as a table."""
     index, pictures = _pictures(looks, pool, shown)
@@ -166,29 +166,22 @@ def _look(
     }
 
 
-def _places(look: Look, shown: Shown) -> Floats:
+def _places(look: Look, shown: Shown) -> Doubles:
     """Where in its image each stimulus excites its neuron: [neurons, stimuli, 2], shares of height and width."""
     stimuli = look.stimuli.load().stimuli
-    grid = stimuli.neurons.grid[stimuli.neurons.layer][:, None, :]
-    return ((stimuli.cells[:, : shown.stimuli] + 0.5) / np.maximum(grid, 1)).clip(0, 1).astype(np.float32)
+    grids = np.maximum(stimuli.neurons.grid[stimuli.neurons.layer][:, None, :], 1)
+    return cell_places(stimuli.cells[:, : shown.stimuli], grids).clip(0, 1)
 
 
 def _nearest(look: Look, other: Look) -> SmallInts:
     """The nearest neuron of another look by cosine, for each neuron (-1: either is not placed)."""
-    queries, candidates = _directions(look), _directions(other)
-    placed = np.flatnonzero(np.isfinite(candidates).all(axis=1))
-    found = np.full(len(queries), -1, dtype=np.int32)
-    rows = np.flatnonzero(np.isfinite(queries).all(axis=1))
-    if len(placed):
-        found[rows] = placed[(queries[rows] @ candidates[placed].T).argmax(axis=1)]
+    queries, candidates = (each.projection.load() for each in (look, other))
+    found = np.full(len(queries.placed), -1, dtype=np.int32)
+    there = np.flatnonzero(candidates.placed)
+    if len(there):
+        cosines = unit_rows(queries.vectors[queries.placed]) @ unit_rows(candidates.vectors[there]).T
+        found[queries.placed] = there[cosines.argmax(axis=1)]
     return found
-
-
-def _directions(look: Look) -> Floats:
-    vectors = look.projection.load().vectors.astype(np.float32)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        directions: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return directions
 
 
 def packed(values: Any, kind: Any) -> str:
@@ -231,7 +224,7 @@ def _named(look: Look, rows: SmallInts) -> list[str]:
 
 
 def _thumbnails(
-    images: SmallInts, places: Floats, index: dict[int, int], pictures: Sequence[bytes], shown: Shown
+    images: SmallInts, places: Doubles, index: dict[int, int], pictures: Sequence[bytes], shown: Shown
 ) -> list[dict[str, bytes] | None]:
     """The first patch of each neuron as the structure that table viewers show as a picture."""
     return [
@@ -240,11 +233,7 @@ def _thumbnails(
     ]
 
 
-def _thumbnail(picture: bytes, place: Floats, side: float) -> bytes:
-    whole = Image.open(BytesIO(picture)).convert("RGB")
-    pixels = side * whole.width
-    left, top = (
-        float(np.clip(share * whole.width - pixels / 2, 0, whole.width - pixels)) for share in place[::-1]
-    )
-    box = (round(left), round(top), round(left + pixels), round(top + pixels))
-    return _webp(np.asarray(whole.crop(box).resize((THUMBNAIL, THUMBNAIL))))
+def _thumbnail(picture: bytes, place: Doubles, side: float) -> bytes:
+    whole = np.asarray(Image.open(BytesIO(picture)).convert("RGB"))
+    patch = cut(whole, place, round(side * len(whole)), inside=True)
+    return _webp(np.asarray(Image.fromarray(patch).resize((THUMBNAIL, THUMBNAIL))))

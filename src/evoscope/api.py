@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from evoscope.activations.patches import cell_places
 from evoscope.activations.scan import activation_pass
 from evoscope.activations.stimuli import NeuronIndex, Stimuli
 from evoscope.arrays import Floats, unit_rows
@@ -32,9 +33,9 @@ from evoscope.evolution.reversal import BinRule, Conditions, bins_of_all
 from evoscope.evolution.reversal import reversal as count_correct
 from evoscope.evolution.summary import class_drops
 from evoscope.figure_data import BIN_NAMES
-from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.network import Network, Preprocessing, closest
 from evoscope.models.outputs import ChosenOutputs, map_outputs
+from evoscope.models.zoo import listed
 from evoscope.space.build import build_space, project
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 
@@ -77,9 +78,7 @@ def network(
     ------
     EvoscopeError : a layer does not exist or is no map, or the module does not take such images.
     """
-    module.eval()
-    shapes, left_out = (layer_shapes(module, layers, pixels), {}) if layers else own_layers(module, pixels)
-    return Network(name, module, tuple(shapes), Preprocessing(pixels, mean, std), left_out=left_out)
+    return listed(name, module.eval(), Preprocessing(pixels, mean, std), layers)
 
 
 def stimuli(network: Network, images: ImageSet, k: int = 20) -> Stimuli:
@@ -93,15 +92,15 @@ def stimuli_table(found: Stimuli) -> pd.DataFrame:
     ``row`` and ``column`` are shares of the image's height and width: the middle of the cell that is excited most.
     """
     index, (neurons, ranks) = found.neurons, np.nonzero(found.images >= 0)
-    places = (found.cells[neurons, ranks] + 0.5) / index.grid[index.layer[neurons]]
+    where = cell_places(found.cells[neurons, ranks], index.grid[index.layer[neurons]])
     return pd.DataFrame(
         {
             **_names(index).iloc[neurons].reset_index().to_dict("series"),
             "rank": ranks,
             "image": np.array(found.image_ids, dtype=object)[found.images[neurons, ranks]],
             "value": found.values[neurons, ranks],
-            "row": places[:, 0],
-            "column": places[:, 1],
+            "row": where[:, 0],
+            "column": where[:, 1],
         }
     )
 

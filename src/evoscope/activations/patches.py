@@ -1,12 +1,13 @@
 """Example patches: the part of an image where a neuron answers most (ConceptEvo's concept pictures)."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from evoscope.activations.stimuli import Stimuli
-from evoscope.arrays import Bytes, Ints
+from evoscope.arrays import Array, Bytes, Doubles, Ints
 from evoscope.data.images import SQUASH, Fit, ImageSet
 from evoscope.errors import EvoscopeError
 
@@ -51,7 +52,7 @@ def example_patches(
         for number, rank in enumerate(taken[row]):
             image = stimuli.images[neuron, rank]
             if image >= 0:
-                place = _place(stimuli.cells[neuron, rank], grid, centre)
+                place = cell_places(stimuli.cells[neuron, rank], grid, centre)
                 patches[row, number] = cut(read(int(image)), place, pixels, inside=centre == "centre")
     return patches
 
@@ -68,13 +69,16 @@ def _check_pool(images: ImageSet, stimuli: Stimuli, count: int) -> None:
         )
 
 
-def _place(cell: Ints, grid: Ints, centre: str) -> tuple[float, float]:
-    """Where a cell lies in the image, as shares of its height and width."""
-    offset = 0.5 if centre == "centre" else 0.0
-    return (cell[0] + offset) / grid[0], (cell[1] + offset) / grid[1]
+def cell_places(cells: Array, grids: Array, centre: Literal["centre", "corner"] = "centre") -> Doubles:
+    """Where cells [..., 2] of maps of ``grids`` [..., 2] (rows, columns) lie: shares of the image's height and width.
+
+    The middle of each cell, or its top left ``corner``, as released.
+    """
+    found: Doubles = (cells + (0.5 if centre == "centre" else 0.0)) / grids
+    return found
 
 
-def cut(image: Bytes, place: tuple[float, float], pixels: int, *, inside: bool) -> Bytes:
+def cut(image: Bytes, place: Iterable[float], pixels: int, *, inside: bool) -> Bytes:
     """Square of ``pixels`` around ``place`` (shares of height and width) of an image [height, width, 3].
 
     ``inside`` moves the square into the image; otherwise what lies outside is white.

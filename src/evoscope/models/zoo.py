@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +26,7 @@ from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.layouts import put_notes, taken_notes
 from evoscope.models.network import Network, Preprocessing, closest
 from evoscope.models.outputs import ChosenOutputs
-from evoscope.models.spec import ModelSpec
+from evoscope.models.spec import Listing, ModelSpec
 from evoscope.models.torchvision_models import (
     IMAGENET_CLASSES,
     build_any,
@@ -137,20 +137,34 @@ def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
     factory = find_function(spec.factory) if spec.factory else None
     notes = _NOTES.setdefault((repr(replace(spec, layers=(), listing="once")), n_classes, factory), {})
     put_notes(notes, module)
-    network = _listed(spec, module)
+    network = listed(spec.name, module, _preprocessing(spec), spec.layers, spec.listing)
     notes.update(taken_notes(module))
     return network
 
 
-def _listed(spec: ModelSpec, module: nn.Module) -> Network:
-    """The module with the layers that ``spec`` names, or those that it has and that can be read."""
+def _preprocessing(spec: ModelSpec) -> Preprocessing:
+    return Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
+
+
+def listed(
+    name: str,
+    module: nn.Module,
+    preprocessing: Preprocessing,
+    layers: Sequence[str] = (),
+    listing: Listing = "once",
+) -> Network:
+    """A module in eval mode with the layers that are named, or those that it has and that can be read.
+
+    Raises
+    ------
+    EvoscopeError : layers that do not exist or are no maps, or none that can be read.
+    """
     left_out: dict[str, str] = {}
-    if spec.layers:
-        shapes = layer_shapes(module, spec.layers, spec.pixels)
+    if layers:
+        shapes = layer_shapes(module, layers, preprocessing.pixels)
     else:
-        shapes, left_out = own_layers(module, spec.pixels, spec.listing)
-    preprocessing = Preprocessing(spec.pixels, spec.mean, spec.std, spec.fit)
-    return Network(spec.name, module, tuple(shapes), preprocessing, left_out=left_out)
+        shapes, left_out = own_layers(module, preprocessing.pixels, listing)
+    return Network(name, module, tuple(shapes), preprocessing, left_out=left_out)
 
 
 _NOTES: dict[tuple[object, ...], dict[str, Any]] = {}
@@ -175,7 +189,7 @@ def outline(spec: ModelSpec, n_classes: int) -> Network:
     with torch.device("meta"):
         module = _construct(replace(spec, weights=None), classes).to("meta").eval()
     try:
-        found = _listed(spec, module)
+        found = listed(spec.name, module, _preprocessing(spec), spec.layers, spec.listing)
     except (EvoscopeError, RuntimeError, NotImplementedError):
         found = None
     # Layouts that only values tell apart cannot be found here.
