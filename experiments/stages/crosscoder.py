@@ -12,6 +12,7 @@ from evoscope.figure_data import NEVER, Crosscoder
 from evoscope.seeds import derive
 from evoscope.stats import bootstrap_interval
 from evoscope.store import Artefact, Runtime, stage
+from experiments.stages.concept_tables import headed
 from experiments.stages.concepts import LayerSpace, best_concept_per_direction
 
 
@@ -53,9 +54,11 @@ def crosscoder(
     ]
     summary = _summary(epochs, told, used, left, float((codes > 0).sum(axis=1).mean()), resamples, own)
     steps = _steps(epochs, told)
-    head = spaces[-1].head
+    last = spaces[-1]
     kept = steps[np.repeat(used, len(epochs))]
-    return Crosscoder(*(_headed(head, frame) for frame in (rows[used], kept, summary)))
+    return Crosscoder(
+        *(headed(last, None, frame.reset_index(drop=True)) for frame in (rows[used], kept, summary))
+    )
 
 
 def _left(features: Array, mean: Array, written: Array) -> Doubles:
@@ -100,11 +103,6 @@ def _steps(epochs: Ints, told: Lives) -> pd.DataFrame:
     cosines = np.hstack([np.full((entries, 1), np.nan), told.cosines])
     places = {"entry": np.repeat(np.arange(entries), len(epochs)), "epoch": np.tile(epochs, entries)}
     return pd.DataFrame({**places, "norm": told.norms.ravel(), "cosine": cosines.ravel()})
-
-
-def _headed(head: dict[str, str], frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.reset_index(drop=True)
-    return pd.concat([pd.DataFrame(head, index=frame.index), frame], axis=1)
 
 
 @stage(version=1, label="crosscoders")
