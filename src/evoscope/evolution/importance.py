@@ -278,6 +278,4 @@ class Counts:
         """Take in sensitivities [images, neurons]."""
         self.positive += (values > 0).sum(0)
         self.negative += (values < 0).sum(0)
-        # Image by image: the order of a sum must not depend on how many images the memory lets in at a time.
-        for image in doubled(values):
-            self.total += image
+        self.total += doubled(values).sum(0)
