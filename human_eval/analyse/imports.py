@@ -27,7 +27,7 @@ def read_file(path: Path, study: Study) -> Records:
     EvoscopeError : the file is of none of these tools, or its answers are to no trial of the study.
     """
     try:
-        return _typed(_read(path, study), study)
+        return _typed(_read(path, study))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, csv.Error) as error:
         raise EvoscopeError(f"'{path}' holds no answers that can be read ({error!r})", TOOLS) from error
 
@@ -43,24 +43,19 @@ def _read(path: Path, study: Study) -> Records:
     return [_jspsych(row) for row in document if row.get("trial") is not None]
 
 
-def _typed(records: Records, study: Study) -> Records:
-    """The records, whose values are such as the study's trials allow.
+def _typed(records: Records) -> Records:
+    """The records, all of whose values have their types; whether the study can have got them is not asked here.
 
     Raises
     ------
     ValueError : one that is not; names trial and value.
     """
-    trials = study.by_id()
     for record in records:
-        trial = trials.get(record["trial"])
-        most = dict.fromkeys(WHOLE, MANY)
-        if trial is not None:
-            most |= {"choice": len(trial.panels), "option": len(trial.form.options)}
         for name in ("participant", "block", "trial"):
             if not isinstance(record[name], str) or not record[name]:
                 raise ValueError(f"{name} {record[name]!r} is no name")
         for name in WHOLE:
-            if not _is_whole(record.get(name), most[name]):
+            if not _is_whole(record.get(name)):
                 raise ValueError(f"{name} {record[name]!r} of trial {record['trial']}")
         texts = record.get("texts")
         if isinstance(texts, str) or not all(
@@ -70,11 +65,11 @@ def _typed(records: Records, study: Study) -> Records:
     return records
 
 
-def _is_whole(value: object, most: int) -> bool:
-    """Whether a value is missing, or a whole number from 0 to below ``most``."""
+def _is_whole(value: object) -> bool:
+    """Whether a value is missing, or a whole number from 0 to below ``MANY``."""
     if value is None or value is pd.NA or value != value:
         return True
-    return isinstance(value, int | float) and 0 <= value < most and value == int(value)
+    return isinstance(value, int | float) and 0 <= value < MANY and value == int(value)
 
 
 def _page(document: dict[str, Any]) -> Records:
