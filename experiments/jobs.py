@@ -19,13 +19,10 @@ from evoscope.errors import EvoscopeError, users_line
 from experiments import experiment_names, planner
 from experiments.command import one_sentence
 from experiments.reporting import Status, complain, duration, failed_jobs, forget_failed_jobs, say
-from experiments.schema import Config
 
 # What experiment=init writes, into the folder that it is called in.
 TEMPLATE = "runs.yaml"
 _FAILED: list[str] = []
-# Keys that name a file or folder.
-PATHS = ("store", "outputs", "data.root", "model.weights", "model.checkpoints", "networks", "tabular.path")
 
 
 class Ended(KeyboardInterrupt):
@@ -128,8 +125,6 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         say(f"{TEMPLATE}: fill in your networks, then give it to any experiment as runs={TEMPLATE}")
         return
     typed = typed_config(config)
-    for key in PATHS:
-        _expand(typed, key)
     check(typed)
     context = Context(typed)
     _check_writable("outputs", context.folder)
@@ -147,17 +142,6 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         composed.run_parts(context, status)
     else:
         carry_out(context, planner(status.task)(context), status)
-
-
-def _expand(config: Config, key: str) -> None:
-    """Put the home folder in place of ``~``, which a shell leaves alone behind ``key=``."""
-    *groups, name = key.split(".")
-    holder: object = config
-    for group in groups:
-        holder = getattr(holder, group)
-    value = getattr(holder, name)
-    if isinstance(value, str) and value.startswith("~"):
-        setattr(holder, name, os.path.expanduser(value))
 
 
 def _check_writable(key: str, folder: Path) -> None:

@@ -4,6 +4,7 @@ A network is trained only where that is asked for (a value of ``training``, ``ex
 checkpoints are looked at, or the one state that its weights or its constructor leave.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -82,14 +83,16 @@ def _bytes(value: Tensor) -> bytes:
     return bytes(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
 
 
+# Keys that name a file or folder.
+PATHS = ("store", "outputs", "data.root", "model.weights", "model.checkpoints", "networks", "tabular.path")
 FROM_SCALE = ("width", "pixels", "depth", "layer_scale")
 
 
 def typed_config(config: DictConfig) -> Config:
     """The typed configuration of a job, with the networks of its file.
 
-    What a group of ours takes from the scale (``model=vgg16``: width, pixels, batch norm) says nothing about a user's
-    weights, so it is left out where there are some.
+    ``~`` stands for the home folder in every path. What a group of ours takes from the scale (``model=vgg16``: width,
+    pixels, batch norm) says nothing about a user's weights, so it is left out where there are some.
 
     Raises
     ------
@@ -98,6 +101,8 @@ def typed_config(config: DictConfig) -> Config:
     typed = OmegaConf.to_object(config)
     if not isinstance(typed, Config):
         raise EvoscopeError("the configuration lost its schema", "keep `schema` first in conf/config.yaml")
+    for key in PATHS:
+        _expand(typed, key)
     if brought(typed.model):
         usual = ModelConfig(name=PAPER)
         for key in FROM_SCALE:
@@ -116,6 +121,17 @@ def typed_config(config: DictConfig) -> Config:
             )
         typed.brought = read_networks(Path(typed.networks).expanduser())
     return typed
+
+
+def _expand(config: Config, key: str) -> None:
+    """Put the home folder in place of ``~``, which a shell leaves alone behind ``key=``."""
+    *groups, name = key.split(".")
+    holder: object = config
+    for group in groups:
+        holder = getattr(holder, group)
+    value = getattr(holder, name)
+    if isinstance(value, str) and value.startswith("~"):
+        setattr(holder, name, os.path.expanduser(value))
 
 
 def _fit_size(config: DictConfig, model: ModelConfig) -> None:
