@@ -77,10 +77,12 @@ def plan(context: Context) -> Plan:
         "reversal": reversal_table(reversals, config.scale.bootstrap, config.seed),
         "order": reversal_order(reversals, config.scale.bootstrap, config.seed),
         "map": places,
-        "trade": trades(_trades(context, cases)),
         "important": important(places, pictured, data.pool, data.train, patches(context, 4), context.runtime),
     }
-    drawn = ["fig_reversal", "table_reversal", "table_reversal_trade", "fig_important"]
+    drawn = ["fig_reversal", "table_reversal", "fig_important"]
+    if config.evolution.trade:
+        exhibits["trade"] = trades(_trades(context, cases))
+        drawn.append("table_reversal_trade")
     if data.pool.concepts is not None and config.data.name == "concept_scenes":  # whose classes are rules
         found = [_with_stimuli(context, each) for each in cases]
         exhibits["truth"] = truth(found, len(data.train.class_names), config.seed)

@@ -220,13 +220,15 @@ class EvolutionConfig:
 
     ``pairs``: epochs from and to; ``null`` takes those of the run, or the first epochs whose training accuracy
     reaches ``thresholds``; ``classes``: names or numbers; ``null`` takes as many as the scale says; ``batch``: images
-    at a time that importance takes, which changes last bits (``null``: as the network's size wants it).
+    at a time that importance takes, which changes last bits (``null``: as the network's size wants it); ``together``:
+    whether all layers are reverted at once too; ``trade``: whether what other classes pay is measured too.
     """
 
     pairs: list[list[int]] | None = None
     classes: list[str] | None = None
     thresholds: list[float] = field(default_factory=lambda: [0.38, 0.62, 0.80])
     together: bool = True
+    trade: bool = True
     batch: int | None = None
 
 
