@@ -120,8 +120,9 @@ class FigureEntry(Entry):
     def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
         """Write PNG, SVG and the caption as Markdown."""
         from evoscope.viz import save_figure, use_style
+        from evoscope.viz.style import shown_together
 
-        with use_style():
+        with use_style(), shown_together(about.recipes):
             made, caption = self.picture(exhibits, about), self.titled(self.words(exhibits, about))
             return save_figure(made, folder, self.id, caption, about.origin())
 

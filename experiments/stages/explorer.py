@@ -18,7 +18,7 @@ from evoscope.data.images import ImageSet
 from evoscope.figure_data import NeuronMap
 from evoscope.space.metrics import concept_changes
 from evoscope.store import Artefact, folder_stage
-from evoscope.viz.style import colour_of, label_of
+from evoscope.viz.style import colour_of, label_of, shown_together
 from experiments.stages.stimuli import Look
 
 DATA, TABLE, IMAGES = "data.js", "neurons.parquet", "images-{:03d}.js"
@@ -66,9 +66,9 @@ def explorer_data(
 ) -> None:
     """Write the scripts that the explorer's page reads, and the same neurons as a table."""
     index, pictures = _pictures(looks, pool, shown)
-    runs = [
-        _run(name, looks, places.load().neurons, index, shown) for name in dict.fromkeys(x.run for x in looks)
-    ]
+    names = dict.fromkeys(look.run for look in looks)
+    with shown_together(names):
+        runs = [_run(name, looks, places.load().neurons, index, shown) for name in names]
     concepts = looks[0].stimuli.load().concepts.names
     head = {
         "title": title,

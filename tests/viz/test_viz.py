@@ -35,7 +35,7 @@ from evoscope.viz import (
     use_style,
 )
 from evoscope.viz.charts import epoch_axis, mean_over_seeds
-from evoscope.viz.style import LOOKS, SPARE, elide, plain, width_of, wrap
+from evoscope.viz.style import LOOKS, SPARE, elide, plain, shown_together, width_of, wrap
 
 
 @pytest.fixture
@@ -137,6 +137,17 @@ def test_unknown_runs_keep_their_name_and_colour(run):
     assert label_of(run) == run
     assert colour_of(run) == colour_of(run)
     assert to_rgb(colour_of(run))
+
+
+def test_unknown_runs_of_one_job_differ_in_colour_as_long_as_there_are_spare_ones():
+    runs = [f"mine {number}" for number in range(len(SPARE))]
+    alone = {run: colour_of(run) for run in runs}
+    assert len(set(alone.values())) < len(runs)
+    with shown_together([*runs, "vgg16"]):
+        assert sorted(map(colour_of, runs)) == sorted(SPARE)
+        assert colour_of("vgg16") == LOOKS["vgg16"].colour
+        assert colour_of("one too many") in SPARE
+    assert {run: colour_of(run) for run in runs} == alone
 
 
 def test_unknown_colour_does_not_depend_on_the_process():

@@ -1,7 +1,8 @@
 """The look of every figure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -68,14 +69,30 @@ SPARE = (
     "#1f3fd1",
     "#9bbf3b",
 )
+_TOGETHER: ContextVar[tuple[str, ...]] = ContextVar("runs that are shown together", default=())
+
+
+@contextmanager
+def shown_together(runs: Iterable[str]) -> Iterator[None]:
+    """Give runs of one job different colours, as far as there are spare ones."""
+    token = _TOGETHER.set(tuple(sorted(runs)))
+    try:
+        yield
+    finally:
+        _TOGETHER.reset(token)
 
 
 def look_of(run: str) -> Look:
-    """Look of any run; an unknown one is called by its own name and keeps its colour from figure to figure."""
+    """Look of any run; an unknown one is called by its own name and keeps its colour through the figures of a job."""
     if run in LOOKS:
         return LOOKS[run]
-    spare = int.from_bytes(sha256(run.encode()).digest()[:4], "big") % len(SPARE)
-    return Look(SPARE[spare], run, run, "own recipe")
+    given: dict[str, str] = {}
+    for each in dict.fromkeys([*_TOGETHER.get(), run]):
+        if each not in LOOKS:
+            first = int.from_bytes(sha256(each.encode()).digest()[:4], "big") % len(SPARE)
+            wanted = [*SPARE[first:], *SPARE[:first]]
+            given[each] = next((colour for colour in wanted if colour not in given.values()), wanted[0])
+    return Look(given[run], run, run, "own recipe")
 
 
 def colour_of(run: str) -> str:
