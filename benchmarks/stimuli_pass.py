@@ -1,24 +1,33 @@
 """What the stimuli pass costs beyond a bare forward pass, and what the released way of doing it costs.
 
 The same in-memory images, the same threads, alternating in one process; the table gives medians over the
-repeats. ::
+repeats. Below each network stands where the seconds of the pass go: what it does beside a forward in its memory
+format, the reductions of the dearest layers by name. ::
 
     python -m benchmarks.stimuli_pass --threads 2
 """
 
 import argparse
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
 from benchmarks.timing import SPECS, alternate, network_options
-from evoscope.activations.scan import Scan, scan_batches
+from evoscope.activations.reductions import MapReader
+from evoscope.activations.scan import Scan, _laid_out, _Pass, scan_batches
 from evoscope.models.layers import capture
 from evoscope.models.network import Network
 from evoscope.models.zoo import build
 
 Entry = tuple[float, int, int]
+DEAREST = 4  # layers whose reductions are named
+MAXIMA = "top k, statistics and responsive neurons"
 
 
 def bare_forward(network: Network, batches: Sequence[Tensor]) -> None:
@@ -31,6 +40,57 @@ def bare_forward(network: Network, batches: Sequence[Tensor]) -> None:
 def full_pass(network: Network, batches: Sequence[Tensor], scan: Scan) -> None:
     """Run the pass that the library offers."""
     scan_batches(network, batches, tuple(map(str, range(sum(map(len, batches))))), scan)
+
+
+def hooked_forward(network: Network, batches: Sequence[Tensor]) -> None:
+    """Run the network with hooks that look at nothing."""
+    with capture(network.module, network.layers, lambda _, maps: None):
+        bare_forward(network, batches)
+
+
+def laid_out(network: Network, batches: Sequence[Tensor]) -> None:
+    """Change pixels and weights to the pass's memory format, and do nothing with them."""
+    with _laid_out(network.module, torch.channels_last):
+        for pixels in batches:
+            pixels.contiguous(memory_format=torch.channels_last)
+
+
+def parts(call: Callable[[], object]) -> Counter[str]:
+    """Seconds of one pass by name of a layer, for its reductions; and of all that becomes of their maxima."""
+    seconds = Counter[str]()
+
+    def clocked(kind: type, name: str) -> Any:
+        method = getattr(kind, name)
+
+        def timed(self: object, *arguments: Any) -> Any:
+            start = time.perf_counter()
+            found = method(self, *arguments)
+            seconds[arguments[0] if kind is MapReader else MAXIMA] += time.perf_counter() - start
+            return found
+
+        return patch.object(kind, name, timed)
+
+    with ExitStack() as stack:
+        for kind, name in ((MapReader, "__call__"), (_Pass, "add"), (_Pass, "bars"), (_Pass, "result")):
+            stack.enter_context(clocked(kind, name))
+        call()
+    return seconds
+
+
+def described(bare: float, hooked: float, layout: float, passed: float, seconds: Counter[str]) -> str:
+    """Where the seconds of a pass go, in a line."""
+    maxima = seconds.pop(MAXIMA)
+    reductions = sum(seconds.values())
+    dearest = ", ".join(f"{layer} {took:.3f}" for layer, took in seconds.most_common(DEAREST))
+    told = {
+        "forward": bare,
+        "hooks": hooked - bare,
+        f"reductions of {len(seconds)} layers": reductions,
+        MAXIMA: maxima,
+        "changes of layout": layout,
+    }
+    known = ", ".join(f"{name} {took:.3f}" for name, took in told.items())
+    return f"  {known}, the rest {passed - sum(told.values()):.3f} s; dearest reductions: {dearest}"
 
 
 def released_stimuli(network: Network, batches: Sequence[Tensor], k: int) -> dict[str, list[list[Entry]]]:
@@ -65,7 +125,7 @@ def _joined(entries: list[Entry], values: Tensor, cells: Tensor, first: int, k: 
 
 
 def measure(name: str, options: argparse.Namespace) -> str:
-    """Time one network: bare in both memory formats, the pass, and its ratio to the faster of the two."""
+    """Time one network: bare in both memory formats, the pass, its ratio to the faster of the two, and its parts."""
     plain, quick = (build(SPECS[name], 20, seed=0) for _ in range(2))
     quick.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types lag behind
     pixels = torch.randn(options.images, 3, *[plain.preprocessing.pixels] * 2)
@@ -75,15 +135,18 @@ def measure(name: str, options: argparse.Namespace) -> str:
     calls: list[Callable[[], object]] = [
         lambda: bare_forward(plain, batches),
         lambda: bare_forward(quick, turned),
+        lambda: hooked_forward(quick, turned),
+        lambda: laid_out(plain, batches),
         lambda: full_pass(plain, batches, scan),
     ]
     if options.released:
         calls.append(lambda: released_stimuli(plain, batches, options.k))
-    contiguous, channels_last, passed, *released = alternate(calls, options.repeats)
+    contiguous, channels_last, hooked, layout, passed, *released = alternate(calls, options.repeats)
     bare = min(contiguous, channels_last)
     slow = f"{released[0]:9.2f} {released[0] / contiguous:6.2f}" if released else ""
     row = f"{name:14} {contiguous:10.3f} {channels_last:9.3f} {passed:8.3f} {passed / contiguous:9.3f}"
-    return f"{row} {passed / bare:10.3f} {slow}"
+    where = described(channels_last, hooked, layout, passed, parts(calls[4]))
+    return f"{row} {passed / bare:10.3f} {slow}\n{where}"
 
 
 def parser() -> argparse.ArgumentParser:
