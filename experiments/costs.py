@@ -2,11 +2,13 @@
 
 import time
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 from evoscope.evolution.pair import blank
 from evoscope.models.layers import capture
@@ -16,7 +18,7 @@ from evoscope.store import Estimate
 from experiments.context import Context
 from experiments.runs import Run
 
-BATCH = 32  # most images of the forward pass that is timed
+SIZES = (1, 2, 4, 8, 16, 32)  # images of the forward passes that are timed, after one to warm up
 ENOUGH = 0.15  # seconds that it takes
 SAMPLE = 8  # images that are read to see how long that takes
 TWO = 2  # images, because batch norm cannot train on one
@@ -38,8 +40,7 @@ class NetworkSize(NamedTuple):
 
 
 _SIZES: dict[str, NetworkSize] = {}
-
-
+_SECONDS: dict[str, float] = {}
 _READING: dict[str, float] = {}
 
 
@@ -136,11 +137,12 @@ def _pixels(context: Context, run: Run) -> int:
 
 
 def measured(context: Context, run: Run) -> NetworkSize:
-    """The size of a run's network; each network is timed once."""
+    """The size of a run's network; networks that compute the same are timed once."""
     classes = len(context.data.train.class_names)
     key = f"{run.spec}/{classes}/{context.device}"
     if key not in _SIZES:
-        _SIZES[key] = _measure(outline(run.spec, classes), torch.device(context.device))
+        alike = f"{replace(run.spec, layers=(), listing='once', dropout=None)}/{classes}/{context.device}"
+        _SIZES[key] = _measure(outline(run.spec, classes), torch.device(context.device), alike)
     return _SIZES[key]
 
 
@@ -148,16 +150,20 @@ def _channels(layer: str, maps: Tensor) -> int:
     return maps.shape[1]
 
 
-def _measure(network: Network, device: torch.device) -> NetworkSize:
-    """Counts from the outline, then time with weights of zero, because random ones take longer to draw than to use."""
+def _measure(network: Network, device: torch.device, alike: str) -> NetworkSize:
+    """Counts from the outline, then time with weights of zero, because random ones take longer to draw than to use.
+
+    ``alike``: a name of all networks that take as long.
+    """
     saved = saved_bytes(network)
     with torch.inference_mode(), capture(network.module, network.layers, _channels) as channels:
         network.module(blank(network))
         neurons = sum(channels.values())
     parameters = sum(p.numel() for p in network.module.parameters())
-    with torch.inference_mode():
-        seconds = _seconds_per_image(zeroed(network, device))
-    return NetworkSize(seconds, parameters, neurons, len(network.layers), saved)
+    if alike not in _SECONDS:
+        with torch.inference_mode():
+            _SECONDS[alike] = _seconds_per_image(zeroed(network, device))
+    return NetworkSize(_SECONDS[alike], parameters, neurons, len(network.layers), saved)
 
 
 def zeroed(network: Network, device: torch.device | str) -> Network:
@@ -169,13 +175,29 @@ def zeroed(network: Network, device: torch.device | str) -> Network:
     return replace(network, module=module)
 
 
+class NoProducts(TorchDispatchMode):
+    """Gives what convolutions and matrix products make of weights of zero, without the arithmetic."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Shapes from the meta device, and zeros."""
+        if func.overloadpacket not in PRODUCTS:
+            return func(*args, **(kwargs or {}))
+        shapes = func(*tree_map_only(Tensor, lambda each: each.to("meta"), args), **(kwargs or {}))
+        return tree_map_only(Tensor, lambda each: torch.zeros_like(each, device=args[0].device), shapes)
+
+
+PRODUCTS = {
+    getattr(torch.ops.aten, name) for name in ("convolution", "convolution_backward", "addmm", "mm", "bmm")
+}
+
+
 def _seconds_per_image(network: Network) -> float:
     """Time a forward pass in batches that grow until it takes long enough to be told from a moment's delay."""
-    count, fastest = 1, float("inf")
-    while count <= BATCH:
+    fastest = float("inf")
+    for count in (1, *SIZES):
         batch = blank(network, count)
-        if count == 1:
-            network.module(batch)
         _wait(batch.device)
         started = time.perf_counter()
         network.module(batch)
@@ -184,7 +206,6 @@ def _seconds_per_image(network: Network) -> float:
         fastest = min(fastest, took / count)
         if took > ENOUGH:
             break
-        count *= 2
     return fastest
 
 

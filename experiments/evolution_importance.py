@@ -14,7 +14,7 @@ from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, checkpoint, look_at, patches, stimuli_of
 from experiments.context import Context
-from experiments.costs import importance_cost, reversal_cost, zeroed
+from experiments.costs import NoProducts, importance_cost, reversal_cost, zeroed
 from experiments.protocols import protocol_names, reversal_protocol
 from experiments.reporting import complain, say, size
 from experiments.runner import Exhibits, Plan
@@ -116,11 +116,12 @@ def _bytes_per_image(context: Context, run: Run) -> tuple[int, int]:
     """What importance and reversal take of memory for an image, whatever the weights."""
     scale = context.config.scale
     network = zeroed(outline(run.spec, len(context.data.train.class_names)), "cpu")
-    pair = make_pair(network, network)
-    index = neuron_index(pair)
-    bins = np.zeros((scale.importance_samples, len(index)), dtype=np.int32)
-    conditions = Conditions(bins, index.layer, index.layers, BinRule(), scale.random_draws, "fixed", 0)
-    return importance_bytes(pair), Reverser(pair, conditions).bytes_per_image
+    with NoProducts():
+        pair = make_pair(network, network)
+        index = neuron_index(pair)
+        bins = np.zeros((scale.importance_samples, len(index)), dtype=np.int32)
+        conditions = Conditions(bins, index.layer, index.layers, BinRule(), scale.random_draws, "fixed", 0)
+        return importance_bytes(pair), Reverser(pair, conditions).bytes_per_image
 
 
 def judge(context: Context, case: Case) -> Artefact[ClassImportance]:

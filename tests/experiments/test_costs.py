@@ -1,15 +1,22 @@
 """Estimates: what a training step keeps, outlines instead of networks, and batches that are halved."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from evoscope.data.loader import HALVED, Loader
 from evoscope.data.scenes import concept_scenes
+from evoscope.evolution.pair import blank, importance_bytes, make_pair
+from evoscope.evolution.suffix import find_suffixes
 from evoscope.models.network import Network, Preprocessing
 from evoscope.models.spec import ModelSpec
 from evoscope.models.zoo import build, outline
-from experiments.costs import saved_bytes
+from experiments import costs
+from experiments.costs import NoProducts, saved_bytes, zeroed
 
 
 def test_a_step_keeps_what_the_backward_pass_reads():
@@ -31,6 +38,36 @@ def test_an_outline_has_the_layers_and_sizes_of_the_network(name):
         for each in (drawn, built)
     ]
     assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", ["vgg16_bn", "inception_v3", "convnext_tiny"])
+def test_memory_is_that_of_the_network_with_its_arithmetic(name):
+    drawn = zeroed(outline(ModelSpec(name, width=0.125, pixels=75), 7), "cpu")
+    found = []
+    for mode in (NoProducts(), nullcontext()):
+        with mode:
+            pair = make_pair(drawn, drawn)
+            suffixes = find_suffixes(drawn.module, pair.layers, blank(drawn))
+            found.append((importance_bytes(pair), {name: each.live for name, each in suffixes.items()}))
+    assert found[0] == found[1]
+
+
+def test_networks_that_compute_the_same_are_timed_once(monkeypatch):
+    times = iter((1.0, 2.0))
+    monkeypatch.setattr(costs, "_seconds_per_image", lambda network: next(times))
+    monkeypatch.setattr(costs, "_SECONDS", {})
+    monkeypatch.setattr(costs, "_SIZES", {})
+    context = SimpleNamespace(data=SimpleNamespace(train=concept_scenes("train", 20, 4, 0)), device="cpu")
+    plain = ModelSpec("vgg16_bn", width=0.125, pixels=32)
+    specs = [
+        plain,
+        replace(plain, dropout=0.0),
+        replace(plain, listing="convolutions"),
+        replace(plain, pixels=48),
+    ]
+    found = [costs.measured(context, SimpleNamespace(spec=spec)) for spec in specs]
+    assert [each.seconds for each in found] == [1.0, 1.0, 1.0, 2.0]
+    assert found[0].saved > found[1].saved  # the mask of a dropout
 
 
 def test_a_full_device_halves_batches_but_not_those_that_decide_results(monkeypatch):
