@@ -1,8 +1,4 @@
-"""The kinds of studies: which trials each draws from a pool.
-
-Alignability and evolution labelling are ConceptEvo's; the image intruder, label agreement, naming and pairwise
-coherence ask about concepts and neurons on their own.
-"""
+"""The kinds of studies: which trials each draws from a pool. Alignability and evolution labelling are ConceptEvo's."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
