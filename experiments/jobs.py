@@ -2,14 +2,16 @@
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -114,6 +116,7 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
             "no experiment was named", f"add experiment=NAME, one of {', '.join(experiment_names())}"
         )
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
+    _import_torchvision()
     from experiments import store
     from experiments.checks import check, check_files
     from experiments.context import Context, settle
@@ -142,6 +145,24 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         composed.run_parts(context, status)
     else:
         carry_out(context, planner(status.task)(context), status)
+
+
+COMPILER, QUESTION = "torch._dynamo", "is_compile_supported"
+
+
+def _import_torchvision() -> None:
+    """Import torchvision without torch's compiler, which takes a second and of which it wants one function."""
+    if COMPILER in sys.modules:
+        return
+    package, utils = ModuleType(COMPILER), ModuleType(f"{COMPILER}.utils")
+    utils.__dict__[QUESTION] = lambda *asked: getattr(import_module(utils.__name__), QUESTION)(*asked)
+    sys.modules |= {each.__name__: each for each in (package, utils)}
+    try:
+        with suppress(ImportError):  # a torchvision that imports more of it
+            import_module("evoscope.torchvision_compat")
+    finally:
+        for each in (package, utils):
+            del sys.modules[each.__name__]
 
 
 def _check_writable(key: str, folder: Path) -> None:

@@ -26,6 +26,16 @@ def test_the_shim_works_in_a_fresh_process_and_survives_a_second_import():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_job_imports_it_without_the_compiler_which_answers_all_the_same():
+    code = (
+        "import sys; from experiments import jobs; jobs._import_torchvision();"
+        "assert not any(name.startswith('torch._dynamo') for name in sys.modules);"
+        "import torchvision.ops; asked = sys.modules['torchvision.ops.roi_align'].is_compile_supported('cpu');"
+        "from torch._dynamo.utils import is_compile_supported; assert asked == is_compile_supported('cpu')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("error", [RuntimeError("another failure"), ImportError("no torchvision")])
 def test_any_other_failure_is_passed_on(monkeypatch, error):
     def fail(name):
