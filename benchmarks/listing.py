@@ -54,7 +54,7 @@ def main() -> None:
             os._exit(0)
         os.wait()
         before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-        found = open_folder(root, "train", listings=kept)
+        found = open_folder(root, "train", reading=Reading(listings=kept))
         opened = time.perf_counter()
         part = pool(found)
         pooled = time.perf_counter()

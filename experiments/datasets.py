@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from evoscope.data.files import Reading
 from evoscope.data.folder import open_folder
 from evoscope.data.images import ImageSet, limit, pool
 from evoscope.data.labels import read_labels
@@ -93,47 +94,22 @@ def _real(config: DataConfig, split: str, seed: int, progress: Progress, listing
             f"data.name={config.name} is not a data set",
             f"choose one of concept_scenes, {', '.join(_OPENERS)}",
         )
-    return _OPENERS[config.name](config, Path(config.root).expanduser(), split, seed, progress, listings)
+    reading = Reading(config.on_error.value, progress, listings)
+    return _OPENERS[config.name](config, Path(config.root).expanduser(), split, seed, reading)
 
 
-def _folder(
-    config: DataConfig, root: Path, split: str, seed: int, progress: Progress, listings: Path | None
-) -> ImageSet:
-    return open_folder(
-        root,
-        split,
-        val_fraction=config.val_fraction,
-        seed=seed,
-        on_error=config.on_error.value,
-        progress=progress,
-        listings=listings,
-    )
-
-
-Opener = Callable[[DataConfig, Path, str, int, Progress, Path | None], ImageSet]
+Opener = Callable[[DataConfig, Path, str, int, Reading], ImageSet]
 
 _OPENERS: dict[str, Opener] = {
-    "cifar10": lambda config, root, split, seed, progress, listings: open_cifar10(
-        root, split, download=config.download
+    "cifar10": lambda config, root, split, seed, reading: open_cifar10(root, split, config.download),
+    "imagenette": lambda config, root, split, seed, reading: open_imagenette(
+        root, split, config.download, reading
     ),
-    "imagenette": lambda config, root, split, seed, progress, listings: open_imagenette(
-        root,
-        split,
-        download=config.download,
-        on_error=config.on_error.value,
-        progress=progress,
-        listings=listings,
+    "imagewoof": lambda config, root, split, seed, reading: open_imagewoof(root, split, reading),
+    "imagenet": lambda config, root, split, seed, reading: open_imagenet(
+        root, split, config.download, reading
     ),
-    "imagewoof": lambda config, root, split, seed, progress, listings: open_imagewoof(
-        root, split, on_error=config.on_error.value, progress=progress, listings=listings
+    "folder": lambda config, root, split, seed, reading: open_folder(
+        root, split, config.val_fraction, seed, reading
     ),
-    "imagenet": lambda config, root, split, seed, progress, listings: open_imagenet(
-        root,
-        split,
-        unpack=config.download,
-        on_error=config.on_error.value,
-        progress=progress,
-        listings=listings,
-    ),
-    "folder": _folder,
 }

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evoscope.data.files import Reading
 from evoscope.data.folder import open_folder
 from evoscope.errors import EvoscopeError
 
@@ -273,7 +274,7 @@ def test_names_that_are_no_text_are_refused(tmp_path):
     with pytest.raises(EvoscopeError, match="not valid UTF-8") as caught:
         open_folder(tmp_path, "train", val_fraction=0)
     str(caught.value).encode()
-    assert open_folder(tmp_path, "train", val_fraction=0, on_error="skip").ids == ("cat/1.png",)
+    assert open_folder(tmp_path, "train", val_fraction=0, reading=Reading("skip")).ids == ("cat/1.png",)
     os.rename(os.fsencode(tmp_path / "cat"), os.fsencode(tmp_path) + b"/\xfe")
     with pytest.raises(EvoscopeError, match="folders whose names are not UTF-8"):
         open_folder(tmp_path, "train")
@@ -300,7 +301,7 @@ def test_class_emptied_by_skipping_is_named(tmp_path):
     add(tmp_path, "train/cat/1.png", "train/dog/1.png", "val/cat/1.png", "val/dog/1.png")
     (tmp_path / "train/dog/1.png").write_bytes(b"")
     with pytest.raises(EvoscopeError, match=r"no usable images for training \(dog\)"):
-        open_folder(tmp_path, "train", on_error="skip")
+        open_folder(tmp_path, "train", reading=Reading("skip"))
 
 
 def test_missing_and_imageless_folders(tmp_path):

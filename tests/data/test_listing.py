@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from evoscope.data import files, folder, listing
+from evoscope.data.files import Reading
 from evoscope.data.folder import open_folder
 
 
@@ -35,9 +36,10 @@ def large(tmp_path, monkeypatch):
 
     monkeypatch.setattr(folder, "_scan", watched)
 
-    def opened(split="train", **options):
+    def opened(split="train", on_error="raise", **options):
         walks.clear()
-        images = open_folder(root, split, listings=tmp_path / "kept", **options)
+        reading = Reading(on_error, listings=tmp_path / "kept")
+        images = open_folder(root, split, reading=reading, **options)
         return images, bool(walks)
 
     return root, opened

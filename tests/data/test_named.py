@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evoscope.data.files import Reading
 from evoscope.data.images import Fit
 from evoscope.data.named import (
     COPY_NOTE,
@@ -143,7 +144,7 @@ def test_options_reach_the_files(tmp_path):
     (tmp_path / "imagewoof2/train/n02086240/bad.JPEG").write_bytes(b"")
     with pytest.raises(EvoscopeError, match="1 of 21"):
         open_imagewoof(tmp_path, "train")
-    assert len(open_imagewoof(tmp_path, "train", on_error="skip")) == 20
+    assert len(open_imagewoof(tmp_path, "train", reading=Reading("skip"))) == 20
 
 
 @pytest.mark.realdata

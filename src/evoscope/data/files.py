@@ -211,6 +211,9 @@ class Reading:
     listings: Path | None = None
 
 
+PLAIN = Reading()
+
+
 @dataclass(frozen=True)
 class FileSource:
     """`ImageSource` over files below a folder.

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from evoscope.data.files import (
+    PLAIN,
     SUFFIXES,
     Entry,
     FileSource,
-    OnError,
     Reading,
     file_set,
     is_hashed,
@@ -24,7 +24,6 @@ from evoscope.data.files import (
 from evoscope.data.images import ImageSet
 from evoscope.data.listing import Listing, recall, remember
 from evoscope.errors import EvoscopeError
-from evoscope.progress import Progress, silent
 from evoscope.seeds import derive
 
 # Left behind by tools and systems; hidden entries are passed over anyway.
@@ -43,9 +42,7 @@ def open_folder(
     split: str,
     val_fraction: float = 0.2,
     seed: int = 0,
-    on_error: OnError = "raise",
-    progress: Progress = silent,
-    listings: Path | None = None,
+    reading: Reading = PLAIN,
 ) -> ImageSet:
     """Images of ``root/{train,test}/<class>/**`` or of ``root/<class>/**``.
 
@@ -62,7 +59,7 @@ def open_folder(
     split : ``train`` or ``test``.
     val_fraction : share of each class in the test split, in [0, 1); unused where there is a test folder.
     seed : of the split.
-    on_error, progress, listings : see `evoscope.data.files.Reading`.
+    reading : how files are opened.
 
     Raises
     ------
@@ -71,7 +68,6 @@ def open_folder(
         which folders are splits and which classes, or files cannot be decoded (all are listed).
     """
     _check_arguments(root, split, val_fraction)
-    reading = Reading(on_error, progress, listings)
     return open_layout(root, find_layout(root), split, reading, val_fraction, seed)
 
 

@@ -13,11 +13,10 @@ import numpy as np
 from PIL import Image
 
 from evoscope.arrays import Array, Bytes, Ints
-from evoscope.data.files import OnError, Reading, UndecodableError, decode, square
+from evoscope.data.files import PLAIN, Reading, UndecodableError, decode, square
 from evoscope.data.folder import Layout, find_layout, open_layout
 from evoscope.data.images import SQUASH, Fit, ImageSet, ImageSource, digest
 from evoscope.errors import EvoscopeError
-from evoscope.progress import Progress, silent
 
 IMAGENETTE = {
     "n01440764": "tench",
@@ -51,9 +50,7 @@ def open_imagenette(
     root: Path,
     split: str,
     download: bool = False,
-    on_error: OnError = "raise",
-    progress: Progress = silent,
-    listings: Path | None = None,
+    reading: Reading = PLAIN,
 ) -> ImageSet:
     """Imagenette: ten easy classes of ImageNet.
 
@@ -68,28 +65,19 @@ def open_imagenette(
     """
     if download and _version(root, "imagenette2") is None:
         _download_imagenette(root)
-    reading = Reading(on_error, progress, listings)
     return _open_version(root, split, "imagenette", IMAGENETTE, reading, ", or set download=true")
 
 
-def open_imagewoof(
-    root: Path,
-    split: str,
-    on_error: OnError = "raise",
-    progress: Progress = silent,
-    listings: Path | None = None,
-) -> ImageSet:
+def open_imagewoof(root: Path, split: str, reading: Reading = PLAIN) -> ImageSet:
     """ImageWoof: ten breeds of dog, from ``root/imagewoof2``, ``-320`` or ``-160``; see `open_imagenette`."""
-    return _open_version(root, split, "imagewoof", IMAGEWOOF, Reading(on_error, progress, listings), "")
+    return _open_version(root, split, "imagewoof", IMAGEWOOF, reading, "")
 
 
 def open_imagenet(
     root: Path,
     split: str,
     unpack: bool = False,
-    on_error: OnError = "raise",
-    progress: Progress = silent,
-    listings: Path | None = None,
+    reading: Reading = PLAIN,
 ) -> ImageSet:
     """ILSVRC-2012 in torchvision's layout: ``root/train/<wnid>`` and, as the test split, ``root/val/<wnid>``.
 
@@ -112,7 +100,7 @@ def open_imagenet(
             f"image-net.org, put them in {root} and set data.download=true",
         )
     layout = Layout(_existing(root / "train"), _existing(root / "val"))
-    images = open_layout(root, layout, split, Reading(on_error, progress, listings))
+    images = open_layout(root, layout, split, reading)
     return _named(images, "imagenet", _read_class_index(root / CLASS_INDEX))
 
 
