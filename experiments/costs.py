@@ -178,6 +178,10 @@ def zeroed(network: Network, device: torch.device | str) -> Network:
 class NoProducts(TorchDispatchMode):
     """Gives what convolutions and matrix products make of weights of zero, without the arithmetic."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # or torch imports its compiler, which takes a second, and asks it at every operator
+
     def __torch_dispatch__(
         self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
