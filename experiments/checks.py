@@ -2,7 +2,6 @@
 
 import typing
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from evoscope.errors import EvoscopeError, check_choices
 from evoscope.models.spec import Listing
@@ -110,14 +109,11 @@ def _roles(context: Context, runs: Mapping[str, Run]) -> str:
 
 
 def _awaited(context: Context, run: Run) -> bool:
-    """Whether published weights are to be fetched and only the plan is asked for; says where their file belongs."""
-    weights = run.spec.weights
-    named = weights is not None and run.spec.factory is None and not Path(weights).is_file()
-    if not (context.config.dry_run and named) or weights_path(run.spec).is_file():
-        return False
-    path = weights_path(run.spec)
-    complain(f"evoscope: the weights of {run.name} are not here yet: put {path.name} into {path.parent}")
-    return True
+    """Whether the weights of a run that is only planned are not there; says where their file belongs."""
+    if context.awaits(run):
+        path = weights_path(run.spec)
+        complain(f"evoscope: the weights of {run.name} are not here yet: put {path.name} into {path.parent}")
+    return context.awaits(run)
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

@@ -16,6 +16,7 @@ import torch
 
 from evoscope.data.loader import HALVED
 from evoscope.errors import EvoscopeError
+from evoscope.models.torchvision_models import weights_path
 from evoscope.space.protocol import SpaceProtocol
 from evoscope.store import Event, Machine, Node, Runtime, Store
 from evoscope.store.upkeep import LISTINGS
@@ -79,10 +80,16 @@ class Context:
 
     def seen(self, run: Run) -> Run:
         """A run whose outputs are those of the classes, in their order; where that is unknown, it says so."""
-        if not is_own(run):
+        if not is_own(run) or self.awaits(run):
             return run
         look = first_look(run, self.data.test, self.config.seed)
         return replace(look.run, problem=look.outputs.problem)
+
+    def awaits(self, run: Run) -> bool:
+        """Whether published weights are still to be fetched, of a run that is only planned."""
+        weights = run.spec.weights
+        named = weights is not None and run.spec.factory is None and not Path(weights).is_file()
+        return self.config.dry_run and named and not weights_path(run.spec).is_file()
 
     @cached_property
     def device(self) -> str:

@@ -1,6 +1,7 @@
 """What an experiment looks at: which runs, classes, layers, and epochs between which evolutions are judged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -9,7 +10,7 @@ from evoscope.discovery.latent import width
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT
 from evoscope.models.layers import layer_shapes
-from evoscope.models.network import closest
+from evoscope.models.network import Network, closest
 from evoscope.models.zoo import outline
 from evoscope.seeds import generator
 from evoscope.training.loop import read_metrics
@@ -19,6 +20,7 @@ from experiments.reporting import say
 from experiments.runs import Run, subjects
 from experiments.stages.importance import EpochPair
 
+Found = TypeVar("Found")
 # The architectures that the papers compare.
 COMPARED = ("vgg16", "inception_v3", "convnext")
 
@@ -107,6 +109,20 @@ PUBLISHED = {"inception_v3": "Mixed_7b", "resnet50": "layer4.0"}
 CELLS = 3
 
 
+_KNOWN: dict[str, Any] = {}
+"""What was found of outlines, which plans ask for at every epoch."""
+
+
+def _once(find: Callable[..., Found], context: Context, run: Run, layer: str | None) -> Found:
+    """What ``find`` tells of the outline of a run's network and a layer, found once for networks that are alike."""
+    classes = len(context.data.train.class_names)
+    key = f"{find.__name__}/{run.spec}/{classes}/{layer}"
+    if key not in _KNOWN:
+        _KNOWN[key] = find(outline(run.spec, classes), run.spec.name, layer)
+    found: Found = _KNOWN[key]
+    return found
+
+
 def chosen_layer(context: Context, run: Run) -> str:
     """The layer asked for; or the published one, or the deepest neuron layer with a map of 3 x 3 cells or more.
 
@@ -116,14 +132,17 @@ def chosen_layer(context: Context, run: Run) -> str:
     ------
     EvoscopeError : a layer that the network does not have, that does not run once, or that gives no map.
     """
-    network = outline(run.spec, len(context.data.train.class_names))
-    asked = context.config.discovery.layer
+    return _once(_layer_in, context, run, context.config.discovery.layer)
+
+
+def _layer_in(network: Network, name: str, asked: str | None) -> str:
+    pixels = network.preprocessing.pixels
     if asked is not None:
-        layer_shapes(network.module, (asked,), network.preprocessing.pixels)
+        layer_shapes(network.module, (asked,), pixels)
         return asked
-    published = PUBLISHED.get(run.spec.name)
+    published = PUBLISHED.get(name)
     named = dict.fromkeys((*network.layers, *([published] if published else [])))
-    shapes = layer_shapes(network.module, tuple(named), network.preprocessing.pixels)
+    shapes = layer_shapes(network.module, tuple(named), pixels)
     sides = {layer: min(height, width) for layer, (_, height, width) in shapes.items()}
     if published and sides[published] >= CELLS:
         return published
@@ -133,7 +152,10 @@ def chosen_layer(context: Context, run: Run) -> str:
 
 def channels_of(context: Context, run: Run, layer: str) -> int:
     """Neurons of a layer of a run's network."""
-    network = outline(run.spec, len(context.data.train.class_names))
+    return _once(_width_in, context, run, layer)
+
+
+def _width_in(network: Network, name: str, layer: str) -> int:
     return width(network, (layer,))
 
 

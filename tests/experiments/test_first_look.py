@@ -278,3 +278,12 @@ def test_the_block_is_printed_before_any_work(planted, run_py, tmp_path):
     ):
         assert words in done.stdout
     assert not list((tmp_path / "store").rglob("*"))
+
+
+def test_a_plan_does_not_need_published_weights(run_py, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    network = ("model.name=squeezenet1_1", "model.weights=IMAGENET1K_V1")
+    done = run_py("experiment=unified_space", "scale=smoke", "dry_run=true", *network)
+    assert done.returncode == 0, done.stderr
+    assert f"into {tmp_path / 'checkpoints'}" in done.stderr
+    assert "stimuli of squeezenet1_1" in done.stdout
