@@ -2,18 +2,17 @@
 
 import time
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 from evoscope.evolution.pair import blank
 from evoscope.models.layers import capture
 from evoscope.models.network import Network
-from evoscope.models.zoo import outline
+from evoscope.models.spec import ModelSpec
+from evoscope.models.zoo import NoProducts, outline
 from evoscope.store import Estimate
 from experiments.context import Context
 from experiments.runs import Run
@@ -41,6 +40,7 @@ class NetworkSize(NamedTuple):
 
 _SIZES: dict[str, NetworkSize] = {}
 _SECONDS: dict[str, float] = {}
+_SAVED: dict[str, int] = {}
 _READING: dict[str, float] = {}
 
 
@@ -141,8 +141,7 @@ def measured(context: Context, run: Run) -> NetworkSize:
     classes = len(context.data.train.class_names)
     key = f"{run.spec}/{classes}/{context.device}"
     if key not in _SIZES:
-        alike = f"{replace(run.spec, layers=(), listing='once', dropout=None)}/{classes}/{context.device}"
-        _SIZES[key] = _measure(outline(run.spec, classes), torch.device(context.device), alike)
+        _SIZES[key] = _measure(run.spec, classes, context.device)
     return _SIZES[key]
 
 
@@ -150,20 +149,26 @@ def _channels(layer: str, maps: Tensor) -> int:
     return maps.shape[1]
 
 
-def _measure(network: Network, device: torch.device, alike: str) -> NetworkSize:
-    """Counts from the outline, then time with weights of zero, because random ones take longer to draw than to use.
-
-    ``alike``: a name of all networks that take as long.
-    """
-    saved = saved_bytes(network)
-    with torch.inference_mode(), capture(network.module, network.layers, _channels) as channels:
-        network.module(blank(network))
-        neurons = sum(channels.values())
+def _measure(spec: ModelSpec, classes: int, device: str) -> NetworkSize:
+    """Counts from the outline, then time with weights of zero, because random ones take longer to draw than to use."""
+    network = outline(spec, classes)
     parameters = sum(p.numel() for p in network.module.parameters())
+    with (
+        NoProducts(),
+        torch.inference_mode(),
+        capture(network.module, network.layers, _channels) as channels,
+    ):
+        network.module(blank(network))
+    trained = f"{replace(spec, layers=(), listing='once')}/{classes}"
+    if trained not in _SAVED:
+        with NoProducts():
+            _SAVED[trained] = saved_bytes(network)
+    alike = f"{replace(spec, layers=(), listing='once', dropout=None)}/{classes}/{device}"
     if alike not in _SECONDS:
         with torch.inference_mode():
             _SECONDS[alike] = _seconds_per_image(zeroed(network, device))
-    return NetworkSize(_SECONDS[alike], parameters, neurons, len(network.layers), saved)
+    neurons = sum(channels.values())
+    return NetworkSize(_SECONDS[alike], parameters, neurons, len(network.layers), _SAVED[trained])
 
 
 def zeroed(network: Network, device: torch.device | str) -> Network:
@@ -173,28 +178,6 @@ def zeroed(network: Network, device: torch.device | str) -> Network:
         for tensor in (*module.parameters(), *module.buffers()):
             tensor.zero_()
     return replace(network, module=module)
-
-
-class NoProducts(TorchDispatchMode):
-    """Gives what convolutions and matrix products make of weights of zero, without the arithmetic."""
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # or torch imports its compiler, which takes a second, and asks it at every operator
-
-    def __torch_dispatch__(
-        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Shapes from the meta device, and zeros."""
-        if func.overloadpacket not in PRODUCTS:
-            return func(*args, **(kwargs or {}))
-        shapes = func(*tree_map_only(Tensor, lambda each: each.to("meta"), args), **(kwargs or {}))
-        return tree_map_only(Tensor, lambda each: torch.zeros_like(each, device=args[0].device), shapes)
-
-
-PRODUCTS = {
-    getattr(torch.ops.aten, name) for name in ("convolution", "convolution_backward", "addmm", "mm", "bmm")
-}
 
 
 def _seconds_per_image(network: Network) -> float:

@@ -9,12 +9,12 @@ import numpy as np
 from evoscope.evolution.importance import neuron_index
 from evoscope.evolution.pair import MIB, fixed_batch, importance_bytes, make_pair
 from evoscope.evolution.reversal import BinRule, Conditions, Reverser, batch_within
-from evoscope.models.zoo import outline
+from evoscope.models.zoo import NoProducts, outline
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, checkpoint, look_at, patches, stimuli_of
 from experiments.context import Context
-from experiments.costs import NoProducts, importance_cost, reversal_cost, zeroed
+from experiments.costs import importance_cost, reversal_cost, zeroed
 from experiments.protocols import protocol_names, reversal_protocol
 from experiments.reporting import complain, say, size
 from experiments.runner import Exhibits, Plan

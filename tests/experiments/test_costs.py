@@ -14,9 +14,9 @@ from evoscope.evolution.pair import blank, importance_bytes, make_pair
 from evoscope.evolution.suffix import find_suffixes
 from evoscope.models.network import Network, Preprocessing
 from evoscope.models.spec import ModelSpec
-from evoscope.models.zoo import build, outline
+from evoscope.models.zoo import NoProducts, build, outline
 from experiments import costs
-from experiments.costs import NoProducts, saved_bytes, zeroed
+from experiments.costs import saved_bytes, zeroed
 
 
 def test_a_step_keeps_what_the_backward_pass_reads():
@@ -57,6 +57,7 @@ def test_networks_that_compute_the_same_are_timed_once(monkeypatch):
     monkeypatch.setattr(costs, "_seconds_per_image", lambda network: next(times))
     monkeypatch.setattr(costs, "_SECONDS", {})
     monkeypatch.setattr(costs, "_SIZES", {})
+    monkeypatch.setattr(costs, "_SAVED", {})
     context = SimpleNamespace(data=SimpleNamespace(train=concept_scenes("train", 20, 4, 0)), device="cpu")
     plain = ModelSpec("vgg16_bn", width=0.125, pixels=32)
     specs = [

@@ -3,13 +3,16 @@
 import importlib
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from evoscope.errors import EvoscopeError, users_line
 from evoscope.models.families import (
@@ -23,7 +26,7 @@ from evoscope.models.families import (
     is_vgg,
 )
 from evoscope.models.layers import layer_shapes, own_layers
-from evoscope.models.layouts import put_notes, taken_notes
+from evoscope.models.layouts import note, obvious, put_notes, suggested, taken_notes
 from evoscope.models.network import Network, Preprocessing, closest
 from evoscope.models.outputs import ChosenOutputs
 from evoscope.models.spec import Listing, ModelSpec
@@ -172,10 +175,10 @@ _NOTES: dict[tuple[object, ...], dict[str, Any]] = {}
 
 
 def outline(spec: ModelSpec, n_classes: int) -> Network:
-    """The network of ``spec`` without any weights, on torch's ``meta`` device, where a forward pass costs nothing.
+    """The network of ``spec`` with weights that are not set, for whoever asks for shapes, layers and sizes alone.
 
-    Shapes, layers and sizes are those of `build`. A user's own network, and one whose layers' layouts only values tell,
-    is built in full.
+    They are those of `build`; `NoProducts` makes a forward pass cost next to nothing. A user's own network, and one
+    whose layers' layouts only values tell, is built in full.
 
     Raises
     ------
@@ -186,16 +189,85 @@ def outline(spec: ModelSpec, n_classes: int) -> Network:
     validate(spec)
     published = spec.weights is not None and not _is_file(spec)
     classes = IMAGENET_CLASSES if published else n_classes
-    with torch.device("meta"):
-        module = _construct(replace(spec, weights=None), classes).to("meta").eval()
+    with ExitStack() as undrawn:
+        for name in DRAWN:
+            undrawn.enter_context(patch.object(nn.init, name, lambda tensor, *_, **__: tensor))
+        module = _construct(replace(spec, weights=None), classes).eval()
     try:
-        found = listed(spec.name, module, _preprocessing(spec), spec.layers, spec.listing)
+        with NoProducts():
+            _note_likely(module, spec.pixels)
+            found = listed(spec.name, module, _preprocessing(spec), spec.layers, spec.listing)
     except (EvoscopeError, RuntimeError, NotImplementedError):
         found = None
     # Layouts that only values tell apart cannot be found here.
     if found is None or found.left_out:
         return build(replace(spec, weights=None), classes, 0)
     return found
+
+
+# What draws the weights of a network.
+DRAWN = ("normal_", "uniform_", "trunc_normal_", *("kaiming_normal_", "kaiming_uniform_"), "xavier_uniform_")
+
+
+def _note_likely(module: nn.Module, pixels: int) -> None:
+    """Note on every part the layout that its sizes suggest, because values tell nothing here."""
+
+    def see(part: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and 2 <= output.ndim <= 4:
+            sizes = tuple(output.shape[1:])
+            note(part, sizes, obvious(part, sizes) or suggested(sizes, square=True))
+
+    hooks = [part.register_forward_hook(see) for part in module.modules()]
+    try:
+        with torch.inference_mode():
+            module(torch.zeros(1, 3, pixels, pixels))
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class NoProducts(TorchDispatchMode):
+    """Gives what convolutions and matrix products make of weights of zero, without the arithmetic."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # or torch imports its compiler, which takes a second, and asks it at every operator
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Zeros of the right shape."""
+        product = _PRODUCTS.get(func.overloadpacket)
+        return func(*args, **(kwargs or {})) if product is None else product(func, *args)
+
+
+def _no_convolution(func: Any, inputs: Tensor, weight: Tensor, *options: Any) -> Any:
+    _, stride, padding, dilation, transposed, *_ = options
+    if transposed:
+        return func(inputs, weight, *options)
+    sizes = zip(inputs.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
+    places = [(size + 2 * pad - far * (side - 1) - 1) // step + 1 for size, side, step, pad, far in sizes]
+    return inputs.new_zeros(len(inputs), len(weight), *places)
+
+
+def _no_gradients(func: Any, gradient: Tensor, inputs: Tensor, weight: Tensor, *options: Any) -> Any:
+    wanted = options[-1]
+    shapes = (inputs.shape, weight.shape, weight.shape[:1])
+    return tuple(
+        inputs.new_zeros(shape) if each else None for shape, each in zip(shapes, wanted, strict=True)
+    )
+
+
+def _no_matrix(func: Any, *factors: Tensor, **options: Any) -> Tensor:
+    first, second = factors[-2:]
+    return first.new_zeros(*first.shape[:-1], second.shape[-1])
+
+
+_PRODUCTS: dict[Any, Callable[..., Any]] = {
+    torch.ops.aten.convolution: _no_convolution,
+    torch.ops.aten.convolution_backward: _no_gradients,
+    **dict.fromkeys((torch.ops.aten.mm, torch.ops.aten.bmm, torch.ops.aten.addmm), _no_matrix),
+}
 
 
 def build_module(spec: ModelSpec, n_classes: int, seed: int) -> nn.Module:
