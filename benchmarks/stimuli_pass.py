@@ -9,7 +9,7 @@ format, the reductions of the dearest layers by name. ::
 
 import argparse
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -55,9 +55,9 @@ def laid_out(network: Network, batches: Sequence[Tensor]) -> None:
             pixels.contiguous(memory_format=torch.channels_last)
 
 
-def parts(call: Callable[[], object]) -> Counter[str]:
+def parts(call: Callable[[], object]) -> dict[str, float]:
     """Seconds of one pass by name of a layer, for its reductions; and of all that becomes of their maxima."""
-    seconds = Counter[str]()
+    seconds: dict[str, float] = defaultdict(float)
 
     def clocked(kind: type, name: str) -> Any:
         method = getattr(kind, name)
@@ -77,11 +77,12 @@ def parts(call: Callable[[], object]) -> Counter[str]:
     return seconds
 
 
-def described(bare: float, hooked: float, layout: float, passed: float, seconds: Counter[str]) -> str:
+def described(bare: float, hooked: float, layout: float, passed: float, seconds: dict[str, float]) -> str:
     """Where the seconds of a pass go, in a line."""
     maxima = seconds.pop(MAXIMA)
     reductions = sum(seconds.values())
-    dearest = ", ".join(f"{layer} {took:.3f}" for layer, took in seconds.most_common(DEAREST))
+    most = sorted(seconds.items(), key=lambda each: -each[1])[:DEAREST]
+    dearest = ", ".join(f"{layer} {took:.3f}" for layer, took in most)
     told = {
         "forward": bare,
         "hooks": hooked - bare,

@@ -226,8 +226,11 @@ def _note_likely(module: nn.Module, pixels: int) -> None:
             hook.remove()
 
 
-class NoProducts(TorchDispatchMode):
+class NoProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own has no annotations
     """Gives what convolutions and matrix products make of weights of zero, without the arithmetic."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
