@@ -20,6 +20,7 @@ def on_config(config: Any) -> Any:
     """Take the repository's address from pyproject.toml, its only home."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
     config.repo_url = urls["Repository"]
+    config.repo_name = urls["Repository"].rpartition("github.com/")[2]
     return config
 
 
