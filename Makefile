@@ -36,7 +36,7 @@ format: $(READY)
 # The site in build/site; a warning is an error. DOCS_EXECUTE=false leaves the notebook as it was committed.
 docs: $(VENV)/.docs
 	$(BIN)/python -m docs.pages
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(VENV)/.docs: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
