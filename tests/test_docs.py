@@ -14,6 +14,7 @@ from evoscope.errors import EvoscopeError
 from experiments import experiment_names
 from experiments.own_networks import typed_config, write_template
 from experiments.schema import register
+from results.registry import entries
 from run import prepared
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,8 +68,19 @@ def test_a_cell_names_the_key_that_decides_it():
 
 def test_every_experiment_has_a_page_and_every_page_is_found():
     assert {page.stem for page in (ROOT / "docs" / "experiments").glob("*.md")} == set(experiment_names())
-    listed = set(re.findall(r"- (?:\w+: )?(\S+\.(?:md|ipynb))$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    listed = set(
+        re.findall(r"- (?:\w+: )?(\S+\.(?:md|ipynb))$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    )
     assert listed == {page.relative_to(ROOT / "docs").as_posix() for page in PAGES} | {"tutorial.ipynb"}
+
+
+def test_every_result_stands_on_the_page_of_an_experiment_and_no_page_names_another():
+    named = {
+        page: set(re.findall(r"`((?:fig|table)_\w+)`", page.read_text(encoding="utf-8"))) for page in PAGES
+    }
+    assert set().union(*named.values()) == set(entries())
+    drawn = set().union(*(names for page, names in named.items() if page.parent.name == "experiments"))
+    assert drawn == set(entries())
 
 
 @pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: page.relative_to(ROOT).as_posix())
