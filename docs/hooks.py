@@ -11,7 +11,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"(?<=\]\()(?P<target>\.\./[^)#\s]*)(?P<anchor>#[^)\s]*)?(?=\))")
-PICTURES = (".png", ".svg", ".gif")
+PICTURES = (".png", ".webp", ".svg", ".gif")
 # ``name : text`` in one line, where numpydoc wants the text below the name.
 ONE_LINE = re.compile(r"^(?P<name>[\w*, ]+) : (?P<text>\S.*)$", re.MULTILINE)
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from evoscope.errors import EvoscopeError
 from experiments.schema import register
 from results.page_style import markdown, with_interval
+from results.registry import entries
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -152,6 +153,16 @@ def quoted(body: str, folder: str, table: str, chosen: str, *columns: str) -> st
     return markdown(rows[list(columns)].round(3))
 
 
+def picture(body: str, folder: str, figure: str) -> str:
+    """A kept figure with its caption, as a page in a folder of ``docs/`` sees it; ``body`` counts for nothing."""
+    place = PAPER / folder / "figures"
+    files = [path for path in sorted(place.glob(f"{figure}.*")) if path.suffix in (".png", ".webp")]
+    if not files:
+        return NOT_KEPT
+    base = f"../../results/paper/{folder}/figures"
+    return f"![{entries()[figure].title}]({base}/{files[0].name})\n\n[Its caption]({base}/{figure}.md)"
+
+
 def time(body: str, result: str) -> str:
     """How long the experiment that draws ``result`` took, as ``docs/repro.md`` has it; ``body`` counts for nothing."""
     text = (DOCS / "repro.md").read_text(encoding="utf-8")
@@ -170,6 +181,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "arguments": arguments,
     "found": found,
     "quoted": quoted,
+    "picture": picture,
     "time": time,
 }
 

@@ -1,47 +1,19 @@
-"""The pages of docs/: tables and links are right, commands can be run, and the notebook runs."""
+"""The pages of docs/: tables, pictures and findings are those of code and kept results; the notebook runs."""
 
 import json
 import re
-import shlex
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
-from hydra import compose, initialize_config_dir
 
 from docs import pages
 from evoscope.errors import EvoscopeError
 from experiments import experiment_names
-from experiments.own_networks import typed_config, write_template
-from experiments.schema import register
 from results.registry import entries
-from run import prepared
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "human_eval/README.md")]
-FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)\s]+)\)")
-# Their commands are performed by other tests.
-PERFORMED = ("components.md",)
-COMMANDS = sorted(
-    {
-        line.split("  #")[0].strip()
-        for page in PAGES
-        if page.name not in PERFORMED
-        for block in SHELL.findall(page.read_text(encoding="utf-8"))
-        for line in block.splitlines()
-        if line.startswith("python run.py ")
-    }
-)
-
-
-def anchors(page):
-    """Anchors that a page's headings give, as GitHub and mkdocs make them."""
-    text = FENCED.sub("", page.read_text(encoding="utf-8"))
-    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    return {re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", title.lower())) for title in titles}
 
 
 def test_tables_are_those_of_the_configuration_and_of_the_kept_results():
@@ -55,6 +27,18 @@ def test_keys_without_words_and_words_without_keys_are_refused():
         pages.written(block)
     with pytest.raises(EvoscopeError, match="'scale' is no kind"):
         pages.written(block.replace("scales", "scale"))
+
+
+def test_what_is_not_kept_is_said_and_a_picture_is_shown_whatever_its_format(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "PAPER", tmp_path)
+    block = "<!-- written: {} -->\n<!-- end -->"
+    assert pages.NOT_KEPT in pages.written(block.format("picture here fig_metrics"))
+    assert pages.NOT_KEPT in pages.written(block.format("quoted here table_metrics all value"))
+    figures = tmp_path / "here" / "figures"
+    figures.mkdir(parents=True)
+    (figures / "fig_metrics.svg").touch()
+    (figures / "fig_metrics.webp").touch()
+    assert "/here/figures/fig_metrics.webp)" in pages.written(block.format("picture here fig_metrics"))
 
 
 def test_a_cell_names_the_key_that_decides_it():
@@ -75,35 +59,13 @@ def test_every_experiment_has_a_page_and_every_page_is_found():
 
 
 def test_every_result_stands_on_the_page_of_an_experiment_and_no_page_names_another():
-    named = {
-        page: set(re.findall(r"`((?:fig|table)_\w+)`", page.read_text(encoding="utf-8"))) for page in PAGES
-    }
-    assert set().union(*named.values()) == set(entries())
-    drawn = set().union(*(names for page, names in named.items() if page.parent.name == "experiments"))
-    assert drawn == set(entries())
-
-
-@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_lead_to_files_and_headings(page):
-    for link in LINK.findall(FENCED.sub("", page.read_text(encoding="utf-8"))):
-        target, _, anchor = link.partition("#")
-        if re.match(r"https?:|mailto:", link):
-            continue
-        path = (page.parent / target).resolve() if target else page
-        assert path.exists(), link
-        assert not anchor or path.suffix != ".md" or anchor in anchors(path), link
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands_can_be_run(command, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_template(Path("runs.yaml"))
-    flags = prepared(shlex.split(command.replace("PATH", "data"))[2:])
-    if "-m" in flags or "--multirun" in flags:
-        return
-    register()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        assert typed_config(compose("config", overrides=flags)).task in experiment_names()
+    name = re.compile(r"`((?:fig|table)_\w+)`")
+    named = {page: set(name.findall(page.read_text(encoding="utf-8"))) for page in PAGES}
+    there = {each for each in entries() if each.startswith(("fig_", "table_"))}
+    assert set().union(*named.values()) <= there
+    assert (
+        set().union(*(names for page, names in named.items() if page.parent.name == "experiments")) == there
+    )
 
 
 @pytest.mark.slow
