@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from evoscope.errors import EvoscopeError
 from experiments.schema import register
@@ -27,7 +27,7 @@ CONF = ROOT / "conf"
 PAPER = ROOT / "results" / "paper"
 BLOCK = re.compile(r"(<!-- written: (?P<what>.+?) -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
 ROW = re.compile(r"^\| `(?P<key>[^`]+)` \| (?P<words>.*?) \|", re.MULTILINE)
-SCALES, PROTOCOLS = ("smoke", "laptop", "gpu", "imagenet"), ("as_released", "v1", "corrected")
+SCALES, PROTOCOLS = ("smoke", "laptop", "desk", "gpu", "imagenet"), ("as_released", "v1", "corrected")
 # Keys that name a group or its class, and choose nothing.
 NAMES = ("name", "defaults", "_target_")
 OF_ANOTHER = re.compile(r"\$\{(?:oc\.env:\w+,)?(scale\.|protocol\.|\.)?([\w.]*)\}")
@@ -76,25 +76,31 @@ def filled(body: str, head: Sequence[str], values: Values) -> str:
 
 def scales(body: str) -> str:
     """Every number of every scale, a column each."""
-    names = [*SCALES, *sorted({path.stem for path in (CONF / "scale").glob("*.yaml")} - set(SCALES))]
-    columns = [dict(leaves(OmegaConf.load(CONF / "scale" / f"{name}.yaml"))) for name in names]
-    return filled(body, names, side_by_side(columns))
+    there = sorted(path.stem for path in (CONF / "scale").glob("*.yaml"))
+    return side_by_side(body, "scale", sorted(there, key=(*SCALES, *there).index))
 
 
 def protocols(body: str) -> str:
     """Every choice of every protocol, a column each."""
-    corrected, released, first = (
-        OmegaConf.load(CONF / "protocol" / f"{name}.yaml") for name in ("corrected", "as_released", "v1")
-    )
-    merged = [
-        corrected,
-        OmegaConf.merge(corrected, released),
-        OmegaConf.merge(corrected, released, first),
+    return side_by_side(body, "protocol", PROTOCOLS)
+
+
+def side_by_side(body: str, group: str, names: Sequence[str]) -> str:
+    """Files of a group of ``conf/``, a column each."""
+    columns = [dict(leaves(with_defaults(group, name))) for name in names]
+    keys = dict.fromkeys(key for column in columns for key in column)
+    return filled(body, names, {key: [column.get(key, DASH) for column in columns] for key in keys})
+
+
+def with_defaults(group: str, name: str) -> dict[str, Any]:
+    """A file of ``conf/``, laid over those that its defaults list names."""
+    own = OmegaConf.load(CONF / group / f"{name}.yaml")
+    below = [
+        OmegaConf.create(with_defaults(group, each)) for each in own.get("defaults", []) if each != "_self_"
     ]
-    columns = dict(
-        zip(("corrected", "as_released", "v1"), (dict(leaves(each)) for each in merged), strict=True)
-    )
-    return filled(body, PROTOCOLS, side_by_side([columns[name] for name in PROTOCOLS]))
+    merged = OmegaConf.to_container(OmegaConf.merge(*below, own), resolve=False)
+    assert isinstance(merged, dict)
+    return {str(key): value for key, value in merged.items()}
 
 
 def arguments(body: str, experiment: str, *groups: str) -> str:
@@ -186,26 +192,15 @@ KINDS: dict[str, Callable[..., str]] = {
 }
 
 
-def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Dotted keys and shown values, in the order of the file."""
-    plain = (
-        OmegaConf.to_container(config, resolve=False)
-        if isinstance(config, (DictConfig, ListConfig))
-        else config
-    )
-    for key, value in plain.items():
+    for key, value in values.items():
         if key in NAMES:
             continue
         if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", shown(value)
-
-
-def side_by_side(columns: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
-    """Values by key, one per column, a dash where a column has none."""
-    keys = dict.fromkeys(key for column in columns for key in column)
-    return {key: [column.get(key, DASH) for column in columns] for key in keys}
 
 
 def shown(value: Any) -> str:

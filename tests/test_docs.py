@@ -17,7 +17,8 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def test_tables_are_those_of_the_configuration_and_of_the_kept_results():
-    stale = [page.name for page in PAGES if pages.written(page.read_text()) != page.read_text()]
+    texts = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+    stale = [name for name, text in texts.items() if pages.written(text) != text]
     assert not stale, f"write them anew by python -m docs.pages: {', '.join(stale)}"
 
 
@@ -53,7 +54,11 @@ def test_a_cell_names_the_key_that_decides_it():
 def test_every_experiment_has_a_page_and_every_page_is_found():
     assert {page.stem for page in (ROOT / "docs" / "experiments").glob("*.md")} == set(experiment_names())
     listed = set(
-        re.findall(r"- (?:\w+: )?(\S+\.(?:md|ipynb))$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+        re.findall(
+            r"- (?:\w+: )?(\S+\.(?:md|ipynb))$",
+            (ROOT / "mkdocs.yml").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
     )
     assert listed == {page.relative_to(ROOT / "docs").as_posix() for page in PAGES} | {"tutorial.ipynb"}
 
