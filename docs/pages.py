@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from evoscope.errors import EvoscopeError
 from experiments.schema import register
@@ -94,13 +94,16 @@ def side_by_side(body: str, group: str, names: Sequence[str]) -> str:
 
 def with_defaults(group: str, name: str) -> dict[str, Any]:
     """A file of ``conf/``, laid over those that its defaults list names."""
-    own = OmegaConf.load(CONF / group / f"{name}.yaml")
-    below = [
-        OmegaConf.create(with_defaults(group, each)) for each in own.get("defaults", []) if each != "_self_"
-    ]
-    merged = OmegaConf.to_container(OmegaConf.merge(*below, own), resolve=False)
-    assert isinstance(merged, dict)
-    return {str(key): value for key, value in merged.items()}
+    own = plain(OmegaConf.load(CONF / group / f"{name}.yaml"))
+    below = [with_defaults(group, each) for each in own.get("defaults", []) if each != "_self_"]
+    return plain(OmegaConf.merge(*below, own))
+
+
+def plain(config: DictConfig | ListConfig) -> dict[str, Any]:
+    """A mapping of the configuration with the references in it as they are written."""
+    found = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
 
 
 def arguments(body: str, experiment: str, *groups: str) -> str:
@@ -108,12 +111,11 @@ def arguments(body: str, experiment: str, *groups: str) -> str:
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=[f"experiment={experiment}"])
-    plain = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(plain, dict)
+    whole = plain(config)
     values: dict[str, list[str]] = {}
     for group in groups:
         prefix = "" if group == "." else f"{group}."
-        own = plain if group == "." else plain[group]
+        own = whole if group == "." else whole[group]
         for key, value in own.items():
             if group != "." or not (key == "task" or isinstance(value, dict)):
                 values[f"{prefix}{key}"] = [shown(value)]
