@@ -50,3 +50,10 @@ class HouseDocstrings(griffe.Extension):
         """Put the text below the name."""
         if obj.docstring:
             obj.docstring.value = ONE_LINE.sub(r"\g<name>\n    \g<text>", obj.docstring.value)
+
+    def on_package(self, *, pkg: griffe.Module, **rest: Any) -> None:
+        """Show what a package exports once, in the module that has it."""
+        pkg.exports = None
+        for module in pkg.modules.values():
+            if not module.is_alias:
+                self.on_package(pkg=module)
