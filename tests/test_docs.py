@@ -73,6 +73,14 @@ def test_every_result_stands_on_the_page_of_an_experiment_and_no_page_names_anot
     )
 
 
+def test_the_notebook_is_kept_with_outputs_that_are_small():
+    path = ROOT / "docs" / "tutorial.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    shown = [output for cell in cells for output in cell.get("outputs", ())]
+    assert path.stat().st_size < 300_000
+    assert {output["output_type"] for output in shown} == {"display_data", "execute_result", "stream"}
+
+
 @pytest.mark.slow
 def test_the_notebook_runs(tmp_path, monkeypatch):
     notebook = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text(encoding="utf-8"))
