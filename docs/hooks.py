@@ -17,9 +17,9 @@ ONE_LINE = re.compile(r"^(?P<name>[\w*, ]+) : (?P<text>\S.*)$", re.MULTILINE)
 
 
 def on_config(config: Any) -> Any:
-    """Take the repository's address from pyproject.toml, its only home."""
+    """Take the addresses from pyproject.toml, their only home."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
-    config.repo_url = urls["Repository"]
+    config.site_url, config.repo_url = urls["Documentation"], urls["Repository"]
     config.repo_name = urls["Repository"].rpartition("github.com/")[2]
     return config
 
