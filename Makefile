@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test worker: two processes with two threads each starve one another.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: install paper test test-all lint format bench golden golden-check clean
+.PHONY: install paper test test-all lint format docs bench golden golden-check clean
 
 install: $(READY)
 
@@ -32,6 +32,15 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The site in build/site; a warning is an error. DOCS_EXECUTE=false leaves the notebook as it was committed.
+docs: $(VENV)/.docs
+	$(BIN)/python -m docs.pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@
 
 bench: $(READY)
 	for script in $(basename $(notdir $(filter-out %/__init__.py %/timing.py,$(wildcard benchmarks/*.py)))); do $(BIN)/python -m benchmarks.$$script || exit 1; done
