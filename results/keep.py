@@ -10,10 +10,13 @@ the index are then written anew from all that is there. Drawings (SVG) with phot
 that draws it, what was measured (the claims that the kept tables decide, see `results.ledger`), and the time of the
 call that drew it, where the job's ``status.json`` below ``outputs`` still tells. Which claim reads which table is
 seen from what its measure asks for.
+
+``python -m results.keep readme`` writes the findings of ``README.md``, between their markers, from the kept tables.
 """
 
 import argparse
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +29,8 @@ import pandas as pd
 from evoscope.errors import EvoscopeError
 from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, Claim, Evidence, collect
 from results.ledger.claim import command as command_of
-from results.ledger.write import CLAIMS
+from results.ledger.summary import findings
+from results.ledger.write import CLAIMS, ledger
 from results.page_style import markdown, with_interval
 from results.registry import RECORD, TABLE, Entry, entries
 from results.report import Item, galleries, with_palette, write_report
@@ -37,6 +41,8 @@ LARGE = 350_000
 LIMIT = 25_000_000
 
 DOCUMENT = ROOT / "docs" / "repro.md"
+README = ROOT / "README.md"
+FINDINGS = re.compile(r"(?<=<!-- findings:start -->\n).*?(?=<!-- findings:end -->)", re.DOTALL)
 # Jobs made of others: their time says nothing of one result.
 COMPOSED = ("results", "paper", "quickstart")
 # Overrides of a call that is still the experiment as it stands.
@@ -245,6 +251,12 @@ def document(paper: Path, outputs: Sequence[Path]) -> str:
     return f"{HEAD}\n{markdown(rows(kept[0] if kept else None, jobs(outputs)))}\n"
 
 
+def with_findings(text: str, paper: Path = PAPER) -> str:
+    """A page whose findings are those of the tables in ``paper``."""
+    found = findings(ledger(collect([paper])))
+    return FINDINGS.sub(lambda _: f"{found}\n", text)
+
+
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m results.keep", description="Keep drawn results with the code."
@@ -256,6 +268,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     repro.add_argument(
         "folders", nargs="*", type=Path, help="outputs to take times from; outputs unless given"
     )
+    commands.add_parser("readme", help="write the findings of README.md")
     return parser.parse_args(words)
 
 
@@ -265,6 +278,10 @@ def main(words: Sequence[str]) -> int:
     if options.command == "repro":
         DOCUMENT.write_text(document(PAPER, options.folders or [ROOT / "outputs"]), encoding="utf-8")
         sys.stdout.write(f"{DOCUMENT}\n")
+        return 0
+    if options.command == "readme":
+        README.write_text(with_findings(README.read_text(encoding="utf-8")), encoding="utf-8")
+        sys.stdout.write(f"{README}\n")
         return 0
     try:
         kept, left = keep(options.folders, PAPER)
