@@ -1,0 +1,194 @@
+"""What pages, captions and messages print can be typed: commands compose or parse, links lead somewhere, and the
+README's findings are those of the kept tables.
+"""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from evoscope.data.scenes.vocabulary import rules
+from experiments import experiment_names
+from experiments.checks import check
+from experiments.command import taken_apart
+from human_eval.__main__ import parser as studies
+from results import keep, registry
+from run import prepared
+from tests.experiments.test_configuration import composed
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# Where the repository's address stands; once it is known, it is written there.
+WITH_ADDRESS = {"pyproject.toml", "README.md", "CITATION.cff", ".github/ISSUE_TEMPLATE/config.yml"}
+TEXTS = (".md", ".py", ".yaml", ".yml", ".toml", ".cff", ".html", ".ipynb")
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"\bpython ((?:run\.py|-m [\w.]+)(?: [^`|<\n]*)?)")
+LINK = re.compile(r"\]\(<?([^)\s>]+)>?\)|(?:src|href)=\"([^\"]+)\"")
+TARGET = re.compile(r"^(?:\s*(?:- run|entry): |#? *\$? ?|`)make ([\w-]+)", re.MULTILINE)
+
+
+@cache
+def sources():
+    """Texts of the repository by their path, those of tests left out, and of folders that git does not keep."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("no git, which tells sources from outputs")
+    paths = [Path(line) for line in listed.stdout.splitlines() if not line.startswith("tests/")]
+    return {
+        path.as_posix(): (ROOT / path).read_text(encoding="utf-8")
+        for path in paths
+        if path.suffix in TEXTS and path.name != "report.html" and (ROOT / path).is_file()
+    }
+
+
+def pages():
+    return {name: text for name, text in sources().items() if name.endswith(".md")}
+
+
+@cache
+def commands():
+    """Every command that is printed, and where first: what follows ``python``."""
+    found = {}
+    for name, text in sources().items():
+        for printed in COMMAND.findall(re.sub(r"\\\n\s*#?", "", text)):
+            line = re.split(r" # | && ", printed)[0].strip().rstrip(".,;:)")
+            for quote in "'\"":
+                line = line.rstrip(quote) if line.count(quote) % 2 else line
+            if "..." not in line and "{" not in re.sub(r"'[^']*'", "", line):
+                found.setdefault(line, name)
+    return found
+
+
+def jobs(words):
+    """Overrides of every job that a command line runs."""
+    typed = taken_apart(prepared(words))
+    overrides = [each for each in typed.overrides if not each.startswith("hydra")]
+    if not typed.sweep:
+        return [overrides]
+    return BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(overrides), None)[0]
+
+
+@cache
+def configuration(*overrides):
+    """One configuration, checked; which results are asked for makes no other."""
+    config = composed(*overrides)
+    if config.model.factory is None and config.networks is None:  # others' code, which is not here
+        check(config)
+    return config
+
+
+def test_every_printed_job_composes_and_names_what_there_is():
+    lines = {line: name for line, name in commands().items() if line.startswith("run.py ")}
+    assert len(lines) > 20
+    for line, name in lines.items():
+        try:
+            for job in jobs(shlex.split(line)[1:]):
+                checked(job)
+        except (Exception, SystemExit) as problem:
+            raise AssertionError(f"{name} prints: python {line}") from problem
+
+
+def checked(job):
+    asked = [each for each in job if each.startswith("only=")]
+    for each in asked:
+        for result in each.partition("=")[2].strip("[]").split(","):
+            registry.entry(result.strip("'\""))
+    config = configuration(*[each for each in job if each not in asked])
+    if config.data.name == "concept_scenes":
+        known = {rule.name for rule in rules(config.scale.classes)}
+        named = {*(config.discovery.classes or ()), *(config.evolution.classes or ())}
+        assert {each for each in named if not str(each).isdigit()} <= known
+
+
+def test_every_printed_module_is_there_and_knows_its_arguments():
+    lines = {line: name for line, name in commands().items() if line.startswith("-m ")}
+    assert len(lines) > 10
+    for line, name in lines.items():
+        _, module, *words = shlex.split(line)
+        if (ROOT / module.split(".")[0]).exists():
+            known(module, words, f"{name} prints: python {line}")
+
+
+def known(module, words, where):
+    """That a module of ours is there, and that what parses its command line takes the words."""
+    found = importlib.util.find_spec(module)
+    assert found is not None, where
+    parse = {"human_eval": studies().parse_args, "results.keep": keep._arguments}.get(module)
+    if parse is None:
+        source = Path(found.origin).read_text(encoding="utf-8")
+        assert all(word in source for word in words if word.startswith("--")), where
+    elif words:
+        try:
+            parse(words if len(words) > 1 else [*words, "--help"])
+        except SystemExit as end:
+            assert end.code == 0, where  # noqa: PT017
+
+
+def test_every_printed_target_of_make_and_every_named_experiment_is_there():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    read = {name: text for name, text in sources().items() if not name.endswith(".py")}
+    assert {
+        f"{name}: {word}" for name, text in read.items() for word in set(TARGET.findall(text)) - targets
+    } == set()
+    named = {
+        word for text in sources().values() for word in re.findall(r"\bexperiment=([a-z]\w*)\b(?!=)", text)
+    }
+    assert named <= set(experiment_names())
+    assert len(named) > 10
+
+
+def slugs(text):
+    """Anchors that GitHub gives to the headings of a page, and those that the page has itself."""
+    heads = re.findall(r"^#+ (.*)$", FENCED.sub("", text), re.MULTILINE)
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", head) for head in heads]
+    made = {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in plain}
+    return made | set(re.findall(r"(?:id|name)=\"([^\"]+)\"", text))
+
+
+def test_every_relative_link_leads_to_a_file_and_a_heading():
+    broken = []
+    for name, text in pages().items():
+        prose = re.sub(r"`[^`\n]*`", "", FENCED.sub("", text))
+        for pair in LINK.findall(prose):
+            link, _, anchor = (pair[0] or pair[1]).partition("#")
+            if link.startswith(("http", "mailto:")):
+                continue
+            path = (ROOT / name).parent / link if link else ROOT / name
+            there = path.exists() and path.resolve().is_relative_to(ROOT)
+            if not there or (anchor and path.suffix == ".md" and anchor not in slugs(path.read_text())):
+                broken.append(f"{name}: {link}#{anchor}" if anchor else f"{name}: {link}")
+    assert not broken
+
+
+def test_the_address_stands_where_the_project_file_says():
+    urls = tomllib.loads(sources()["pyproject.toml"])["project"]["urls"]
+    owner = urls["Repository"].split("/")[-2]
+    address = re.compile(rf"(?:github\.com/{owner}|{owner}\.github\.io)/evoscope", re.IGNORECASE)
+    assert {name for name, text in sources().items() if address.search(text)} == WITH_ADDRESS
+    for name in WITH_ADDRESS:
+        places = re.findall(r"https://(?:github\.com/[\w-]+|[\w-]+\.github\.io)/evoscope", sources()[name])
+        assert set(places) <= {url.rstrip("/") for url in urls.values()}, name
+
+
+def test_the_front_page_is_short_and_its_code_narrow():
+    assert 900 <= len(README.split()) <= 1150
+    lines = [line for _, body in FENCED.findall(README) for line in body.splitlines()]
+    assert max(map(len, lines)) <= 88
+    first = next(body for kind, body in FENCED.findall(README) if kind == "sh")
+    assert "source .venv/bin/activate" in first  # so that a bare python is the right one from there on
+
+
+def test_the_findings_are_what_the_kept_tables_give():
+    assert keep.with_findings(README) == README, "write them again: python -m results.keep readme"
+    blank = keep.FINDINGS.sub("", README)
+    assert blank != README
+    assert keep.with_findings(blank) == README
