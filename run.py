@@ -1,4 +1,4 @@
-"""Run an experiment: ``python run.py experiment=unified_space``; without one, the list of experiments."""
+"""Run an experiment: ``python run.py experiment=unified_space``; ``--help`` is the list of experiments."""
 
 import os
 import re
