@@ -10,9 +10,11 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from PIL import Image
 
 from evoscope.data.scenes.vocabulary import rules
 from experiments import experiment_names
@@ -20,6 +22,8 @@ from experiments.checks import check
 from experiments.command import taken_apart
 from human_eval.__main__ import parser as studies
 from results import keep, registry
+from results.ledger.claim import DASH
+from results.ledger.summary import FINDINGS, findings
 from run import prepared
 from tests.experiments.test_configuration import composed
 
@@ -188,8 +192,40 @@ def test_the_front_page_is_short_and_its_code_narrow():
     assert "source .venv/bin/activate" in first  # so that a bare python is the right one from there on
 
 
-def test_the_findings_are_what_the_kept_tables_give():
-    assert keep.with_findings(README) == README, "write them again: python -m results.keep readme"
-    blank = keep.FINDINGS.sub("", README)
-    assert blank != README
-    assert keep.with_findings(blank) == README
+def test_findings_and_pictures_are_what_is_kept(tmp_path):
+    assert keep.with_kept(README) == README, "write them again: python -m results.keep readme"
+    blank = keep.WRITTEN.sub(r"\1\3", README)
+    assert [found["what"] for found in keep.WRITTEN.finditer(blank)] == ["top", "findings", "picture"]
+    assert keep.with_kept(blank) == README
+    figures = tmp_path / "concept_scenes-laptop" / "figures"
+    figures.mkdir(parents=True)
+    Image.new("RGB", (400, 100)).save(figures / "fig_alignment.png")
+    Image.new("RGB", (100, 200)).save(figures / "animation.webp")
+    text = keep.with_kept(blank, tmp_path)
+    assert re.findall(r"(\w+\.\w+)\" alt=\"[^\"]+\" width=\"(\d+)\"", text) == [
+        ("animation.webp", "175"),
+        ("fig_alignment.png", "838"),
+    ]
+
+
+def test_a_finding_is_of_the_first_data_that_give_a_number_and_names_the_verdicts_of_the_others():
+    place = {
+        "claim": "E3b",
+        "scale": "laptop",
+        "by network": "VGG16 0.1 [0.0, 0.2]; no dropout 0.3",
+        "seeds": 1,
+    }
+    none, some = dict.fromkeys(("effect", "low", "high"), DASH), {"effect": 0.2, "low": 0.1, "high": 0.3}
+    rows = [
+        {**place, **none, "data": "concept_scenes", "verdict": "not run"},
+        {**place, **some, "data": "cifar10", "verdict": "weaker than published (one seed)"},
+        {**place, **some, "data": "imagenette", "scale": "gpu", "verdict": "inconclusive (one seed)"},
+    ]
+    lines = {line[4:].partition("**")[0]: line for line in findings(pd.DataFrame(rows)).splitlines()}
+    assert set(lines) == set(FINDINGS)
+    assert ": *weaker than published*, 0.200 [0.100, 0.300] " in lines["E3b"]
+    assert lines["E3b"].endswith(
+        "(VGG16, no dropout; CIFAR-10; one seed); Imagenette at scale gpu: *inconclusive*."
+    )
+    assert lines["C2"].endswith(": *not run*.")
+    assert {name[0] for name in FINDINGS} == {"E", "C"}

@@ -99,8 +99,9 @@ def _missing(rows: pd.DataFrame) -> str:
 
 def findings(claims: pd.DataFrame) -> str:
     """`FINDINGS`, whatever became of them: a Markdown item each, with the number on the first data that have one."""
+    rows = dict(list(claims.groupby("claim"))) if len(claims) else {}
     return "\n".join(
-        f"* **{claim}** {text}: {_found(claims[claims['claim'] == claim], number)}."
+        f"* **{claim}** {text}: {_found(rows.get(claim, claims.head(0)), number)}."
         for claim, (text, number) in FINDINGS.items()
     )
 

@@ -1,7 +1,6 @@
 """Every experiment file composes and runs at the smallest scale."""
 
 import json
-import re
 
 import pytest
 
@@ -44,10 +43,8 @@ def test_second_call_computes_nothing(run_py, tmp_path):
     assert again.returncode == 0, again.stderr
     assert " 0 stages computed" in again.stdout
     told = run_py(*arguments, "dry_run=true").stdout
-    (seconds,) = re.findall(
-        r"^there: [1-9]\d* stages, computed in ([\d.]+) s, [\d.]+ MB of disk$", told, re.MULTILINE
-    )
-    assert float(seconds) > 0
+    assert "there: 1 stages, computed in " in told
+    assert " MB of disk" in told
 
 
 def test_dry_run_computes_and_draws_nothing(run_py, tmp_path):

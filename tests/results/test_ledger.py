@@ -12,10 +12,10 @@ import pytest
 
 from evoscope.evolution.summary import contrast
 from results import registry
-from results.ledger.claim import DASH, collect, laid_together
+from results.ledger.claim import collect, laid_together
 from results.ledger.effect import Measure, Verdict, headline, stated, verdict
 from results.ledger.provenance import provenance
-from results.ledger.summary import FINDINGS, findings, named
+from results.ledger.summary import named
 from results.ledger.write import CLAIMS, all_measures, ledger, write_ledger
 from results.reference import published_reversal
 
@@ -356,43 +356,6 @@ def test_the_summary_has_a_sentence_for_every_claim(written):
     for row in read(written / "claims.csv"):
         assert f"**{row['claim']}** " in text
     assert "nan" not in text
-
-
-def test_a_finding_is_of_the_first_data_that_give_a_number_and_names_the_verdicts_of_the_others():
-    place = {
-        "claim": "E3b",
-        "scale": "laptop",
-        "by network": "VGG16 0.1 [0.0, 0.2]; no dropout 0.3",
-        "seeds": 1,
-    }
-    rows = [
-        {**place, "data": "concept_scenes", "verdict": "not run", "effect": DASH, "low": DASH, "high": DASH},
-        {
-            **place,
-            "data": "cifar10",
-            "verdict": "weaker than published (one seed)",
-            "effect": 0.2,
-            "low": 0.1,
-            "high": 0.3,
-        },
-        {
-            **place,
-            "data": "imagenette",
-            "scale": "gpu",
-            "verdict": "inconclusive (one seed)",
-            "effect": 0.2,
-            "low": -1,
-            "high": 1,
-        },
-    ]
-    lines = {line[4:].partition("**")[0]: line for line in findings(pd.DataFrame(rows)).splitlines()}
-    assert set(lines) == set(FINDINGS)
-    assert ": *weaker than published*, 0.200 [0.100, 0.300] " in lines["E3b"]
-    assert lines["E3b"].endswith(
-        "(VGG16, no dropout; CIFAR-10; one seed); Imagenette at scale gpu: *inconclusive*."
-    )
-    assert lines["C2"].endswith(": *not run*.")
-    assert {name[0] for name in FINDINGS} == {"E", "C"}
 
 
 def test_defects_name_file_line_and_commit(written):
