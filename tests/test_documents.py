@@ -14,9 +14,12 @@ import pandas as pd
 import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
 
 from evoscope.data.scenes.vocabulary import rules
+from evoscope.errors import EvoscopeError
 from experiments import experiment_names
 from experiments.checks import check
 from experiments.command import taken_apart
@@ -93,12 +96,14 @@ def configuration(*overrides):
 def test_every_printed_job_composes_and_names_what_there_is():
     lines = {line: name for line, name in commands().items() if line.startswith("run.py ")}
     assert len(lines) > 20
+    wrong = []
     for line, name in lines.items():
         try:
             for job in jobs(shlex.split(line)[1:]):
                 checked(job)
-        except (Exception, SystemExit) as problem:
-            raise AssertionError(f"{name} prints: python {line}") from problem
+        except (EvoscopeError, HydraException, OmegaConfBaseException, ValueError) as problem:
+            wrong.append(f"{name} prints: python {line}\n  {problem}")
+    assert not wrong, "\n".join(wrong)
 
 
 def checked(job):
@@ -109,8 +114,10 @@ def checked(job):
     config = configuration(*[each for each in job if each not in asked])
     if config.data.name == "concept_scenes":
         known = {rule.name for rule in rules(int(config.data.classes))}
-        named = {*(config.discovery.classes or ()), *(config.evolution.classes or ())}
-        assert {each for each in named if not str(each).isdigit()} <= known
+        named = {str(each) for each in (*(config.discovery.classes or ()), *(config.evolution.classes or ()))}
+        unknown = {each for each in named if not each.isdigit()} - known
+        if unknown:
+            raise ValueError(f"there is no class {unknown}")
 
 
 def test_every_printed_module_is_there_and_knows_its_arguments():
