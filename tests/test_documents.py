@@ -3,6 +3,7 @@ README's findings are those of the kept tables.
 """
 
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -51,10 +52,18 @@ def sources():
         pytest.skip("no git, which tells sources from outputs")
     paths = [Path(line) for line in listed.stdout.splitlines() if not line.startswith("tests/")]
     return {
-        path.as_posix(): (ROOT / path).read_text(encoding="utf-8")
+        path.as_posix(): words_in(ROOT / path)
         for path in paths
         if path.suffix in TEXTS and path.name != "report.html" and (ROOT / path).is_file()
     }
+
+
+def words_in(path):
+    """The text of a file; of a notebook, that of its cells."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    return text
 
 
 def pages():
@@ -76,9 +85,9 @@ def commands():
 
 
 def jobs(words):
-    """Overrides of every job that a command line runs."""
+    """Overrides of every job that a command line runs, but for those about the machine, which may be another."""
     typed = taken_apart(prepared(words))
-    overrides = [each for each in typed.overrides if not each.startswith("hydra")]
+    overrides = [each for each in typed.overrides if not each.startswith(("hydra", "device="))]
     if not typed.sweep:
         return [overrides]
     return BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(overrides), None)[0]
