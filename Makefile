@@ -14,6 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $(READY)
+	@echo "ready: source $(BIN)/activate makes it the python of this shell"
 
 paper: $(READY)
 	$(BIN)/python run.py experiment=paper

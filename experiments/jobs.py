@@ -113,7 +113,8 @@ def _leave(status: Status, folders: list[Path]) -> None:
 def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     if status.task is None:
         raise EvoscopeError(
-            "no experiment was named", f"add experiment=NAME, one of {', '.join(experiment_names())}"
+            "no experiment was named",
+            f"add experiment=NAME, one of {', '.join(experiment_names())}; --help says what each is about",
         )
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
     _import_torchvision()

@@ -295,7 +295,7 @@ def _entry(path: Path, name: str, values: Any) -> NetworkConfig:
 
 
 TEMPLATE = """\
-# Networks that are looked at together: python run.py experiment=unified_space runs=THIS_FILE data=folder data.root=PATH
+# Networks that are looked at together: python run.py experiment=unified_space runs=runs.yaml data=folder data.root=PATH
 # Each has a name of your own, which figures show. base=NAME says which one spans the space (the first unless given).
 # Paths are relative to this file.
 

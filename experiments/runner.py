@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from evoscope.errors import EvoscopeError
 from evoscope.figure_data import Table
 from evoscope.store import Artefact, PlanRow
-from evoscope.store.manifest import content_digest
+from evoscope.store.hashing import size_under
+from evoscope.store.manifest import content_digest, read_run
 from experiments.context import Context, commit
 from experiments.reporting import Status, duration, say, size, table
 from results import registry
@@ -101,6 +102,7 @@ def show(context: Context, plan: Plan) -> None:
     """Print the stages with their state and the estimated time, disk and memory of the missing ones."""
     rows = context.store.plan(list(plan.exhibits.values()))
     say(table([_cells(row) for row in rows], ["stage", "what", "state", "time", "disk", "memory"]))
+    say(_there(context, [row for row in rows if row.cached]))
     missing = [row for row in rows if row.needed]
     costs = [row.node.estimate for row in missing if row.node.estimate]
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
@@ -111,6 +113,14 @@ def show(context: Context, plan: Plan) -> None:
     )
     if seconds >= 60:
         say(_dominating(missing, seconds, context))
+
+
+def _there(context: Context, cached: Sequence[PlanRow]) -> str:
+    """How long the stages that are there took, as their records say, and what they take of the disk."""
+    paths = [context.store.path(row.node) for row in cached]
+    seconds = [read_run(path).get("seconds") for path in paths]
+    took = sum(each for each in seconds if isinstance(each, int | float))
+    return f"there: {len(paths)} stages, computed in {duration(took)}, {size(sum(map(size_under, paths)))} of disk"
 
 
 def _dominating(missing: Sequence[PlanRow], seconds: float, context: Context) -> str:

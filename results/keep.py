@@ -10,10 +10,13 @@ the index are then written anew from all that is there. Drawings (SVG) with phot
 that draws it, what was measured (the claims that the kept tables decide, see `results.ledger`), and the time of the
 call that drew it, where the job's ``status.json`` below ``outputs`` still tells. Which claim reads which table is
 seen from what its measure asks for.
+
+``python -m results.keep readme`` writes the findings and pictures of ``README.md`` from what is kept.
 """
 
 import argparse
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,11 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from PIL import Image
 
 from evoscope.errors import EvoscopeError
 from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, Claim, Evidence, collect
 from results.ledger.claim import command as command_of
-from results.ledger.write import CLAIMS
+from results.ledger.summary import findings
+from results.ledger.write import CLAIMS, ledger
 from results.page_style import markdown, with_interval
 from results.registry import RECORD, TABLE, Entry, entries
 from results.report import Item, galleries, with_palette, write_report
@@ -37,6 +42,11 @@ LARGE = 350_000
 LIMIT = 25_000_000
 
 DOCUMENT = ROOT / "docs" / "repro.md"
+README = ROOT / "README.md"
+WRITTEN = re.compile(r"(<!-- (?P<what>[a-z]+):start -->\n).*?(<!-- (?P=what):end -->)", re.DOTALL)
+# Pictures of the front page, the first of those that are kept at its top, where it leaves room for the first command.
+FRONT = {"animation": "Neurons on the map while networks train", "fig_alignment": "Networks in one space"}
+WIDE, HIGH = 838, 350  # pixels of a page on GitHub
 # Jobs made of others: their time says nothing of one result.
 COMPOSED = ("results", "paper", "quickstart")
 # Overrides of a call that is still the experiment as it stands.
@@ -245,6 +255,27 @@ def document(paper: Path, outputs: Sequence[Path]) -> str:
     return f"{HEAD}\n{markdown(rows(kept[0] if kept else None, jobs(outputs)))}\n"
 
 
+def with_kept(text: str, paper: Path = PAPER) -> str:
+    """A page with its blocks (`WRITTEN`) written anew: the findings of the tables in ``paper``, and its pictures."""
+    first, *others = [_shown(name, paper) for name in FRONT if _pictures(name, paper)] or [""]
+    blocks = {"findings": findings(ledger(collect([paper]))), "top": first, "picture": "\n\n".join(others)}
+    return WRITTEN.sub(lambda found: f"{found[1]}{blocks[found['what']]}\n{found[3]}", text)
+
+
+def _pictures(name: str, paper: Path) -> list[Path]:
+    """Kept pictures of that name on drawn images."""
+    found = paper.glob(f"{DRAWN}-{LAPTOP}/*/{name}.*")
+    return sorted(path for path in found if path.suffix in (".png", ".webp"))
+
+
+def _shown(name: str, paper: Path) -> str:
+    path = _pictures(name, paper)[0]
+    with Image.open(path) as image:
+        width = min(WIDE, HIGH * image.width // image.height)
+    where = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
+    return f'<img src="{where}" alt="{FRONT[name]}" width="{width}">'
+
+
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m results.keep", description="Keep drawn results with the code."
@@ -256,6 +287,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     repro.add_argument(
         "folders", nargs="*", type=Path, help="outputs to take times from; outputs unless given"
     )
+    commands.add_parser("readme", help="write findings and pictures of README.md")
     return parser.parse_args(words)
 
 
@@ -265,6 +297,10 @@ def main(words: Sequence[str]) -> int:
     if options.command == "repro":
         DOCUMENT.write_text(document(PAPER, options.folders or [ROOT / "outputs"]), encoding="utf-8")
         sys.stdout.write(f"{DOCUMENT}\n")
+        return 0
+    if options.command == "readme":
+        README.write_text(with_kept(README.read_text(encoding="utf-8")), encoding="utf-8")
+        sys.stdout.write(f"{README}\n")
         return 0
     try:
         kept, left = keep(options.folders, PAPER)

@@ -42,11 +42,15 @@ def test_second_call_computes_nothing(run_py, tmp_path):
     again = run_py(*arguments)
     assert again.returncode == 0, again.stderr
     assert " 0 stages computed" in again.stdout
+    told = run_py(*arguments, "dry_run=true").stdout
+    assert "there: 1 stages, computed in " in told
+    assert " MB of disk" in told
 
 
 def test_dry_run_computes_and_draws_nothing(run_py, tmp_path):
     done = run_py("experiment=unified_space", "scale=smoke", "dry_run=true", store=tmp_path / "empty")
     assert done.returncode == 0, done.stderr
+    assert "there: 0 stages" in done.stdout
     assert "to compute: 57 of 57 stages" in done.stdout
     assert not (tmp_path / "empty").exists()
     assert not list(tmp_path.rglob("*.png"))
