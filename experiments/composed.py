@@ -13,7 +13,7 @@ from evoscope.errors import EvoscopeError
 from experiments import experiment_names, planner
 from experiments.base import base_space, patches, training
 from experiments.checks import check, check_files
-from experiments.concept_discovery import concept_images, latent_space, space_concepts
+from experiments.concept_discovery import concept_images, latent_space, placed_concepts, space_concepts
 from experiments.context import Context
 from experiments.explorer import hand_out, site_data
 from experiments.own_networks import typed_config
@@ -29,10 +29,11 @@ from experiments.unified_space import compared_looks, looks_of
 from results import registry
 from results.report import PAGE, write_report
 
-# Composed of others, or without anything that the others do not draw.
+# Composed of others, or without anything drawn.
 LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer", "init")
-# The first trains what the others look at; the last needs accuracies of trained networks to be planned.
-FIRST, LAST = ("unified_space",), ("evolution_importance",)
+# The first trains what the others look at; the last need accuracies of trained networks to be planned, or show what
+# the others found.
+FIRST, LAST = ("unified_space",), ("evolution_importance", "explorer")
 NEEDS_TRUTH, NEEDS_SCENES = ("coverage", "scenes"), ("scenes",)
 NEEDS_PAPER = ("training_behaviour", "coverage")
 NEEDS_TRAINING = ("outlier_discovery",)
@@ -45,6 +46,7 @@ MAIN = (
     "concept_discovery discovery.evolution=false",
     "tabular_concepts",
     "human_eval",
+    "explorer",
 )
 # The base of the quickstart, whose concepts are shown, and the network beside it.
 QUICK = ("vgg16", "convnext")
@@ -63,7 +65,8 @@ def _all_parts(config: Config) -> Sequence[str]:
     if config.task == "paper":
         return MAIN
     known = [name for name in experiment_names() if name not in LEFT_OUT]
-    return (*FIRST, *(name for name in known if name not in (*FIRST, *LAST)), *LAST)
+    last = [name for name in LAST if name not in LEFT_OUT]
+    return (*FIRST, *(name for name in known if name not in (*FIRST, *LAST)), *last)
 
 
 def left_out(name: str, config: Config) -> str | None:
@@ -149,6 +152,8 @@ def _run_part(
     ids = [each for each in plan.drawn if each not in had and (missing is None or each in missing)]
     if ids:
         carry_out(variant, plan.narrowed(ids), status)
+    elif missing is None and not plan.drawn:
+        carry_out(variant, plan, status)
     else:
         say("nothing that is asked for")
     return set(ids)
@@ -177,7 +182,8 @@ def quickstart(context: Context) -> Plan:
         "alignment": alignment(places, looks, pool, patches(small, 3)),
         "concepts": concept_boards([found], labels, concept_images(small), small.data.test, small.runtime),
     }
-    page = site_data(small, places, every)
+    vectors = placed_concepts(small, runs[QUICK[0]], True, semantic, places, every[0])
+    page = site_data(small, places, every, vectors, [])
     drawn = ("fig_training", "table_training", "fig_alignment", "fig_concepts")
     return Plan({**exhibits, "explorer": page}, drawn, after=lambda: hand_out(small, page))
 

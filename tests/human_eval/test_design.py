@@ -24,8 +24,8 @@ from human_eval.design import (
 )
 from human_eval.design.baselines import PHOTOS, baselines
 from human_eval.design.build import NEURON_KINDS
-from human_eval.design.kinds import disjoint, is_odd
-from human_eval.design.pools import depths
+from human_eval.design.kinds import is_odd
+from human_eval.design.pools import depths, disjoint
 
 SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
 NEURONS, CONCEPTS = synthetic_neurons(0, side=8), synthetic_concepts(0, side=8)
