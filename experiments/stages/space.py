@@ -113,7 +113,7 @@ def chosen_alignment(
             frames.append(frame.iloc[members].assign(region=chr(ord("A") + number)))
             cut.append(look.patches(pool, members, patches))
     table = pd.concat(frames, ignore_index=True)[list(MEMBER)]
-    circles = _circles(table, pd.concat(rows)).assign(title=[region.name for region in regions])
+    circles = _circles(table, pd.concat(rows)).assign(title=[region.name for region in regions], chosen=True)
     return Alignment(circles, table, np.concatenate(cut))
 
 
