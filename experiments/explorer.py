@@ -13,7 +13,6 @@ from experiments.context import Context
 from experiments.evolution_importance import judged_classes
 from experiments.reporting import say, size
 from experiments.runner import Plan
-from experiments.runs import Run
 from experiments.selection import judged_runs
 from experiments.stages.concept_places import ConceptPlaces
 from experiments.stages.explorer import Judged, Shown, Site, explorer_data
@@ -33,8 +32,9 @@ def plan(context: Context) -> Plan:
     places = neuron_map(semantic, looks, context.map_method, context.config.seed)
     asked, judged, vectors = context.config.explorer, list[Judged](), list[Artefact[ConceptPlaces]]()
     for run in judged_runs(context.runs):
-        judged += _known(judged_classes, context, run, asked.importance)
-        vectors += _known(placed_concepts, context, run, asked.concepts, semantic, places, looks[0])
+        judged += _known(asked.importance, judged_classes, context, run, asked.importance)
+        where = asked.concepts, semantic, places, looks[0]
+        vectors += _known(asked.concepts, placed_concepts, context, run, *where)
     data = site_data(context, places, looks, vectors, judged)
     return Plan({"explorer": data}, (), after=lambda: hand_out(context, data))
 
@@ -52,12 +52,10 @@ def site_data(
     return explorer_data(places, looks, pool, vectors, judged, title, Shown())
 
 
-def _known(
-    find: Callable[..., list[T]], context: Context, run: Run, asked: bool | None, *more: object
-) -> list[T]:
+def _known(asked: bool | None, find: Callable[..., list[T]], *arguments: object) -> list[T]:
     """What is found; nothing where there can be none and it was not asked for."""
     try:
-        return find(context, run, asked, *more)
+        return find(*arguments)
     except EvoscopeError:
         if asked:
             raise

@@ -36,8 +36,7 @@ QUALITY, THUMBNAIL = 78, 48
 NONE, UNJUDGED = 65535, 255
 SAMPLE = 48  # images by whose size the side is chosen
 MOST = 12_000  # images at most; beyond, those that fewest points share are not shown
-COLUMNS = 64  # concepts whose AUC is told of every point
-TOP = 6  # important evolutions listed for a class
+COLUMNS, TOP = 64, 6  # concepts whose AUC is told of every point, and evolutions listed for a class
 
 
 @dataclass(frozen=True)
@@ -149,13 +148,13 @@ def _neurons(own: Sequence[Look], places: pd.DataFrame, judged: Sequence[Judged]
         points.append(Points(look.epoch, each.held_out_top1, rows, images, spots, auc, placed))
     head = {
         **{"name": run, "label": label_of(run), "colour": colour_of(run), "kind": "neurons"},
-        **_named(index, concept_changes([each.concepts for each in found])[0]),
+        **_identities(index, concept_changes([each.concepts for each in found])[0]),
         "judged": [_judged(each, index, points[-1].images) for each in judged if each.case.run == run],
     }
     return PointSet(head, points)
 
 
-def _named(index: NeuronIndex, concept: Array) -> dict[str, Any]:
+def _identities(index: NeuronIndex, concept: Array) -> dict[str, Any]:
     """What each point is, and its concept at last (-1: none)."""
     known = np.where(concept < 0, NONE, concept)
     numbers = {"layer": index.layer, "channel": index.channel, "concept": known}
@@ -168,7 +167,7 @@ def _vectors(found: ConceptPlaces, shown: Shown) -> PointSet:
     run, images = found.run, found.images[:, : shown.stimuli]
     head = {
         **{"name": f"{run} concept vectors", "label": f"{label_of(run)}, concept vectors", "kind": "vectors"},
-        **_named(found.index, found.concepts.label),
+        **_identities(found.index, found.concepts.label),
         **{"colour": colour_of(run), "classes": found.frame["classes"].tolist(), "judged": []},
     }
     spots, frame = np.full((*images.shape, 2), 0.5), found.frame.assign(status=0)
@@ -217,9 +216,8 @@ def _pictures(
         return size * len(wanted) <= shown.megabytes * 1e6
 
     side = next((side for side in SIDES if fits(side)), SIDES[-1])
-    return {image: row for row, image in enumerate(wanted)}, [
-        _webp(pool.read(image, side, fit)) for image in wanted
-    ]
+    index = {image: row for row, image in enumerate(wanted)}
+    return index, [_webp(pool.read(image, side, fit)) for image in wanted]
 
 
 def _webp(image: Bytes) -> bytes:

@@ -51,8 +51,8 @@ function fill(map) {
     for (let i = 0; i < run.neurons; i++) {
       const point = run.offset + i, chosen = state.selected.has(point);
       sizes[point] = hiddenAt(run, i) ? 0 : turn * SIZES[run.kind][chosen ? 1 : 0];
-      tint.set(mode.of(run, before, i, state.which), 4 * point);
-      tint[4 * point + 3] = some && !chosen ? 50 : 215;
+      const shade = mode.of(run, before, i, state.which), at = 4 * point;
+      tint[at] = shade[0]; tint[at + 1] = shade[1]; tint[at + 2] = shade[2]; tint[at + 3] = some && !chosen ? 50 : 215;
     }
   }
   map.place(start, end, sizes);

@@ -124,14 +124,12 @@ def test_classes_are_shown_as_importance_and_reversal_hold_them(site, shared_sto
 @pytest.mark.slow
 def test_concept_vectors_are_shown_at_their_places(site, shared_store):
     head = parsed(site[0])
-    found = {
-        each.run: each
-        for each in (load(ConceptPlaces, x) for x in (shared_store / "concept_places").iterdir())
-    }
+    found = [load(ConceptPlaces, path) for path in (shared_store / "concept_places").iterdir()]
     shown = [run for run in head["runs"] if run["kind"] == "vectors"]
     assert len(shown) == 3
     for run in shown:
-        own, look = found[run["name"].removesuffix(" concept vectors")], run["looks"][0]
+        name, look = run["name"].removesuffix(" concept vectors"), run["looks"][0]
+        own = next(each for each in found if (each.run, len(each.frame)) == (name, run["neurons"]))
         xy = own.frame[["x", "y"]].to_numpy(np.float32)
         assert np.array_equal(numbers(look["xy"], "<f4", 2), xy, equal_nan=True)
         assert {name.partition(", ")[2] for name in run["layers"]} >= {"SVD +", "SVD −", "refined"}
@@ -439,13 +437,8 @@ def test_names_are_shown_as_text(tmp_path):
     try:
         browser.open(page.as_uri())
         browser.wait("return !!window.EXPLORER")
-        for view in (
-            "choose(0)",
-            "choose(1)",
-            "showClasses(arguments[0])",
-            "colourBy('importance')",
-            "find(arguments[0])",
-        ):
+        views = ("choose(0)", "choose(1)", "showClasses(arguments[0])", "colourBy('importance')")
+        for view in (*views, "find(arguments[0])"):
             browser.run(f"EXPLORER.{view}", HOSTILE)
             assert browser.run("return document.getElementById('neuron').textContent").count("onerror") >= 2
         assert browser.run("return window.pwned === undefined && !document.querySelector('img')")
