@@ -122,11 +122,11 @@ def _told(scores: tuple[Array, Array], images: ImageSet, others: ImageSet) -> Ne
         return NeuronConcepts.unknown(len(names))
     known = images.concepts.names
     label = np.array([known.index(name) if name else -1 for name in names], dtype=np.int32)
-    areas = [
+    here, there = (
         concept_auc(own, each.present)
         for own, each in zip(scores, (images.concepts, others.concepts), strict=True)
-    ]
-    return NeuronConcepts(known, *areas, label)
+    )
+    return NeuronConcepts(known, here, there, label)
 
 
 def _classes(found: LayerConcepts, kinds: Mapping[str, Virtual], names: Sequence[str]) -> list[str]:
