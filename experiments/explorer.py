@@ -47,9 +47,8 @@ def site_data(
     judged: Sequence[Judged],
 ) -> Artefact[Site]:
     """The data of the page for some looks at their places on the map, with concept vectors and judged classes."""
-    pool = context.data.pool
-    title = f"{pool.name}: {len({look.run for look in looks})} networks"
-    return explorer_data(places, looks, pool, vectors, judged, title, Shown())
+    title = f"{context.data.pool.name}: {len({look.run for look in looks})} networks"
+    return explorer_data(places, looks, context.data.pool, vectors, judged, title, Shown())
 
 
 def _known(asked: bool | None, find: Callable[..., list[T]], *arguments: object) -> list[T]:

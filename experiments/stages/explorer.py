@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from evoscope.activations.patches import cell_places, cut
 from evoscope.activations.stimuli import NeuronIndex
@@ -34,8 +35,10 @@ CHUNK = 128  # images in a script, which the page loads when it shows one of the
 SIDES = (256, 224, 192, 160, 128, 112, 96, 80, 64)
 QUALITY, THUMBNAIL = 78, 48
 NONE, UNJUDGED = 65535, 255
-SAMPLE = 48  # images by whose size the side is chosen
-MOST = 12_000  # images at most; beyond, those that fewest points share are not shown
+SAMPLE, MOST = (
+    48,
+    12_000,
+)  # images by whose size the side is chosen, and most: those that few points share go first
 COLUMNS, TOP = 64, 6  # concepts whose AUC is told of every point, and evolutions listed for a class
 
 
@@ -110,7 +113,8 @@ def explorer_data(
     runs = dict.fromkeys(look.run for look in looks)
     nets = [_neurons([x for x in looks if x.run == run], frame, judged, shown) for run in runs]
     sets = [*nets, *(_vectors(each.load(), shown) for each in vectors)]
-    index, pictures = _pictures([x for own in sets for x in own.looks], pool, looks[0].spec.fit, shown)
+    with threadpool_limits(limits=1):  # drawing makes small products, at which threads wait for one another
+        index, pictures = _pictures([x for own in sets for x in own.looks], pool, looks[0].spec.fit, shown)
     labels = np.concatenate([own.looks[-1].frame["concept"] for own in nets])
     told = sorted(sorted(range(len(names)), key=lambda row: -int((labels == names[row]).sum()))[:COLUMNS])
     head = {

@@ -313,8 +313,10 @@ def test_classes_and_concept_vectors_have_cards(site, opened):
         "const s = document.querySelector('#neuron .concepts'); s.value = '0'; s.dispatchEvent(new Event('change'))"
     )
     label = browser.run("return document.querySelector('#neuron svg').getAttribute('aria-label')")
-    column = head["told"].index(0)
-    areas = [numbers(look["auc"], "u1", len(head["told"]))[top, column] / 255 for look in judged["looks"]]
+    areas = [
+        numbers(look["auc"], "u1", len(head["told"]))[top, head["told"].index(0)] / 255
+        for look in judged["looks"]
+    ]
     assert label == f"AUC per epoch: {', '.join(f'{each:.2f}' if each else 'unknown' for each in areas)}"
     vectors = next(run for run in head["runs"] if run["kind"] == "vectors")
     place = next(row for row, each in enumerate(vectors["classes"]) if each)
