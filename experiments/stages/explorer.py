@@ -119,8 +119,6 @@ def explorer_data(
     told = sorted(sorted(range(len(names)), key=lambda row: -int((labels == names[row]).sum()))[:COLUMNS])
     head = {
         "title": title,
-        "data": pool.name,
-        "method": places.load().method,
         "patch": shown.side,
         "concepts": list(names),
         "told": told,
