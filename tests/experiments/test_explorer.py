@@ -59,6 +59,10 @@ def numbers(text, kind, *shape):
     return np.frombuffer(base64.b64decode(text), kind).reshape(-1, *shape)
 
 
+def stored(store, stage, kind):
+    return [load(kind, path.parent) for path in (store / stage).glob("*/manifest.json")]
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, shared_store):
     """The explorer of a smoke job: its data as they lie in the store, and the page."""
@@ -95,11 +99,9 @@ def test_the_page_holds_what_the_map_and_the_stimuli_hold(site):
 @pytest.mark.slow
 def test_classes_are_shown_as_importance_and_reversal_hold_them(site, shared_store):
     head = parsed(site[0])
-    found = [load(ClassImportance, path) for path in (shared_store / "importance").iterdir()]
-    costs = [
-        layer_costs(load(Reversals, path).counts, "test").round(4)
-        for path in (shared_store / "reversal").iterdir()
-    ]
+    found = stored(shared_store, "importance", ClassImportance)
+    counts = [each.counts for each in stored(shared_store, "reversal", Reversals)]
+    costs = [layer_costs(each, "test").round(4) for each in counts]
     for run in networks(head):
         names = [run["layers"][row] for row in numbers(run["layer"], "<u2")]
         for judged in run["judged"]:
@@ -124,7 +126,7 @@ def test_classes_are_shown_as_importance_and_reversal_hold_them(site, shared_sto
 @pytest.mark.slow
 def test_concept_vectors_are_shown_at_their_places(site, shared_store):
     head = parsed(site[0])
-    found = [load(ConceptPlaces, path) for path in (shared_store / "concept_places").iterdir()]
+    found = stored(shared_store, "concept_places", ConceptPlaces)
     shown = [run for run in head["runs"] if run["kind"] == "vectors"]
     assert len(shown) == 3
     for run in shown:
@@ -132,13 +134,15 @@ def test_concept_vectors_are_shown_at_their_places(site, shared_store):
         own = next(each for each in found if (each.run, len(each.frame)) == (name, run["neurons"]))
         xy = own.frame[["x", "y"]].to_numpy(np.float32)
         assert np.array_equal(numbers(look["xy"], "<f4", 2), xy, equal_nan=True)
-        assert {name.partition(", ")[2] for name in run["layers"]} >= {"SVD +", "SVD −", "refined"}
         auc = numbers(look["auc"], "u1", len(head["told"]))
         for row, name in enumerate(own.frame["concept"]):
             known = head["concepts"].index(name) if name else explorer.NONE
             assert numbers(look["concept"], "<u2")[row] == known
             assert not name or auc[row, head["told"].index(known)] >= round(0.7 * 255)
-        assert any(run["classes"])
+    # Of networks that hardly tell their classes some have no candidates.
+    kinds = {name.partition(", ")[2] for run in shown for name in run["layers"]}
+    assert kinds >= {"SVD +", "SVD −", "refined"}
+    assert any(classes for run in shown for classes in run["classes"])
 
 
 needs_browser = pytest.mark.skipif(
@@ -352,7 +356,7 @@ def test_a_region_goes_to_the_figure_and_the_study_and_back(site, opened, run_py
     where = f"regions={file}", "scale=smoke"
     done = run_py("experiment=unified_space", "only=[fig_alignment]", *where)
     assert done.returncode == 0, done.stderr
-    alignments = [load(Alignment, path) for path in (shared_store / "chosen_alignment").iterdir()]
+    alignments = stored(shared_store, "chosen_alignment", Alignment)
     found = next(each for each in alignments if HOSTILE in set(each.regions["title"]))
     members = found.members["run"] + "/" + found.members["layer"] + "#" + found.members["channel"].astype(str)
     assert found.regions["title"].tolist() == [HOSTILE]
@@ -397,18 +401,9 @@ def test_names_are_shown_as_text(tmp_path):
         "places": explorer.packed([[0, 0]], np.uint8),
         "near": [],
     }
-    judged = {
-        "class": HOSTILE,
-        "pair": HOSTILE,
-        "epochs": [0, 0],
-        "score": explorer.packed([200], np.uint8),
-        "bin": explorer.packed([0], np.uint8),
-        "cost": [[-0.5, 0, 0, 0, 0]],
-        "mean": [-0.5, 0, 0, 0, 0],
-        "images": 9,
-        "accuracy": 0.9,
-        "top": [0],
-    }
+    judged = {"class": HOSTILE, "pair": HOSTILE, "epochs": [0, 0], "images": 9, "accuracy": 0.9, "top": [0]}
+    judged |= {"cost": [[-0.5, 0, 0, 0, 0]], "mean": [-0.5, 0, 0, 0, 0]}
+    judged |= {"score": explorer.packed([200], np.uint8), "bin": explorer.packed([0], np.uint8)}
     run = {
         "name": HOSTILE,
         "label": HOSTILE,
