@@ -10,19 +10,22 @@ from collections.abc import Sequence
 from hydra import compose
 
 from evoscope.errors import EvoscopeError
+from evoscope.models.checkpoints import INIT
 from experiments import experiment_names, planner
 from experiments.base import base_space, patches, training
 from experiments.checks import check, check_files
 from experiments.concept_discovery import concept_images, latent_space, placed_concepts, space_concepts
 from experiments.context import Context
+from experiments.evolution_importance import judged_classes
 from experiments.explorer import hand_out, site_data
 from experiments.own_networks import typed_config
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
-from experiments.runs import of_paper, selected_runs
+from experiments.runs import Run, of_paper, selected_runs
 from experiments.schema import Config
 from experiments.selection import chosen_classes, judged_runs
 from experiments.stages.concept_relevance import concept_boards
+from experiments.stages.importance import EpochPair
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
 from experiments.unified_space import compared_looks, looks_of
@@ -183,9 +186,16 @@ def quickstart(context: Context) -> Plan:
         "concepts": concept_boards([found], labels, concept_images(small), small.data.test, small.runtime),
     }
     vectors = placed_concepts(small, runs[QUICK[0]], True, semantic, places, every[0])
-    page = site_data(small, places, every, vectors, [])
+    judged = judged_classes(small, runs[QUICK[0]], True, [_whole_training(runs[QUICK[0]])])
+    page = site_data(small, places, every, vectors, judged)
     drawn = ("fig_training", "table_training", "fig_alignment", "fig_concepts")
     return Plan({**exhibits, "explorer": page}, drawn, after=lambda: hand_out(small, page))
+
+
+def _whole_training(run: Run) -> EpochPair:
+    """From the first epoch that has a checkpoint to the last: no accuracy need be known to plan it."""
+    kept = run.recipe.keep if run.recipe is not None else ()
+    return EpochPair("first to last", 0 if not kept or 0 in kept else INIT, run.last)
 
 
 def _two_runs(config: Config) -> Config:

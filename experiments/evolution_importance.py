@@ -160,14 +160,20 @@ def revert(context: Context, case: Case) -> ReversalCase:
     return ReversalCase(case.run.name, case.pair, protocol, called.costing(reversal_cost(context, case.run)))
 
 
-def judged_classes(context: Context, run: Run, asked: bool | None) -> list[Judged]:
-    """Importance of a run's evolutions and their reversals; unless they are ``asked`` for, those that the store has."""
+def judged_classes(
+    context: Context, run: Run, asked: bool | None, pairs: Sequence[EpochPair] | None = None
+) -> list[Judged]:
+    """Importance of a run's evolutions and their reversals; unless they are ``asked`` for, those that the store has.
+
+    ``pairs``: of epochs, those of the run unless given.
+    """
     states = run.recipe is not None or len(run.epochs) > 1
     trained = run.recipe is None or context.store.has(training(context, run))
     if asked is False or run.problem or not states or not (asked or trained):
         return []
     labels = chosen_classes(context, context.config.evolution.classes, "evolution.classes")
-    cases = [Case(run, pair, label) for pair in pairs_of(context, run) for label in labels]
+    stretches = pairs_of(context, run) if pairs is None else pairs
+    cases = [Case(run, pair, label) for pair in stretches for label in labels]
     rule, has = reversal_protocol(context.config.protocol).bins, context.store.has
     found = [Judged(judge(context, case), revert(context, case), rule) for case in cases]
     return [each for each in found if asked or (has(each.importance) and has(each.case.reversal))]
