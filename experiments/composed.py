@@ -10,29 +10,33 @@ from collections.abc import Sequence
 from hydra import compose
 
 from evoscope.errors import EvoscopeError
+from evoscope.models.checkpoints import INIT
 from experiments import experiment_names, planner
 from experiments.base import base_space, patches, training
 from experiments.checks import check, check_files
-from experiments.concept_discovery import concept_images, latent_space, space_concepts
+from experiments.concept_discovery import concept_images, latent_space, placed_concepts, space_concepts
 from experiments.context import Context
+from experiments.evolution_importance import judged_classes
 from experiments.explorer import hand_out, site_data
 from experiments.own_networks import typed_config
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
-from experiments.runs import of_paper, selected_runs
+from experiments.runs import Run, of_paper, selected_runs
 from experiments.schema import Config
 from experiments.selection import chosen_classes, judged_runs
 from experiments.stages.concept_relevance import concept_boards
+from experiments.stages.importance import EpochPair
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
 from experiments.unified_space import compared_looks, looks_of
 from results import registry
 from results.report import PAGE, write_report
 
-# Composed of others, or without anything that the others do not draw.
+# Composed of others, or without anything drawn.
 LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer", "init")
-# The first trains what the others look at; the last needs accuracies of trained networks to be planned.
-FIRST, LAST = ("unified_space",), ("evolution_importance",)
+# The first trains what the others look at; the last need accuracies of trained networks to be planned, or show what
+# the others found.
+FIRST, LAST = ("unified_space",), ("evolution_importance", "explorer")
 NEEDS_TRUTH, NEEDS_SCENES = ("coverage", "scenes"), ("scenes",)
 NEEDS_PAPER = ("training_behaviour", "coverage")
 NEEDS_TRAINING = ("outlier_discovery",)
@@ -45,6 +49,7 @@ MAIN = (
     "concept_discovery discovery.evolution=false",
     "tabular_concepts",
     "human_eval",
+    "explorer",
 )
 # The base of the quickstart, whose concepts are shown, and the network beside it.
 QUICK = ("vgg16", "convnext")
@@ -63,7 +68,8 @@ def _all_parts(config: Config) -> Sequence[str]:
     if config.task == "paper":
         return MAIN
     known = [name for name in experiment_names() if name not in LEFT_OUT]
-    return (*FIRST, *(name for name in known if name not in (*FIRST, *LAST)), *LAST)
+    last = [name for name in LAST if name not in LEFT_OUT]
+    return (*FIRST, *(name for name in known if name not in (*FIRST, *LAST)), *last)
 
 
 def left_out(name: str, config: Config) -> str | None:
@@ -149,6 +155,8 @@ def _run_part(
     ids = [each for each in plan.drawn if each not in had and (missing is None or each in missing)]
     if ids:
         carry_out(variant, plan.narrowed(ids), status)
+    elif missing is None and not plan.drawn:
+        carry_out(variant, plan, status)
     else:
         say("nothing that is asked for")
     return set(ids)
@@ -177,9 +185,17 @@ def quickstart(context: Context) -> Plan:
         "alignment": alignment(places, looks, pool, patches(small, 3)),
         "concepts": concept_boards([found], labels, concept_images(small), small.data.test, small.runtime),
     }
-    page = site_data(small, places, every)
+    vectors = placed_concepts(small, runs[QUICK[0]], True, semantic, places, every[0])
+    judged = judged_classes(small, runs[QUICK[0]], True, [_whole_training(runs[QUICK[0]])])
+    page = site_data(small, places, every, vectors, judged)
     drawn = ("fig_training", "table_training", "fig_alignment", "fig_concepts")
     return Plan({**exhibits, "explorer": page}, drawn, after=lambda: hand_out(small, page))
+
+
+def _whole_training(run: Run) -> EpochPair:
+    """From the first epoch that has a checkpoint to the last: no accuracy need be known to plan it."""
+    kept = run.recipe.keep if run.recipe is not None else ()
+    return EpochPair("first to last", 0 if not kept or 0 in kept else INIT, run.last)
 
 
 def _two_runs(config: Config) -> Config:

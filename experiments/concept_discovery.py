@@ -28,6 +28,7 @@ from experiments.selection import (
 )
 from experiments.stages.concept_evolution import concept_evolution, concept_evolutions, persistence
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
+from experiments.stages.concept_places import ConceptPlaces, concept_places
 from experiments.stages.concept_relevance import concept_boards, concept_relevance
 from experiments.stages.concept_tables import (
     bands,
@@ -57,14 +58,11 @@ ALWAYS = (
 def plan(context: Context) -> Plan:
     """Concepts of one layer of every run, under every protocol and by every method."""
     config, held_out, images = context.config, context.data.test, concept_images(context)
-    methods, labels = (
-        chosen_methods(context),
-        chosen_classes(context, config.discovery.classes, "discovery.classes"),
-    )
+    labels = chosen_classes(context, config.discovery.classes, "discovery.classes")
     runs = {run.name: run for run in judged_runs(context.runs)}
     spaces = [latent_space(context, run) for run in runs.values()]
     found = [space_concepts(context, space) for space in spaces]
-    directions = [(space, _directions(context, space, methods)) for space in spaces]
+    directions = [(space, method_directions(context, space)) for space in spaces]
     exhibits: Exhibits = {
         "concepts": concept_boards(found, labels, images, held_out, context.runtime),
         "clusters": clusters(directions),
@@ -186,10 +184,9 @@ def earlier_epochs(run: Run, last: LayerSpace) -> list[int]:
     return [epoch for epoch in run.epochs if epoch < last.epoch]
 
 
-def _directions(
-    context: Context, space: LayerSpace, methods: Sequence[NamedMethod]
-) -> Artefact[MethodConcepts]:
-    protocols, images = compared_protocols(context), concept_images(context)
+def method_directions(context: Context, space: LayerSpace) -> Artefact[MethodConcepts]:
+    """The directions of a space by the methods asked for."""
+    protocols, images, methods = compared_protocols(context), concept_images(context), chosen_methods(context)
     node = concept_methods(space, protocols, methods, images, context.config.seed, context.runtime)
     return node.called(f"directions of {space.run}, {at(space.epoch)}, by {len(methods)} methods")
 
@@ -242,6 +239,27 @@ def _followed(
         context.runtime,
     )
     return node.called(f"evolution of the concept vectors of {run.name}")
+
+
+def placed_concepts(
+    context: Context,
+    run: Run,
+    asked: bool | None,
+    semantic: Artefact[SemanticSpace],
+    places: Artefact[NeuronMap],
+    base: Look,
+) -> list[Artefact[ConceptPlaces]]:
+    """The concept vectors of a run on the map; unless they are ``asked`` for, only if the store has them."""
+    if asked is False or run.problem:
+        return []
+    space, has = latent_space(context, run), context.store.has
+    found, methods = space_concepts(context, space).own, method_directions(context, space)
+    if not (asked or (has(space.spaces) and has(found))):
+        return []
+    images, data = concept_images(context), context.data
+    more = methods if has(methods) else None
+    places_of = (semantic, places, base, images, data.test, data.pool, context.space_protocol)
+    return [concept_places(space, found, more, *places_of)]
 
 
 def _spaces_over_time(context: Context, run: Run, last: LayerSpace) -> list[LayerSpace]:

@@ -84,7 +84,16 @@ def _bytes(value: Tensor) -> bytes:
 
 
 # Keys that name a file or folder.
-PATHS = ("store", "outputs", "data.root", "model.weights", "model.checkpoints", "networks", "tabular.path")
+PATHS = (
+    "store",
+    "outputs",
+    "data.root",
+    "model.weights",
+    "model.checkpoints",
+    "networks",
+    "tabular.path",
+    "regions",
+)
 FROM_SCALE = ("width", "pixels", "depth", "layer_scale")
 
 

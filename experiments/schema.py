@@ -299,8 +299,19 @@ class StudyConfig:
 
 
 @dataclass
+class ExplorerConfig:
+    """What the explorer shows beside neurons: ``importance`` for classes, and ``concepts`` (concept vectors).
+
+    ``null``: where the store has them; ``true``: computes what is missing.
+    """
+
+    importance: bool | None = None
+    concepts: bool | None = None
+
+
+@dataclass
 class Config:
-    """The whole configuration of one job."""
+    """The whole configuration of one job; ``regions``: a file of regions that the explorer saved."""
 
     task: str | None = None
     seed: int = 0
@@ -326,6 +337,8 @@ class Config:
     outlier: OutlierConfig = field(default_factory=OutlierConfig)
     tabular: TabularConfig = field(default_factory=TabularConfig)
     study: StudyConfig = field(default_factory=StudyConfig)
+    explorer: ExplorerConfig = field(default_factory=ExplorerConfig)
+    regions: str | None = None
     only: list[str] | None = None
     data: DataConfig = MISSING
     model: ModelConfig = MISSING

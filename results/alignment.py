@@ -49,11 +49,13 @@ def alignment_words(exhibits: Exhibits, about: About) -> str:
     neurons, alignment = exhibit(exhibits, "map", NeuronMap), exhibit(exhibits, "alignment", Alignment)
     rows = model_rows(neurons.neurons, alignment.members)
     shown = sum(len(_of(neurons.neurons, row)) for row in rows)
+    chosen = "chosen" in alignment.regions
+    where = "that were chosen by hand on the map" if chosen else "where neurons of several models meet"
     what = (
         "Each row is one model: its neurons in colour over the base model's in grey, in the same two-dimensional map "
-        f"({neurons.method.upper()}, fitted on the base model). Circles mark regions where neurons of several models "
-        "meet; on the right, the image patches that excite each model's neurons there most, with layer#channel and the "
-        "concept the neuron answers to, where it has a clear one."
+        f"({neurons.method.upper()}, fitted on the base model). Circles mark regions {where}; on the right, the "
+        "image patches that excite each model's neurons there most, with layer#channel and the concept the neuron "
+        "answers to, where it has a clear one."
     )
     runs = list(dict.fromkeys(row.run for row in rows))
     return caption(what, about, n=f"{shown:,} neurons of {len(rows)} models", runs=runs)

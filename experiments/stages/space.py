@@ -9,16 +9,18 @@ import pandas as pd
 
 from evoscope.arrays import Array, Floats
 from evoscope.data.images import ImageSet
+from evoscope.errors import EvoscopeError
 from evoscope.figure_data import Alignment, Evolution, NeuronMap
 from evoscope.space.build import build_space, project
 from evoscope.space.map2d import embed_2d
 from evoscope.space.metrics import choose_followed, concept_changes, steps_taken
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
-from evoscope.space.regions import find_regions
+from evoscope.space.regions import NamedRegion, central, find_regions
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.stimuli import Look, Looked, Patches
 
 REGIONS, MEMBERS = 3, 2
+MEMBER = ("region", "run", "epoch", "layer", "channel", "x", "y", "concept", "coverage")
 # Map units are arbitrary: a circle is drawn between these shares of the map's width.
 SMALLEST, LARGEST = 0.03, 0.08
 
@@ -88,6 +90,52 @@ def alignment(
     )
     cut = [look.patches(pool, rows, patches) for look, rows, _ in members]
     return Alignment(_circles(table, pd.concat(frames)), table, np.concatenate(cut) if cut else none)
+
+
+@stage(version=1, label="regions chosen by hand")
+def chosen_alignment(
+    places: Artefact[NeuronMap],
+    looks: Sequence[Look],
+    regions: Sequence[NamedRegion],
+    pool: ImageSet,
+    patches: Patches,
+) -> Alignment:
+    """The map's regions that somebody named, of each model the neurons nearest to the region's mean direction.
+
+    Raises
+    ------
+    EvoscopeError : a region has a neuron that the looks do not have, or none that is placed.
+    """
+    rows = [look.rows(places.load().neurons) for look in looks]
+    frames, cut = [], []
+    for number, region in enumerate(regions):
+        for look, frame, members in zip(looks, rows, _members(looks, rows, region), strict=True):
+            frames.append(frame.iloc[members].assign(region=chr(ord("A") + number)))
+            cut.append(look.patches(pool, members, patches))
+    table = pd.concat(frames, ignore_index=True)[list(MEMBER)]
+    circles = _circles(table, pd.concat(rows)).assign(title=[region.name for region in regions], chosen=True)
+    return Alignment(circles, table, np.concatenate(cut))
+
+
+def _members(looks: Sequence[Look], rows: Sequence[pd.DataFrame], region: NamedRegion) -> list[Array]:
+    """Of every look the `MEMBERS` neurons that are most central to the region, int64 rows."""
+    at = {(look.run, look.epoch): number for number, look in enumerate(looks)}
+    found = []
+    for run, epoch, layer, channel in region.neurons:
+        own = at.get((run, epoch), -1)
+        here = np.flatnonzero((rows[own]["layer"] == layer) & (rows[own]["channel"] == channel))
+        if own < 0 or not len(here):
+            raise EvoscopeError(
+                f"region {region.name!r} has {run}/{layer}#{channel}, {epoch=}, where this job does not look",
+                "choose regions in an explorer of the same job",
+            )
+        found.append((own, int(here[0])))
+    vectors = np.stack([looks[own].projection.load().vectors[row] for own, row in found])
+    order = [found[place] for place in central(vectors, len(found))]
+    if not order:
+        raise EvoscopeError(f"no neuron of region {region.name!r} is placed", "choose others")
+    chosen = [[row for owner, row in order if owner == own][:MEMBERS] for own in range(len(looks))]
+    return [np.array(each, dtype=np.int64) for each in chosen]
 
 
 def _circles(members: pd.DataFrame, everything: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PAGE = Path(__file__).parent
-ASSETS = ("index.html", "explorer.css", "draw.js", "explorer.js")
+SCRIPTS = ("draw.js", "points.js", "colours.js", "maps.js", "card.js", "explorer.js")
+ASSETS = ("index.html", "explorer.css", *SCRIPTS)
 
 
 def write_site(folder: Path, data: Sequence[Path]) -> Path:

@@ -38,7 +38,7 @@ class Alignment:
     """Regions of the map where neurons of several models meet (ConceptEvo's alignment figure).
 
     ``regions``: ``region`` ("A"...), ``title`` (the concept most of them share, or ""), ``x``, ``y``,
-    ``radius`` (map units);
+    ``radius`` (map units), and ``chosen`` where they were chosen by hand;
     ``members``: the neurons shown: ``region``, ``run``, ``epoch``, ``layer``, ``channel``, ``x``, ``y``,
     ``concept``, ``coverage``;
     ``patches``: uint8 [members, patches, side, side, 3], each member's example patches, most exciting first.

@@ -1,11 +1,14 @@
-"""Regions of the semantic space where neurons of several models meet, found by neighbourhood alone."""
+"""Regions of the semantic space where neurons of several models meet, found by neighbourhood alone or by hand."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from evoscope.arrays import Floats, Ints
+from evoscope.arrays import Floats, Ints, unit_rows
+from evoscope.errors import EvoscopeError
 
 DIFFERENT = 0.2
 """Cosine above which two regions would show the same thing."""
@@ -98,3 +101,53 @@ def _unlike(units: Floats, order: Ints, count: int) -> list[int]:
         if not taken or float(np.max(units[taken] @ units[row])) <= DIFFERENT:
             taken.append(int(row))
     return taken
+
+
+@dataclass(frozen=True)
+class NamedRegion:
+    """Neurons that somebody chose on the map: ``name``, and run, epoch, layer and channel of each."""
+
+    name: str
+    neurons: tuple[tuple[str, int, str, int], ...]
+
+
+MOST = 8
+"""Regions that a file may hold: a figure has a column for each."""
+
+
+def read_regions(path: Path) -> tuple[NamedRegion, ...]:
+    """The regions of a JSON file that the explorer saved.
+
+    Raises
+    ------
+    EvoscopeError : the file cannot be read, or holds no regions, or more than `MOST`.
+    """
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        found = tuple(_region(each) for each in held["regions"])
+    except (OSError, ValueError, TypeError, KeyError) as problem:
+        raise EvoscopeError(
+            f"{path} holds no regions of the explorer ({type(problem).__name__}: {problem})",
+            "name regions there, and save them as JSON",
+        ) from None
+    if not 0 < len(found) <= MOST:
+        raise EvoscopeError(f"{path} holds {len(found)} regions", f"save at least one and at most {MOST}")
+    return found
+
+
+def _region(held: dict[str, object]) -> NamedRegion:
+    neurons = held["neurons"]
+    if not isinstance(neurons, list) or not neurons:
+        raise ValueError(f"region {held['name']!r} has no neurons")
+    rows = [(str(x["run"]), int(x["epoch"]), str(x["layer"]), int(x["channel"])) for x in neurons]
+    return NamedRegion(str(held["name"]), tuple(rows))
+
+
+def central(vectors: Floats, count: int) -> Ints:
+    """The rows of vectors [n, dim] that lie nearest to their mean direction, nearest first: int64 [<= count].
+
+    NaN rows are left out.
+    """
+    placed = np.flatnonzero(~np.isnan(vectors).any(axis=1))
+    units = unit_rows(vectors[placed])
+    return np.asarray(placed[np.argsort(-(units @ units.mean(axis=0)), kind="stable")[:count]])
