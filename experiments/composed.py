@@ -174,7 +174,7 @@ def quickstart(context: Context) -> Plan:
     exhibits: Exhibits = {
         "training": curves(trainings, len(small.data.train.class_names)),
         "map": places,
-        "alignment": alignment(places, looks, pool, patches(small, 3)),
+        "alignment": alignment(places, looks, pool, patches(small, 3), small.config.seed),
         "concepts": concept_boards([found], labels, concept_images(small), small.data.test, small.runtime),
     }
     page = site_data(small, places, every)

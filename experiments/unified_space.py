@@ -29,7 +29,7 @@ def plan(context: Context) -> Plan:
     places = neuron_map(semantic, looks, context.map_method, config.seed)
     exhibits: Exhibits = {
         "map": places,
-        "alignment": alignment(places, compared, pool, patches(context, 3)),
+        "alignment": alignment(places, compared, pool, patches(context, 3), config.seed),
         "evolution": evolution(places, looks, followed(runs), pool, patches(context, 4)),
         "metrics": metrics(semantic, looks, compared, context.space_protocol, config.seed, context.runtime),
         "space_baselines": space_baselines(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 # Modules of this package that hold no figure or table.
 OTHERS = ("registry", "page_style", "report", "keep")
-PICTURE = (".png", ".svg", ".md")
+PICTURE = (".png", ".svg", ".pdf", ".md")
 TABLE = (".csv", ".md")
 LAST = 10_000  # place of a result that names none
 
@@ -112,18 +112,34 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class FigureEntry(Entry):
-    """A figure: ``picture`` makes it and ``words`` its caption, without the title."""
+    """A figure.
 
-    picture: Picture
+    ``sketch`` makes it; ``finding`` says in one sentence what it shows, from its own numbers ("": nothing to say);
+    ``words`` makes its caption, without title and finding.
+    """
+
+    sketch: Picture
+    finding: Words
     words: Words
 
+    def picture(self, exhibits: Exhibits, about: About) -> "Figure":
+        """The figure under its finding."""
+        from evoscope.viz import headed
+
+        return headed(self.sketch(exhibits, about), self.finding(exhibits, about))
+
+    def caption(self, exhibits: Exhibits, about: About) -> str:
+        """Title, finding and words."""
+        parts = (self.finding(exhibits, about), self.words(exhibits, about))
+        return self.titled(" ".join(part for part in parts if part))
+
     def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-        """Write PNG, SVG and the caption as Markdown."""
+        """Write PNG, SVG, PDF and the caption as Markdown."""
         from evoscope.viz import save_figure, use_style
 
         with use_style():
-            made, caption = self.picture(exhibits, about), self.titled(self.words(exhibits, about))
-            return save_figure(made, folder, self.id, caption, about.origin())
+            made = self.picture(exhibits, about)
+            return save_figure(made, folder, self.id, self.caption(exhibits, about), about.origin())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +171,7 @@ def figure(
     *,
     title: str,
     reads: tuple[str, ...],
+    finding: Words,
     words: Words,
     paper: str,
     shows: str,
@@ -165,7 +182,7 @@ def figure(
     def register(picture: Picture) -> Picture:
         _ENTRIES[id] = FigureEntry(
             id=id, title=title, reads=reads, paper=paper, shows=shows, place=place, module=picture.__module__,
-            endings=PICTURE, picture=picture, words=words,
+            endings=PICTURE, sketch=picture, finding=finding, words=words,
         )  # fmt: skip
         return picture
 

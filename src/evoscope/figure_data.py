@@ -37,10 +37,11 @@ class NeuronMap:
 class Alignment:
     """Regions of the map where neurons of several models meet (ConceptEvo's alignment figure).
 
-    ``regions``: ``region`` ("A"...), ``title`` (the concept most of them share, or ""), ``x``, ``y``,
-    ``radius`` (map units);
+    ``regions``: ``region`` ("A"...), ``title`` (what the patches show: a concept, two at one place, or a class),
+    ``chance`` (share of any neurons' patches that show it), ``candidates`` (tight regions looked at), ``clear`` (those
+    of them where every model shows one thing), ``x``, ``y``, ``radius`` (map units);
     ``members``: the neurons shown: ``region``, ``run``, ``epoch``, ``layer``, ``channel``, ``x``, ``y``,
-    ``concept``, ``coverage``;
+    ``concept``, ``coverage``, ``share`` (of its patches that show the title);
     ``patches``: uint8 [members, patches, side, side, 3], each member's example patches, most exciting first.
     """
 
@@ -54,8 +55,10 @@ class Evolution:
     """Chosen neurons followed over the epochs (ConceptEvo's concept evolution figure).
 
     ``steps``: one row per neuron and epoch: ``run``, ``layer``, ``channel``, ``epoch``, ``x``, ``y``,
-    ``concept`` ("" unlabelled), ``auc`` (held out, of the concept it ends with; NaN unknown), ``moved``
-    (distance in the space since the epoch before), ``status``; sorted by run, neuron, epoch;
+    ``concept`` (at that epoch, "" unlabelled), ``measured`` (the one concept or class that it is followed by, ""
+    none), ``value`` (how well it tells that one; NaN unknown), ``by`` (what the value is: held-out ``AUC``, or
+    ``share`` of its ten most exciting images), ``moved`` (distance in the space since the epoch before), ``status``;
+    sorted by run, neuron, epoch;
     ``patches``: uint8 [rows of steps, patches, side, side, 3].
     """
 

@@ -1,11 +1,11 @@
-"""Regions of the semantic space where neurons of several models meet, found by neighbourhood alone."""
+"""Regions of the semantic space where neurons of several models meet, found by neighbourhood alone, and their names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from evoscope.arrays import Floats, Ints
+from evoscope.arrays import Bools, Doubles, Floats, Ints
 
 DIFFERENT = 0.2
 """Cosine above which two regions would show the same thing."""
@@ -13,6 +13,8 @@ COPIES = 0.98
 """Cosine above which two neurons of one model count once: residual streams carry a channel through many layers."""
 CANDIDATES = 10
 """Nearest neurons looked through for each member wanted."""
+CLEAR = 0.5
+"""Share of patches, above chance, from which on all models show the same thing in a region."""
 
 
 @dataclass(frozen=True)
@@ -97,4 +99,50 @@ def _unlike(units: Floats, order: Ints, count: int) -> list[int]:
             break
         if not taken or float(np.max(units[taken] @ units[row])) <= DIFFERENT:
             taken.append(int(row))
+    return taken
+
+
+def region_name(content: Sequence[Bools], anywhere: Bools, families: Sequence[str]) -> tuple[list[int], float]:
+    """The concept, or the two of different families at one place, that every model's patches show most above chance.
+
+    Parameters
+    ----------
+    content : bool [patches, names] per model; anywhere : bool [patches, names] of neurons drawn at random.
+    families : of each name; two of one family do not go together.
+
+    Returns
+    -------
+    Columns of the name, and by how much the least share over the models is above the share anywhere.
+    """
+    joint = np.min([_together(shown) for shown in content], axis=0) - _together(anywhere)
+    kinds = np.array(families, dtype=object)
+    joint[(kinds[:, None] == kinds) & ~np.eye(len(kinds), dtype=bool)] = -1.0
+    first, second = np.unravel_index(int(np.argmax(joint)), joint.shape)
+    return sorted({int(first), int(second)}), float(joint[first, second])
+
+
+def _together(shown: Bools) -> Doubles:
+    """Share of the patches that show both of two names, float64 [names, names]; on the diagonal, of one."""
+    counts = shown.astype(np.float64)
+    return np.asarray(counts.T @ counts / max(len(counts), 1))
+
+
+def far_apart(places: Doubles, leads: Doubles, names: Sequence[str], count: int) -> list[int]:
+    """``count`` candidates of different names: the clearest, then, while there are clear ones, always the farthest.
+
+    Parameters
+    ----------
+    places : [candidates, 2] on the map; leads : [candidates], as from `region_name`; names : of each.
+    """
+    taken: list[int] = []
+    while len(taken) < count:
+        left = [row for row in range(len(leads)) if names[row] not in {names[each] for each in taken}]
+        clear = [row for row in left if leads[row] >= CLEAR]
+        if not left:
+            break
+        if taken and clear:
+            away = np.linalg.norm(places[clear][:, None] - places[taken], axis=2).min(axis=1)
+            taken.append(clear[int(np.argmax(away))])
+        else:
+            taken.append(max(left, key=lambda row: float(leads[row])))
     return taken

@@ -76,21 +76,21 @@ def background(axes: Axes, x: Doubles, y: Doubles) -> Axes:
     return axes
 
 
-def circles(axes: Axes, regions: pd.DataFrame) -> Axes:
-    """Circle each region and write its letter beside it.
+def circles(axes: Axes, regions: pd.DataFrame, size: float = LARGE) -> Axes:
+    """Circle each region and write its letter beside it, in ``size`` points.
 
     ``regions`` has ``region`` (the letter), ``x``, ``y`` and ``radius`` in map units.
     """
     low, high = axes.get_ylim()
     least = 0.04 * (high - low)
-    for letter, x, y, size in regions[["region", "x", "y", "radius"]].itertuples(index=False, name=None):
-        radius = max(size, least)
+    for letter, x, y, wide in regions[["region", "x", "y", "radius"]].itertuples(index=False, name=None):
+        radius = max(wide, least)
         axes.add_patch(Circle((x, y), radius, fill=False, color=INK, lw=0.9, zorder=4))
-        _letter(axes, str(letter), x, y, radius)
+        _letter(axes, str(letter), x, y, radius, size)
     return axes
 
 
-def _letter(axes: Axes, letter: str, x: float, y: float, radius: float) -> None:
+def _letter(axes: Axes, letter: str, x: float, y: float, radius: float, size: float) -> None:
     """Letter beside a circle, on the side where the map has room."""
     left, right = axes.get_xlim()
     side = -1 if x > right - 0.15 * (right - left) - radius else 1
@@ -99,7 +99,7 @@ def _letter(axes: Axes, letter: str, x: float, y: float, radius: float) -> None:
         (x + side * radius * 0.75, y + radius * 0.75),
         xytext=(side * 1.5, 0.5),
         textcoords="offset points",
-        size=LARGE,
+        size=size,
         weight="bold",
         color=INK,
         ha="left" if side > 0 else "right",
