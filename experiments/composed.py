@@ -175,7 +175,9 @@ def quickstart(context: Context) -> Plan:
         "training": curves(trainings, len(small.data.train.class_names)),
         "map": places,
         "alignment": alignment(places, looks, pool, patches(small, 3), small.config.seed),
-        "concepts": concept_boards([found], labels, concept_images(small), small.data.test, small.runtime),
+        "concepts": concept_boards(
+            [found], labels, concept_images(small), small.data.test, small.config.seed, small.runtime
+        ),
     }
     page = site_data(small, places, every)
     drawn = ("fig_training", "table_training", "fig_alignment", "fig_concepts")

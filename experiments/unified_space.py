@@ -47,7 +47,7 @@ def plan(context: Context) -> Plan:
     if trainings:
         exhibits["training"] = curves(trainings, len(context.data.train.class_names))
         # Concepts appear between epochs whose accuracies the trainings tell.
-        drawn += ["fig_discovery", "fig_training", "table_training"]
+        drawn += ["fig_discovery", "animation", "fig_training", "table_training"]
     return Plan(exhibits, drawn)
 
 

@@ -30,10 +30,14 @@ from results.registry import About, Exhibits, figure
 
 # --- figure: alignment -----------------------------------------------------------------------------------------------
 
-COLUMNS, NEURONS, PATCHES = 3, 2, 3  # regions, neurons of a model in one, and patches of a neuron that are shown
+COLUMNS, NEURONS, PATCHES = (
+    3,
+    2,
+    3,
+)  # regions, neurons of a model in one, and patches of a neuron that are shown
 NUMBERS = {1: "One network", 2: "Two networks", 3: "Three networks"}
 # Inches.
-MARGIN, MAP, TOP, PATCH, BESIDE, BETWEEN, TITLES, KEY = 0.07, 2.5, 0.06, 0.44, 0.025, 0.09, 0.4, 0.36
+MARGIN, MAP, TOP, PATCH, BESIDE, BETWEEN, TITLES, KEY = 0.07, 2.5, 0.06, 0.425, 0.025, 0.1, 0.4, 0.5
 STRIP = PATCHES * (PATCH + BESIDE) - BESIDE
 REGIONS_LEFT = MARGIN + MAP + 0.14
 
@@ -56,8 +60,7 @@ def alignment_words(exhibits: Exhibits, about: About) -> str:
         f"{label_of(rows[0].run) if rows else 'the base'} alone). Circles mark regions where neurons of all models "
         "meet; right, the image patches that excite each model's neurons there most. A region is named by what lies at "
         "the middle of the ten most exciting patches of its neurons (of photographs, by their class); chance: how "
-        "often those of neurons drawn at random show it. "
-        + chosen_words(alignment)
+        "often those of neurons drawn at random show it. " + chosen_words(alignment)
     )
     runs = list(dict.fromkeys(row.run for row in rows))
     return caption(what, about, n=f"{shown:,} neurons of {len(rows)} models", runs=runs)
@@ -79,7 +82,7 @@ def alignment_finding(exhibits: Exhibits, about: About) -> str:
     alignment = exhibit(exhibits, "alignment", Alignment)
     if alignment.regions.empty:
         return ""
-    seen = shares(alignment).iloc[: COLUMNS]
+    seen = shares(alignment).iloc[:COLUMNS]
     networks = NUMBERS.get(seen.shape[1], f"{seen.shape[1]} networks")
     chance = alignment.regions.set_index("region")["chance"].loc[seen.index]
     agree = (seen.min(axis=1) >= 0.5) & (seen.min(axis=1) > 2 * chance)
@@ -93,15 +96,14 @@ def alignment_finding(exhibits: Exhibits, about: About) -> str:
 
 def shares(alignment: Alignment) -> pd.DataFrame:
     """Share of patches that show what a region is named by: a row per region, a column per network."""
-    found = alignment.members.groupby(["region", "run"], sort=False)["share"].mean()
-    return found.unstack("run")
+    return alignment.members.pivot_table(index="region", columns="run", values="share", sort=False)
 
 
 @figure(
     "fig_alignment",
     title="Neurons of different models in one semantic space",
     reads=("map", "alignment"),
-    finding=alignment_finding,
+    says=alignment_finding,
     words=alignment_words,
     paper="ConceptEvo",
     shows="regions of one map where models meet, with example patches",
@@ -112,7 +114,7 @@ def alignment_figure(exhibits: Exhibits, about: About) -> Figure:
     neurons, alignment = exhibit(exhibits, "map", NeuronMap).neurons, numbered(exhibits)
     rows = model_rows(neurons, alignment.members)
     strips = len(rows) * (NEURONS * (PATCH + BESIDE) - BESIDE + BETWEEN) - BETWEEN
-    sheet = Sheet(PAGE, TOP + max(MAP + KEY, TITLES + strips) + 0.22)
+    sheet = Sheet(PAGE, TOP + max(MAP + KEY, TITLES + strips) + 0.05)
     _map(sheet, TOP, rows, neurons, alignment)
     for place, region in enumerate(alignment.regions.head(COLUMNS).itertuples()):
         left = REGIONS_LEFT + place * (STRIP + BETWEEN)
@@ -125,8 +127,11 @@ def alignment_figure(exhibits: Exhibits, about: About) -> Figure:
         sheet.text(REGIONS_LEFT, TOP + TITLES, "no region found", room=STRIP, color=QUIET)
         return sheet.figure
     head = alignment.regions.iloc[0]
-    note = f"In {int(head['clear'])} of {int(head['candidates'])} tight regions, every network shows one thing; "
-    sheet.text(MARGIN, sheet.height - 0.16, note + "shown: far apart.", size=SMALL, color=QUIET)
+    note = (
+        f"every network shows one thing in {int(head['clear'])} of {int(head['candidates'])} tight regions;"
+    )
+    for line, words in enumerate((note, "shown are three far apart")):
+        sheet.text(MARGIN, TOP + MAP + 0.27 + 0.12 * line, words, room=MAP, size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -152,9 +157,7 @@ def _of(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
 def _map(sheet: Sheet, top: float, rows: list[Row], neurons: pd.DataFrame, alignment: Alignment) -> None:
     """All models' neurons with the regions and their members; the models' names below."""
     shown = pd.concat([_of(neurons, row) for row in rows])
-    axes = map_panel(
-        sheet, MARGIN, top, MAP, map_limits(doubles(shown["x"]), doubles(shown["y"])), base=None
-    )
+    axes = map_panel(sheet, MARGIN, top, MAP, map_limits(doubles(shown["x"]), doubles(shown["y"])), base=None)
     for row in rows:
         own = _of(neurons, row)
         points(axes, doubles(own["x"]), doubles(own["y"]), colour_of(row.run), alpha=0.4)
@@ -176,8 +179,10 @@ def _map(sheet: Sheet, top: float, rows: list[Row], neurons: pd.DataFrame, align
 def _title(sheet: Sheet, left: float, alignment: Alignment, region: str, title: str, chance: float) -> None:
     """Letter and name of a region, and in how many of the patches it is seen."""
     sheet.text(left, TOP - 0.02, region, size=HUGE, bold=True)
-    sheet.text(left + 0.19, TOP - 0.02, title, room=STRIP - 0.19, size=HUGE, bold=True)
-    words = f"{percent(float(shares(alignment).loc[region].mean()))} of the patches (chance {percent(chance)})"
+    size = HUGE if width_of(title, HUGE, bold=True) <= STRIP - 0.19 else LARGE
+    low = TOP - 0.02 + 0.8 * (HUGE - size) / 72
+    sheet.text(left + 0.19, low, title, room=STRIP - 0.19, size=size, bold=True)
+    words = f"{percent(float(shares(alignment).loc[region].mean()))} of patches, chance {percent(chance)}"
     sheet.text(left, TOP + 0.2, words, room=STRIP, size=SMALL, color=QUIET)
 
 
@@ -197,7 +202,7 @@ def _neurons(sheet: Sheet, left: float, top: float, members: pd.DataFrame, patch
 STORY = ("vgg16", "vgg16_large_lr", "vgg16_no_dropout")
 EPOCHS = 4  # most that are shown
 FELL = 0.1  # loss of accuracy, and lead of the training images, that is told
-ILL = 0.02  # share of neurons without a place that is told
+ILL = 0.05  # share of neurons without a place that is told
 FIXED = "\u00a0"  # a space at which no line is broken
 # Inches.
 PANEL, PANEL_GAP, PANEL_HEADING, PANEL_WORDS = 1.6, 0.15, 0.5, 0.31
@@ -230,11 +235,12 @@ def discovery_finding(exhibits: Exhibits, about: About) -> str:
     facts = [Story.of(neurons, curves, run) for run in story_runs(neurons)]
     known = sorted((each for each in facts if np.isfinite(each.test[-1])), key=lambda each: each.test[-1])
     listed = ", ".join(
-        f"{label_of(each.run)} ({percent(each.test[-1])}) {each.spreads[-1]:.2f}" for each in known[::-1]
+        f"{label_of(each.run)} ({percent(each.test[-1])}) {np.nan_to_num(each.spreads[-1]):.2f}"
+        for each in known[::-1]
     )
     if len(known) < 2:
         return f"Spread over the map after training, of the base's: {listed}" if known else ""
-    spreads = [each.spreads[-1] for each in known]
+    spreads = [float(np.nan_to_num(each.spreads[-1])) for each in known]
     follows = "The higher the accuracy, the wider the neurons lie on the map"
     other = "How wide the neurons lie on the map does not follow accuracy here"
     return f"{follows if spreads == sorted(spreads) else other}; spread, of the base's: {listed}"
@@ -282,7 +288,9 @@ class Story:
             words += f", {100 * lead:.0f} points below that on training images"
         if np.isfinite(self.spreads[-1]):
             words += f"; spread on the map {self.spreads[0]:.2f} → {self.spreads[-1]:.2f} of the base's"
-        return words + (f"; {percent(self.ill[-1])} of the neurons have no place" if self.ill[-1] > ILL else "")
+        return words + (
+            f"; {percent(self.ill[-1])} of the neurons have no place" if self.ill[-1] > ILL else ""
+        )
 
     def fell(self, place: int) -> bool:
         """Whether accuracy is far below an earlier one."""
@@ -305,7 +313,7 @@ def _spread(neurons: pd.DataFrame) -> float:
     "fig_discovery",
     title="Concepts under three ways of training",
     reads=("map", "training"),
-    finding=discovery_finding,
+    says=discovery_finding,
     words=discovery_words,
     paper="ConceptEvo",
     shows="the map under three ways of training VGG16",

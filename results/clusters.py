@@ -70,9 +70,7 @@ def counted(clusters: pd.DataFrame) -> str:
 def clusters_finding(exhibits: Exhibits, about: About) -> str:
     """In how many networks directions of the SVD hold fewer unique concepts than neurons, as published."""
     _, means, _ = read(exhibits)
-    pairs = [
-        (mean_of(own, "svd"), mean_of(own, "neurons")) for own in networks_of(means) if len(own)
-    ]
+    pairs = [(mean_of(own, "svd"), mean_of(own, "neurons")) for own in networks_of(means) if len(own)]
     pairs = [pair for pair in pairs if np.isfinite(pair).all()]
     if not pairs:
         return ""
@@ -98,7 +96,7 @@ def networks_of(rows: pd.DataFrame) -> list[pd.DataFrame]:
     "fig_clusters",
     title="Unique concepts per direction",
     reads=("clusters", "cluster_means", "bands"),
-    finding=clusters_finding,
+    says=clusters_finding,
     words=clusters_words,
     paper="CDISCO",
     shows="unique concepts per direction by method and network",

@@ -67,7 +67,9 @@ def coverage_finding(exhibits: Exhibits, about: About) -> str:
             (percent(float(row["coverage"])), float(row["value"] - row["null"]))
             for row in (own.iloc[0], own.iloc[-1])
         )
-        parts.append(f"{protocol_name(protocol)} {least[1]:.2f} → {most[1]:.2f} ({least[0]} → {most[0]} covered)")
+        parts.append(
+            f"{protocol_name(protocol)} {least[1]:.2f} → {most[1]:.2f} ({least[0]} → {most[0]} covered)"
+        )
     return f"Concept purity above chance, from least to most coverage: {', '.join(parts)}" if parts else ""
 
 
@@ -75,7 +77,7 @@ def coverage_finding(exhibits: Exhibits, about: About) -> str:
     "fig_coverage",
     title="Concept purity as a function of the base model's coverage",
     reads=("coverage",),
-    finding=coverage_finding,
+    says=coverage_finding,
     words=coverage_words,
     paper="Evoscope",
     shows="concept purity against coverage, per protocol",

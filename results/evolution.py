@@ -30,7 +30,7 @@ from results.registry import About, Exhibits, figure
 EPOCHS, STRIPS, PATCHES, ACROSS = 6, 4, 4, 2
 UNCLEAR = "no clear concept"
 # Inches.
-MARGIN, LEFT, BETWEEN, HEADING, NAMES, GAP, WIDEST, CURVE = 0.07, 1.02, 0.1, 0.2, 0.14, 0.16, 0.98, 0.34
+MARGIN, LEFT, BETWEEN, HEADING, NAMES, GAP, WIDEST, CURVE = 0.07, 1.02, 0.1, 0.2, 0.14, 0.12, 0.98, 0.36
 
 
 def evolution_words(exhibits: Exhibits, about: About) -> str:
@@ -80,20 +80,20 @@ def values_words(neuron: pd.DataFrame) -> str:
     """``AUC 0.52 before training, 0.97 at epoch 6``; of shares, percent."""
     ends = neuron[np.isfinite(doubles(neuron["value"]))].iloc[[0, -1]]
     share = str(neuron["by"].iloc[0]) == "share"
-    parts = [
-        f"{100 * value:.0f} %" if share else f"{value:.2f}" for value in map(float, ends["value"])
-    ]
+    parts = [f"{100 * value:.0f} %" if share else f"{value:.2f}" for value in map(float, ends["value"])]
     first, last = (epoch_name(int(epoch)) for epoch in ends["epoch"])
     what = "of its ten most exciting images" if share else ""
     head = "" if share else "AUC "
-    return f"{head}{parts[0]} {first if first != 'epoch' else ''}, {parts[1]} {what} at {last}".replace("  ", " ")
+    return f"{head}{parts[0]} {first if first != 'epoch' else ''}, {parts[1]} {what} at {last}".replace(
+        "  ", " "
+    )
 
 
 @figure(
     "fig_evolution",
     title="Concepts of single neurons over the epochs",
     reads=("evolution", "map"),
-    finding=evolution_finding,
+    says=evolution_finding,
     words=evolution_words,
     paper="ConceptEvo",
     shows="chosen neurons over the epochs",
@@ -120,7 +120,10 @@ def strips(steps: pd.DataFrame) -> Iterator[pd.DataFrame]:
     steps = steps.reset_index(drop=True)
     neurons = [own for _, own in steps.groupby(["run", "layer", "channel"], sort=False)]
     place = {run: number for number, run in enumerate(runs_of(steps))}
-    rank = [sum(other["run"].iloc[0] == own["run"].iloc[0] for other in neurons[:n]) for n, own in enumerate(neurons)]
+    rank = [
+        sum(other["run"].iloc[0] == own["run"].iloc[0] for other in neurons[:n])
+        for n, own in enumerate(neurons)
+    ]
     order = sorted(range(len(neurons)), key=lambda n: (rank[n], place[str(neurons[n]["run"].iloc[0])]))
     kept = sorted(order[:STRIPS])
     yield from (neurons[n].sort_values("epoch") for n in kept)
@@ -185,7 +188,7 @@ def _curve(axes: Axes, neuron: pd.DataFrame, x: Doubles, colour: str) -> None:
         spine.set_visible(False)
     axes.set_xlim(0, 1)
     axes.set_xticks([])
-    axes.set_ylim(-0.1 if share else 0.35, 1.08)
+    axes.set_ylim(-0.1 if share else 0.35, 1.3)
     axes.set_yticks([])
     if not share:
         axes.axhline(0.5, color=QUIET, lw=0.7, linestyle=(0, (1, 1.8)), zorder=0)
@@ -195,5 +198,11 @@ def _curve(axes: Axes, neuron: pd.DataFrame, x: Doubles, colour: str) -> None:
             continue
         text = f"{100 * value[place]:.0f} %" if share else f"{value[place]:.2f}".removeprefix("0")
         axes.annotate(
-            text, (x[place], value[place]), xytext=(5, 0), textcoords="offset points", size=NORMAL, weight="bold", va="center"
+            text,
+            (x[place], value[place]),
+            xytext=(0, 4),
+            textcoords="offset points",
+            size=NORMAL,
+            weight="bold",
+            ha="center",
         )

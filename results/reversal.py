@@ -41,9 +41,10 @@ COLUMNS = (*SETTING, "condition", *MEASURED, *COUNTS)
 ORDER = (*SETTING, "most_first", "monotone", "least_near_zero", "random_between", "holds", "why")
 COMPARED = ("corrected", "as_released")  # protocols that the published numbers belong beside
 DRAWN = (*BIN_NAMES, "random")
+PLACES = np.array([0.0, 1.0, 2.0, 3.0, 4.3])
 ACROSS = 3  # panels in a row
 # Inches.
-LEFT, BETWEEN, HEADING, HEIGHT, AXIS, KEY = 0.42, 0.62, 0.2, 1.7, 0.5, 0.3
+LEFT, BETWEEN, HEADING, HEIGHT, AXIS, KEY = 0.4, 0.5, 0.2, 1.7, 0.42, 0.26
 WIDTH = (PAGE - LEFT - 0.4 - (ACROSS - 1) * BETWEEN) / ACROSS
 
 
@@ -82,7 +83,7 @@ def reversal_finding(exhibits: Exhibits, about: About) -> str:
     "fig_reversal",
     title="Accuracy when neurons are put back to an earlier epoch",
     reads=("reversal", "order"),
-    finding=reversal_finding,
+    says=reversal_finding,
     words=reversal_words,
     paper="ConceptEvo",
     shows="accuracy when neurons are put back to an earlier epoch",
@@ -141,9 +142,8 @@ def changes_of(rows: pd.DataFrame) -> Doubles:
 def _panel(axes: Axes, rows: pd.DataFrame, words: bool) -> None:
     """Every row pale, their median as a line, smallest and largest as bars."""
     values, colour = changes_of(rows), colour_of(str(rows["run"].iloc[0]))
-    place = np.arange(len(DRAWN), dtype=np.float64)
-    axes.set_xlim(-0.5, len(DRAWN) - 0.5)
-    axes.set_xticks(place, [*PERCENTILES, "random"], size=SMALL)
+    axes.set_xlim(-0.5, PLACES[-1] + 0.5)
+    axes.set_xticks(PLACES, [*PERCENTILES, "random"], size=SMALL)
     axes.tick_params(axis="x", length=0)
     axes.set_xlabel("percentile of importance")
     axes.grid(axis="y")
@@ -153,15 +153,16 @@ def _panel(axes: Axes, rows: pd.DataFrame, words: bool) -> None:
     if not known.any():
         remark(axes, "not measured")
         return
-    axes.plot(np.tile(place, (len(values), 1)).T, values.T, ".", color=colour, alpha=0.3, markersize=4, mew=0)
-    middle, low, high = np.nanmedian(values[:, known], axis=0), np.nanmin(values[:, known], axis=0), np.nanmax(
-        values[:, known], axis=0
+    axes.plot(
+        np.tile(PLACES, (len(values), 1)).T, values.T, ".", color=colour, alpha=0.3, markersize=4, mew=0
     )
-    axes.vlines(place[known], low, high, color=colour, lw=1.0, zorder=4)
+    measured = values[:, known]
+    middle, low, high = (reduce(measured, axis=0) for reduce in (np.nanmedian, np.nanmin, np.nanmax))
+    axes.vlines(PLACES[known], low, high, color=colour, lw=1.0, zorder=4)
     bins = known.copy()
     bins[-1] = False
-    axes.plot(place[bins], middle[bins[known]], color=colour, lw=1.6, zorder=5)
-    axes.plot(place[known], middle, "o", color=colour, markersize=4.5, zorder=6)
+    axes.plot(PLACES[bins], middle[bins[known]], color=colour, lw=1.6, zorder=5)
+    axes.plot(PLACES[known], middle, "o", color=colour, markersize=4.5, zorder=6)
     axes.axhline(0, color=INK, lw=0.7, zorder=2)
     room = 0.08 * float(max(np.ptp([*low, *high, 0.0]), 1.0))
     axes.set_ylim(min(0.0, *low) - room, max(0.0, *high) + room)
@@ -179,15 +180,17 @@ def _published(below: Axes, axes: Axes, rows: pd.DataFrame, words: bool) -> None
     if not len(theirs):
         below.set_yticks([])
         return
-    place, low, high = np.arange(len(DRAWN)), np.nanmin(theirs, axis=0), np.nanmax(theirs, axis=0)
-    middle = np.nanmedian(theirs, axis=0)
-    below.fill_between(place[:-1], low[:-1], high[:-1], color=BACKDROP, lw=0, alpha=0.7)
-    below.vlines(place[-1:], low[-1:], high[-1:], color=BACKDROP, lw=6, alpha=0.7)
-    below.plot(place[:-1], middle[:-1], color=QUIET, lw=1.0, linestyle=(0, (3, 1.6)))
-    below.plot(place[-1:], middle[-1:], "_", color=QUIET, markersize=7)
-    bottom, top = axes.get_ylim()
-    scale = max(float(low.min()) / bottom, float(high.max()) / top if top > 0 else 0.0)
-    below.set_ylim(scale * bottom, scale * top)
+    low, high, middle = (reduce(theirs, axis=0) for reduce in (np.nanmin, np.nanmax, np.nanmedian))
+    below.fill_between(PLACES[:-1], low[:-1], high[:-1], color=BACKDROP, lw=0, alpha=0.7)
+    below.vlines(PLACES[-1:], low[-1:], high[-1:], color=BACKDROP, lw=6, alpha=0.7)
+    below.plot(PLACES[:-1], middle[:-1], color=QUIET, lw=1.0, linestyle=(0, (3, 1.6)))
+    below.plot(PLACES[-1:], middle[-1:], "_", color=QUIET, markersize=7)
+    ours, bottom = axes.get_ylim(), 1.08 * min(float(low.min()), -0.5)
+    above = max(
+        ours[1] / -ours[0], 1.08 * float(high.max()) / -bottom
+    )  # of what is below zero: one zero for both
+    axes.set_ylim(ours[0], -above * ours[0])
+    below.set_ylim(bottom, -above * bottom)
     below.yaxis.tick_right()
     below.tick_params(axis="y", labelcolor=QUIET, length=0)
     below.locator_params(axis="y", nbins=5)

@@ -51,10 +51,25 @@ def tabular_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=n, interval="95 %, bootstrap over test rows")
 
 
+def tabular_finding(exhibits: Exhibits, about: About) -> str:
+    """Which protected input a concept follows most, and how much random directions do."""
+    found = exhibit(exhibits, "tabular", TabularConcepts)
+    own = first_network(found.correlations)
+    own = own[np.asarray(own["protected"], dtype=bool) & own["value"].notna().to_numpy()]
+    if own.empty:
+        return ""
+    row = own.loc[own["value"].abs().idxmax()]
+    return (
+        f"Of protected inputs, a concept follows {row['column']} most: correlation {signed(float(row['value']))}, the "
+        f"strongest of random directions {float(row['random']):.2f}"
+    )
+
+
 @figure(
     "fig_tabular",
     title="Concepts of a network for a table, and the inputs that they follow",
     reads=("tabular",),
+    says=tabular_finding,
     words=tabular_words,
     paper="CDISCO",
     shows="concepts of a table's network against its inputs",

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from evoscope.activations.patches import patch_content
-from evoscope.arrays import Array, Bools, Bytes, Doubles, Ints
+from evoscope.arrays import Array, Bools, Bytes, Doubles, Floats, Ints
 from evoscope.data.images import ImageSet
 from evoscope.figure_data import Alignment, Evolution, NeuronMap
+from evoscope.seeds import generator
 from evoscope.space.build import build_space, project
 from evoscope.space.map2d import embed_2d
 from evoscope.space.metrics import choose_followed, concept_changes, steps_taken
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
-from evoscope.seeds import generator
 from evoscope.space.regions import CLEAR, Region, far_apart, find_regions, region_name
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.stimuli import Look, Looked, Patches
@@ -133,9 +133,7 @@ def _seen(region: Region, looks: Sequence[Look], pool: ImageSet, patches: Patche
     return _Region(region, cut, float(np.mean(contrast < PLAIN)) <= FEW)
 
 
-def _named(
-    found: Sequence[_Region], looks: Sequence[Look], pool: ImageSet, anywhere: Bools
-) -> list[_Region]:
+def _named(found: Sequence[_Region], looks: Sequence[Look], pool: ImageSet, anywhere: Bools) -> list[_Region]:
     """Regions with the name that the patches of every model show most above chance."""
     names, per_look = (), []
     for place, look in enumerate(looks):
@@ -178,9 +176,7 @@ def _middle(frames: Sequence[pd.DataFrame], region: Region) -> Doubles:
 
 
 def _members(letter: str, region: _Region, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    rows = [
-        frame.iloc[members] for frame, members in zip(frames, region.region.members, strict=True)
-    ]
+    rows = [frame.iloc[members] for frame, members in zip(frames, region.region.members, strict=True)]
     return pd.concat(rows, ignore_index=True).assign(region=letter, share=region.shares)[MEMBER_COLUMNS]
 
 
@@ -263,4 +259,9 @@ def _measured(
     shown = [np.where(each >= 0, pool.labels[np.maximum(each, 0)], -1) for each in images]
     counts = np.stack([(shown[-1] == label).sum(axis=1) for label in range(len(pool.class_names))])
     label = counts.argmax(axis=0)
-    return label, np.stack([(each == label[:, None]).mean(axis=1) for each in shown]), pool.class_names, "share"
+    return (
+        label,
+        np.stack([(each == label[:, None]).mean(axis=1) for each in shown]),
+        pool.class_names,
+        "share",
+    )

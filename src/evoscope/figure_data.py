@@ -106,9 +106,9 @@ class SceneSheet:
 
 @dataclass(frozen=True)
 class ImportantEvolutions:
-    """The evolutions that matter most for one class (ConceptEvo's pictures of important evolutions).
+    """The evolutions that matter most for some classes (ConceptEvo's pictures of important evolutions).
 
-    ``neurons``: one row per neuron, most important first within a run: ``run``, ``from_epoch``, ``to_epoch``,
+    ``neurons``: one row per neuron: ``run``, ``from_epoch``, ``to_epoch``,
     ``class_name``, ``layer``, ``channel``, ``score`` (share of images that the evolution helps), ``mean`` (mean
     sensitivity, logits), ``q`` (false discovery rate), ``concept_before``, ``concept_after`` ("" where none is known
     or clear), ``x_before``, ``y_before``, ``x_after``, ``y_after`` (map; NaN: unplaced), ``moved`` (distance in the
@@ -135,11 +135,13 @@ class ConceptBoards:
     ``positive_share`` (of the images of the class), ``singular_value``, ``energy_share`` (of the sum of squares),
     ``aligned`` (largest component by size, with its sign), ``clusters`` (unique concepts it holds), ``concept``
     (true concept it tells best, "" where none is known or clear), ``auc`` (held out, of that concept; NaN unknown),
-    ``predicted_count`` (images in its row of ``predicted``; further ones are blank);
+    ``predicted_count`` (images in its row of ``predicted``; further ones are blank), ``right`` (share of all images
+    predicted as the class that are of it);
     ``images``: uint8 [rows, 4, side, side, 3], the most activating images, most first;
     ``heat``: float32 [rows, 4, side, side], concept maps of them, interpolated bilinearly;
     ``segments``: bool, the same shape, pixels above the protocol's percentile of their map;
-    ``predicted``: uint8 [rows, 10, small, small, 3], images predicted as the class, in the order of the data.
+    ``predicted``: uint8 [rows, 10, small, small, 3], images drawn at random from those
+    predicted as the class.
     """
 
     concepts: pd.DataFrame

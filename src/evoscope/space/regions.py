@@ -102,7 +102,9 @@ def _unlike(units: Floats, order: Ints, count: int) -> list[int]:
     return taken
 
 
-def region_name(content: Sequence[Bools], anywhere: Bools, families: Sequence[str]) -> tuple[list[int], float]:
+def region_name(
+    content: Sequence[Bools], anywhere: Bools, families: Sequence[str]
+) -> tuple[list[int], float]:
     """The concept, or the two of different families at one place, that every model's patches show most above chance.
 
     Parameters

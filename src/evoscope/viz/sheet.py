@@ -1,6 +1,6 @@
 """A sheet of paper measured in inches from its top left corner, so that nothing overlaps by accident."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
+from evoscope.arrays import Bytes
 from evoscope.viz.style import INK, LARGE, NORMAL, elide, plain, use_style, wrap
 
 Dashes = Literal["-", "dashed", "dotted"]
@@ -102,8 +104,8 @@ def headed(figure: Figure, sentence: str) -> Figure:
     for text in figure.texts:
         text.set_y(text.get_position()[1] * share)
     for mark in figure.artists:
-        assert isinstance(mark, Line2D)  # all that a sheet adds beside axes and texts
-        mark.set_ydata([float(y) * share for y in np.asarray(mark.get_ydata())])
+        if isinstance(mark, Line2D):  # others are placed in inches from below
+            mark.set_ydata([float(y) * share for y in np.asarray(mark.get_ydata())])
     figure.set_size_inches(width, height + lead)
     for number, line in enumerate(lines):
         baseline = 0.05 + (ASCENT + number * SPACING) * LARGE / 72
@@ -146,6 +148,37 @@ def save_figure(
     for path, content in zip(paths, files.values(), strict=True):
         path.write_bytes(content)
     return paths
+
+
+FILM_BYTES = 1_500_000  # a page with a moving picture above it opens slowly
+QUALITIES = (80, 65, 50, 35, 20)
+
+
+def save_film(
+    frames: Iterable[tuple[Bytes, int]], folder: Path, stem: str, metadata: Mapping[str, str]
+) -> Path:
+    """Write ``stem.webp``, which repeats for ever, in the best quality that stays below `FILM_BYTES`.
+
+    Parameters
+    ----------
+    frames : uint8 [height, width, 3] each, and the milliseconds that it is shown.
+    folder, stem, metadata : as for `save_figure`; the origin is kept as an XMP description.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = [(Image.fromarray(pixels), milliseconds) for pixels, milliseconds in frames]
+    origin = "; ".join(f"{name}={value}" for name, value in sorted(metadata.items()))
+    first, *rest = (image for image, _ in shown)
+    for quality in QUALITIES:
+        buffer = BytesIO()
+        first.save(
+            buffer, "WEBP", save_all=True, append_images=rest, duration=[each for _, each in shown], loop=0,
+            quality=quality, method=4, xmp=origin.encode(),
+        )  # fmt: skip
+        if buffer.tell() < FILM_BYTES:
+            break
+    path = folder / f"{stem}.webp"
+    path.write_bytes(buffer.getvalue())
+    return path
 
 
 def png_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str, str | None]:
