@@ -182,7 +182,7 @@ def _title(sheet: Sheet, left: float, alignment: Alignment, region: str, title: 
     size = HUGE if width_of(title, HUGE, bold=True) <= STRIP - 0.19 else LARGE
     low = TOP - 0.02 + 0.8 * (HUGE - size) / 72
     sheet.text(left + 0.19, low, title, room=STRIP - 0.19, size=size, bold=True)
-    words = f"{percent(float(shares(alignment).loc[region].mean()))} of patches, chance {percent(chance)}"
+    words = f"{percent(float(shares(alignment).loc[[region]].to_numpy().mean()))} of patches, chance {percent(chance)}"
     sheet.text(left, TOP + 0.2, words, room=STRIP, size=SMALL, color=QUIET)
 
 

@@ -184,5 +184,6 @@ def _pixels(sheet: Sheet) -> Bytes:
     """The sheet as it is now, uint8 [height, width, 3]."""
     sheet.figure.set_dpi(DPI)
     canvas = FigureCanvasAgg(sheet.figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's stub
+    shown: Bytes = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+    return shown

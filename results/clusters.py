@@ -113,7 +113,7 @@ def clusters_figure(exhibits: Exhibits, about: About) -> Figure:
         sheet.text(0.07, 0.1, NOTHING, color=QUIET)
         return sheet.figure
     wide = (PAGE - LEFT - 0.1 - (ACROSS - 1) * BETWEEN) / ACROSS
-    high = max(float(np.nanmax(means[["value", "high"]].to_numpy(dtype=np.float64))), 1.0)
+    high = float(np.nanmax(np.append(means[["value", "high"]].to_numpy(dtype=np.float64), 1.0)))
     theirs = published_means()
     for place, own in enumerate(networks):
         down, across = divmod(place, ACROSS)

@@ -125,17 +125,16 @@ def shown(boards: ConceptBoards, seed: int) -> ConceptBoards:
     frame = boards.concepts.reset_index(drop=True)
     each = max(MOST // max(len(frame[LAYER].drop_duplicates()), 1), 1)
     best = (-frame["auc" if measure_of(frame) == "AUC" else "z"].astype(float)).fillna(np.inf)
-    kept: list[int] = []
+    first, rows, chosen = (each + 1) // 2, list[int](), list[bool]()
     for own in layers_of(frame):
-        order = best[own.index].sort_values(kind="stable").index.to_numpy(dtype=int)
-        first = (each + 1) // 2
+        order = best[own.index].sort_values(kind="stable").index.to_numpy(dtype=np.int64)
         places = generator(seed, "boards", *own[LAYER].iloc[0]).permutation(max(len(order) - first, 0))
-        kept += [*order[:first], *sorted(order[first + places[: each - first]])]
-    rows = np.array(kept, dtype=int)
-    chosen = np.concatenate([np.arange(each) < (each + 1) // 2] * len(frame[LAYER].drop_duplicates()) or [[]])
+        drawn = sorted(order[first + places[: each - first]])
+        rows += [*order[:first], *drawn]
+        chosen += [*([True] * len(order[:first])), *([False] * len(drawn))]
     return replace(
         boards,
-        concepts=frame.loc[rows].assign(chosen=chosen[: len(rows)]).reset_index(drop=True),
+        concepts=frame.loc[rows].assign(chosen=chosen).reset_index(drop=True),
         images=boards.images[rows],
         heat=boards.heat[rows],
         segments=boards.segments[rows],

@@ -89,7 +89,7 @@ def important_figure(exhibits: Exhibits, about: About) -> Figure:
         return sheet.figure
     most = max(float(np.nanmax(np.abs(doubles(neurons["mean"])), initial=0)), 1e-9)
     for place in range(len(neurons)):
-        _neuron(sheet, 0.04 + place * each, important, neurons.loc[place], place, most)
+        _neuron(sheet, 0.04 + place * each, important, neurons.iloc[place], place, most)
     _key(sheet, sheet.height - 0.18)
     return sheet.figure
 

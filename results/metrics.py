@@ -148,12 +148,8 @@ def name_of(metric: str) -> str:
 
 def _rows(sheet: Sheet, left: float, top: float, rows: pd.DataFrame) -> None:
     axes = sheet.axes(left + LABEL, top, PLOT, ROW * len(rows))
-    interval_rows(
-        axes,
-        *(doubles(rows[name]) for name in ("value", "low", "high")),
-        [colour_of(str(run)) for run in rows["run"]],
-        _null(rows),
-    )
+    value, low, high = (doubles(rows[name]) for name in ("value", "low", "high"))
+    interval_rows(axes, value, low, high, [colour_of(str(run)) for run in rows["run"]], _null(rows))
     spaces = rows["space"] if "space" in rows else pd.Series(np.nan, index=rows.index)
     names = [
         SPACES.get(str(space), label_of(str(run))) for space, run in zip(spaces, rows["run"], strict=True)
@@ -187,9 +183,9 @@ def _curves(axes: Axes, rows: pd.DataFrame) -> None:
         if (own["epoch"] == AS_IT_IS).all():
             axes.axhline(own["value"].iloc[0], color=colour, lw=0.9, ls=":")
         else:
-            epochs = doubles(own["epoch"])
+            epochs, value, low, high = (doubles(own[name]) for name in ("epoch", "value", "low", "high"))
             interval_curve(axes, epochs, *_null(own), colour, null=True)
-            interval_curve(axes, epochs, *(doubles(own[name]) for name in ("value", "low", "high")), colour)
+            interval_curve(axes, epochs, value, low, high, colour)
         name = plain(elide(label_of(str(run)), LAST - 0.1, SMALL))
         low = 0.98 - 0.085 * place
         axes.text(0.03, low, name, transform=axes.transAxes, size=SMALL, color=colour, va="top", zorder=5)

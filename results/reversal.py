@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evoscope.arrays import Doubles
+from evoscope.arrays import Bools, Doubles
 from evoscope.figure_data import BIN_NAMES
 from evoscope.viz import Sheet, colour_of, label_of, remark
 from evoscope.viz.sheet import PAGE
@@ -149,7 +149,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, words: bool) -> None:
     axes.grid(axis="y")
     if words:
         axes.set_ylabel("change of accuracy, points")
-    known = np.isfinite(values).any(axis=0)
+    known: Bools = np.isfinite(values).any(axis=0)
     if not known.any():
         remark(axes, "not measured")
         return

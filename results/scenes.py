@@ -34,7 +34,7 @@ def scenes_finding(exhibits: Exhibits, about: About) -> str:
     known = rows[rows["accuracy"].notna()]
     if known.empty:
         return ""
-    best = known.loc[known["accuracy"].astype(float).idxmax()]
+    best = known.iloc[int(np.argmax(doubles(known["accuracy"])))]
     share = percent(float(best["accuracy"]))
     chance = percent(1 / about.classes)
     return f"Simple classifiers tell {share} of the scenes at most ({best['classifier']}); chance is {chance}"

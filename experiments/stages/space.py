@@ -135,7 +135,8 @@ def _seen(region: Region, looks: Sequence[Look], pool: ImageSet, patches: Patche
 
 def _named(found: Sequence[_Region], looks: Sequence[Look], pool: ImageSet, anywhere: Bools) -> list[_Region]:
     """Regions with the name that the patches of every model show most above chance."""
-    names, per_look = (), []
+    names: tuple[str, ...] = ()
+    per_look: list[Bools] = []
     for place, look in enumerate(looks):
         rows = np.concatenate([each.region.members[place] for each in found])
         names, content = patch_content(pool, look.stimuli.load().stimuli, rows, _judged(look))

@@ -268,8 +268,10 @@ def choose_followed(vectors: Sequence[Floats], values: Doubles, concepts: Ints, 
     concepts : int [neurons], -1: none.
     """
     rise = np.nan_to_num(values[-1] - values[0], nan=-2.0)
-    rise = rise - 10.0 * np.isnan(vectors[-1]).any(axis=1) - 5.0 * (concepts < 0)
-    return _varied(np.argsort(-rise, kind="stable"), concepts, count)
+    order = np.argsort(-rise, kind="stable")
+    late = ((concepts < 0) | np.isnan(vectors[-1]).any(axis=1))[order]
+    first = _varied(order[~late], concepts, len(order))
+    return np.concatenate([first, order[late]])[:count].astype(np.int64)
 
 
 def _varied(order: Ints, groups: Ints, count: int) -> Ints:

@@ -7,7 +7,7 @@ from evoscope.viz.charts import (
     level_line,
     mark_points,
 )
-from evoscope.viz.maps import Limits, background, circles, map_frame, map_limits, move, path, points
+from evoscope.viz.maps import Limits, background, circles, map_frame, map_limits, path, points
 from evoscope.viz.pictures import heat_over, message, patch_grid, remark
 from evoscope.viz.sheet import Sheet, headed, save_figure
 from evoscope.viz.style import colour_of, family_of, label_of, use_style
@@ -30,7 +30,6 @@ __all__ = [
     "map_limits",
     "mark_points",
     "message",
-    "move",
     "patch_grid",
     "path",
     "points",

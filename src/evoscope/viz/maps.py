@@ -9,7 +9,7 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
 from evoscope.arrays import Doubles
-from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL, plain
+from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, plain
 
 
 @dataclass(frozen=True)
@@ -131,24 +131,4 @@ def path(axes: Axes, x: Doubles, y: Doubles, colour: str) -> Axes:
     axes.scatter(way[1:-1, 0], way[1:-1, 1], s=4, c=colour, linewidths=0, zorder=4)
     axes.scatter(way[0, 0], way[0, 1], s=14, c="white", edgecolors=colour, linewidths=1.0, zorder=5)
     axes.scatter(way[-1, 0], way[-1, 1], s=16, c=colour, edgecolors=INK, linewidths=0.5, zorder=6)
-    return axes
-
-
-def move(axes: Axes, x: Doubles, y: Doubles, colour: str) -> Axes:
-    """Arrow of one neuron [before, after] from an open ring to a full dot; an unplaced end is said in words."""
-    placed = np.isfinite(x) & np.isfinite(y)
-    if not placed.all():
-        missing = "unplaced" if not placed.any() else f"unplaced {'after' if placed[0] else 'before'}"
-        note = axes.text(0.5, 0.04, missing, transform=axes.transAxes, ha="center", va="bottom", zorder=7)
-        note.set(
-            size=SMALL, color=QUIET, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
-        )
-    else:
-        way = {"arrowstyle": "-|>,head_width=0.16,head_length=0.32", "color": colour, "lw": 1.2}
-        gaps = {"shrinkA": 2.2, "shrinkB": 1.6, "mutation_scale": 9, "zorder": 4}
-        axes.annotate("", (x[1], y[1]), (x[0], y[0]), arrowprops=way | gaps, zorder=4)
-    if placed[0]:
-        axes.scatter(x[0], y[0], s=14, c="white", edgecolors=colour, linewidths=1.0, zorder=5)
-    if placed[1]:
-        axes.scatter(x[1], y[1], s=14, c=colour, edgecolors=INK, linewidths=0.5, zorder=6)
     return axes
