@@ -99,7 +99,7 @@ def networks_of(rows: pd.DataFrame) -> list[pd.DataFrame]:
     says=clusters_finding,
     words=clusters_words,
     paper="CDISCO",
-    shows="unique concepts per direction by method and network",
+    shows="unique concepts per direction by method, and by singular value",
     place=200,
 )
 def clusters_figure(exhibits: Exhibits, about: About) -> Figure:
