@@ -187,8 +187,8 @@ def _curves(axes: Axes, rows: pd.DataFrame) -> None:
             interval_curve(axes, epochs, *_null(own), colour, null=True)
             interval_curve(axes, epochs, value, low, high, colour)
         name = plain(elide(label_of(str(run)), LAST - 0.1, SMALL))
-        low = 0.98 - 0.085 * place
-        axes.text(0.03, low, name, transform=axes.transAxes, size=SMALL, color=colour, va="top", zorder=5)
+        height = 0.98 - 0.085 * place
+        axes.text(0.03, height, name, transform=axes.transAxes, size=SMALL, color=colour, va="top", zorder=5)
     known = rows.loc[rows["epoch"] != AS_IT_IS, "epoch"]
     if len(known):
         epoch_axis(axes, int(known.min()), int(known.max()))

@@ -149,7 +149,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, words: bool) -> None:
     axes.grid(axis="y")
     if words:
         axes.set_ylabel("change of accuracy, points")
-    known: Bools = np.isfinite(values).any(axis=0)
+    known: Bools = np.asarray(np.isfinite(values).any(axis=0))
     if not known.any():
         remark(axes, "not measured")
         return

@@ -66,12 +66,9 @@ def stamp_accuracy_finding(exhibits: Exhibits, about: About) -> str:
     both = rows.pivot_table(index="p", columns="condition", values="value")
     if both.empty or not set(CONDITIONS) <= set(both.columns):
         return ""
-    lost = both["stamped"] - both["plain"]
-    p = lost.idxmax()
-    return (
-        f"Without its stamp, a network trained with p = {p:g} falls from {percent(float(both['stamped'][p]))} to "
-        f"{percent(float(both['plain'][p]))}"
-    )
+    row = both.iloc[int((both["stamped"] - both["plain"]).to_numpy().argmax())]
+    p, stamped, plain = float(str(row.name)), float(row["stamped"]), float(row["plain"])
+    return f"Without its stamp, a network trained with p = {p:g} falls from {percent(stamped)} to {percent(plain)}"
 
 
 @figure(

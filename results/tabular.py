@@ -58,9 +58,9 @@ def tabular_finding(exhibits: Exhibits, about: About) -> str:
     own = own[np.asarray(own["protected"], dtype=bool) & own["value"].notna().to_numpy()]
     if own.empty:
         return ""
-    row = own.loc[own["value"].abs().idxmax()]
+    row = own.iloc[int(own["value"].abs().to_numpy().argmax())]
     return (
-        f"Of protected inputs, a concept follows {row['column']} most: correlation {signed(float(row['value']))}, the "
+        f"Of protected inputs, a concept follows {str(row['column']).replace('_', ' ')} most: correlation {signed(float(row['value']))}, the "
         f"strongest of random directions {float(row['random']):.2f}"
     )
 
@@ -128,7 +128,7 @@ def _layer(
         signed_cells(axes, value, certain, wide)
         axes.set_yticks([])
         axes.xaxis.tick_top()
-        shown = [elide(name, NAMES - 0.1, SMALL) for name in columns] if first else []
+        shown = [elide(name.replace("_", " "), NAMES - 0.1, SMALL) for name in columns] if first else []
         axes.set_xticks(range(len(shown)), shown, rotation=90, size=SMALL)
         if heading and first:
             sheet.text(left, 0.05, heading, size=SMALL, bold=True)

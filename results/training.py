@@ -145,9 +145,9 @@ def _legend(sheet: Sheet, left: float, top: float, runs: list[str], ends: "pd.Se
         low = top + place * LINE
         sheet.swatch(left, low, colour_of(run))
         name = look_of(run).variant or label_of(run)
-        name = elide(name, PANEL - 0.55, SMALL)
         known = f" ({percent(float(ends[run]))})" if run in ends else ""
-        sheet.text(left + 0.26, low, name + known, room=PANEL - 0.2, size=SMALL)
+        name = elide(name, PITCH - 0.3 - width_of(known, SMALL), SMALL)
+        sheet.text(left + 0.26, low, name + known, size=SMALL)
 
 
 def _key(sheet: Sheet, top: float, classes: int) -> None:
