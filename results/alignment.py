@@ -201,6 +201,7 @@ def _neurons(sheet: Sheet, left: float, top: float, members: pd.DataFrame, patch
 
 STORY = ("vgg16", "vgg16_large_lr", "vgg16_no_dropout")
 EPOCHS = 4  # most that are shown
+STAYS = 0.02  # change of accuracy that is none
 FELL = 0.1  # loss of accuracy, and lead of the training images, that is told
 ILL = 0.05  # share of neurons without a place that is told
 FIXED = "\u00a0"  # a space at which no line is broken
@@ -229,7 +230,7 @@ def discovery_words(exhibits: Exhibits, about: About) -> str:
 
 
 def discovery_finding(exhibits: Exhibits, about: About) -> str:
-    """Whether networks of higher accuracy spread wider over the map."""
+    """Whether the neurons of a training that fails lie closer together than those of the others."""
     neurons = exhibit(exhibits, "map", NeuronMap).neurons
     curves = one_seed(exhibit(exhibits, "training", TrainingCurves).curves, about.seed)
     facts = [Story.of(neurons, curves, run) for run in story_runs(neurons)]
@@ -240,10 +241,11 @@ def discovery_finding(exhibits: Exhibits, about: About) -> str:
     )
     if len(known) < 2:
         return f"Spread over the map after training, of the base's: {listed}" if known else ""
-    spreads = [float(np.nan_to_num(each.spreads[-1])) for each in known]
-    follows = "The higher the accuracy, the wider the neurons lie on the map"
+    least, *others = (float(np.nan_to_num(each.spreads[-1])) for each in known)
+    closer = known[0].test[-1] < known[-1].test[-1] / 2 and all(spread > least for spread in others)
+    fails = "The neurons of a training that fails lie closer together on the map"
     other = "How wide the neurons lie on the map does not follow accuracy here"
-    return f"{follows if spreads == sorted(spreads) else other}; spread, of the base's: {listed}"
+    return f"{fails if closer else other}; spread, of the base's: {listed}"
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,8 @@ class Story:
             at = epoch_name(self.epochs[self.test.index(best)])
             words = f"Test accuracy reaches {percent(best)} ({at}) and falls to {percent(last)}"
         else:
-            words = f"Test accuracy goes from {percent(first)} to {percent(last)}"
+            stays = abs(last - first) < STAYS and best - first < FELL
+            words = f"Test accuracy {f'goes from {percent(first)} to' if not stays else 'stays at'} {percent(last)}"
         lead = self.train[-1] - last
         if lead > FELL:
             words += f", {100 * lead:.0f} points below that on training images"

@@ -12,7 +12,7 @@ from evoscope.arrays import Doubles
 from evoscope.figure_data import Evolution, NeuronMap
 from evoscope.viz import Sheet, colour_of, label_of, map_limits, message, patch_grid, path
 from evoscope.viz.charts import epoch_name
-from evoscope.viz.sheet import PAGE
+from evoscope.viz.sheet import PAGE, TALLEST
 from evoscope.viz.style import LARGE, NORMAL, QUIET, SMALL, elide, look_of, width_of
 from results.page_style import (
     STATUS_NAMES,
@@ -27,10 +27,10 @@ from results.page_style import (
 )
 from results.registry import About, Exhibits, figure
 
-EPOCHS, STRIPS, PATCHES, ACROSS = 6, 4, 4, 2
+EPOCHS, STRIPS, PATCHES, ACROSS = 6, 4, 4, 2  # most that are shown; patches in a row
 UNCLEAR = "no clear concept"
 # Inches.
-MARGIN, LEFT, BETWEEN, HEADING, NAMES, GAP, WIDEST, CURVE = 0.07, 1.02, 0.1, 0.2, 0.14, 0.12, 0.98, 0.36
+MARGIN, LEFT, BETWEEN, HEADING, NAMES, GAP, WIDEST, CURVE = 0.07, 1.02, 0.1, 0.2, 0.14, 0.12, 1.36, 0.36
 
 
 def evolution_words(exhibits: Exhibits, about: About) -> str:
@@ -103,16 +103,25 @@ def evolution_figure(exhibits: Exhibits, about: About) -> Figure:
     """A strip per neuron: its way, a cell of patches per epoch, and the curve of its concept below."""
     evolution = exhibit(exhibits, "evolution", Evolution)
     base = base_of(exhibit(exhibits, "map", NeuronMap).neurons)
-    drawn = list(strips(evolution.steps))
-    columns = max([1, *(len(shown_epochs(own)) for own in drawn)])
-    wide = min((PAGE - LEFT - MARGIN) / columns - BETWEEN, WIDEST)
-    each = HEADING + NAMES + wide + CURVE + 0.12 + GAP
+    drawn, wide = list(strips(evolution.steps)), width_of_cells(evolution.steps)
+    each = strip_height(wide)
     sheet = Sheet(PAGE, max(len(drawn) * each, 0.4))
     if not drawn:
         sheet.text(MARGIN, 0.1, "no neuron was chosen", color=QUIET)
     for place, neuron in enumerate(drawn):
         _strip(sheet, 0.03 + place * each, neuron, evolution, base, wide)
     return sheet.figure
+
+
+def width_of_cells(steps: pd.DataFrame) -> float:
+    """Inches of an epoch's patches, for the run with most epochs."""
+    columns = max([1, *(len(shown_epochs(own)) for _, own in steps.groupby("run"))])
+    return min((PAGE - LEFT - MARGIN) / columns - BETWEEN, WIDEST)
+
+
+def strip_height(wide: float) -> float:
+    """Inches of a strip."""
+    return HEADING + NAMES + wide + CURVE + 0.12 + GAP
 
 
 def strips(steps: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -125,7 +134,7 @@ def strips(steps: pd.DataFrame) -> Iterator[pd.DataFrame]:
         for n, own in enumerate(neurons)
     ]
     order = sorted(range(len(neurons)), key=lambda n: (rank[n], place[str(neurons[n]["run"].iloc[0])]))
-    kept = sorted(order[:STRIPS])
+    kept = sorted(order[: min(STRIPS, int((TALLEST - 0.4) / strip_height(width_of_cells(steps))))])
     yield from (neurons[n].sort_values("epoch") for n in kept)
 
 
@@ -188,7 +197,8 @@ def _curve(axes: Axes, neuron: pd.DataFrame, x: Doubles, colour: str) -> None:
         spine.set_visible(False)
     axes.set_xlim(0, 1)
     axes.set_xticks([])
-    axes.set_ylim(-0.1 if share else 0.35, 1.3)
+    least = np.nanmin(np.append(value, 0.0 if share else 0.5))
+    axes.set_ylim(float(least) - 0.12, 1.3)
     axes.set_yticks([])
     if not share:
         axes.axhline(0.5, color=QUIET, lw=0.7, linestyle=(0, (1, 1.8)), zorder=0)

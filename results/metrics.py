@@ -44,10 +44,10 @@ NAMES = {
 }
 PURITY, AGREEMENT, AGAIN = "concept_purity@10", "stimulus_agreement", "same_neuron_mrr"
 SPACES = {
-    "learned": "all: learned",
-    "random vectors": "all: random vectors",
-    "shared stimuli": "all: shared images",
-    "separate spaces": "all: own spaces",
+    "learned": "learned",
+    "random vectors": "random vectors",
+    "shared stimuli": "shared images",
+    "separate spaces": "own spaces",
 }
 # Inches.
 LEFT, LABEL, PLOT, BETWEEN, HEADING, ROW, AXIS, KEY = 0.07, 1.02, 1.12, 0.24, 0.24, 0.17, 0.36, 0.22
@@ -80,7 +80,7 @@ def metrics_finding(exhibits: Exhibits, about: About) -> str:
             f"Of a neuron's ten nearest neighbours in other networks, {percent(float(whole['value'].mean()))} answer "
             f"to the same concept, {percent(float(whole['null'].mean()))} by chance"
         )
-        alone = spaces[(spaces["metric"] == PURITY) & (spaces["space"] == "shared stimuli")]["value"]
+        alone = compared(spaces, PURITY).query("space == 'shared stimuli'")["value"]
         return text + (
             f"; shared images alone, without a space, give {percent(float(alone.mean()))}"
             if len(alone)
@@ -109,8 +109,7 @@ def metrics_figure(exhibits: Exhibits, about: About) -> Figure:
     spaces = rows_of(exhibits, "space_baselines", BASELINES)
     name = PURITY if (metrics["metric"] == PURITY).any() else AGREEMENT
     covered, agreeing = ended(metrics, "coverage"), ended(metrics, name)
-    compared = spaces[(spaces["metric"] == name) & spaces["space"].isin(SPACES)].drop_duplicates("space")
-    agreeing = pd.concat([agreeing[agreeing["run"] != "all"], compared], ignore_index=True)
+    agreeing = pd.concat([agreeing[agreeing["run"] != "all"], compared(spaces, name)], ignore_index=True)
     again = metrics[metrics["metric"] == AGAIN]
     height = max(ROW * max(len(covered), len(agreeing)), 1.3)
     sheet = Sheet(PAGE, HEADING + height + AXIS + KEY + 0.05)
@@ -128,6 +127,12 @@ def metrics_figure(exhibits: Exhibits, about: About) -> Figure:
 
 
 SHORT = {PURITY: "Same concept nearby", AGREEMENT: "Cosine, shared images", AGAIN: "Found again (MRR)"}
+
+
+def compared(spaces: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A metric in every space, over all networks, or of the first where it is not known over all."""
+    own = spaces[(spaces["metric"] == name) & spaces["space"].isin(SPACES)]
+    return own[own["run"] == ("all" if "all" in set(own["run"]) else next(iter(own["run"]), ""))]
 
 
 def ended(metrics: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -152,7 +157,10 @@ def _rows(sheet: Sheet, left: float, top: float, rows: pd.DataFrame) -> None:
     interval_rows(axes, value, low, high, [colour_of(str(run)) for run in rows["run"]], _null(rows))
     spaces = rows["space"] if "space" in rows else pd.Series(np.nan, index=rows.index)
     names = [
-        SPACES.get(str(space), label_of(str(run))) for space, run in zip(spaces, rows["run"], strict=True)
+        f"{'all' if run == 'all' else label_of(str(run))}: {SPACES[space]}"
+        if space in SPACES
+        else label_of(str(run))
+        for space, run in zip(spaces, rows["run"], strict=True)
     ]
     labels = [plain(elide(name, LABEL - 0.06, SMALL)) for name in names]
     axes.set_yticks(range(len(rows)), labels, size=SMALL)
@@ -194,7 +202,7 @@ def _curves(axes: Axes, rows: pd.DataFrame) -> None:
         epoch_axis(axes, int(known.min()), int(known.max()))
     axes.grid(axis="y")
     high = np.nanmax(np.append(rows[["value", "high"]].to_numpy(dtype=np.float64), 0.1))
-    axes.set_ylim(0.0, float(high) * (1.15 + 0.12 * rows["run"].nunique()))
+    axes.set_ylim(0.0, 1.05 if high > 0.5 else float(high) * (1.15 + 0.12 * rows["run"].nunique()))
     axes.locator_params(axis="y", nbins=4)
     axes.set_xlabel("epoch", size=SMALL)
 

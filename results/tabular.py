@@ -60,8 +60,8 @@ def tabular_finding(exhibits: Exhibits, about: About) -> str:
         return ""
     row = own.iloc[int(own["value"].abs().to_numpy().argmax())]
     return (
-        f"Of protected inputs, a concept follows {str(row['column']).replace('_', ' ')} most: correlation {signed(float(row['value']))}, the "
-        f"strongest of random directions {float(row['random']):.2f}"
+        f"Of protected inputs, a concept follows {str(row['column']).replace('_', ' ')} most: correlation "
+        f"{signed(float(row['value']))}, the strongest of random directions {float(row['random']):.2f}"
     )
 
 

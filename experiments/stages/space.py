@@ -1,7 +1,7 @@
 """The unified space: learned from the base, other checkpoints placed in it, its map, regions and followed neurons."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -22,7 +22,13 @@ from experiments.stages.stimuli import Look, Looked, Patches
 
 REGIONS, MEMBERS = 3, 2
 # Regions looked at, patches of a neuron that name them, and neurons of each model that tell what is shown anywhere.
-CANDIDATES, JUDGED, ANYWHERE = 40, 10, 40
+CANDIDATES, JUDGED, ANYWHERE = 80, 10, 40
+UNLIKE = 0.7  # cosine above which two of these regions are one
+CUT = 24  # of the clearest, those whose patches are looked at
+ADJECTIVES = {"dots": "dotted", "stripes": "striped", "checks": "checked", "rings": "ringed"}
+ORDER = ("texture", "colour")
+UNSEEN = "shape"  # of a whole body, which a patch does not show
+CHANCE, FORMING = 0.5, 20  # an AUC; neurons looked at for each that is followed
 # Standard deviation of a patch's grey below which nothing is seen on it, and the share of such patches that is borne.
 PLAIN, FEW = 10.0, 0.2
 REGION_COLUMNS = ["region", "title", "chance", "clear", "candidates", "x", "y", "radius"]
@@ -84,76 +90,83 @@ def alignment(
     """
     frames = [look.rows(places.load().neurons) for look in looks]
     vectors = [look.projection.load().vectors for look in looks]
-    found = [_seen(region, looks, pool, patches) for region in find_regions(vectors, CANDIDATES, MEMBERS)]
+    found = find_regions(vectors, CANDIDATES, MEMBERS, UNLIKE)
     none = np.zeros((0, patches.count, patches.pixels, patches.pixels, 3), dtype=np.uint8)
     if not found:
         return Alignment(pd.DataFrame(columns=REGION_COLUMNS), pd.DataFrame(columns=MEMBER_COLUMNS), none)
     named = _named(found, looks, pool, _anywhere(looks, pool, seed))
-    spots = np.array([_middle(frames, each.region) for each in named])
-    visible = [row for row, each in enumerate(named) if each.visible] or list(range(len(named)))
-    leads, titles = np.array([named[row].lead for row in visible]), [named[row].title for row in visible]
-    chosen = [visible[row] for row in far_apart(spots[visible], leads, titles, REGIONS)]
-    letters = [chr(ord("A") + place) for place in range(len(chosen))]
-    members = pd.concat(
-        [_members(letter, named[row], frames) for letter, row in zip(letters, chosen, strict=True)],
-        ignore_index=True,
-    )
-    clear = sum(each.lead >= CLEAR for each in named)
+    cut = [_cut(each.region, looks, pool, patches) for each in named[:CUT]]
+    seen = [row for row, shown in enumerate(cut) if _visible(shown)] or list(range(len(cut)))
+    spots = np.array([_middle(frames, named[row].region) for row in seen])
+    leads, titles = np.array([named[row].lead for row in seen]), [named[row].title for row in seen]
+    rows = [seen[place] for place in far_apart(spots, leads, titles, REGIONS)]
+    chosen = {chr(ord("A") + place): named[row] for place, row in enumerate(rows)}
+    members = pd.concat([_members(name, each, frames) for name, each in chosen.items()], ignore_index=True)
     facts = pd.DataFrame(
         {
-            "region": letters,
-            "title": [named[row].title for row in chosen],
-            "chance": [named[row].chance for row in chosen],
-            "clear": clear,
+            "region": list(chosen),
+            "title": [each.title for each in chosen.values()],
+            "chance": [each.chance for each in chosen.values()],
+            "clear": sum(each.lead >= CLEAR for each in named),
             "candidates": len(named),
         }
     )
     regions = facts.merge(_circles(members, pd.concat(frames)), on="region")[REGION_COLUMNS]
-    return Alignment(regions, members, np.concatenate([named[row].patches for row in chosen]))
+    return Alignment(regions, members, np.concatenate([cut[row] for row in rows]))
 
 
 @dataclass(frozen=True)
-class _Region:
-    """A region with its members' patches; what they show is known once it is named."""
+class _Named:
+    """A region with its name, by how much every network shows it above chance, and the share of each member."""
 
     region: Region
-    patches: Bytes
-    visible: bool
-    title: str = ""
-    lead: float = -1.0
-    chance: float = 0.0
-    shares: tuple[float, ...] = ()
+    title: str
+    lead: float
+    chance: float
+    shares: tuple[float, ...]
 
 
-def _seen(region: Region, looks: Sequence[Look], pool: ImageSet, patches: Patches) -> _Region:
-    """Cut the patches of its members, and tell whether something is seen on nearly all of them."""
-    pairs = zip(looks, region.members, strict=True)
-    cut = np.concatenate([look.patches(pool, rows, patches) for look, rows in pairs])
-    contrast = cut.mean(axis=-1).reshape(*cut.shape[:2], -1).std(axis=2)
-    return _Region(region, cut, float(np.mean(contrast < PLAIN)) <= FEW)
-
-
-def _named(found: Sequence[_Region], looks: Sequence[Look], pool: ImageSet, anywhere: Bools) -> list[_Region]:
-    """Regions with the name that the patches of every model show most above chance."""
+def _named(found: Sequence[Region], looks: Sequence[Look], pool: ImageSet, anywhere: Bools) -> list[_Named]:
+    """Regions with the name that the patches of every model show most above chance, the clearest first."""
     names: tuple[str, ...] = ()
     per_look: list[Bools] = []
     for place, look in enumerate(looks):
-        rows = np.concatenate([each.region.members[place] for each in found])
+        rows = np.concatenate([region.members[place] for region in found])
         names, content = patch_content(pool, look.stimuli.load().stimuli, rows, _judged(look))
         per_look.append(content.reshape(len(found), MEMBERS, -1, len(names)))
     families = [name.rpartition(":")[0] for name in names]
+    told = [column for column, family in enumerate(families) if family != UNSEEN]
     named = []
-    for row, each in enumerate(found):
-        own = [content[row].reshape(-1, len(names)) for content in per_look]
-        columns, lead = region_name(own, anywhere, families)
-        ordered = sorted(columns, key=lambda column: (families[column] == "shape", names[column]))
-        title = " ".join(names[column].rpartition(":")[2] for column in ordered)
+    for row, region in enumerate(found):
+        own = [content[row].reshape(-1, len(names))[:, told] for content in per_look]
+        places, lead = region_name(own, anywhere[:, told], [families[column] for column in told])
+        columns = [told[place] for place in places]
         shares = tuple(
             float(shown[:, columns].all(axis=1).mean()) for content in per_look for shown in content[row]
         )
         chance = float(anywhere[:, columns].all(axis=1).mean())
-        named.append(replace(each, title=title, lead=lead, chance=chance, shares=shares))
-    return named
+        named.append(_Named(region, _title([names[column] for column in columns]), lead, chance, shares))
+    return sorted(named, key=lambda each: -each.lead)
+
+
+def _title(names: Sequence[str]) -> str:
+    """``dotted star``, ``plain yellow`` or ``wheels`` for one or two concepts."""
+    parts = dict(name.rpartition(":")[::2] for name in names)
+    if len(parts) > 1 and "texture" in parts:
+        parts["texture"] = ADJECTIVES.get(parts["texture"], parts["texture"])
+    ordered = sorted(parts, key=lambda family: ORDER.index(family) if family in ORDER else len(ORDER))
+    return " ".join(parts[family] for family in ordered)
+
+
+def _cut(region: Region, looks: Sequence[Look], pool: ImageSet, patches: Patches) -> Bytes:
+    pairs = zip(looks, region.members, strict=True)
+    return np.concatenate([look.patches(pool, rows, patches) for look, rows in pairs])
+
+
+def _visible(cut: Bytes) -> bool:
+    """Whether something is seen on nearly all patches [members, count, side, side, 3]."""
+    contrast = cut.mean(axis=-1).reshape(*cut.shape[:2], -1).std(axis=2)
+    return float(np.mean(contrast < PLAIN)) <= FEW
 
 
 def _judged(look: Look) -> int:
@@ -176,7 +189,7 @@ def _middle(frames: Sequence[pd.DataFrame], region: Region) -> Doubles:
     return np.median(np.concatenate(places).astype(np.float64), axis=0)
 
 
-def _members(letter: str, region: _Region, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _members(letter: str, region: _Named, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     rows = [frame.iloc[members] for frame, members in zip(frames, region.region.members, strict=True)]
     return pd.concat(rows, ignore_index=True).assign(region=letter, share=region.shares)[MEMBER_COLUMNS]
 
@@ -223,7 +236,7 @@ def _follow(
     """Steps of one run's neurons, neuron by neuron and epoch by epoch, and the patches of each step."""
     vectors = [look.projection.load().vectors for look in looks]
     measured, values, names, by = _measured(looks, pool)
-    neurons = choose_followed(vectors, values, measured, count)
+    neurons = _forming(looks[-1], pool, vectors, measured, values, count)
     moved = steps_taken(vectors)
     frames = [
         look.rows(places)
@@ -240,6 +253,21 @@ def _follow(
     cut = np.stack([look.patches(pool, neurons, patches) for look in looks], axis=1)
     steps = steps.sort_values(["order", "epoch"], kind="stable").drop(columns=["order", "base", "coverage"])
     return steps.reset_index(drop=True), cut.reshape(-1, *cut.shape[2:])
+
+
+def _forming(
+    last: Look, pool: ImageSet, vectors: Sequence[Floats], measured: Ints, values: Doubles, count: int
+) -> Ints:
+    """Neurons whose concept forms most, int64 [count]; first those half of whose patches show it in the end."""
+    if not last.stimuli.load().concepts.names:
+        return choose_followed(vectors, values, measured, count)
+    above = np.maximum(values, CHANCE)  # telling where a concept is not is no start
+    rows = choose_followed(vectors, above, measured, FORMING * count)
+    content = patch_content(pool, last.stimuli.load().stimuli, rows, _judged(last))[1]
+    known = measured[rows] >= 0
+    if content.shape[2] == len(last.stimuli.load().concepts.names):  # else no masks are known
+        known &= content[np.arange(len(rows)), :, measured[rows]].mean(axis=1) >= CHANCE
+    return np.concatenate([rows[known], rows[~known]])[:count]
 
 
 def _measured(

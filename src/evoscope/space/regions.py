@@ -30,12 +30,14 @@ class Region:
     tightness: float
 
 
-def find_regions(models: Sequence[Floats], count: int, members: int) -> list[Region]:
+def find_regions(
+    models: Sequence[Floats], count: int, members: int, different: float = DIFFERENT
+) -> list[Region]:
     """The ``count`` tightest regions with ``members`` neurons of each model, each unlike the ones before.
 
     A region's tightness is the smallest cosine between its anchor, a neuron of the first model (the base),
     and the ``members`` nearest neurons of any model. Regions are taken from the tightest down, leaving out
-    anchors whose cosine with an earlier anchor is above `DIFFERENT`.
+    anchors whose cosine with an earlier anchor is above ``different``.
 
     Parameters
     ----------
@@ -58,7 +60,7 @@ def find_regions(models: Sequence[Floats], count: int, members: int) -> list[Reg
             members=tuple(rows[found[anchor]] for rows, (found, _) in zip(placed, nearest, strict=True)),
             tightness=float(tightness[anchor]),
         )
-        for anchor in _unlike(units[0], np.argsort(-tightness, kind="stable"), count)
+        for anchor in _unlike(units[0], np.argsort(-tightness, kind="stable"), count, different)
     ]
 
 
@@ -91,13 +93,13 @@ def _without_copies(candidates: Ints, units: Floats, members: int) -> list[int]:
     return kept + [-1] * (members - len(kept))
 
 
-def _unlike(units: Floats, order: Ints, count: int) -> list[int]:
+def _unlike(units: Floats, order: Ints, count: int, different: float) -> list[int]:
     """The first ``count`` of ``order`` that are unlike all those taken before them."""
     taken: list[int] = []
     for row in order:
         if len(taken) == count:
             break
-        if not taken or float(np.max(units[taken] @ units[row])) <= DIFFERENT:
+        if not taken or float(np.max(units[taken] @ units[row])) <= different:
             taken.append(int(row))
     return taken
 
