@@ -47,7 +47,8 @@ def important_words(exhibits: Exhibits, about: About) -> str:
         "cells: the image patches that excite it most before and after, and the images of the class on which its "
         "evolution raised the logit most, in grey with each place's part of the sensitivity S, red where the change "
         "raises the logit, blue where it lowers it. Bar: the mean of S over images of the class, the change of the "
-        "class logit that the neuron's evolution makes, to first order. Score: the share of the class's images with "
+        "class logit that the neuron's evolution makes, to first order. Bold: the true concept that its maximum tells "
+        "best, before and after, where there is a clear one. Score: the share of the class's images with "
         f"S > 0; q: the false discovery rate. The neurons are {names or 'none'}."
     )
     n = f"{len(neurons)} neurons of {neurons['run'].nunique()} runs, {neurons['class_name'].nunique()} classes"

@@ -5,6 +5,7 @@ import pytest
 
 from evoscope.activations.stimuli import Status
 from evoscope.figure_data import Evolution
+from evoscope.viz.sheet import TALLEST
 from results import evolution
 from results.registry import entry
 from tests.results.helpers import LONG_CONCEPT, LONG_LAYER, LONG_RUN, figure_of, written
@@ -20,13 +21,16 @@ def cells(figure):
 def test_evolution_with_any_number_of_epochs_and_patches(maker, about, collisions, epochs, each):
     found = maker.evolution(("vgg16", LONG_RUN), 2, epochs, each)
     figure = figure_of("fig_evolution", {"map": maker.map(), "evolution": found}, about)
-    assert cells(figure) == 2 * 2 * min(len(epochs), 6)
+    drawn = list(evolution.strips(found.steps))
+    assert {own["run"].iloc[0] for own in drawn} == {"vgg16", LONG_RUN}
+    assert cells(figure) == len(drawn) * min(len(epochs), 6)
+    assert figure.get_figheight() <= TALLEST
     assert sum(len(axes.images) for axes in figure.axes) == cells(figure) * min(each, 4)
     assert collisions(figure) == []
 
 
 def test_of_many_neurons_every_run_has_one_and_the_page_is_full(maker):
-    found = maker.evolution(("vgg16", "vgg16_large_lr", "vgg16_no_dropout"), 4)
+    found = maker.evolution(("vgg16", "vgg16_large_lr", "vgg16_no_dropout"), 4, tuple(range(-1, 5)))
     drawn = [(own["run"].iloc[0], own["channel"].iloc[0]) for own in evolution.strips(found.steps)]
     assert drawn == [("vgg16", 0), ("vgg16", 37), ("vgg16_large_lr", 0), ("vgg16_no_dropout", 0)]
 
@@ -60,7 +64,7 @@ def test_of_photographs_the_share_of_the_class_is_told(maker, about):
 
 def test_evolution_says_what_is_dead(exhibits, about):
     texts = written(figure_of("fig_evolution", exhibits, about))
-    dead = (exhibits["evolution"].steps["status"] == Status.DEAD).sum()
+    dead = sum((own["status"] == Status.DEAD).sum() for own in evolution.strips(exhibits["evolution"].steps))
     assert dead > 0
     assert texts.count("dead") == dead
 
