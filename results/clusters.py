@@ -70,17 +70,21 @@ def counted(clusters: pd.DataFrame) -> str:
 def clusters_finding(exhibits: Exhibits, about: About) -> str:
     """In how many networks directions of the SVD hold fewer unique concepts than neurons, as published."""
     _, means, _ = read(exhibits)
-    pairs = [(mean_of(own, "svd"), mean_of(own, "neurons")) for own in networks_of(means) if len(own)]
-    pairs = [pair for pair in pairs if np.isfinite(pair).all()]
+    every = {
+        str(own["run"].iloc[0]): (mean_of(own, "svd"), mean_of(own, "neurons")) for own in networks_of(means)
+    }
+    pairs = {run: pair for run, pair in every.items() if np.isfinite(pair).all()}
     if not pairs:
         return ""
     theirs = published_means()
     published = f"{mean_of(theirs, 'svd'):.2f} and {mean_of(theirs, 'neurons'):.2f}"
-    fewer = sum(svd < neurons for svd, neurons in pairs)
-    listed = ", ".join(f"{svd:.2f} and {neurons:.2f}" for svd, neurons in pairs)
+    fewer = sum(svd < neurons for svd, neurons in pairs.values())
+    listed = "; ".join(
+        f"{label_of(run)} {svd:.2f} and {neurons:.2f}" for run, (svd, neurons) in pairs.items()
+    )
     return (
         f"Directions of the SVD hold fewer unique concepts than single neurons in {fewer} of {len(pairs)} networks: "
-        f"{listed} on average; published: {published}"
+        f"{listed}; published: {published}"
     )
 
 

@@ -124,10 +124,10 @@ def shown(boards: ConceptBoards, seed: int) -> ConceptBoards:
     """As many rows of each run and layer as a page holds: half by `measure_of`, marked ``chosen``, half at random."""
     frame = boards.concepts.reset_index(drop=True)
     each = max(MOST // max(len(frame[LAYER].drop_duplicates()), 1), 1)
-    best = (-frame["auc" if measure_of(frame) == "AUC" else "z"].astype(float)).fillna(np.inf)
+    ranked = frame.sort_values(["auc", "z"], ascending=False, kind="stable").index
     first, rows, chosen = (each + 1) // 2, list[int](), list[bool]()
     for own in layers_of(frame):
-        order = best[own.index].sort_values(kind="stable").index.to_numpy(dtype=np.int64)
+        order = ranked[ranked.isin(own.index)].to_numpy(dtype=np.int64)
         places = generator(seed, "boards", *own[LAYER].iloc[0]).permutation(max(len(order) - first, 0))
         drawn = sorted(order[first + places[: each - first]])
         rows += [*order[:first], *drawn]
@@ -203,7 +203,8 @@ def fact_lines(concept: "pd.Series[Any]") -> list[tuple[str, str]]:
     ]
     if concept["concept"]:
         auc = f", AUC {concept['auc']:.2f}" if np.isfinite(concept["auc"]) else ""
-        lines.append((elide(str(concept["concept"]), 0.5, SMALL) + auc, INK))
+        name = str(concept["concept"]).rpartition(":")[2]
+        lines.append((elide(name, 0.5, SMALL) + auc, INK))
     return lines
 
 

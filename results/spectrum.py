@@ -173,7 +173,7 @@ def random_curve(sizes: Doubles, count: int, either: bool = True) -> Doubles:
 
 def _key(sheet: Sheet, top: float) -> None:
     sheet.swatch(LEFT - 0.02, top, BACKDROP)
-    sheet.text(LEFT + 0.24, top, "edges of the bands of the clusters' figure", size=SMALL, color=QUIET)
+    sheet.text(LEFT + 0.24, top, "edges of the bands in table_clusters", size=SMALL, color=QUIET)
     left = LEFT + WIDTH + BETWEEN
     sheet.swatch(left, top, INK, dashes="dashed").set(linewidth=0.9)
     sheet.text(left + 0.26, top, "random directions", size=SMALL, color=QUIET)

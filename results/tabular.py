@@ -52,15 +52,18 @@ def tabular_words(exhibits: Exhibits, about: About) -> str:
 
 
 def tabular_finding(exhibits: Exhibits, about: About) -> str:
-    """Which protected input a concept follows most, and how much random directions do."""
+    """Which input (a protected one where there is any) a concept follows most, and how much random directions do."""
     found = exhibit(exhibits, "tabular", TabularConcepts)
     own = first_network(found.correlations)
-    own = own[np.asarray(own["protected"], dtype=bool) & own["value"].notna().to_numpy()]
+    own = own[own["value"].notna().to_numpy()]
+    protected = np.asarray(own["protected"], dtype=bool)
+    own = own[protected] if protected.any() else own
     if own.empty:
         return ""
     row = own.iloc[int(own["value"].abs().to_numpy().argmax())]
+    kind = "protected inputs" if protected.any() else "the inputs"
     return (
-        f"Of protected inputs, a concept follows {str(row['column']).replace('_', ' ')} most: correlation "
+        f"Of {kind}, a concept follows {str(row['column']).replace('_', ' ')} most: correlation "
         f"{signed(float(row['value']))}, the strongest of random directions {float(row['random']):.2f}"
     )
 
