@@ -21,9 +21,6 @@ PICTURES = (
     ("discovery.png", "fig_discovery.png", SCENES),
     ("reversal.png", "fig_reversal.png", SCENES),
     ("concept_truth.png", "fig_concept_truth.png", SCENES),
-    ("concepts.png", "fig_concepts.png", SCENES),
-    ("clusters.png", "fig_clusters.png", SCENES),
-    ("stamps.png", "fig_stamp_accuracy.png", SCENES),
 )
 
 
