@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 # Modules of this package that hold no figure or table.
-OTHERS = ("registry", "page_style", "pictures", "report", "keep")
+OTHERS = ("registry", "page_style", "report", "keep")
 PICTURE = (".png", ".svg", ".pdf", ".md")
 TABLE = (".csv", ".md")
 FILM = (".webp",)

@@ -1,15 +1,13 @@
-"""The moving picture goes through what was looked at, and the documentation's pictures are copies of results."""
+"""The moving picture goes through what was looked at."""
 
 from types import MappingProxyType
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from evoscope.errors import EvoscopeError
 from evoscope.viz import use_style
 from evoscope.viz.sheet import FILM_BYTES, save_film
-from results import animation, pictures
+from results import animation
 from results.registry import entry
 
 
@@ -80,26 +78,3 @@ def test_a_map_with_the_base_alone_has_one_frame_of_it(maker, about):
     alone = type(neurons)(neurons.neurons[neurons.neurons["base"]], "umap")
     with use_style():
         assert len(list(entry("animation").film({"map": alone, "training": maker.training()}, about))) == 1
-
-
-def test_pictures_of_the_documentation_are_the_newest_results(tmp_path):
-    old, new, docs = (
-        tmp_path / "a" / "concept_scenes-x",
-        tmp_path / "b" / "concept_scenes-y",
-        tmp_path / "docs",
-    )
-    for folder in (old, new, docs):
-        folder.mkdir(parents=True)
-    for number, (_, result, _) in enumerate(pictures.PICTURES):
-        (old / result).write_text(f"old {number}")
-    with pytest.raises(EvoscopeError, match=r"not drawn: .*animation.webp"):
-        pictures.copy_pictures([new], docs)
-    assert not list(docs.iterdir())
-    (new / "fig_alignment.png").write_text("new")
-    (tmp_path / "b" / "imagenette-z").mkdir()
-    (tmp_path / "b" / "imagenette-z" / "fig_alignment.png").write_text("of other data")
-    paths = pictures.copy_pictures([tmp_path], docs)
-    assert [path.name for path in paths] == [name for name, _, _ in pictures.PICTURES]
-    assert (docs / "hero.png").read_text() == "new"
-    assert (docs / "reversal.png").read_text().startswith("old")
-    assert {path.parent for path in paths} == {docs}
