@@ -12,7 +12,7 @@ from evoscope.figure_data import Alignment, NeuronMap, TrainingCurves
 from evoscope.viz import Limits, Sheet, circles, colour_of, label_of, map_limits, message, patch_grid, points
 from evoscope.viz.charts import epoch_name
 from evoscope.viz.maps import spots
-from evoscope.viz.sheet import PAGE
+from evoscope.viz.sheet import PAGE, TALLEST
 from evoscope.viz.style import HUGE, LARGE, NORMAL, QUIET, SMALL, WRONG, elide, look_of, width_of, wrap
 from results.page_style import (
     base_of,
@@ -57,10 +57,8 @@ def alignment_words(exhibits: Exhibits, about: About) -> str:
     shown = sum(len(_of(neurons.neurons, row)) for row in rows)
     what = (
         f"Left: the neurons of every model in one two-dimensional map ({neurons.method.upper()}, fitted on "
-        f"{label_of(rows[0].run) if rows else 'the base'} alone). Circles mark regions where neurons of all models "
-        "meet; right, the image patches that excite each model's neurons there most. A region is named by what lies at "
-        "the middle of the ten most exciting patches of its neurons (of photographs, by their class); chance: how "
-        "often those of neurons drawn at random show it. " + chosen_words(alignment)
+        f"{label_of(rows[0].run) if rows else 'the base'} alone). Circles mark regions; right, the image patches that "
+        f"excite each model's neurons there most. {chosen_words(alignment)}"
     )
     runs = list(dict.fromkeys(row.run for row in rows))
     return caption(what, about, n=f"{shown:,} neurons of {len(rows)} models", runs=runs)
@@ -70,10 +68,15 @@ def chosen_words(alignment: Alignment) -> str:
     """Sentence on how the regions were chosen; empty where there are none."""
     if alignment.regions.empty:
         return ""
+    if "share" not in alignment.members:
+        return "The regions were chosen and named by hand, on the map."
     head = alignment.regions.iloc[0]
     return (
-        f"Chosen for being far apart: in {int(head['clear'])} of {int(head['candidates'])} tight regions every "
-        "network's patches show one thing; how often neighbours agree over all neurons is measured in table_metrics."
+        "They lie where neurons of all models meet, and are named by what lies at the middle of the ten most exciting "
+        "patches of their neurons (of photographs, by their class); chance: how often those of neurons drawn at random "
+        f"show it. Chosen for being far apart: in {int(head['clear'])} of {int(head['candidates'])} tight regions "
+        "every network's patches show one thing; how often neighbours agree over all neurons is measured in "
+        "table_metrics."
     )
 
 
@@ -82,8 +85,11 @@ def alignment_finding(exhibits: Exhibits, about: About) -> str:
     alignment = exhibit(exhibits, "alignment", Alignment)
     if alignment.regions.empty:
         return ""
+    models = alignment.members["run"].nunique()
+    networks = NUMBERS.get(models, f"{models} networks")
+    if "share" not in alignment.members:
+        return f"{networks}, one map, and {len(alignment.regions)} regions of it that were chosen by hand"
     seen = shares(alignment).iloc[:COLUMNS]
-    networks = NUMBERS.get(seen.shape[1], f"{seen.shape[1]} networks")
     chance = alignment.regions.set_index("region")["chance"].loc[seen.index]
     agree = (seen.min(axis=1) >= 0.5) & (seen.min(axis=1) > 2 * chance)
     if agree.all():
@@ -114,17 +120,22 @@ def alignment_figure(exhibits: Exhibits, about: About) -> Figure:
     neurons, alignment = exhibit(exhibits, "map", NeuronMap).neurons, numbered(exhibits)
     rows = model_rows(neurons, alignment.members)
     strips = len(rows) * (NEURONS * (PATCH + BESIDE) - BESIDE + BETWEEN) - BETWEEN
-    sheet = Sheet(PAGE, TOP + max(MAP + KEY, TITLES + strips) + 0.05)
+    each = TITLES + strips + 0.12
+    shown = alignment.regions.head(COLUMNS * max(int((TALLEST - 0.6) / each), 1))
+    lines = max(-(-len(shown) // COLUMNS), 1)
+    sheet = Sheet(PAGE, TOP + max(MAP + KEY, lines * each - 0.12) + 0.05)
     _map(sheet, TOP, rows, neurons, alignment)
-    for place, region in enumerate(alignment.regions.head(COLUMNS).itertuples()):
-        left = REGIONS_LEFT + place * (STRIP + BETWEEN)
-        _title(sheet, left, alignment, str(region.region), str(region.title), float(str(region.chance)))
+    for place, letter in enumerate(shown["region"]):
+        line, column = divmod(place, COLUMNS)
+        left, low = REGIONS_LEFT + column * (STRIP + BETWEEN), TOP + line * each
+        _title(sheet, left, low, alignment, str(letter))
         for number, row in enumerate(rows):
-            top = TOP + TITLES + number * (NEURONS * (PATCH + BESIDE) - BESIDE + BETWEEN)
+            top = low + TITLES + number * (NEURONS * (PATCH + BESIDE) - BESIDE + BETWEEN)
             members = _of(alignment.members, row)
-            _neurons(sheet, left, top, members[members["region"] == region.region], alignment.patches)
+            _neurons(sheet, left, top, members[members["region"] == letter], alignment.patches)
     if alignment.regions.empty:
         sheet.text(REGIONS_LEFT, TOP + TITLES, "no region found", room=STRIP, color=QUIET)
+    if alignment.regions.empty or "share" not in alignment.members:
         return sheet.figure
     head = alignment.regions.iloc[0]
     note = (
@@ -176,14 +187,18 @@ def _map(sheet: Sheet, top: float, rows: list[Row], neurons: pd.DataFrame, align
         left += 0.13 + width_of(name, NORMAL) + 0.14
 
 
-def _title(sheet: Sheet, left: float, alignment: Alignment, region: str, title: str, chance: float) -> None:
+def _title(sheet: Sheet, left: float, top: float, alignment: Alignment, letter: str) -> None:
     """Letter and name of a region, and in how many of the patches it is seen."""
-    sheet.text(left, TOP - 0.02, region, size=HUGE, bold=True)
+    region = alignment.regions.set_index("region").loc[[letter]].iloc[0]
+    title = str(region["title"])
+    sheet.text(left, top - 0.02, letter, size=HUGE, bold=True)
     size = HUGE if width_of(title, HUGE, bold=True) <= STRIP - 0.19 else LARGE
-    low = TOP - 0.02 + 0.8 * (HUGE - size) / 72
+    low = top - 0.02 + 0.8 * (HUGE - size) / 72
     sheet.text(left + 0.19, low, title, room=STRIP - 0.19, size=size, bold=True)
-    words = f"{percent(float(shares(alignment).loc[[region]].to_numpy().mean()))} of patches, chance {percent(chance)}"
-    sheet.text(left, TOP + 0.2, words, room=STRIP, size=SMALL, color=QUIET)
+    if "share" in alignment.members:
+        share = percent(float(shares(alignment).loc[[letter]].to_numpy().mean()))
+        words = f"{share} of patches, chance {percent(float(region['chance']))}"
+        sheet.text(left, top + 0.2, words, room=STRIP, size=SMALL, color=QUIET)
 
 
 def _neurons(sheet: Sheet, left: float, top: float, members: pd.DataFrame, patches: Bytes) -> None:

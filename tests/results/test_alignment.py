@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from evoscope.figure_data import NeuronMap
+from evoscope.viz.sheet import TALLEST
 from evoscope.viz.style import WRONG
 from results.registry import entry
 from tests.results.helpers import LONG_CONCEPT, LONG_LAYER, LONG_RUN, figure_of, written
@@ -19,7 +20,8 @@ def test_alignment_with_any_number_of_regions(maker, about, collisions, letters,
     neurons = maker.map()
     alignment = maker.alignment(neurons.neurons, letters, each, patches)
     figure = figure_of("fig_alignment", {"map": neurons, "alignment": alignment}, about)
-    assert len(figure.axes) == 1 + min(len(letters), 3) * 3 * min(each, 2)
+    assert len(figure.axes) == 1 + len(letters) * 3 * min(each, 2)
+    assert figure.get_figheight() <= TALLEST
     assert sum(len(axes.images) for axes in figure.axes[1:]) == (len(figure.axes) - 1) * min(patches, 3)
     on_paper = [
         text for text in collisions(figure) if not set(text) & set(letters)
@@ -44,6 +46,22 @@ def test_alignment_with_long_names(maker, about, collisions):
     alignment = maker.alignment(neurons, "AB", runs=("vgg19", LONG_RUN))
     figure = figure_of("fig_alignment", {"map": NeuronMap(neurons, "pca"), "alignment": alignment}, about)
     assert [pair for pair in collisions(figure) if "paper" in pair] == []
+
+
+def test_regions_that_somebody_chose_claim_nothing(maker, about, collisions):
+    neurons = maker.map()
+    alignment = maker.alignment(neurons.neurons, "ABCDEFG")
+    plain = replace(
+        alignment,
+        members=alignment.members.drop(columns="share"),
+        regions=alignment.regions.drop(columns=["chance", "clear", "candidates"]).assign(chosen=True),
+    )
+    exhibits = {"map": neurons, "alignment": plain}
+    figure = figure_of("fig_alignment", exhibits, about)
+    assert "Three networks, one map, and 7 regions of it that were chosen by hand" in written(figure)
+    assert "chosen and named by hand" in entry("fig_alignment").words(exhibits, about)
+    assert not any("chance" in text for text in written(figure))
+    assert figure.get_figheight() <= TALLEST
 
 
 @pytest.mark.parametrize(
