@@ -101,7 +101,7 @@ def alignment(
     leads, titles = np.array([named[row].lead for row in seen]), [named[row].title for row in seen]
     rows = [seen[place] for place in far_apart(spots, leads, titles, REGIONS)]
     chosen = {chr(ord("A") + place): named[row] for place, row in enumerate(rows)}
-    members = pd.concat([_members(name, each, frames) for name, each in chosen.items()], ignore_index=True)
+    members = pd.concat([_shown_members(name, each, frames) for name, each in chosen.items()], ignore_index=True)
     facts = pd.DataFrame(
         {
             "region": list(chosen),
@@ -189,7 +189,7 @@ def _middle(frames: Sequence[pd.DataFrame], region: Region) -> Doubles:
     return np.median(np.concatenate(places).astype(np.float64), axis=0)
 
 
-def _members(letter: str, region: _Named, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _shown_members(letter: str, region: _Named, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     rows = [frame.iloc[members] for frame, members in zip(frames, region.region.members, strict=True)]
     return pd.concat(rows, ignore_index=True).assign(region=letter, share=region.shares)[MEMBER_COLUMNS]
 
