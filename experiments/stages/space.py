@@ -96,12 +96,14 @@ def alignment(
         return Alignment(pd.DataFrame(columns=REGION_COLUMNS), pd.DataFrame(columns=MEMBER_COLUMNS), none)
     named = _named(found, looks, pool, _anywhere(looks, pool, seed))
     cut = [_cut(each.region, looks, pool, patches) for each in named[:CUT]]
-    seen = [row for row, shown in enumerate(cut) if _visible(shown)] or list(range(len(cut)))
+    seen = [row for row, shown in enumerate(cut) if is_seen(shown)] or list(range(len(cut)))
     spots = np.array([_middle(frames, named[row].region) for row in seen])
     leads, titles = np.array([named[row].lead for row in seen]), [named[row].title for row in seen]
     rows = [seen[place] for place in far_apart(spots, leads, titles, REGIONS)]
     chosen = {chr(ord("A") + place): named[row] for place, row in enumerate(rows)}
-    members = pd.concat([_shown_members(name, each, frames) for name, each in chosen.items()], ignore_index=True)
+    members = pd.concat(
+        [_shown_members(name, each, frames) for name, each in chosen.items()], ignore_index=True
+    )
     facts = pd.DataFrame(
         {
             "region": list(chosen),
@@ -145,11 +147,13 @@ def _named(found: Sequence[Region], looks: Sequence[Look], pool: ImageSet, anywh
             float(shown[:, columns].all(axis=1).mean()) for content in per_look for shown in content[row]
         )
         chance = float(anywhere[:, columns].all(axis=1).mean())
-        named.append(_Named(region, _title([names[column] for column in columns]), lead, chance, shares))
+        named.append(
+            _Named(region, region_title([names[column] for column in columns]), lead, chance, shares)
+        )
     return sorted(named, key=lambda each: -each.lead)
 
 
-def _title(names: Sequence[str]) -> str:
+def region_title(names: Sequence[str]) -> str:
     """``dotted star``, ``plain yellow`` or ``wheels`` for one or two concepts."""
     parts = dict(name.rpartition(":")[::2] for name in names)
     if len(parts) > 1 and "texture" in parts:
@@ -163,7 +167,7 @@ def _cut(region: Region, looks: Sequence[Look], pool: ImageSet, patches: Patches
     return np.concatenate([look.patches(pool, rows, patches) for look, rows in pairs])
 
 
-def _visible(cut: Bytes) -> bool:
+def is_seen(cut: Bytes) -> bool:
     """Whether something is seen on nearly all patches [members, count, side, side, 3]."""
     contrast = cut.mean(axis=-1).reshape(*cut.shape[:2], -1).std(axis=2)
     return float(np.mean(contrast < PLAIN)) <= FEW
@@ -235,8 +239,8 @@ def _follow(
 ) -> tuple[pd.DataFrame, Array]:
     """Steps of one run's neurons, neuron by neuron and epoch by epoch, and the patches of each step."""
     vectors = [look.projection.load().vectors for look in looks]
-    measured, values, names, by = _measured(looks, pool)
-    neurons = _forming(looks[-1], pool, vectors, measured, values, count)
+    measured, values, names, by = measured_by(looks, pool)
+    neurons = forming(looks[-1], pool, vectors, measured, values, count)
     moved = steps_taken(vectors)
     frames = [
         look.rows(places)
@@ -255,7 +259,7 @@ def _follow(
     return steps.reset_index(drop=True), cut.reshape(-1, *cut.shape[2:])
 
 
-def _forming(
+def forming(
     last: Look, pool: ImageSet, vectors: Sequence[Floats], measured: Ints, values: Doubles, count: int
 ) -> Ints:
     """Neurons whose concept forms most, int64 [count]; first those half of whose patches show it in the end."""
@@ -270,7 +274,7 @@ def _forming(
     return np.concatenate([rows[known], rows[~known]])[:count]
 
 
-def _measured(
+def measured_by(
     looks: Sequence[Look], pool: ImageSet
 ) -> tuple[Ints, Doubles, tuple[str, ...], Literal["AUC", "share"]]:
     """What each neuron is followed by: its concept at the last epoch, or the class that excites it most then.
