@@ -81,7 +81,7 @@ def chosen_words(alignment: Alignment) -> str:
 
 
 def alignment_finding(exhibits: Exhibits, about: About) -> str:
-    """Whether the patches of every network show the same thing in every region."""
+    """In how many regions every network's patches show the same thing; more is said only where it is most of them."""
     alignment = exhibit(exhibits, "alignment", Alignment)
     if alignment.regions.empty:
         return ""
@@ -92,12 +92,18 @@ def alignment_finding(exhibits: Exhibits, about: About) -> str:
     seen = shares(alignment).iloc[:COLUMNS]
     chance = alignment.regions.set_index("region")["chance"].loc[seen.index]
     agree = (seen.min(axis=1) >= 0.5) & (seen.min(axis=1) > 2 * chance)
-    if agree.all():
+    head = alignment.regions.iloc[0]
+    clear, candidates = int(head["clear"]), int(head["candidates"])
+    if not agree.all():
+        return (
+            f"{networks}, one map: in {int(agree.sum())} of {len(seen)} regions where they meet, most patches of every "
+            "network show the same thing"
+        )
+    if 2 * clear >= candidates:
         return f"{networks}, one map: neurons that look for the same thing land in the same place"
-    return (
-        f"{networks}, one map: in {int(agree.sum())} of {len(seen)} regions where they meet, most patches of every "
-        "network show the same thing"
-    )
+    *names, last = alignment.regions["title"].head(COLUMNS)
+    listed = f"{', '.join(names)} and {last}" if names else last
+    return f"{networks}, one map: in {clear} of {candidates} tight regions all look for the same thing, as for {listed}"
 
 
 def shares(alignment: Alignment) -> pd.DataFrame:
@@ -137,11 +143,9 @@ def alignment_figure(exhibits: Exhibits, about: About) -> Figure:
         sheet.text(REGIONS_LEFT, TOP + TITLES, "no region found", room=STRIP, color=QUIET)
     if alignment.regions.empty or "share" not in alignment.members:
         return sheet.figure
-    head = alignment.regions.iloc[0]
-    note = (
-        f"every network shows one thing in {int(head['clear'])} of {int(head['candidates'])} tight regions;"
-    )
-    for line, words in enumerate((note, "shown are three far apart")):
+    for line, words in enumerate(
+        ("regions are found by nearness alone and named", "by their patches; shown: far apart")
+    ):
         sheet.text(MARGIN, TOP + MAP + 0.27 + 0.12 * line, words, room=MAP, size=SMALL, color=QUIET)
     return sheet.figure
 

@@ -65,20 +65,31 @@ def test_regions_that_somebody_chose_claim_nothing(maker, about, collisions):
 
 
 @pytest.mark.parametrize(
-    ("shares", "chance", "sentence"),
+    ("shares", "chance", "clear", "sentence"),
     [
-        (0.9, 0.1, "Three networks, one map: neurons that look for the same thing land in the same place"),
-        (0.9, 0.6, "in 0 of 2 regions where they meet"),
-        (0.4, 0.1, "in 0 of 2 regions where they meet"),
+        (
+            0.9,
+            0.1,
+            10,
+            "Three networks, one map: neurons that look for the same thing land in the same place",
+        ),
+        (
+            0.9,
+            0.1,
+            9,
+            "Three networks, one map: in 9 of 20 tight regions all look for the same thing, as for a and b",
+        ),
+        (0.9, 0.6, 10, "in 0 of 2 regions where they meet"),
+        (0.4, 0.1, 10, "in 0 of 2 regions where they meet"),
     ],
 )
-def test_the_title_is_earned_by_every_network_in_every_region(maker, about, shares, chance, sentence):
+def test_the_title_is_earned_by_every_network_in_every_region(maker, about, shares, chance, clear, sentence):
     neurons = maker.map()
     alignment = maker.alignment(neurons.neurons, "AB")
     alignment = replace(
         alignment,
         members=alignment.members.assign(share=shares),
-        regions=alignment.regions.assign(chance=chance),
+        regions=alignment.regions.assign(chance=chance, clear=clear, candidates=20, title=["a", "b"]),
     )
     exhibits = {"map": neurons, "alignment": alignment}
     assert sentence in entry("fig_alignment").says(exhibits, about)
