@@ -182,8 +182,10 @@ def quickstart(context: Context) -> Plan:
     exhibits: Exhibits = {
         "training": curves(trainings, len(small.data.train.class_names)),
         "map": places,
-        "alignment": alignment(places, looks, pool, patches(small, 3)),
-        "concepts": concept_boards([found], labels, concept_images(small), small.data.test, small.runtime),
+        "alignment": alignment(places, looks, pool, patches(small, 3), small.config.seed),
+        "concepts": concept_boards(
+            [found], labels, concept_images(small), small.data.test, small.config.seed, small.runtime
+        ),
     }
     vectors = placed_concepts(small, runs[QUICK[0]], True, semantic, places, every[0])
     judged = judged_classes(small, runs[QUICK[0]], True, [_whole_training(runs[QUICK[0]])])

@@ -64,7 +64,7 @@ def plan(context: Context) -> Plan:
     found = [space_concepts(context, space) for space in spaces]
     directions = [(space, method_directions(context, space)) for space in spaces]
     exhibits: Exhibits = {
-        "concepts": concept_boards(found, labels, images, held_out, context.runtime),
+        "concepts": concept_boards(found, labels, images, held_out, config.seed, context.runtime),
         "clusters": clusters(directions),
         "cluster_means": cluster_means(directions, config.seed),
         "bands": bands(directions),

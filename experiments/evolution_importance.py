@@ -41,6 +41,8 @@ from experiments.stages.reversal import (
 )
 from experiments.stages.space import neuron_map
 
+PICTURED = 4  # classes whose most important evolution is shown
+
 
 @dataclass(frozen=True)
 class Case:
@@ -231,10 +233,16 @@ def _with_stimuli(context: Context, case: Case) -> ImportanceCase:
 
 
 def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequence[Case]) -> list[Pictured]:
-    """Of every run the first pair and class."""
-    first: dict[str, Case] = {}
+    """The first pair of some runs and classes, another run for each class in turn; of every run one at least."""
+    runs, labels = (
+        list(dict.fromkeys(each))
+        for each in zip(*[(case.run.name, case.label) for case in cases], strict=True)
+    )
+    turns = range(max(len(runs), min(PICTURED, len(labels))))
+    wanted = dict.fromkeys((runs[turn % len(runs)], labels[turn % len(labels)]) for turn in turns)
+    first: dict[tuple[str, int], Case] = {}
     for case in cases:
-        first.setdefault(case.run.name, case)
+        first.setdefault((case.run.name, case.label), case)
     return [
         Pictured(
             judge(context, case),
@@ -251,5 +259,5 @@ def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequen
                 for epoch in (case.pair.before, case.pair.after)
             ),
         )
-        for case in first.values()
+        for case in (first[each] for each in wanted)
     ]

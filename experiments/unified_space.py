@@ -50,7 +50,7 @@ def plan(context: Context) -> Plan:
     if trainings:
         exhibits["training"] = curves(trainings, len(context.data.train.class_names))
         # Concepts appear between epochs whose accuracies the trainings tell.
-        drawn += ["fig_discovery", "fig_training", "table_training"]
+        drawn += ["fig_discovery", "animation", "fig_training", "table_training"]
     return Plan(exhibits, drawn)
 
 
@@ -60,7 +60,7 @@ def _aligned(
     """The regions where the compared models meet, or those of the job's file, at the epochs where they were chosen."""
     pool, cutting = context.data.pool, patches(context, 3)
     if context.config.regions is None:
-        return alignment(places, compared, pool, cutting)
+        return alignment(places, compared, pool, cutting, context.config.seed)
     regions = read_regions(Path(context.config.regions))
     there = {(run, epoch) for region in regions for run, epoch, _, _ in region.neurons}
     return chosen_alignment(

@@ -76,10 +76,28 @@ def _meaning(rows: pd.DataFrame) -> str:
     return MEANING.format(known=known, places=PLACES if masked else "")
 
 
+def concept_truth_finding(exhibits: Exhibits, about: About) -> str:
+    """Which methods recover true concepts better than as many random directions, in how many networks."""
+    rows = rows_of(exhibits, "concept_truth", COLUMNS)
+    own = rows[(rows["metric"] == "recovery auc") & rows["low"].notna() & rows["null"].notna()]
+    if own.empty:
+        return ""
+    above = own[own["low"].astype(float) > own["null"].astype(float)]
+    counts = above.groupby("method")[LAYER[0]].nunique()
+    networks = own["run"].nunique()
+    listed = [f"{method_name(name)} ({counts[name]})" for name in methods_of(own) if name in counts]
+    svd = int(counts.get("svd", 0))
+    return (
+        f"Directions of the SVD recover true concepts better than random ones in {svd} of {networks} networks; methods "
+        f"that do (in how many): {', '.join(listed) or 'none'}"
+    )
+
+
 @figure(
     "fig_concept_truth",
     title="Ways to find concept vectors, against the true concepts",
     reads=("concept_truth",),
+    says=concept_truth_finding,
     words=concept_truth_words,
     paper="Evoscope",
     shows="ways to find concepts against the true ones",

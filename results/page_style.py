@@ -234,8 +234,8 @@ def run_heading(sheet: Sheet, left: float, top: float, run: str, about: About) -
 
 
 def full_name(look: Look, run: str) -> str:
-    """Return the family and what sets the run apart in it; an unknown run's own name."""
-    return run if look.label == run else f"{look.family}, {look.variant}"
+    """Return the family and what sets the run apart in it, if anything; an unknown run's own name."""
+    return f"{look.family}, {look.variant}" if look.variant else look.family
 
 
 def placed(neurons: pd.DataFrame) -> "pd.Series[bool]":

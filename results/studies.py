@@ -68,10 +68,21 @@ def studies_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=f"{len(trials)} trials, one of each kind")
 
 
+def studies_finding(exhibits: Exhibits, about: About) -> str:
+    """How many studies there are; nobody has answered them."""
+    trials = exhibit(exhibits, "study_sheet", StudySheet).trials
+    return (
+        f"{len(trials)} kinds of questions are ready for people; nobody has answered them"
+        if len(trials)
+        else ""
+    )
+
+
 @figure(
     "fig_studies",
     title="Human studies: one trial of each kind",
     reads=("study_sheet",),
+    says=studies_finding,
     words=studies_words,
     paper="Evoscope",
     shows="a trial of each human study",

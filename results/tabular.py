@@ -51,10 +51,28 @@ def tabular_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=n, interval="95 %, bootstrap over test rows")
 
 
+def tabular_finding(exhibits: Exhibits, about: About) -> str:
+    """Which input (a protected one where there is any) a concept follows most, and how much random directions do."""
+    found = exhibit(exhibits, "tabular", TabularConcepts)
+    own = first_network(found.correlations)
+    own = own[own["value"].notna().to_numpy()]
+    protected = np.asarray(own["protected"], dtype=bool)
+    own = own[protected] if protected.any() else own
+    if own.empty:
+        return ""
+    row = own.iloc[int(own["value"].abs().to_numpy().argmax())]
+    kind = "protected inputs" if protected.any() else "the inputs"
+    return (
+        f"Of {kind}, a concept follows {str(row['column']).replace('_', ' ')} most: correlation "
+        f"{signed(float(row['value']))}, the strongest of random directions {float(row['random']):.2f}"
+    )
+
+
 @figure(
     "fig_tabular",
     title="Concepts of a network for a table, and the inputs that they follow",
     reads=("tabular",),
+    says=tabular_finding,
     words=tabular_words,
     paper="CDISCO",
     shows="concepts of a table's network against its inputs",
@@ -113,7 +131,7 @@ def _layer(
         signed_cells(axes, value, certain, wide)
         axes.set_yticks([])
         axes.xaxis.tick_top()
-        shown = [elide(name, NAMES - 0.1, SMALL) for name in columns] if first else []
+        shown = [elide(name.replace("_", " "), NAMES - 0.1, SMALL) for name in columns] if first else []
         axes.set_xticks(range(len(shown)), shown, rotation=90, size=SMALL)
         if heading and first:
             sheet.text(left, 0.05, heading, size=SMALL, bold=True)

@@ -29,7 +29,7 @@ METRICS = ("recovery auc", "matched correlation", "distinctness", "pointing", "i
 EDGES = (0, 3, 6, 12, 19, 25, 31, 47, 62, 78, 94, 109, 128)
 BOARD = [
     "run", "epoch", "layer", "class_name", "label", "direction", "side", "z", "derivative", "positive_share",
-    "singular_value", "energy_share", "aligned", "clusters", "concept", "auc", "predicted_count",
+    "singular_value", "energy_share", "aligned", "clusters", "concept", "auc", "predicted_count", "right",
 ]  # fmt: skip
 RELEVANCE = [
     "run", "layer", "class_name", "direction", "side", "z", "derivative", "positive_share", "logit_change",
@@ -128,7 +128,7 @@ class ConceptMaker:
             rows.append(
                 (run, 8, layer, name, label, int(self.rng.integers(self.width)), (-1) ** label,
                  self.rng.uniform(1, 9), self.rng.normal(2, 1), self.rng.uniform(0.6, 1), 31.4, 0.01, 0.4,
-                 label % 4, concept, 0.9 if concept else np.nan, count)
+                 label % 4, concept, 0.9 if concept else np.nan, count, 0.8)
             )  # fmt: skip
         frame = pd.DataFrame(rows, columns=BOARD)
         drawn = [[self.scene(int(label)) for _ in range(4)] for label in frame["label"]]

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from evoscope.errors import EvoscopeError
-from evoscope.space.regions import COPIES, DIFFERENT, MOST, NamedRegion, central, find_regions, read_regions
+from evoscope.space.regions import (
+    COPIES,
+    DIFFERENT,
+    MOST,
+    NamedRegion,
+    central,
+    far_apart,
+    find_regions,
+    read_regions,
+    region_name,
+)
 
 
 def clusters(rng, sizes, dim=8, noise=0.1):
@@ -111,3 +121,24 @@ def test_central_rows_are_the_nearest_to_the_mean_direction():
     vectors[0] *= 100  # length does not count
     assert list(central(vectors, 2)) == [2, 1]
     assert list(central(vectors, 9)) == [2, 1, 0, 3]
+
+
+def test_a_region_is_named_by_what_all_models_show_more_often_than_chance():
+    families = ["colour", "colour", "texture"]
+    red, _, dots = np.eye(3, dtype=bool)
+    both, nothing = red | dots, np.zeros(3, bool)
+    content = [np.array([both, both, both, red]), np.array([both, both, dots, nothing])]
+    anywhere = np.array([dots, dots, dots, red])  # dots are seen nearly everywhere, red dots nowhere
+    columns, lead = region_name(content, anywhere, families)
+    assert columns == [0, 2]
+    assert lead == 0.5
+    assert region_name(content, np.zeros((4, 3), bool), ["class"] * 3)[0] in ([0], [2])
+
+
+def test_regions_are_far_apart_while_they_are_clear_and_named_once():
+    places = np.array([[0, 0], [1.2, 0], [9, 0], [9, 9], [0.5, 0]], dtype=float)
+    leads = np.array([0.9, 0.8, 0.7, 0.3, 0.95])
+    assert far_apart(places, leads, ["a", "b", "c", "d", "e"], 3) == [4, 2, 1]
+    assert far_apart(places, leads, ["a", "b", "c", "d", "e"], 5) == [4, 2, 1, 0, 3]
+    assert far_apart(places, leads, ["a", "a", "a", "a", "a"], 3) == [4]
+    assert far_apart(places, leads - 0.6, ["a", "b", "c", "d", "e"], 2) == [4, 0]
