@@ -15,7 +15,7 @@ from experiments.base import base_space, patches, training
 from experiments.checks import check, check_files
 from experiments.concept_discovery import concept_images, latent_space, space_concepts
 from experiments.context import Context
-from experiments.explorer import hand_out, site_data
+from experiments.explorer import hand_out, site_data, told
 from experiments.own_networks import typed_config
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
@@ -27,7 +27,8 @@ from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
 from experiments.unified_space import compared_looks, looks_of
 from results import registry
-from results.report import PAGE, write_report
+from results.ledger.pages import finding
+from results.report import claims_in, write_report
 
 # Composed of others, or without anything that the others do not draw.
 LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer", "init")
@@ -45,6 +46,7 @@ MAIN = (
     "concept_discovery discovery.evolution=false",
     "tabular_concepts",
     "human_eval",
+    "explorer",
 )
 # The base of the quickstart, whose concepts are shown, and the network beside it.
 QUICK = ("vgg16", "convnext")
@@ -121,7 +123,7 @@ def run_parts(context: Context, status: Status) -> None:
         )
     if config.only is None and not config.dry_run:
         status.outputs += [str(path) for path in write_report([context.folder], context.folder)]
-        say(f"report: {context.folder / PAGE}")
+        status.found = finding(claims_in(context.folder / "claims.csv"))
 
 
 def _planned(
@@ -149,6 +151,8 @@ def _run_part(
     ids = [each for each in plan.drawn if each not in had and (missing is None or each in missing)]
     if ids:
         carry_out(variant, plan.narrowed(ids), status)
+    elif missing is None and not plan.drawn:
+        carry_out(variant, plan, status)
     else:
         say("nothing that is asked for")
     return set(ids)
@@ -179,7 +183,8 @@ def quickstart(context: Context) -> Plan:
     }
     page = site_data(small, places, every)
     drawn = ("fig_training", "table_training", "fig_alignment", "fig_concepts")
-    return Plan({**exhibits, "explorer": page}, drawn, after=lambda: hand_out(small, page))
+    made, after = {**exhibits, "explorer": page}, lambda: hand_out(small, page)
+    return Plan(made, drawn, after=after, found=lambda: told(small, page))
 
 
 def _two_runs(config: Config) -> Config:

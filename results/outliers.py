@@ -21,6 +21,7 @@ from results.page_style import (
     exhibit,
     markdown,
     over_seeds,
+    percent,
     rows_of,
     run_heading,
     runs_of,
@@ -110,7 +111,7 @@ def outliers_words(exhibits: Exhibits, about: About) -> str:
     if len(none):
         listed = ", ".join(case_words(*each) for each in none.itertuples(index=False, name=None))
         what += f" Without a value for some or all scores, as there is nothing to find: {listed}."
-    images = every.groupby("setting")["images"].max().max() if len(every) else 0
+    images = every.loc[every["seed"] != "all", "images"].max() if len(every) else 0
     n = f"{seeds_of(every)}, up to {int(images):,} training images each, of {subject(rows)}"
     return caption(what, about, n=n, runs=runs_of(rows), interval=SEED_INTERVAL)
 
@@ -267,6 +268,29 @@ def _values(own: pd.DataFrame) -> dict[str, str]:
 READ = (*CASE, "reading", "score", "metric", "value", "low", "high", "outliers", "images", "note")
 ALONG = {"svd": "SVD", "neurons": "neurons", "rotation": "random rotation"}
 
+TOLD_AT = 0.1  # share of stamps redrawn at which the sentence tells what is found, where it was measured
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """Outliers among the first samples by the absence of a class's concepts, at the published depth."""
+    own = rows[
+        (rows["setting"] == "stamp") & (rows["reading"] == "projection") & (rows["score"] == "svd")
+        & (rows["seed"].astype(str) == "all") & rows["value"].notna()
+    ]  # fmt: skip
+    own = own[own["layer"] == rows["layer"].iloc[0]] if len(rows) else own
+    own = own[own["p"] == (TOLD_AT if (own["p"] == TOLD_AT).any() else own["p"].min())]
+    values = own.drop_duplicates("metric").set_index("metric")
+    if not {"lift_at_20", "auroc"} <= set(values.index):
+        return ""
+    lift, area = values.loc["lift_at_20"], values.loc["auroc"]
+    base = float(lift["outliers"] / lift["images"])
+    return (
+        f"Of the first 20 samples by absence of their class's concepts {percent(base * float(lift['value']))} have a "
+        f"stamp that disagrees with the class, of all samples {percent(base, 1)} (AUROC "
+        f"{with_interval(*(float(area[name]) for name in ('value', 'low', 'high')))}; layer {lift['layer']}, "
+        f"p = {lift['p']:g}, {seeds_of(rows)})."
+    )
+
 
 @table(
     "table_outlier_readings",
@@ -275,6 +299,7 @@ ALONG = {"svd": "SVD", "neurons": "neurons", "rotation": "random rotation"}
     paper="CDISCO",
     shows="outliers by the absence of concepts, by reading, layer and kind of direction",
     place=365,
+    finding=finding,
 )
 def outlier_readings_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every seed) and text of the Markdown (means over the seeds)."""

@@ -75,6 +75,12 @@ def runs_of(rows: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(rows["run"].astype(str)))
 
 
+def networks(rows: pd.DataFrame) -> str:
+    """``mean over 3 networks``, or the name of the only one."""
+    names = runs_of(rows)
+    return label_of(names[0]) if len(names) == 1 else f"mean over {len(names)} networks"
+
+
 def spread(epochs: Sequence[int], most: int) -> list[int]:
     """At most ``most`` of the epochs: the first, the last and evenly many between."""
     known = sorted(set(epochs))

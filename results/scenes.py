@@ -1,6 +1,7 @@
 """Scenes: what the drawn images look like, what is known about them, and how hard they are."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Bytes
@@ -8,12 +9,18 @@ from evoscope.figure_data import SceneSheet
 from evoscope.viz import Sheet, interval_rows, patch_grid
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL, elide, plain, wrap
-from results.page_style import caption, doubles, exhibit
+from results.page_style import caption, doubles, exhibit, percent
 from results.registry import About, Exhibits, figure
 
 ACROSS = 7  # pictures per row
 # Inches.
 MARGIN, PITCH, PICTURE, WORDS, HEADING, ROW = 0.07, 1.01, 0.94, 0.3, 0.24, 0.2
+
+
+def finding(difficulty: pd.DataFrame) -> str:
+    """What simple classifiers reach on held-out scenes."""
+    listed = ", ".join(f"{row['classifier']} {percent(row['accuracy'])}" for _, row in difficulty.iterrows())
+    return f"Held-out scenes that simple classifiers put into their class: {listed}." if listed else ""
 
 
 def scenes_words(exhibits: Exhibits, about: About) -> str:
