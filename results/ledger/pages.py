@@ -182,7 +182,8 @@ def _number(first: "pd.Series[Any]") -> str:
     if first["headline"] == DASH:
         return ""
     beyond = "" if first["beyond"] == DASH else f"; to beat: {first['beyond']}"
-    return f"**Number.** {first['headline']}{beyond}. Smallest of interest: {float(first['smallest']):g} {first['unit']}."
+    smallest = f"{float(first['smallest']):g} {first['unit']}"
+    return f"**Number.** {first['headline']}{beyond}. Smallest of interest: {smallest}."
 
 
 def _by_reason(rows: pd.DataFrame) -> list[str]:

@@ -113,3 +113,10 @@ def test_published_accuracies_are_shares():
     rows = published_stamps()
     assert len(rows) == 8
     assert rows.loc[rows["p"] == 0.2, ["stamped", "plain"]].to_numpy().round(4).tolist() == [[0.9249, 0.8405]]
+
+
+def test_images_are_counted_for_one_seed_not_for_all_together(about):
+    exhibits = outlier_exhibits(np.random.default_rng(1))
+    rows = exhibits["outliers"]
+    exhibits["outliers"] = rows.assign(images=np.where(rows["seed"] == "all", 2560, 1280))
+    assert "up to 1,280 training images each" in outliers.outliers_words(exhibits, about)
