@@ -32,7 +32,7 @@ from results.ledger.claim import command as command_of
 from results.ledger.write import CLAIMS
 from results.page_style import markdown, with_interval
 from results.registry import RECORD, TABLE, Entry, entries
-from results.report import DESCRIPTION, ENDINGS, Item, galleries, stamped, write_report
+from results.report import ENDINGS, PICTURES, Item, galleries, stamped, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = ROOT / "results" / "paper"
@@ -129,12 +129,14 @@ def _name(item: Item) -> str:
 
 
 def _files(item: Item) -> list[Path]:
-    endings = (".csv", ".md") if item.picture is None else (".png", ".svg", ".md")
+    if item.words.suffix != ".md":
+        return [item.words]
+    endings = (".csv", ".md") if item.picture is None else (*PICTURES, ".svg", ".md")
     return [path for path in (item.words.with_suffix(ending) for ending in endings) if path.is_file()]
 
 
 def _copied(path: Path, folder: Path) -> Path:
-    target = folder / ("figures" if path.stem.startswith("fig_") else "tables") / path.name
+    target = folder / ("tables" if path.stem.startswith("table_") else "figures") / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     photographs = path.suffix == ".png" and path.stat().st_size > LARGE
     if path.suffix == ".png":
@@ -144,10 +146,9 @@ def _copied(path: Path, folder: Path) -> Path:
 
 def as_webp(path: Path, target: Path) -> Path:
     """A picture as WebP of the same size, with the texts that say where it comes from."""
-    described = Image.Exif()
-    described[DESCRIPTION] = "; ".join(f"{name}={text}" for name, text in stamped(path).items())
+    origin = "; ".join(f"{name}={text}" for name, text in sorted(stamped(path).items()))
     with Image.open(path) as image:
-        image.convert("RGB").save(target, "webp", quality=QUALITY, method=6, exif=described)
+        image.convert("RGB").save(target, "webp", quality=QUALITY, method=6, xmp=origin.encode())
     return target
 
 

@@ -111,8 +111,9 @@ def outliers_words(exhibits: Exhibits, about: About) -> str:
     if len(none):
         listed = ", ".join(case_words(*each) for each in none.itertuples(index=False, name=None))
         what += f" Without a value for some or all scores, as there is nothing to find: {listed}."
-    images = every.loc[every["seed"] != "all", "images"].max() if len(every) else 0
-    n = f"{seeds_of(every)}, up to {int(images):,} training images each, of {subject(rows)}"
+    each = every.loc[every["seed"] != "all", "images"]
+    images = int(each.max()) if len(each) else 0
+    n = f"{seeds_of(every)}, up to {images:,} training images each, of {subject(rows)}"
     return caption(what, about, n=n, runs=runs_of(rows), interval=SEED_INTERVAL)
 
 

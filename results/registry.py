@@ -5,6 +5,9 @@ A subject module of this package holds the figures and tables of one subject. It
     @table("table_metrics", title="Alignment metrics", reads=("metrics",), paper="Evoscope", shows="alignment metrics")
     def metrics_table(exhibits, about): ...
 
+A table may name a ``finding``: a function from the rows of its CSV to one sentence with numbers, which ends the job on
+the console and stands first in the report.
+
 A new result over exhibits that there are already is such a function, in a module of its own or of its subject, and its
 id in the plan of an experiment. Subject modules are imported when the list of results is asked for, drawing libraries
 when a result is drawn, so that importing this module is quick.

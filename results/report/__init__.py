@@ -53,7 +53,6 @@ SOURCES = (
 )  # what decides the page besides the results
 PICTURES = (".png", ".webp")
 ENDINGS = (*PICTURES, ".svg", ".md", ".csv")  # of drawn results
-DESCRIPTION = 0x010E  # field of EXIF: where a picture that is no PNG says from which job it is
 TAIL = 500  # characters of the page that hold the digest
 STAMPS = ("Data", "Scale", "Protocol", "Seed")
 Place = tuple[str, str, str]  # data set, scale and, with its seed unless that is 0, protocol
@@ -73,7 +72,7 @@ EXPLORER = "explorer"  # folder beside the page
 
 @dataclass(frozen=True)
 class Item:
-    """A drawn figure or table: its ``id``, its Markdown, and its picture if it has one."""
+    """A drawn figure or table: ``id``, its Markdown (``words``; of a film, the film), and its picture if it has one."""
 
     id: str
     words: Path
@@ -102,7 +101,9 @@ class Item:
         )
 
     def text(self) -> str:
-        """Caption, and the table if it is one, in Markdown without the stamp."""
+        """Caption, and the table if it is one, in Markdown without the stamp; empty for a film."""
+        if self.words.suffix != ".md":
+            return ""
         return ORIGIN.sub("", self.words.read_text(encoding="utf-8")).strip()
 
 
@@ -111,7 +112,7 @@ def galleries(folders: Iterable[Path]) -> dict[Place, list[Item]]:
     ranks = {name: place for place, name in enumerate(entries())}
     found: dict[tuple[Place, str], Item] = {}
     for folder in folders:
-        for path in sorted(folder.rglob("*.md")):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in (".md", ".webp")):
             item = _item(path) if path.stem in ranks else None
             if item is not None:
                 found[item.place, item.id] = item
@@ -122,9 +123,11 @@ def galleries(folders: Iterable[Path]) -> dict[Place, list[Item]]:
 
 
 def _item(path: Path) -> Item | None:
-    """The result whose Markdown file this is; none where its picture is missing."""
-    if not path.stem.startswith("fig_"):
+    """The result whose Markdown, or film, this is; none where its picture is missing."""
+    if path.stem.startswith("table_"):
         return Item(path.stem, path, None, origin_of(path))
+    if path.suffix != ".md" and path.with_suffix(".md").is_file():
+        return None
     picture = next((each for ending in PICTURES if (each := path.with_suffix(ending)).is_file()), None)
     return Item(path.stem, path, picture, stamped(picture)) if picture else None
 
@@ -133,7 +136,7 @@ def stamped(picture: Path) -> dict[str, str]:
     """Where a picture says that it comes from."""
     with Image.open(picture) as image:
         texts = {str(name): str(text) for name, text in image.info.items() if isinstance(text, str)}
-        described = str(image.getexif().get(DESCRIPTION, ""))
+        described = image.info.get("xmp", b"").decode("utf-8", "replace")  # of WebP
     texts |= dict(part.split("=", 1) for part in described.split("; ") if "=" in part)
     return {name: texts[name] for name in ("Commit", "Key", *STAMPS) if name in texts}
 
