@@ -84,8 +84,14 @@ def keep(folders: Sequence[Path], to: Path = PAPER) -> tuple[list[Path], list[Pa
     left: list[Path] = []
     for item in (item for items in jobs.values() for item in items):
         for path in _files(item):
-            large = path.suffix == ".svg" and path.stat().st_size > LARGE
-            (left if large else kept).append(path if large else _copied(path, to / _name(item)))
+            target = (
+                to / _name(item) / ("tables" if path.stem.startswith("table_") else "figures") / path.name
+            )
+            if path.suffix == ".svg" and path.stat().st_size > LARGE:
+                target.unlink(missing_ok=True)  # of an earlier drawing
+                left.append(path)
+            else:
+                kept.append(_copied(path, target))
     kept += write_report([to], to)
     _check_size(to)
     return kept, left
@@ -135,8 +141,7 @@ def _files(item: Item) -> list[Path]:
     return [path for path in (item.words.with_suffix(ending) for ending in endings) if path.is_file()]
 
 
-def _copied(path: Path, folder: Path) -> Path:
-    target = folder / ("tables" if path.stem.startswith("table_") else "figures") / path.name
+def _copied(path: Path, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     photographs = path.suffix == ".png" and path.stat().st_size > LARGE
     if path.suffix == ".png":

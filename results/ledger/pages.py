@@ -35,7 +35,7 @@ SHORT = {Verdict.WEAKER: "weaker", Verdict.IMPOSSIBLE: "not testable here"}
 SHORT_DATA = {DRAWN: "scenes", "cifar10": "CIFAR-10", "imagenette": "Imagenette"}
 ONE = "¹"
 LEGEND = (
-    "Effect: how far the number lies beyond what the claim must beat, with a 95 % interval; its unit is in the card. "
+    "Effect: how far the number lies beyond what the claim must beat, with a 95 % interval if it has one; its unit is in the card. "
     f"Weaker: there, but weaker than published. {ONE} One seed. Data without an effect are in the cards."
 )
 PAPERS = {"ConceptEvo": "Park et al., CIKM 2023", "CDISCO": "Graziani et al., TMLR 2023"}
@@ -48,7 +48,7 @@ OBJECTIONS = {
         "models can be compared, not one that beats every baseline. Drawn scenes have few concepts, chosen by us; "
         "that a neuron answers to none of them does not mean that it has none. Accuracy stands for concepts where "
         "their figures show concepts. Four rows about single bins are read from their numbers; no sentence of theirs "
-        "claims them. Both authors' choices and ours are one switch apart (`protocol=as_released`)."
+        "claims them. Their choices and ours are one switch apart (`protocol=as_released`)."
     ),
     "CDISCO": (
         f"Their setting is {PUBLISHED_SETTING}; a narrow layer has fewer dimensions to spare, and its first "
@@ -98,7 +98,7 @@ def named(text: str) -> Verdict:
 
 def claims_page(claims: pd.DataFrame, evidence: Sequence[Evidence], around: Around | None = None) -> str:
     """The page in Markdown: the table, where all of it comes from, then the cards."""
-    where = f"## Where this comes from\n\n{provenance(evidence)}\n\n**How verdicts are made.** {RULE}"
+    where = f"## Sources and rules\n\n{provenance(evidence)}\n\n**How verdicts are made.** {RULE}"
     parts = ["# Every claim", lead(evidence), table(claims), LEGEND, where, cards(claims, around or Around())]
     return "\n\n".join(parts) + "\n"
 

@@ -358,7 +358,8 @@ def rendered(text: str) -> str:
 
 def _counts(verdicts: Mapping[str, int]) -> str:
     items = "".join(f"<li><strong>{count}</strong> {escape(name)}</li>" for name, count in verdicts.items())
-    return f'\n<ul class="verdicts">{items}</ul>'
+    words = f"<li>{sum(verdicts.values())} verdicts, one for each claim and data set:</li>"
+    return f'\n<ul class="verdicts">{words}{items}</ul>'
 
 
 def _link(anchor: str, title: str) -> str:
