@@ -15,6 +15,7 @@ from results.page_style import (
     caption,
     exhibit,
     interval_column,
+    learnt_anything,
     markdown,
     percent,
     rows_of,
@@ -217,17 +218,28 @@ def _final(own: pd.DataFrame) -> dict[str, object]:
 COLUMNS = ("criterion", "run", "seed", "value", "low", "high", "holds", "statement")
 
 
+BEHAVIOURS = {
+    "learns": "learns well",
+    "gradual": "learns gradually",
+    "gap difference": "overfits more than with dropout",
+}
+
+
 def behaviour_finding(rows: pd.DataFrame) -> str:
-    """In how many seeds each published behaviour is seen."""
+    """In how many seeds each published behaviour is seen; only what was learnt can collapse."""
     seeds = rows[rows["seed"] >= 0]
-    counts = seeds.groupby(["run", "criterion"], sort=False)["holds"].agg(["sum", "count"])
+    lost = (seeds["criterion"] == "collapses") & ~seeds["statement"].astype(str).map(learnt_anything).astype(
+        bool
+    )
+    counts = seeds[~lost].groupby(["run", "criterion"], sort=False)["holds"].agg(["sum", "count"])
     if counts.empty:
         return ""
     listed = "; ".join(
-        f"{label_of(str(run))} {str(criterion).replace('_', ' ')} in {held} of {of} seeds"
+        f"{label_of(str(run))} {BEHAVIOURS.get(str(criterion), criterion)} in {held} of {of} seeds"
         for (run, criterion), (held, of) in zip(counts.index, counts.astype(int).to_numpy(), strict=True)
     )
-    return f"Published behaviours that are seen: {listed}."
+    nothing = f" ({int(lost.sum())} more learnt nothing that could be lost)" if lost.any() else ""
+    return f"{listed}{nothing}."
 
 
 @table(

@@ -35,7 +35,8 @@ SHORT = {Verdict.WEAKER: "weaker", Verdict.IMPOSSIBLE: "not testable here"}
 SHORT_DATA = {DRAWN: "scenes", "cifar10": "CIFAR-10", "imagenette": "Imagenette"}
 ONE = "¹"
 LEGEND = (
-    "Effect: how far the number lies beyond what the claim must beat, with a 95 % interval if it has one; its unit is in the card. "
+    "Effect: how far the number lies beyond what the claim must beat, with a 95 % interval if it has one; its unit is "
+    "in the card. "
     f"Weaker: there, but weaker than published. {ONE} One seed. Data without an effect are in the cards."
 )
 PAPERS = {"ConceptEvo": "Park et al., CIKM 2023", "CDISCO": "Graziani et al., TMLR 2023"}

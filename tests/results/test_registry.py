@@ -350,6 +350,17 @@ def test_sentences_hold_the_numbers_of_the_rows(tmp_path):
     )
 
 
+def test_a_collapse_is_counted_by_the_bar_of_its_claim(tmp_path):
+    head = {"run": "vgg16_large_lr", "criterion": "collapses", "value": 0.1, "low": 0.0, "high": 1.0}
+    rows = [
+        {**head, "seed": seed, "holds": True, "statement": f"peak {peak}% (at least 10%), end 5%"}
+        for seed, peak in enumerate((42.0, 10.6))
+    ]
+    sentence = said("table_behaviour", tmp_path, rows)
+    assert "collapses in 1 of 1 seeds" in sentence
+    assert "(1 more learnt nothing that could be lost)" in sentence
+
+
 def test_outliers_among_the_first_are_told_at_the_published_depth(tmp_path):
     head = {
         "setting": "stamp",
