@@ -1,4 +1,4 @@
-"""The ledger in words: a table of verdicts, a card per claim, what the authors could object, and one page in sentences.
+"""The ledger in words: a table of verdicts, a card per claim, and what the authors could object.
 
 What the authors wrote, and what was done otherwise here, stands in ``words.csv``, a row per claim.
 """
@@ -14,22 +14,12 @@ import pandas as pd
 from results.ledger.claim import DASH, DRAWN, LAPTOP, Evidence
 from results.ledger.effect import RULE, Verdict
 from results.ledger.provenance import lead, provenance
+from results.ledger.summary import EFFECTLESS, named
 from results.page_style import markdown, with_interval
 from results.reference import PUBLISHED_SETTING
 from results.registry import entry
 
 WORDS = Path(__file__).parent / "words.csv"
-# In the order of the page; what stands under each heading is not judged further.
-HEADINGS = {
-    Verdict.REPRODUCED: "Reproduced",
-    Verdict.WEAKER: "There, but weaker than published",
-    Verdict.FAILED: "Not reproduced",
-    Verdict.INCONCLUSIVE: "Inconclusive: the interval holds both nothing and an effect of interest",
-    Verdict.NOT_RUN: "Not run",
-    Verdict.IMPOSSIBLE: "Cannot be tested here",
-    Verdict.PEOPLE: "Needs people",
-}
-EFFECTLESS = (Verdict.NOT_RUN, Verdict.IMPOSSIBLE, Verdict.PEOPLE)
 # What fits a narrow column.
 SHORT = {Verdict.WEAKER: "weaker", Verdict.IMPOSSIBLE: "not testable here"}
 SHORT_DATA = {DRAWN: "scenes", "cifar10": "CIFAR-10", "imagenette": "Imagenette"}
@@ -87,11 +77,6 @@ class Around:
 
     pictures: Mapping[tuple[str, str], str] = field(default_factory=dict)
     views: Mapping[tuple[str, str], str] = field(default_factory=dict)
-
-
-def named(text: str) -> Verdict:
-    """The verdict of a text like ``reproduced (one seed)``."""
-    return Verdict(text.partition(" (")[0])
 
 
 # --- the page of all claims ------------------------------------------------------------------------------------------
@@ -260,42 +245,6 @@ def finding(claims: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def summary_page(claims: pd.DataFrame, evidence: Sequence[Evidence]) -> str:
-    """What holds, what does not, and on which networks, with one number each, from the rows of the ledger."""
-    lines = ["# What holds, on one page", "", provenance(evidence), ""]
-    for verdict, heading in HEADINGS.items():
-        own = claims[[named(text) is verdict for text in claims["verdict"]]] if len(claims) else claims
-        if own.empty:
-            continue
-        lines += [f"## {heading}", ""]
-        for _, rows in own.groupby("claim", sort=False):
-            lines.append(f"- {_missing(rows) if verdict in EFFECTLESS else _measured(rows)}")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _measured(rows: pd.DataFrame) -> str:
-    """The claim, then a number for each data set."""
-    first = rows.iloc[0]
-    found = "; ".join(_on_data(row) for _, row in rows.iterrows())
-    shared = "" if first["shares"] == DASH else f" ({first['shares']})"
-    return f"**{first['claim']}** {first['text']}{shared}: {found}."
-
-
-def _on_data(row: "pd.Series[Any]") -> str:
-    ends = with_interval(*(float(row[name]) for name in ("effect", "low", "high")))
-    seeds = "one seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-    networks = ", ".join(_networks(str(row["by network"])))
-    return f"{ends} {row['unit']} on {row['data']} ({row['scale']}; {networks}; {seeds})"
-
-
 def _networks(text: str) -> list[str]:
     """``[VGG16, ConvNeXt]`` of ``VGG16 0.021 [0.010, 0.032]; ConvNeXt 0.020``."""
     return [part.split(" [")[0].rpartition(" ")[0] for part in text.split("; ")]
-
-
-def _missing(rows: pd.DataFrame) -> str:
-    first = rows.iloc[0]
-    reasons = rows.groupby("why", sort=False)["data"].agg(", ".join)
-    found = "; ".join(f"{data}: {why}" for why, data in reasons.items())
-    return f"**{first['claim']}** {first['text']}. {found}."

@@ -11,7 +11,8 @@ from evoscope.viz import label_of
 from results.ledger import cdisco, conceptevo
 from results.ledger.claim import DASH, PROTOCOLS, Claim, Evidence, of_seeds
 from results.ledger.defects import audit
-from results.ledger.pages import Around, claims_page, summary_page
+from results.ledger.pages import Around, claims_page
+from results.ledger.summary import page
 from results.page_style import markdown, method_name, with_interval
 
 CLAIMS: tuple[Claim, ...] = (*conceptevo.CLAIMS, *cdisco.CLAIMS)
@@ -56,7 +57,7 @@ def write_ledger(evidence: Sequence[Evidence], folder: Path, around: Around | No
     """
     folder.mkdir(parents=True, exist_ok=True)
     claims, defects, scores = ledger(evidence), audit(evidence), scorecard(evidence)
-    pages = {"summary": summary_page(claims, evidence), "claims": claims_page(claims, evidence, around)}
+    pages = {"summary": page(claims, evidence), "claims": claims_page(claims, evidence, around)}
     pages["defects"] = _page("Defects of the released code", AUDITED, defects)
     frames = {"claims": claims, "defects": defects, "measures": all_measures(evidence)}
     if len(scores):

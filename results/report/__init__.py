@@ -24,8 +24,9 @@ from PIL import Image
 from results import ledger, reference
 from results.ledger.claim import CORRECTED, DRAWN, ORIGIN, collect, command, origin_of
 from results.ledger.effect import Verdict
-from results.ledger.pages import LEGEND, Around, cards, named, place_name, table
+from results.ledger.pages import LEGEND, Around, cards, place_name, table
 from results.ledger.provenance import lead
+from results.ledger.summary import named
 from results.ledger.write import write_ledger
 from results.registry import entries, findings
 

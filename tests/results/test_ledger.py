@@ -14,8 +14,9 @@ from evoscope.evolution.summary import contrast
 from results import registry
 from results.ledger.claim import collect, laid_together
 from results.ledger.effect import Measure, Verdict, headline, stated, verdict
-from results.ledger.pages import OBJECTIONS, SHORT, Around, cards, finding, named, table, told
+from results.ledger.pages import OBJECTIONS, SHORT, Around, cards, finding, table, told
 from results.ledger.provenance import lead, provenance
+from results.ledger.summary import named
 from results.ledger.write import CLAIMS, all_measures, ledger, write_ledger
 from results.reference import published_reversal
 from results.report import galleries, pictures_of
