@@ -5,7 +5,7 @@
 corrected one, its name follows; of another seed than 0, the seed). Files of results that are drawn no more go. The
 ledger, the audit, the scorecard, the page, the index and ``docs/repro.md`` are then written anew from all that is
 there. Pictures (PNG) above `LARGE` bytes hold photographs: they are kept as WebP, with all colours and in the same
-size. Drawings (SVG) above it are left out, and named.
+size, never with a palette. Drawings (SVG) above it are left out, and named.
 
 ``python -m results.keep repro [OUTPUTS...]`` writes ``docs/repro.md``, one row per result: what it shows, the command
 that draws it, what was measured (the claims that the kept tables decide, see `results.ledger`), and the time of the
@@ -37,7 +37,8 @@ from results.report import ENDINGS, PICTURES, Item, galleries, stamped, write_re
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = ROOT / "results" / "paper"
 LARGE = 350_000
-QUALITY = 90  # of WebP
+LOSSLESS = 700_000  # bytes up to which a WebP is kept without loss
+QUALITY = 90  # of WebP with loss
 LIMIT = 25_000_000
 
 DOCUMENT = ROOT / "docs" / "repro.md"
@@ -150,10 +151,14 @@ def _copied(path: Path, target: Path) -> Path:
 
 
 def as_webp(path: Path, target: Path) -> Path:
-    """A picture as WebP of the same size, with the texts that say where it comes from."""
-    origin = "; ".join(f"{name}={text}" for name, text in sorted(stamped(path).items()))
+    """A picture as WebP of the same size, without loss where that is small, with the texts on where it comes from."""
+    origin = "; ".join(f"{name}={text}" for name, text in sorted(stamped(path).items())).encode()
     with Image.open(path) as image:
-        image.convert("RGB").save(target, "webp", quality=QUALITY, method=6, xmp=origin.encode())
+        pixels = image.convert("RGB")
+    for lossless in (True, False):
+        pixels.save(target, "webp", lossless=lossless, quality=QUALITY, xmp=origin)
+        if target.stat().st_size <= LOSSLESS:
+            break
     return target
 
 

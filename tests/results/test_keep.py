@@ -63,8 +63,10 @@ def test_results_are_kept_by_data_and_scale(folder, tmp_path, monkeypatch):
         keep([folder], paper)
 
 
-def test_photographs_keep_their_colours_size_and_origin(folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("lossless", "error"), [(700_000, 0), (1, 6)])
+def test_photographs_keep_their_colours_size_and_origin(lossless, error, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(keep_module, "LARGE", 10_000)
+    monkeypatch.setattr(keep_module, "LOSSLESS", lossless)
     paper = tmp_path / "paper"
     (paper / "concept_scenes-laptop" / "figures").mkdir(parents=True)
     (paper / "concept_scenes-laptop" / "figures" / "fig_training.png").write_text("of an earlier time")
@@ -75,7 +77,7 @@ def test_photographs_keep_their_colours_size_and_origin(folder, tmp_path, monkey
         assert (after.mode, after.size) == ("RGB", before.size)
         one, two = (np.asarray(image.convert("RGB"), dtype=float) for image in (before, after))
     assert len(np.unique(two.reshape(-1, 3), axis=0)) > 256
-    assert np.sqrt(np.mean((one - two) ** 2)) < 4
+    assert np.sqrt(np.mean((one - two) ** 2)) <= error
     (items,) = galleries([paper]).values()
     (item,) = (each for each in items if each.id == "fig_training")
     assert item.origin == next(each.origin for each in galleries([folder])[item.place] if each.id == item.id)
