@@ -280,10 +280,10 @@ def finding(rows: pd.DataFrame) -> str:
     ]  # fmt: skip
     own = own[own["layer"] == rows["layer"].iloc[0]] if len(rows) else own
     own = own[own["p"] == (TOLD_AT if (own["p"] == TOLD_AT).any() else own["p"].min())]
-    values = own.drop_duplicates("metric").set_index("metric")
-    if not {"lift_at_20", "auroc"} <= set(values.index):
+    values = {str(row["metric"]): row for _, row in own.drop_duplicates("metric").iterrows()}
+    if not {"lift_at_20", "auroc"} <= set(values):
         return ""
-    lift, area = values.loc["lift_at_20"], values.loc["auroc"]
+    lift, area = values["lift_at_20"], values["auroc"]
     base = float(lift["outliers"] / lift["images"])
     return (
         f"Of the first 20 samples by absence of their class's concepts {percent(base * float(lift['value']))} have a "

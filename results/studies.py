@@ -184,7 +184,7 @@ DASH = "–"
 
 def finding(rows: pd.DataFrame) -> str:
     """How many trials the studies have, and how many participants the primary contrasts need."""
-    first = rows[rows["primary"].astype(bool)]
+    first = rows[rows["primary"].astype(bool) & rows["needed"].notna()]
     needed = ", ".join(
         f"{str(row['kind']).replace('_', ' ')} {_number(row['needed'], '.0f')}" for _, row in first.iterrows()
     )

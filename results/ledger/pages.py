@@ -118,7 +118,8 @@ def _verdicts(rows: pd.DataFrame) -> list[str]:
 
 def place_name(data: str, scale: str) -> str:
     """``scenes``, ``CIFAR-10``, ``Imagenette (gpu)``: a data set, and the scale unless it is that of a laptop."""
-    return SHORT_DATA.get(data, data) + ("" if scale == LAPTOP else f" ({scale})")
+    name = SHORT_DATA.get(data) or data.partition(" (")[0].replace("_", " ")
+    return name + ("" if scale == LAPTOP else f" ({scale})")
 
 
 def _unbroken(text: str) -> str:
@@ -152,14 +153,14 @@ def _card(claim: str, rows: pd.DataFrame, around: Around, shown: dict[str, str])
         f"> “{words.words}” ({words.source})" if words.words else f"> No sentence of theirs: {words.source}."
     )
     lines = [
-        f"**Done differently.** {words.differs}",
-        f"**Published.** {first['published']}.",
+        f"**Done differently:** {words.differs}",
+        f"**Published:** {first['published']}.",
         _number(first),
     ]
-    lines += [f"**Note.** {first['shares']}." if first["shares"] != DASH else ""]
+    lines += [f"**Note:** {first['shares']}." if first["shares"] != DASH else ""]
     found = _by_reason(rows)
     views = _views(rows, around)
-    more = [_picture(claim, words.picture, rows, around, shown), views, f"**Command.** {_command(rows)}"]
+    more = [_picture(claim, words.picture, rows, around, shown), views, f"**Command:** {_command(rows)}"]
     head = f"**{first['text']}.**"
     return [head, quoted, "\n".join(f"- {line}" for line in [*lines, *found] if line), *filter(None, more)]
 
@@ -169,7 +170,7 @@ def _number(first: "pd.Series[Any]") -> str:
         return ""
     beyond = "" if first["beyond"] == DASH else f"; to beat: {first['beyond']}"
     smallest = f"{float(first['smallest']):g} {first['unit']}"
-    return f"**Number.** {first['headline']}{beyond}. Smallest of interest: {smallest}."
+    return f"**Number:** {first['headline']}{beyond}. Smallest of interest: {smallest}."
 
 
 def _by_reason(rows: pd.DataFrame) -> list[str]:
@@ -198,7 +199,7 @@ def _found(row: "pd.Series[Any]") -> str:
 def _picture(claim: str, figure: str, rows: pd.DataFrame, around: Around, shown: dict[str, str]) -> str:
     """The figure of the first data set that has it, or the card where it was shown."""
     if figure in shown:
-        return f"**Picture.** That of [{shown[figure]}](#{shown[figure].lower()})."
+        return f"**Picture:** That of [{shown[figure]}](#{shown[figure].lower()})."
     ordered = [*rows.loc[rows["effect"] != DASH, "data"], *rows["data"]]
     path = next(
         (around.pictures[data, figure] for data in ordered if (data, figure) in around.pictures), None
@@ -218,7 +219,7 @@ def _views(rows: pd.DataFrame, around: Around) -> str:
             network in _networks(str(row["by network"])) for _, row in rows[rows["data"] == data].iterrows()
         )
     ]
-    return f"**In the explorer.** {', '.join(links)}." if links else ""
+    return f"**In the explorer:** {', '.join(links)}." if links else ""
 
 
 def _command(rows: pd.DataFrame) -> str:

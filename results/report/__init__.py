@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pandas as pd
 from markdown_it import MarkdownIt
@@ -281,11 +281,16 @@ def page(
         "Appendix": _appendix(to, texts, jobs),
     }
     links = "\n".join(_link(_anchor(title), title) for title in sections)
-    body = (f'<h2 id="{_anchor(title)}">{escape(title)}</h2>\n{html}' for title, html in sections.items())
+    body = sized(
+        "\n".join(
+            f'<h2 id="{_anchor(title)}">{escape(title)}</h2>\n{html}' for title, html in sections.items()
+        ),
+        to,
+    )
     text = Template((HERE / "page.html").read_text(encoding="utf-8"))
     return text.substitute(
         title=TITLE, style=(HERE / "page.css").read_text(encoding="utf-8"),
-        lead=LEAD + first, contents=f"<ul>\n{links}\n</ul>", body="\n".join(body),
+        lead=LEAD + first, contents=f"<ul>\n{links}\n</ul>", body=body,
         foot=_foot(jobs), inputs=inputs,
     )  # fmt: skip
 
@@ -355,6 +360,16 @@ def rendered(text: str) -> str:
     """Markdown as HTML; tables can be scrolled, and pictures are loaded when they come into view."""
     html = str(_MARKDOWN.render(text)).replace("&lt;br&gt;", "<br>").replace("<img ", '<img loading="lazy" ')
     return re.sub(r"(<table>.*?</table>)", r'<div class="wide">\1</div>', html, flags=re.DOTALL)
+
+
+def sized(html: str, to: Path) -> str:
+    """HTML whose pictures say their size in pixels, so that those further down are not loaded with the page."""
+
+    def found(tag: re.Match[str]) -> str:
+        with Image.open(to / unquote(tag[1])) as image:
+            return f'{tag[0]} width="{image.width}" height="{image.height}"'
+
+    return re.sub(r'<img loading="lazy" src="([^"]*)"', found, html)
 
 
 def _counts(verdicts: Mapping[str, int]) -> str:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from results import registry
 from results import report as report_module
@@ -32,7 +33,7 @@ class Reader(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        assert self.open.pop() == tag
+        assert tag in VOID or self.open.pop() == tag
 
 
 DRAWN = ("fig_training", "fig_metrics", "table_reversal", "table_training", "table_metrics")
@@ -75,7 +76,11 @@ def test_the_page_is_whole_and_its_files_lie_beside_it(page, report):
     figures = [name for name in DRAWN if name.startswith("fig_")]
     assert {Path(source).stem for source in page.sources} == set(figures)
     text = (report / "report.html").read_text(encoding="utf-8")
-    assert text.count("<img") == text.count('loading="lazy"') == len(page.sources)
+    assert text.count("<img") == len(
+        re.findall(r'<img loading="lazy" src="[^"]+" width="\d+" height="\d+"', text)
+    )
+    with Image.open(report / page.sources[0]) as image:
+        assert f'src="{page.sources[0]}" width="{image.width}" height="{image.height}"' in text
     assert len(text) < 500_000
     assert 'name="viewport"' in text
     assert "prefers-color-scheme: dark" in text
