@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from results.ledger.claim import DASH, DRAWN, LAPTOP, Evidence
-from results.ledger.effect import RULE, Verdict
+from results.ledger.effect import RULE, Verdict, counted
 from results.ledger.provenance import lead, provenance
 from results.ledger.summary import EFFECTLESS, named
 from results.page_style import markdown, with_interval
@@ -186,11 +186,9 @@ def _by_reason(rows: pd.DataFrame) -> list[str]:
 def _found(row: "pd.Series[Any]") -> str:
     """``scenes: **weaker than published (one seed)**, 0.067 [0.024, 0.109] share of images. Rests on ...``."""
     ends = with_interval(*(float(row[name]) for name in ("effect", "low", "high")))
-    seeds = "one seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
+    seeds = "one seed" if int(row["seeds"]) == 1 else f"{row['seeds']} seeds"
     why = "" if row["why"] == DASH else f" ({row['why']})"
-    rests = (
-        f"Rests on {row['data']} ({row['scale']}), {seeds}, {int(row['items']):,} items: {row['by network']}."
-    )
+    rests = f"Rests on {row['data']} ({row['scale']}), {seeds}, {counted(row['items'], 'item')}: {row['by network']}."
     released = f"{row['verdict as released']}: {row['as released']}"
     place = place_name(row["data"], row["scale"])
     return f"{place}: **{row['verdict']}**, {ends} {row['unit']}{why}. {rests} As released: {released}."
