@@ -17,7 +17,7 @@ from experiments.checks import check, check_files
 from experiments.concept_discovery import concept_images, latent_space, placed_concepts, space_concepts
 from experiments.context import Context
 from experiments.evolution_importance import judged_classes
-from experiments.explorer import hand_out, site_data
+from experiments.explorer import hand_out, site_data, told
 from experiments.own_networks import typed_config
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
@@ -30,7 +30,8 @@ from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
 from experiments.unified_space import compared_looks, looks_of
 from results import registry
-from results.report import PAGE, write_report
+from results.ledger.pages import finding
+from results.report import claims_in, write_report
 
 # Composed of others, or without anything drawn.
 LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer", "init")
@@ -127,7 +128,7 @@ def run_parts(context: Context, status: Status) -> None:
         )
     if config.only is None and not config.dry_run:
         status.outputs += [str(path) for path in write_report([context.folder], context.folder)]
-        say(f"report: {context.folder / PAGE}")
+        status.found = finding(claims_in(context.folder / "claims.csv"))
 
 
 def _planned(
@@ -191,7 +192,8 @@ def quickstart(context: Context) -> Plan:
     judged = judged_classes(small, runs[QUICK[0]], True, [_whole_training(runs[QUICK[0]])])
     page = site_data(small, places, every, vectors, judged)
     drawn = ("fig_training", "table_training", "fig_alignment", "fig_concepts")
-    return Plan({**exhibits, "explorer": page}, drawn, after=lambda: hand_out(small, page))
+    made, after = {**exhibits, "explorer": page}, lambda: hand_out(small, page)
+    return Plan(made, drawn, after=after, found=lambda: told(small, page))
 
 
 def _whole_training(run: Run) -> EpochPair:

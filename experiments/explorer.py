@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import pandas as pd
+
 from evoscope.errors import EvoscopeError
 from evoscope.figure_data import NeuronMap
 from evoscope.store import Artefact
@@ -15,11 +17,11 @@ from experiments.reporting import say, size
 from experiments.runner import Plan
 from experiments.selection import judged_runs
 from experiments.stages.concept_places import ConceptPlaces
-from experiments.stages.explorer import Judged, Shown, Site, explorer_data
+from experiments.stages.explorer import TABLE, Judged, Shown, Site, explorer_data
 from experiments.stages.space import neuron_map
 from experiments.stages.stimuli import Look
 from experiments.unified_space import looks_of
-from results.explorer import write_site
+from results.explorer import finding, write_site
 
 FOLDER = "explorer"
 T = TypeVar("T")
@@ -36,7 +38,9 @@ def plan(context: Context) -> Plan:
         where = asked.concepts, semantic, places, looks[0]
         vectors += _known(asked.concepts, placed_concepts, context, run, *where)
     data = site_data(context, places, looks, vectors, judged)
-    return Plan({"explorer": data}, (), after=lambda: hand_out(context, data))
+    return Plan(
+        {"explorer": data}, (), after=lambda: hand_out(context, data), found=lambda: told(context, data)
+    )
 
 
 def site_data(
@@ -59,6 +63,11 @@ def _known(asked: bool | None, find: Callable[..., list[T]], *arguments: object)
         if asked:
             raise
         return []
+
+
+def told(context: Context, data: Artefact[Site]) -> str:
+    """What the page shows, in a sentence."""
+    return finding(pd.read_parquet(Site(context.get(data)).folder / TABLE))
 
 
 def hand_out(context: Context, data: Artefact[Site]) -> list[Path]:

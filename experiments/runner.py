@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,13 +24,14 @@ class Plan:
     """Exhibits by name (as `results` reads them) and the figures and tables drawn from them.
 
     ``origin``: where the exhibits come from, if not from the job's image sets; ``after``: writes further files once
-    all is drawn, and returns their paths.
+    all is drawn, and returns their paths; ``found``: what these or the exhibits say, beside the tables' own sentences.
     """
 
     exhibits: Mapping[str, Artefact[Any]]
     drawn: Sequence[str]
     origin: About | None = None
     after: Callable[[], list[Path]] | None = None
+    found: Callable[[], str] | None = None
 
     def checked(self) -> "Plan":
         """The plan itself, whose results have all that they are drawn from.
@@ -52,7 +53,7 @@ class Plan:
         """The part of the plan that draws ``ids``: these results and the exhibits that they read."""
         self.checked()
         reads = dict.fromkeys(name for each in ids for name in registry.entry(each).reads)
-        return Plan({name: self.exhibits[name] for name in reads}, ids, self.origin, self.after)
+        return replace(self, exhibits={name: self.exhibits[name] for name in reads}, drawn=ids)
 
 
 def carry_out(context: Context, plan: Plan, status: Status) -> None:
@@ -75,6 +76,8 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
     say("\n".join(["drawn:", *[f"  {path}" for path in paths]]))
     paths += plan.after() if plan.after else []
     status.outputs += [str(path) for path in paths]
+    status.found += registry.findings(plan.drawn, context.folder)
+    status.found += [plan.found()] if plan.found else []
     status.outdated = sorted({*status.outdated, *context.outdated.values()})
 
 

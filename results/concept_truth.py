@@ -19,6 +19,7 @@ from results.page_style import (
     markdown,
     method_name,
     methods_of,
+    networks,
     rows_of,
     runs_of,
     with_interval,
@@ -249,6 +250,24 @@ AGAINST = {
 DIRECTIONS = {"svd": "first of the SVD", "refined": "unique concepts of the first 20"}
 
 
+COMPARED = 20  # directions that the sentence compares
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """The first directions of the SVD against as many random ones of the layer, mean over the layers."""
+    own = rows[
+        (rows["directions"] == "svd") & (rows["rank"] == COMPARED) & (rows["metric"] == "recovery auc")
+        & (rows["against"] == "rotation") & rows["gain"].notna()
+    ]  # fmt: skip
+    if own.empty:
+        return ""
+    told = " or ".join(dict.fromkeys(own["truth"].astype(str)))
+    return (
+        f"The best of the first {COMPARED} SVD directions tells {told} with AUC {own['value'].mean():.3f}, the best of "
+        f"as many random directions with {own['other'].mean():.3f}; {networks(own)}."
+    )
+
+
 @table(
     "table_equal_rank",
     title="Directions against as many random ones",
@@ -256,6 +275,7 @@ DIRECTIONS = {"svd": "first of the SVD", "refined": "unique concepts of the firs
     paper="CDISCO",
     shows="concepts told by the first directions, by as many random ones and by as many neurons",
     place=282,
+    finding=finding,
 )
 def equal_rank_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown, a row per number of directions and rival."""

@@ -17,6 +17,7 @@ from results.page_style import (
     doubles,
     interval_column,
     markdown,
+    networks,
     notes,
     percent,
     protocol_name,
@@ -207,6 +208,21 @@ def swept_caption(what: str, rows: pd.DataFrame, about: About, n: str, interval:
 SWEEP = ["pool_images", "k", "run"]
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """Purity where the base covers least, by protocol, mean over the networks."""
+    own = rows[(rows["run"] != "all") & rows["value"].notna()]
+    own = own[own["coverage"] == own["coverage"].min()]
+    if own.empty:
+        return ""
+    means = own.groupby("protocol", sort=False)[["value", "null"]].mean()
+    listed = ", ".join(
+        f"{row['value']:.3f} {protocol_name(name)} (permuted concepts {row['null']:.3f})"
+        for name, row in means.iterrows()
+    )
+    share = percent(float(own["coverage"].iloc[0]), 1)
+    return f"Where the base covers least of the pool ({share}), purity@10 is {listed}; {networks(own)}."
+
+
 @table(
     "table_protocols",
     title="Concept purity per protocol and coverage",
@@ -214,6 +230,7 @@ SWEEP = ["pool_images", "k", "run"]
     paper="Evoscope",
     shows="protocols side by side",
     place=120,
+    finding=finding,
 )
 def protocols_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (a row per value) and text of the Markdown (protocols side by side)."""

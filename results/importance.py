@@ -20,6 +20,7 @@ from results.page_style import (
     full_name,
     interval_column,
     markdown,
+    networks,
     notes,
     pair_words,
     rows_of,
@@ -201,6 +202,17 @@ KINDS = {
 }
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """How well importance tells the neurons whose concept defines a class, mean over networks and pairs."""
+    own = rows[(rows["class_name"].fillna("") == "") & (rows["kind"] == "defining") & rows["auc"].notna()]
+    if own.empty:
+        return ""
+    return (
+        f"Importance tells neurons whose concept defines a class from the others with AUC {own['auc'].mean():.2f} "
+        f"(with the concepts permuted {own['null'].mean():.2f}); {networks(own)}."
+    )
+
+
 @table(
     "table_importance",
     title="Importance of evolutions against the concepts that define a class",
@@ -208,6 +220,7 @@ KINDS = {
     paper="Evoscope",
     shows="importance against the concepts that define a class",
     place=150,
+    finding=finding,
 )
 def importance_table(exhibits: Exhibits, about: About) -> Written:
     """Every row for the CSV; in Markdown means over classes, then the classes."""

@@ -17,6 +17,7 @@ from results.page_style import (
     epoch_column,
     interval_column,
     markdown,
+    networks,
     notes,
     percent,
     rows_of,
@@ -216,6 +217,26 @@ def _key(sheet: Sheet, top: float) -> None:
 
 # --- table: space baselines ------------------------------------------------------------------------------------------
 
+# What a space is good for, the most telling measure first.
+TELLING = {
+    "concept_purity@10": "share of the ten nearest neurons of other networks that have the neuron's concept",
+    "same_neuron_mrr": "reciprocal rank of the same neuron at another epoch",
+    "stimulus_agreement": "correlation of nearness with shared stimuli",
+}
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """The learned space beside what nothing was learned for, at the last epochs, as means over the networks."""
+    metric = next((name for name in TELLING if (rows["metric"] == name).any()), None)
+    own = rows[(rows["metric"] == metric) & (rows["run"] != "all")]
+    own = own[own["epoch"] == own.groupby("run")["epoch"].transform("max")]
+    means = own.groupby("space", sort=False)["value"].mean().dropna()
+    if metric is None or "learned" not in means:
+        return ""
+    beside = ", ".join(f"{value:.3f} ({space})" for space, value in means.items() if space != "learned")
+    rest = f", against {beside}" if beside else ""
+    return f"The {TELLING[metric]} is {means['learned']:.3f} in the learned space{rest}; {networks(own)}."
+
 
 @table(
     "table_space_baselines",
@@ -224,6 +245,7 @@ def _key(sheet: Sheet, top: float) -> None:
     paper="Evoscope",
     shows="alignment by random image vectors, by shared stimuli and in separate spaces",
     place=112,
+    finding=finding,
 )
 def space_baselines_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown."""

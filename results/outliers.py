@@ -20,6 +20,7 @@ from results.page_style import (
     exhibit,
     markdown,
     over_seeds,
+    percent,
     rows_of,
     run_heading,
     runs_of,
@@ -262,6 +263,29 @@ def _values(own: pd.DataFrame) -> dict[str, str]:
 READ = (*CASE, "reading", "score", "metric", "value", "low", "high", "outliers", "images", "note")
 ALONG = {"svd": "SVD", "neurons": "neurons", "rotation": "random rotation"}
 
+TOLD_AT = 0.1  # share of stamps redrawn at which the sentence tells what is found, where it was measured
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """Outliers among the first samples by the absence of a class's concepts, at the published depth."""
+    own = rows[
+        (rows["setting"] == "stamp") & (rows["reading"] == "projection") & (rows["score"] == "svd")
+        & (rows["seed"].astype(str) == "all") & rows["value"].notna()
+    ]  # fmt: skip
+    own = own[own["layer"] == rows["layer"].iloc[0]] if len(rows) else own
+    own = own[own["p"] == (TOLD_AT if (own["p"] == TOLD_AT).any() else own["p"].min())]
+    values = {str(row["metric"]): row for _, row in own.drop_duplicates("metric").iterrows()}
+    if not {"lift_at_20", "auroc"} <= set(values):
+        return ""
+    lift, area = values["lift_at_20"], values["auroc"]
+    base = float(lift["outliers"] / lift["images"])
+    return (
+        f"Of the first 20 samples by absence of their class's concepts {percent(base * float(lift['value']))} have a "
+        f"stamp that disagrees with the class, of all samples {percent(base, 1)} (AUROC "
+        f"{with_interval(*(float(area[name]) for name in ('value', 'low', 'high')))}; layer {lift['layer']}, "
+        f"p = {lift['p']:g}, {seeds_of(rows)})."
+    )
+
 
 @table(
     "table_outlier_readings",
@@ -270,6 +294,7 @@ ALONG = {"svd": "SVD", "neurons": "neurons", "rotation": "random rotation"}
     paper="CDISCO",
     shows="outliers by the absence of concepts, by reading, layer and kind of direction",
     place=365,
+    finding=finding,
 )
 def outlier_readings_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every seed) and text of the Markdown (means over the seeds)."""

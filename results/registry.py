@@ -5,6 +5,9 @@ A subject module of this package holds the figures and tables of one subject. It
     @table("table_metrics", title="Alignment metrics", reads=("metrics",), paper="Evoscope", shows="alignment metrics")
     def metrics_table(exhibits, about): ...
 
+A table may name a ``finding``: a function from the rows of its CSV to one sentence with numbers, which ends the job on
+the console and stands first in the report.
+
 A new result over exhibits that there are already is such a function, in a module of its own or of its subject, and its
 id in the plan of an experiment. Subject modules are imported when the list of results is asked for, drawing libraries
 when a result is drawn, so that importing this module is quick.
@@ -81,6 +84,8 @@ Film = Callable[[Exhibits, About], Iterable[tuple["Bytes", int]]]
 # Rows for the CSV, every digit; then the paragraphs of the Markdown file, the caption first.
 Written = tuple["pd.DataFrame", Sequence[str]]
 Rows = Callable[[Exhibits, About], Written]
+# What rows of a CSV say, in one sentence with numbers; empty where they say nothing.
+Finding = Callable[["pd.DataFrame"], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,9 +170,22 @@ class FilmEntry(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class TableEntry(Entry):
-    """A table: ``rows`` makes its rows and its text."""
+    """A table: ``rows`` makes its rows and its text, ``finding`` the sentence that they come to, if it has one."""
 
     rows: Rows
+    finding: Finding | None = None
+
+    def found(self, folder: Path) -> str:
+        """The sentence of the table drawn into ``folder``; empty without one."""
+        import pandas as pd
+
+        path = folder / self.outputs[0]
+        if self.finding is None or not path.is_file():
+            return ""
+        try:
+            return self.finding(pd.read_csv(path)) if path.stat().st_size > 1 else ""
+        except KeyError:  # a kept table of an earlier version lacks the column
+            return ""
 
     def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
         """Write CSV and Markdown.
@@ -226,14 +244,21 @@ def film(
 
 
 def table(
-    id: str, *, title: str, reads: tuple[str, ...], paper: str, shows: str, place: int = LAST
+    id: str,
+    *,
+    title: str,
+    reads: tuple[str, ...],
+    paper: str,
+    shows: str,
+    place: int = LAST,
+    finding: Finding | None = None,
 ) -> Callable[[Rows], Rows]:
-    """Register the decorated function as the table ``id``; for the arguments see `Entry`."""
+    """Register the decorated function as the table ``id``; for the arguments see `Entry` and `TableEntry`."""
 
     def register(rows: Rows) -> Rows:
         _ENTRIES[id] = TableEntry(
             id=id, title=title, reads=reads, paper=paper, shows=shows, place=place, module=rows.__module__,
-            endings=TABLE, rows=rows,
+            endings=TABLE, rows=rows, finding=finding,
         )  # fmt: skip
         return rows
 
@@ -261,6 +286,12 @@ def entry(name: str) -> Entry:
         close = get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)
         raise EvoscopeError(f"there is no figure or table '{name}'", f"choose one of {', '.join(close)}")
     return known[name]
+
+
+def findings(ids: Sequence[str], folder: Path) -> list[str]:
+    """What the tables among the results ``ids``, drawn into ``folder``, say: a sentence each, in their order."""
+    tables = [found for name in ids if isinstance(found := entry(name), TableEntry)]
+    return [sentence for each in tables if (sentence := each.found(folder))]
 
 
 def draw(

@@ -144,13 +144,21 @@ def _key(sheet: Sheet, top: float) -> None:
 
 def beyond(rows: pd.DataFrame) -> str:
     """Sentence on how many concepts lower the logit more than random directions do."""
-    known = rows[rows[["logit_low", "logit_high", "random_low", "random_high"]].notna().all(axis=1)]
-    below = int((known["logit_high"] < known["random_low"]).sum())
+    known = rows[rows[["logit_change", "random_low"]].notna().all(axis=1)]
+    below = int((known["logit_change"] < known["random_low"]).sum())
     return (
-        f"Interval of the logit wholly below that of random directions: {below} of {len(known)} concepts."
+        f"{below} of {len(known)} concepts cost the logit of their class more than 97.5 % of random directions of "
+        "equal variance do."
         if len(known)
         else "Intervals of the logit are not known."
     )
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """How many concepts matter to the logit of their class; empty where none was taken out."""
+    if rows["logit_change"].isna().all():
+        return ""
+    return beyond(rows).replace(" concepts ", f" concepts of {', '.join(map(label_of, runs_of(rows)))} ", 1)
 
 
 def counted(rows: pd.DataFrame) -> str:
@@ -183,6 +191,7 @@ def left_out(rows: pd.DataFrame) -> str:
     paper="Evoscope",
     shows="relevance and stability of every class's concept",
     place=250,
+    finding=finding,
 )
 def concept_relevance_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every digit) and text of the Markdown."""

@@ -23,6 +23,7 @@ from results.page_style import (
     full_name,
     markdown,
     measured_under,
+    networks,
     pair_words,
     protocol_name,
     rows_of,
@@ -251,6 +252,21 @@ DASH = "–"
 FIRST = ("corrected", "as_released")
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """What the most important, a random and the least important quarter cost on test images, mean over the cells."""
+    own = counted_its_way(rows[rows["protocol"] == rows["protocol"].iloc[0]]) if len(rows) else rows
+    own = own[(own["split"] == "test") & (own["metric"] == "top1")]
+    means = 100 * own.groupby("condition")["value"].mean()
+    if not {BIN_NAMES[0], "random", BIN_NAMES[3]} <= set(means.index):
+        return ""
+    pairs = len(own.drop_duplicates(["run", "from_epoch", "to_epoch"]))
+    return (
+        f"Taking back the most important quarter of a layer changes test accuracy by {means[BIN_NAMES[0]]:+.1f} "
+        f"points, a random quarter by {means['random']:+.1f}, the least important one by {means[BIN_NAMES[3]]:+.1f}; "
+        f"{networks(own)}, {pairs} pairs of epochs."
+    )
+
+
 @table(
     "table_reversal",
     title="Reversal of evolutions, bin by bin, beside the published values",
@@ -258,6 +274,7 @@ FIRST = ("corrected", "as_released")
     paper="ConceptEvo",
     shows="reversal beside the published values",
     place=140,
+    finding=finding,
 )
 def reversal_table(exhibits: Exhibits, about: About) -> Written:
     """Every row for the CSV; in Markdown a row per measurement, then whole layers and networks."""

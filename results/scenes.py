@@ -1,6 +1,7 @@
 """Scenes: what the drawn images look like, what is known about them, and how hard they are."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Bytes
@@ -14,6 +15,12 @@ from results.registry import About, Exhibits, figure
 ACROSS = 7  # pictures per row
 # Inches.
 MARGIN, PITCH, PICTURE, WORDS, HEADING, ROW = 0.07, 0.985, 0.92, 0.3, 0.24, 0.2
+
+
+def finding(difficulty: pd.DataFrame) -> str:
+    """What simple classifiers reach on held-out scenes."""
+    listed = ", ".join(f"{row['classifier']} {percent(row['accuracy'])}" for _, row in difficulty.iterrows())
+    return f"Held-out scenes that simple classifiers put into their class: {listed}." if listed else ""
 
 
 def scenes_words(exhibits: Exhibits, about: About) -> str:

@@ -184,6 +184,20 @@ def _key(sheet: Sheet, top: float) -> None:
 # --- table: spectrum -------------------------------------------------------------------------------------------------
 
 
+ENERGY = 0.99
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """How many directions of each layer hold nearly all of its energy."""
+    listed = []
+    for (run, _), own in rows.groupby(LAYER, sort=False):
+        shares = own.sort_values("index")["share"].cumsum()
+        listed.append(f"{label_of(str(run))} {int((shares < ENERGY).sum()) + 1} of {len(own)}")
+    return (
+        f"Directions that hold {percent(ENERGY)} of a layer's energy: {', '.join(listed)}." if listed else ""
+    )
+
+
 @table(
     "table_spectrum",
     title="Energy of the directions, and their alignment with neurons",
@@ -191,6 +205,7 @@ def _key(sheet: Sheet, top: float) -> None:
     paper="CDISCO",
     shows="energy of directions and how many nearly are neurons",
     place=260,
+    finding=finding,
 )
 def spectrum_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every direction) and text of the Markdown (a summary per layer)."""

@@ -193,6 +193,21 @@ COLUMNS = (
 DASH = "–"
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """How many trials the studies have, and how many participants the primary contrasts need."""
+    first = rows[rows["primary"].astype(bool) & rows["needed"].notna()]
+    needed = ", ".join(
+        f"{str(row['kind']).replace('_', ' ')} {_number(row['needed'], '.0f')}" for _, row in first.iterrows()
+    )
+    power = f"{float(rows['wanted'].iloc[0]):g}" if len(rows) else ""
+    return (
+        f"{int(rows['trials'].sum())} trials of {rows['kind'].nunique()} studies await participants; for a power of "
+        f"{power} the primary contrasts need, of people: {needed}."
+        if needed
+        else ""
+    )
+
+
 @table(
     "table_studies",
     title="Human studies: sizes, chance and participants needed",
@@ -200,6 +215,7 @@ DASH = "–"
     paper="Evoscope",
     shows="sizes and power of the human studies",
     place=320,
+    finding=finding,
 )
 def studies_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown."""

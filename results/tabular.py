@@ -234,6 +234,20 @@ KEY = ["seed", "layer", "direction"]
 STRONGEST = 3  # inputs that are named for a concept
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """How closely concepts follow an input, beside random directions of the same layer."""
+    best = rows.loc[rows["value"].abs().dropna().groupby([rows[name] for name in KEY]).idxmax()]
+    if best.empty:
+        return ""
+    random = (
+        f", random directions of the same layer with {best['random'].mean():.2f}" if "random" in best else ""
+    )
+    return (
+        f"A concept follows the input that it follows most with |r| {best['value'].abs().mean():.2f}{random} (mean "
+        f"over {len(best)} concepts of {rows['seed'].nunique()} networks)."
+    )
+
+
 @table(
     "table_tabular",
     title="Concepts of networks for a table",
@@ -241,6 +255,7 @@ STRONGEST = 3  # inputs that are named for a concept
     paper="CDISCO",
     shows="concepts of a table's networks, and gaps between groups of people",
     place=160,
+    finding=finding,
 )
 def tabular_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every correlation) and text of the Markdown (a row per concept, then the gaps)."""

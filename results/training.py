@@ -15,6 +15,7 @@ from results.page_style import (
     caption,
     exhibit,
     interval_column,
+    learnt_anything,
     markdown,
     percent,
     rows_of,
@@ -176,6 +177,15 @@ def _seeds(seeds: "pd.Series[int]") -> str:
 SHARES = ("train_top1", "train_top5", "test_top1", "test_top5")
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """Test accuracy of every network at its last epoch, mean over its seeds."""
+    means = rows.groupby("run", sort=False)["test_top1"].mean().dropna()
+    if means.empty:
+        return ""
+    listed = ", ".join(f"{label_of(str(run))} {percent(float(value))}" for run, value in means.items())
+    return f"Test accuracy after training: {listed}."
+
+
 @table(
     "table_training",
     title="Accuracy after training",
@@ -183,6 +193,7 @@ SHARES = ("train_top1", "train_top5", "test_top1", "test_top5")
     paper="ConceptEvo",
     shows="accuracy after training",
     place=170,
+    finding=finding,
 )
 def training_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown."""
@@ -231,6 +242,30 @@ def _final(own: pd.DataFrame) -> dict[str, object]:
 COLUMNS = ("criterion", "run", "seed", "value", "low", "high", "holds", "statement")
 
 
+BEHAVIOURS = {
+    "learns": "learns well",
+    "gradual": "learns gradually",
+    "gap difference": "overfits more than with dropout",
+}
+
+
+def behaviour_finding(rows: pd.DataFrame) -> str:
+    """In how many seeds each published behaviour is seen; only what was learnt can collapse."""
+    seeds = rows[rows["seed"] >= 0]
+    lost = (seeds["criterion"] == "collapses") & ~seeds["statement"].astype(str).map(learnt_anything).astype(
+        bool
+    )
+    counts = seeds[~lost].groupby(["run", "criterion"], sort=False)["holds"].agg(["sum", "count"])
+    if counts.empty:
+        return ""
+    listed = "; ".join(
+        f"{label_of(str(run))} {BEHAVIOURS.get(str(criterion), criterion)} in {held} of {of} seeds"
+        for (run, criterion), (held, of) in zip(counts.index, counts.astype(int).to_numpy(), strict=True)
+    )
+    nothing = f" ({int(lost.sum())} more learnt nothing that could be lost)" if lost.any() else ""
+    return f"{listed}{nothing}."
+
+
 @table(
     "table_behaviour",
     title="Do the runs behave as published?",
@@ -238,6 +273,7 @@ COLUMNS = ("criterion", "run", "seed", "value", "low", "high", "holds", "stateme
     paper="ConceptEvo",
     shows="whether the runs behave as published",
     place=130,
+    finding=behaviour_finding,
 )
 def behaviour_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown."""

@@ -133,3 +133,10 @@ def test_the_caption_counts_the_images_of_one_training(about):
     rows = exhibits["outliers"]
     each = rows.loc[rows["seed"] != "all", "images"].max()
     assert f"up to {each:,} training images each" in outliers.outliers_words(exhibits, about)
+
+
+def test_images_are_counted_for_one_seed_not_for_all_together(about):
+    exhibits = outlier_exhibits(np.random.default_rng(1))
+    rows = exhibits["outliers"]
+    exhibits["outliers"] = rows.assign(images=np.where(rows["seed"] == "all", 2560, 1280))
+    assert "up to 1,280 training images each" in outliers.outliers_words(exhibits, about)
