@@ -7,7 +7,13 @@ from pathlib import Path
 from evoscope.data.folder import open_folder
 from evoscope.data.images import ImageSet, limit, pool
 from evoscope.data.labels import read_labels
-from evoscope.data.named import open_cifar10, open_imagenet, open_imagenette, open_imagewoof
+from evoscope.data.named import (
+    open_cifar10,
+    open_cue_conflict,
+    open_imagenet,
+    open_imagenette,
+    open_imagewoof,
+)
 from evoscope.data.scenes import Confounder, concept_scenes
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress
@@ -134,6 +140,9 @@ _OPENERS: dict[str, Opener] = {
         on_error=config.on_error.value,
         progress=progress,
         listings=listings,
+    ),
+    "cue_conflict": lambda config, root, split, seed, progress, listings: open_cue_conflict(
+        root, split, seed, on_error=config.on_error.value, progress=progress, listings=listings
     ),
     "folder": _folder,
 }

@@ -107,8 +107,8 @@ PUBLISHED = {"inception_v3": "Mixed_7b", "resnet50": "layer4.0"}
 CELLS = 3
 
 
-def chosen_layer(context: Context, run: Run) -> str:
-    """The layer asked for; or the published one, or the deepest neuron layer with a map of 3 x 3 cells or more.
+def chosen_layers(context: Context, run: Run) -> tuple[str, ...]:
+    """The layers asked for; or the published one, or the deepest neuron layer with a map of 3 x 3 cells or more.
 
     Small images leave the published layer a single cell, which has no places to show a concept in.
 
@@ -119,22 +119,22 @@ def chosen_layer(context: Context, run: Run) -> str:
     network = outline(run.spec, len(context.data.train.class_names))
     asked = context.config.discovery.layer
     if asked is not None:
-        layer_shapes(network.module, (asked,), network.preprocessing.pixels)
-        return asked
+        layers = [str(layer) for layer in asked] if isinstance(asked, list) else [str(asked)]
+        return tuple(layer_shapes(network.module, layers, network.preprocessing.pixels))
     published = PUBLISHED.get(run.spec.name)
     named = dict.fromkeys((*network.layers, *([published] if published else [])))
     shapes = layer_shapes(network.module, tuple(named), network.preprocessing.pixels)
     sides = {layer: min(height, width) for layer, (_, height, width) in shapes.items()}
     if published and sides[published] >= CELLS:
-        return published
+        return (published,)
     wide = [layer for layer in network.layers if sides[layer] >= CELLS]
-    return (wide or list(network.layers))[-1]
+    return ((wide or list(network.layers))[-1],)
 
 
-def channels_of(context: Context, run: Run, layer: str) -> int:
-    """Neurons of a layer of a run's network."""
+def channels_of(context: Context, run: Run, layers: Sequence[str]) -> int:
+    """Neurons of some layers of a run's network together."""
     network = outline(run.spec, len(context.data.train.class_names))
-    return width(network, (layer,))
+    return width(network, layers)
 
 
 NAMES = ("early to middle", "middle to late")

@@ -2,7 +2,8 @@
 
 ``python -m results.keep paper FOLDER...`` copies the results of outputs of experiments (``outputs/results/...``) into
 ``results/paper``: figures and tables to ``<data>-<scale>/figures`` and ``tables`` (under another protocol than the
-corrected one, its name follows; of another seed than 0, the seed). The ledger, the audit, the scorecard, the page and
+corrected one, its name follows; of another seed than 0, the seed). Those of the scale ``desk``, of which each network
+takes a job of its own, go to ``desk/<network>-<data>-<seed>``. The ledger, the audit, the scorecard, the page and
 the index are then written anew from all that is there. Drawings (SVG) with photographs inside are large: above
 `LARGE` bytes they are left out, and named; pictures (PNG) above it are kept with 256 colours.
 
@@ -33,6 +34,7 @@ from results.report import Item, galleries, with_palette, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = ROOT / "results" / "paper"
+DESK = "desk"
 LARGE = 350_000
 LIMIT = 25_000_000
 
@@ -110,9 +112,15 @@ def other_code(item: Item) -> list[str]:
 
 
 def _name(item: Item) -> str:
-    """``concept_scenes-laptop``, then the protocol unless it is the corrected one, and the seed unless it is 0."""
+    """``concept_scenes-laptop``, then the protocol unless it is the corrected one, and the seed unless it is 0.
+
+    ``desk/vgg16_bn-cifar10-0`` at the scale of that name; ``all-cifar10-0`` of a job that names no network.
+    """
     data, scale, protocol = item.place
     seed = item.origin.get("Seed", "0")
+    if scale == DESK:
+        network = item.origin.get("Key", "").removeprefix(f"{data}-{scale}-{protocol}-").rpartition("-")[0]
+        return f"{DESK}/{network or 'all'}-{data}-{seed}"
     return "-".join(
         [
             data,

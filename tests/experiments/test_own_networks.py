@@ -199,6 +199,19 @@ def test_mistakes_in_the_file_are_named(brought, content, words):
         runs_of(f"runs={brought}/runs.yaml")
 
 
+def test_pretrained_networks_come_by_a_name_with_one_of_the_users_beside(brought):
+    runs = runs_of("runs=pretrained")
+    assert {name: run.spec.pixels for name, run in runs.items()} == {
+        "efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260
+    }  # fmt: skip
+    assert {run.epochs for run in runs.values()} == {(AS_IT_IS,)}
+    assert [run.name for run in judged_runs(runs)] == list(runs)
+    joined = runs_of("runs=pretrained", *FACTORY, f"model.weights={brought}/run/ep1.pt", "base=own")
+    assert list(joined) == ["own", *runs]
+    with pytest.raises(EvoscopeError, match=r"model\.name=vgg16_bn has no weights"):
+        runs_of("runs=pretrained", "model=vgg16")
+
+
 def test_the_template_is_a_file_that_is_read(run_py, brought, monkeypatch):
     monkeypatch.setattr("experiments.jobs.TEMPLATE", str(brought / "template.yaml"))
     assert run_py("experiment=init").returncode == 0
