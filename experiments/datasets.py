@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evoscope.data.folder import open_folder
 from evoscope.data.images import ImageSet, limit, pool
-from evoscope.data.labels import read_labels
+from evoscope.data.labels import CLASSES, read_labels, with_classes
 from evoscope.data.named import (
     open_cifar10,
     open_cue_conflict,
@@ -58,6 +58,8 @@ def open_data(config: DataConfig, seed: int, progress: Progress, listings: Path 
         images = pool(images, config.pool_fraction, seed)
     if config.concepts is None:
         return Data(train, test, images, test)
+    if config.concepts == CLASSES:
+        return Data(train, with_classes(test), with_classes(images), test)
     labels = read_labels(Path(config.concepts).expanduser()).of(*whole)
     return Data(train, labels.on(test), labels.on(images), test)
 

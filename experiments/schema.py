@@ -33,7 +33,10 @@ OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 
 @dataclass
 class DataConfig:
-    """Which images. ``null`` counts mean all there are; ``concepts``: a CSV file of labels (`evoscope.data.labels`)."""
+    """Which images. ``null`` counts mean all there are.
+
+    ``concepts``: a CSV file of labels (`evoscope.data.labels`), or ``classes``: the classes are what is known.
+    """
 
     name: str = MISSING
     root: str = "data"

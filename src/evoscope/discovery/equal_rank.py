@@ -278,8 +278,9 @@ def kinds_of(shown: ConceptTable, held_out: ConceptTable) -> dict[str, Ints]:
     """Columns of `Truth` by kind: all, as ``all``, and those of each ``kind:name`` that has two or more."""
     columns = np.flatnonzero(told_apart(shown.present) & told_apart(held_out.present))
     kinds = np.array([shown.names[column].rpartition(":")[0] for column in columns])
-    found = {str(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds) if kind}
-    return {"all": np.arange(len(columns)), **{kind: own for kind, own in found.items() if len(own) > 1}}
+    found = {str(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}
+    several = {kind: own for kind, own in found.items() if kind and len(own) > 1} if len(found) > 1 else {}
+    return {"all": np.arange(len(columns)), **several}
 
 
 def _rank_rows(
