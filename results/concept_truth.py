@@ -334,7 +334,7 @@ def by_method(rows: pd.DataFrame) -> pd.DataFrame:
         for _, each in own.iterrows():
             line[RANK_METRICS[str(each["metric"])]] = with_interval(each["value"], each["low"], each["high"])
         for metric in ("board share", "boards alike") if truth == "all" else ():
-            each = boards.loc[(run, layer, method, rank, metric)]
+            each = boards.loc[(str(run), str(layer), str(method), int(str(rank)), metric)]
             line[RANK_METRICS[metric]] = with_interval(each["value"], each["low"], each["high"])
         lines.append({**line, "n": int(own["count"].iloc[0])})
     names = [*("model", "layer", "of", "method", "k"), *RANK_METRICS.values(), "n"]

@@ -83,9 +83,8 @@ class Told:
 
     def about(self, concepts: Ints) -> "Told":
         """Of some of the concepts."""
-        found = (self.areas, self.judged_areas, self.linear, self.judged_linear)
-        areas, judged_areas, linear, judged_linear = (each[:, concepts] for each in found)
-        return Told(areas, judged_areas, linear, judged_linear)
+        areas, judged_areas = self.areas[:, concepts], self.judged_areas[:, concepts]
+        return Told(areas, judged_areas, self.linear[:, concepts], self.judged_linear[:, concepts])
 
     def scores(self) -> dict[str, Doubles]:
         """Each concept's AUC along its best direction, and its correlation when each has one of its own."""
@@ -268,8 +267,13 @@ def method_rank_rows(
     for each in ranked:
         every = len(each.boards)
         for rank in [*(rank for rank in METHOD_RANKS if rank < every), every]:
-            head = {"method": each.method, "rank": rank, "all": rank == every}
-            head["draws"] = len(each.sets(rank, seed))
+            draws = len(each.sets(rank, seed))
+            head: dict[str, object] = {
+                "method": each.method,
+                "rank": rank,
+                "all": rank == every,
+                "draws": draws,
+            }
             rows += _rank_rows(head, each.values(rank, seed), ranked[0].values(rank, seed), seed)
     return pd.DataFrame(rows)
 
@@ -290,7 +294,7 @@ def _rank_rows(
     seed: int,
 ) -> list[dict[str, object]]:
     """Rows of a method at a rank; ``own``, ``first``: its values and those of the first method."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for (kind, metric), values in own.items():
         found, gain = mean_interval(values, seed), Interval(float("nan"), float("nan"), float("nan"), 0)
         if not metric.startswith("board"):
@@ -333,7 +337,8 @@ def _commonest(scores: Array, labels: Ints) -> Doubles:
     """Share of the commonest class among the images that score highest, of scores [images, directions]."""
     count = min(BOARD, len(scores))
     top = labels[np.argpartition(-scores, count - 1, axis=0)[:count]]
-    return np.stack([(top == label).mean(axis=0) for label in range(int(labels.max()) + 1)]).max(axis=0)
+    shares = np.stack([(top == label).mean(axis=0) for label in range(int(labels.max()) + 1)])
+    return np.asarray(shares.max(axis=0), dtype=np.float64)
 
 
 def class_reading_rows(
