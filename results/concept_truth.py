@@ -322,8 +322,10 @@ def method_ranks_table(exhibits: Exhibits, about: About) -> Written:
 def by_method(rows: pd.DataFrame) -> pd.DataFrame:
     """A row per run, layer, method, number and kind of truth, a column per metric."""
     lines = []
-    told = rows[rows["truth"] != "classes"]
-    boards = rows[rows["truth"] == "classes"].set_index([*LAYER, "method", "rank", "metric"]).sort_index()
+    told, shares = rows[rows["truth"] != "classes"], rows[rows["truth"] == "classes"]
+    keys = [*LAYER, "method", "rank", "metric"]
+    texts = interval_column(shares, "value", "low", "high")
+    boards = dict(zip(shares[keys].itertuples(index=False, name=None), texts, strict=True))
     for (run, layer, truth, method, rank), own in told.groupby(
         [*LAYER, "truth", "method", "rank"], sort=False
     ):
@@ -334,8 +336,7 @@ def by_method(rows: pd.DataFrame) -> pd.DataFrame:
         for _, each in own.iterrows():
             line[RANK_METRICS[str(each["metric"])]] = with_interval(each["value"], each["low"], each["high"])
         for metric in ("board share", "boards alike") if truth == "all" else ():
-            each = boards.loc[(str(run), str(layer), str(method), int(str(rank)), metric)]
-            line[RANK_METRICS[metric]] = with_interval(each["value"], each["low"], each["high"])
+            line[RANK_METRICS[metric]] = boards[run, layer, method, rank, metric]
         lines.append({**line, "n": int(own["count"].iloc[0])})
     names = [*("model", "layer", "of", "method", "k"), *RANK_METRICS.values(), "n"]
     return pd.DataFrame(lines, columns=names).fillna("–")
