@@ -6,7 +6,10 @@ READY := $(VENV)/.ready
 # One thread per test worker: two processes with two threads each starve one another.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: install paper test test-all lint format docs bench golden golden-check clean
+# Where cifar10 lies.
+DATA ?= data
+
+.PHONY: install paper desk test test-all lint format docs bench golden golden-check clean
 
 install: $(READY)
 
@@ -18,6 +21,12 @@ $(READY): pyproject.toml constraints.txt
 
 paper: $(READY)
 	$(BIN)/python run.py experiment=paper
+
+# The paper's networks trained on all of CIFAR-10, three seeds, the first whole before the second. What is finished stays:
+# called again, it goes on where it was stopped. Keep one by: python -m results.keep paper outputs/desk/0
+desk: $(READY)
+	for seed in 0 1 2; do $(BIN)/python run.py experiment=paper scale=desk data=cifar10 data.root=$(DATA) seed=$$seed \
+	  outputs=outputs/desk/$$seed || exit 1; done
 
 test: $(READY)
 	$(SINGLE) $(BIN)/python -m pytest -n 2 -m "not slow"

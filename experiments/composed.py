@@ -76,7 +76,8 @@ def _all_parts(config: Config) -> Sequence[str]:
 def left_out(name: str, config: Config) -> str | None:
     """Why an experiment has no meaning on the job's data and networks; nothing where it has."""
     drawn = config.data.name == "concept_scenes"
-    known = drawn or (config.data.concepts is not None and name not in NEEDS_SCENES)
+    labelled = config.data.concepts is not None or config.data.name == "cue_conflict"
+    known = drawn or (labelled and name not in NEEDS_SCENES)
     if name in NEEDS_TRUTH and not known:
         return "it needs images whose concepts are known (data=concept_scenes, or data.concepts)"
     if of_paper(config):

@@ -129,7 +129,27 @@ def typed_config(config: DictConfig) -> Config:
                 f"runs={typed.networks} names the networks, and model another one", "give one of the two"
             )
         typed.brought = read_networks(Path(typed.networks).expanduser())
+    elif typed.brought:
+        _join(typed)
     return typed
+
+
+def _join(config: Config) -> None:
+    """Put the user's network beside those of a group (``runs=pretrained``).
+
+    Raises
+    ------
+    EvoscopeError : ``model`` names one without weights of its own.
+    """
+    model = config.model
+    if brought(model):
+        name = name_of(config, model)
+        config.brought[name] = NetworkConfig(**vars(model), epochs=config.epochs)
+    elif model.name not in (PAPER, config.scale.stamped.model):
+        raise EvoscopeError(
+            f"the networks of runs come trained, and model.name={model.name} has no weights",
+            f"give model.weights, or model.factory and model.checkpoints={AS_BUILT}",
+        )
 
 
 def _expand(config: Config, key: str) -> None:

@@ -33,7 +33,10 @@ OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 
 @dataclass
 class DataConfig:
-    """Which images. ``null`` counts mean all there are; ``concepts``: a CSV file of labels (`evoscope.data.labels`)."""
+    """Which images. ``null`` counts mean all there are.
+
+    ``concepts``: a CSV file of labels (`evoscope.data.labels`), or ``classes``: the classes are what is known.
+    """
 
     name: str = MISSING
     root: str = "data"
@@ -236,13 +239,14 @@ class EvolutionConfig:
 class DiscoveryConfig:
     """Where concept vectors are sought, and what they are compared with (CDISCO).
 
-    ``layer``: dotted name (``null``: the network's own, see `experiments.selection`); ``epoch``: ``null`` is the last
+    ``layer``: dotted name, or several in brackets (``null``: the network's own, see `experiments.selection`);
+    ``epoch``: ``null`` is the last
     that is looked at; ``classes``: shown, names or numbers (``null``: as many as the scale says for importance);
     ``methods``: of `evoscope.discovery.methods.METHODS` (``null``: all), or ``package.module:name``; ``evolution``:
     whether concept vectors are followed over the epochs.
     """
 
-    layer: str | None = None
+    layer: Any = None
     epoch: int | None = None
     classes: list[str] | None = None
     methods: list[str] | None = None

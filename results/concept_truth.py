@@ -316,6 +316,70 @@ def by_rank(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+# --- table: methods at equal rank -------------------------------------------------------------------------------------
+
+METHOD_RANKED = (
+    *(*LAYER, "truth", "method", "rank", "all", "metric", "value", "low", "high", "gain", "gain_low", "gain_high"),
+    *("count", "draws"),
+)  # fmt: skip
+RANK_METRICS = {
+    "recovery auc": "AUC",
+    "matched correlation": "matched correlation",
+    "board share": "share of the commonest class",
+    "boards alike": "boards of one class",
+}
+REFINED_TITLE = "unique concepts"
+
+
+@table(
+    "table_method_ranks",
+    title="Every method at equal numbers of directions",
+    reads=("method_ranks",),
+    paper="Evoscope",
+    shows="what the first 10, 20, 50, 100 and all directions of every method tell, and whose boards are of one class",
+    place=283,
+)
+def method_ranks_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV and text of the Markdown, a row per method and number of directions."""
+    rows = rows_of(exhibits, "method_ranks", METHOD_RANKED)
+    above = caption(
+        "AUC with which the best of k directions tells a concept (where none is known: a class), and correlation when "
+        "each has a direction of its own; chosen on some images, judged on others. Directions of a method are taken by "
+        "energy, the strongest first; neurons and random directions have no such order and are drawn, ten times. "
+        "Unique concepts: the means of clusters that the method ends with, in the order of their directions, both "
+        "sides. Share of the commonest class: among the ten other images that excite a direction most, the mean over "
+        "directions; boards of one class: directions for which it is seven or more. k ends where a method has no more.",
+        about,
+        n="concepts or classes, in the last column; of boards, directions",
+        runs=runs_of(rows),
+        interval="95 %, over the concepts (fewer than 20: Student); of boards, over the directions",
+    )
+    return rows, [above, markdown(by_method(rows))]
+
+
+def by_method(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per run, layer, method, number and kind of truth, a column per metric."""
+    lines = []
+    told, shares = rows[rows["truth"] != "classes"], rows[rows["truth"] == "classes"]
+    keys = [*LAYER, "method", "rank", "metric"]
+    texts = interval_column(shares, "value", "low", "high")
+    boards = dict(zip(shares[keys].itertuples(index=False, name=None), texts, strict=True))
+    for (run, layer, truth, method, rank), own in told.groupby(
+        [*LAYER, "truth", "method", "rank"], sort=False
+    ):
+        every = ", all" if bool(own["all"].iloc[0]) else ""
+        name = REFINED_TITLE if method == "refined" else method_name(str(method))
+        line = {"model": label_of(str(run)), "layer": str(layer), "of": str(truth), "method": name}
+        line["k"] = f"{rank}{every}"
+        for _, each in own.iterrows():
+            line[RANK_METRICS[str(each["metric"])]] = with_interval(each["value"], each["low"], each["high"])
+        for metric in ("board share", "boards alike") if truth == "all" else ():
+            line[RANK_METRICS[metric]] = boards[run, layer, method, rank, metric]
+        lines.append({**line, "n": int(own["count"].iloc[0])})
+    names = [*("model", "layer", "of", "method", "k"), *RANK_METRICS.values(), "n"]
+    return pd.DataFrame(lines, columns=names).fillna("–")
+
+
 # --- table: class ranking --------------------------------------------------------------------------------------------
 
 READ = (

@@ -2,17 +2,18 @@
 
 ``python -m results.keep paper FOLDER...`` copies the results of outputs of experiments (``outputs/results/...``) into
 ``results/paper``: figures and tables to ``<data>-<scale>/figures`` and ``tables`` (under another protocol than the
-corrected one, its name follows; of another seed than 0, the seed). Files of results that are drawn no more go. The
-ledger, the audit, the scorecard, the page, the index and ``docs/repro.md`` are then written anew from all that is
-there. Pictures (PNG) above `LARGE` bytes hold photographs: they are kept as WebP, with all colours and in the same
-size, never with a palette. Drawings (SVG) above it are left out, and named.
+corrected one, its name follows; of another seed than 0, the seed). Those of the scale ``desk``, of which each network
+takes a job of its own, go to ``desk/<network>-<data>-<seed>``. Files of results that are drawn no more go. The ledger,
+the audit, the scorecard, the page, the index and ``docs/repro.md`` are then written anew from all that is there.
+Pictures (PNG) above `LARGE` bytes hold photographs: they are kept as WebP, with all colours and in the same size, never
+with a palette. Drawings (SVG) above it are left out, and named.
 
 ``python -m results.keep repro [OUTPUTS...]`` writes ``docs/repro.md``, one row per result: what it shows, the command
 that draws it, what was measured (the claims that the kept tables decide, see `results.ledger`), and the time of the
 call that drew it, where the job's ``status.json`` below ``outputs`` still tells. Which claim reads which table is
 seen from what its measure asks for.
 
-``python -m results.keep readme`` writes the findings and pictures of ``README.md`` from what is kept, as ``paper`` does.
+``python -m results.keep readme`` writes the findings and pictures of ``README.md`` from what is kept.
 """
 
 import argparse
@@ -40,6 +41,7 @@ from results.report import ENDINGS, PICTURES, Item, galleries, stamped, write_re
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = ROOT / "results" / "paper"
+DESK = "desk"
 LARGE = 350_000
 LOSSLESS = 700_000  # bytes up to which a WebP is kept without loss
 QUALITY = 90  # of WebP with loss
@@ -131,9 +133,15 @@ def other_code(item: Item) -> list[str]:
 
 
 def _name(item: Item) -> str:
-    """``concept_scenes-laptop``, then the protocol unless it is the corrected one, and the seed unless it is 0."""
+    """``concept_scenes-laptop``, then the protocol unless it is the corrected one, and the seed unless it is 0.
+
+    ``desk/vgg16_bn-cifar10-0`` at the scale of that name; ``all-cifar10-0`` of a job that names no network.
+    """
     data, scale, protocol = item.place
     seed = item.origin.get("Seed", "0")
+    if scale == DESK:
+        network = item.origin.get("Key", "").removeprefix(f"{data}-{scale}-{protocol}-").rpartition("-")[0]
+        return f"{DESK}/{network or 'all'}-{data}-{seed}"
     return "-".join(
         [
             data,

@@ -28,6 +28,7 @@ TABLES = (
     "table_concept_relevance",
     "table_concept_truth",
     "table_equal_rank",
+    "table_method_ranks",
     "table_popularity",
     "table_spectrum",
     "table_wrong_side",

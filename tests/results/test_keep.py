@@ -5,6 +5,7 @@ and the numbers in it follow from the tables.
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,6 +93,19 @@ def test_what_is_drawn_no_more_goes_and_nothing_else(folder, tmp_path):
     keep([folder], tmp_path)
     assert not list(tables.glob("table_gone*"))
     assert (tables / "notes.txt").is_file()
+
+
+def test_results_of_the_desk_are_kept_by_network_and_seed(exhibits, about, tmp_path):
+    for key, seed in (("imagenette-desk-corrected-efficientnet_lite0-0a1b2c3d", 0), ("x", 1)):
+        own = replace(about, data="imagenette", scale="desk", seed=seed, key=key)
+        registry.draw(["table_metrics"], exhibits, own, tmp_path / f"drawn{seed}")
+        keep([tmp_path / f"drawn{seed}"], tmp_path / "paper")
+    found = {path.parent.parent.name for path in (tmp_path / "paper" / "desk").rglob("table_metrics.csv")}
+    assert found == {"efficientnet_lite0-imagenette-0", "all-imagenette-1"}
+    (evidence,) = collect([tmp_path / "paper"])
+    assert (evidence.where, set(evidence.rows("table_metrics", "corrected")["seed"])) == (
+        "imagenette, desk", {0, 1}
+    )  # fmt: skip
 
 
 def recorded(folder, to, **stages):
