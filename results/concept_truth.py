@@ -250,21 +250,22 @@ AGAINST = {
 DIRECTIONS = {"svd": "first of the SVD", "refined": "unique concepts of the first 20"}
 
 
-COMPARED = 20  # directions that the sentence compares
+COMPARED = 20  # directions that the sentence compares, or as many as there are
 
 
 def finding(rows: pd.DataFrame) -> str:
     """The first directions of the SVD against as many random ones of the layer, mean over the layers."""
     own = rows[
-        (rows["directions"] == "svd") & (rows["rank"] == COMPARED) & (rows["metric"] == "recovery auc")
+        (rows["directions"] == "svd") & (rows["rank"] <= COMPARED) & (rows["metric"] == "recovery auc")
         & (rows["against"] == "rotation") & rows["gain"].notna()
     ]  # fmt: skip
+    own = own[own["rank"] == own["rank"].max()]
     if own.empty:
         return ""
-    told = " or ".join(dict.fromkeys(own["truth"].astype(str)))
+    told, rank = " or ".join(dict.fromkeys(own["truth"].astype(str))), int(own["rank"].iloc[0])
     return (
-        f"The best of the first {COMPARED} SVD directions tells {told} with AUC {own['value'].mean():.3f}, the best of "
-        f"as many random directions with {own['other'].mean():.3f}; {networks(own)}."
+        f"The best of the first {rank} SVD directions tells {told} with AUC {own['value'].mean():.3f}, the best of as "
+        f"many random directions with {own['other'].mean():.3f}; {networks(own)}."
     )
 
 

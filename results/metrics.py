@@ -227,8 +227,9 @@ TELLING = {
 
 def finding(rows: pd.DataFrame) -> str:
     """The learned space beside what nothing was learned for, at the last epochs, as means over the networks."""
-    metric = next((name for name in TELLING if (rows["metric"] == name).any()), None)
-    own = rows[(rows["metric"] == metric) & (rows["run"] != "all")]
+    single = rows[rows["run"] != "all"]
+    metric = next((name for name in TELLING if (single["metric"] == name).any()), None)
+    own = single[single["metric"] == metric]
     own = own[own["epoch"] == own.groupby("run")["epoch"].transform("max")]
     means = own.groupby("space", sort=False)["value"].mean().dropna()
     if metric is None or "learned" not in means:

@@ -263,7 +263,7 @@ def finding(rows: pd.DataFrame) -> str:
     return (
         f"Taking back the most important quarter of a layer changes test accuracy by {means[BIN_NAMES[0]]:+.1f} "
         f"points, a random quarter by {means['random']:+.1f}, the least important one by {means[BIN_NAMES[3]]:+.1f}; "
-        f"{networks(own)}, {pairs} pairs of epochs."
+        f"{networks(own)}, {pairs} pair{'s' * (pairs != 1)} of epochs."
     )
 
 

@@ -195,17 +195,14 @@ DASH = "–"
 
 def finding(rows: pd.DataFrame) -> str:
     """How many trials the studies have, and how many participants the primary contrasts need."""
+    if rows.empty:
+        return ""
     first = rows[rows["primary"].astype(bool) & rows["needed"].notna()]
     needed = ", ".join(
-        f"{str(row['kind']).replace('_', ' ')} {_number(row['needed'], '.0f')}" for _, row in first.iterrows()
+        f"{str(row['kind']).replace('_', ' ')} {row['needed']:.0f}" for _, row in first.iterrows()
     )
-    power = f"{float(rows['wanted'].iloc[0]):g}" if len(rows) else ""
-    return (
-        f"{int(rows['trials'].sum())} trials of {rows['kind'].nunique()} studies await participants; for a power of "
-        f"{power} the primary contrasts need, of people: {needed}."
-        if needed
-        else ""
-    )
+    people = f"; participants that the primary contrasts need: {needed}" if needed else ""
+    return f"{int(rows['trials'].sum()):,} trials of {rows['kind'].nunique()} studies await participants{people}."
 
 
 @table(

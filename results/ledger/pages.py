@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from results.ledger.claim import DASH, DRAWN, LAPTOP, Evidence
@@ -127,10 +128,8 @@ def _unbroken(text: str) -> str:
 
 
 def _ends(row: "pd.Series[Any]") -> str:
-    effect, *bounds = (float(row[name]) for name in ("effect", "low", "high"))
-    if pd.isna(bounds[0]):
-        return f"{effect:.3f}"
-    return f"{effect:.3f} [{bounds[0]:.3f}, {bounds[1]:.3f}]"
+    effect, low, high = (float(row[name]) for name in ("effect", "low", "high"))
+    return f"{effect:.3f} [{low:.3f}, {high:.3f}]" if np.isfinite(low) else f"{effect:.3f}"
 
 
 # --- cards -----------------------------------------------------------------------------------------------------------

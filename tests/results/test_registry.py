@@ -362,7 +362,7 @@ def test_sentences_hold_the_numbers_of_the_rows(tmp_path):
     rows += [{**row, "protocol": "as_released", "value": -0.9} for row in rows]
     assert said("table_reversal", tmp_path, rows) == (
         "Taking back the most important quarter of a layer changes test accuracy by -6.7 points, a random quarter by "
-        "-1.0, the least important one by +2.1; VGG16, 1 pairs of epochs."
+        "-1.0, the least important one by +2.1; VGG16, 1 pair of epochs."
     )
     trained = [{"run": "vgg16", "seed": seed, "test_top1": share} for seed, share in ((0, 0.9), (1, 0.8))]
     assert said("table_training", tmp_path, trained) == "Test accuracy after training: VGG16 85 %."
