@@ -33,7 +33,6 @@ from results.registry import About, Exhibits, Written, figure, table
 
 # --- figure: reversal ------------------------------------------------------------------------------------------------
 
-PAIR = ["run", "pair", "from_epoch", "to_epoch"]
 SETTING = [*CELL, "layers"]
 MEASURED = ("value", "low", "high", "se", "accuracy")
 COUNTS = ("classes", "images", "samples", "draws")
