@@ -1,4 +1,4 @@
-"""Run an experiment: ``python run.py experiment=unified_space``; without one, the list of experiments."""
+"""Run an experiment: ``python run.py experiment=unified_space``; ``--help`` is the list of experiments."""
 
 import os
 import re
@@ -13,14 +13,16 @@ from evoscope.errors import EvoscopeError
 from experiments import jobs
 from experiments.command import (
     CORRECTED,
+    HELP,
     Command,
     check_overrides,
     for_hydra,
+    help_page,
     one_sentence,
     sweep_folder,
     taken_apart,
 )
-from experiments.reporting import complain
+from experiments.reporting import complain, say
 from experiments.schema import register
 
 # Keys of a protocol that had another name before they were grouped.
@@ -45,6 +47,9 @@ def job(config: DictConfig) -> None:
 
 def main() -> int:
     """Exit status of the command: 0 all done, 1 something failed, 2 a command that cannot be run."""
+    if set(HELP) & set(sys.argv[1:]):
+        say(help_page())
+        return 0
     register()
     if os.environ.get(RAISE) == "1":
         sys.argv[1:] = prepared(sys.argv[1:])

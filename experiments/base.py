@@ -1,7 +1,7 @@
 """What most experiments rest on: trainings, states of networks, their stimuli, and the space that the base spans."""
 
 from dataclasses import replace
-from typing import cast
+from typing import Literal, cast
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import RunFolder
@@ -15,6 +15,8 @@ from experiments.own_networks import AsBuilt, state_digest
 from experiments.runs import Run, at
 from experiments.stages import networks, space
 from experiments.stages.stimuli import Look, Looked, Patches, Responsive, stimuli
+
+PATCH = 144  # pixels: a figure shows a patch at most 0.7 inches wide, at 200 to the inch
 
 
 def trained_spec(run: Run) -> ModelSpec:
@@ -121,4 +123,7 @@ def base_look(context: Context, semantic: Artefact[SemanticSpace]) -> Look:
 
 def patches(context: Context, count: int) -> Patches:
     """``count`` patches a neuron, cut as the job's protocol wants them."""
-    return Patches(count, "corner" if context.config.protocol.patch_centre == "corner" else "centre")
+    centre: Literal["centre", "corner"] = (
+        "corner" if context.config.protocol.patch_centre == "corner" else "centre"
+    )
+    return Patches(count, centre, pixels=PATCH)

@@ -38,6 +38,15 @@ OVERRIDE = re.compile(
 FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag|str|int|float|bool|json_str)\(.*\)")
 # Values that Hydra reads as something else than the text they are, and that stay so.
 PLAIN = re.compile(r"(null)?", re.IGNORECASE)
+HELP = ("-h", "--help")
+USAGE = """python run.py experiment=NAME [KEY=VALUE ...]
+{experiments}
+
+python run.py experiment=quickstart
+python run.py experiment=unified_space dry_run=true     # stages, time, disk
+python run.py experiment=train data=cifar10 data.root=PATH model=vgg16
+python run.py -m experiment=train model=vgg16 seed=0,1  # a job for each value
+scale=smoke|laptop|gpu|imagenet; every setting: --cfg job; Hydra: --hydra-help"""
 WANTED = {
     "int": "a whole number",
     "float": "a number",
@@ -60,6 +69,18 @@ class Command:
     def arguments(self) -> list[str]:
         """Both again, the flags first."""
         return [*self.flags, *self.overrides]
+
+
+def help_page() -> str:
+    """The experiments in words, by the first comment of their files, and examples."""
+    words = {path.stem: path.read_text(encoding="utf-8").splitlines() for path in _experiments()}
+    width = max(map(len, words))
+    lines = [f"  {name:{width}}  {text[1].removeprefix('# ')}" for name, text in words.items()]
+    return USAGE.format(experiments="\n".join(lines))
+
+
+def _experiments() -> list[Path]:
+    return sorted((CONF / "experiment").glob("*.yaml"))
 
 
 def taken_apart(arguments: Sequence[str]) -> Command:

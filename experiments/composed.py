@@ -10,29 +10,34 @@ from collections.abc import Sequence
 from hydra import compose
 
 from evoscope.errors import EvoscopeError
+from evoscope.models.checkpoints import INIT
 from experiments import experiment_names, planner
 from experiments.base import base_space, patches, training
 from experiments.checks import check, check_files
-from experiments.concept_discovery import concept_images, latent_space, space_concepts
+from experiments.concept_discovery import concept_images, latent_space, placed_concepts, space_concepts
 from experiments.context import Context
-from experiments.explorer import hand_out, site_data
+from experiments.evolution_importance import judged_classes
+from experiments.explorer import hand_out, site_data, told
 from experiments.own_networks import typed_config
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
-from experiments.runs import of_paper, selected_runs
+from experiments.runs import Run, of_paper, selected_runs
 from experiments.schema import Config
 from experiments.selection import chosen_classes, judged_runs
 from experiments.stages.concept_relevance import concept_boards
+from experiments.stages.importance import EpochPair
 from experiments.stages.networks import curves
 from experiments.stages.space import alignment, neuron_map
 from experiments.unified_space import compared_looks, looks_of
 from results import registry
-from results.report import PAGE, write_report
+from results.ledger.pages import finding
+from results.report import claims_in, write_report
 
-# Composed of others, or without anything that the others do not draw.
+# Composed of others, or without anything drawn.
 LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer", "init")
-# The first trains what the others look at; the last needs accuracies of trained networks to be planned.
-FIRST, LAST = ("unified_space",), ("evolution_importance",)
+# The first trains what the others look at; the last need accuracies of trained networks to be planned, or show what
+# the others found.
+FIRST, LAST = ("unified_space",), ("evolution_importance", "explorer")
 NEEDS_TRUTH, NEEDS_SCENES = ("coverage", "scenes"), ("scenes",)
 NEEDS_PAPER = ("training_behaviour", "coverage")
 NEEDS_TRAINING = ("outlier_discovery",)
@@ -45,6 +50,7 @@ MAIN = (
     "concept_discovery discovery.evolution=false",
     "tabular_concepts",
     "human_eval",
+    "explorer",
 )
 # The base of the quickstart, whose concepts are shown, and the network beside it.
 QUICK = ("vgg16", "convnext")
@@ -63,13 +69,15 @@ def _all_parts(config: Config) -> Sequence[str]:
     if config.task == "paper":
         return MAIN
     known = [name for name in experiment_names() if name not in LEFT_OUT]
-    return (*FIRST, *(name for name in known if name not in (*FIRST, *LAST)), *LAST)
+    last = [name for name in LAST if name not in LEFT_OUT]
+    return (*FIRST, *(name for name in known if name not in (*FIRST, *LAST)), *last)
 
 
 def left_out(name: str, config: Config) -> str | None:
     """Why an experiment has no meaning on the job's data and networks; nothing where it has."""
     drawn = config.data.name == "concept_scenes"
-    known = drawn or (config.data.concepts is not None and name not in NEEDS_SCENES)
+    labelled = config.data.concepts is not None or config.data.name == "cue_conflict"
+    known = drawn or (labelled and name not in NEEDS_SCENES)
     if name in NEEDS_TRUTH and not known:
         return "it needs images whose concepts are known (data=concept_scenes, or data.concepts)"
     if of_paper(config):
@@ -121,7 +129,7 @@ def run_parts(context: Context, status: Status) -> None:
         )
     if config.only is None and not config.dry_run:
         status.outputs += [str(path) for path in write_report([context.folder], context.folder)]
-        say(f"report: {context.folder / PAGE}")
+        status.found = finding(claims_in(context.folder / "claims.csv"))
 
 
 def _planned(
@@ -149,6 +157,8 @@ def _run_part(
     ids = [each for each in plan.drawn if each not in had and (missing is None or each in missing)]
     if ids:
         carry_out(variant, plan.narrowed(ids), status)
+    elif missing is None and not plan.drawn:
+        carry_out(variant, plan, status)
     else:
         say("nothing that is asked for")
     return set(ids)
@@ -174,12 +184,23 @@ def quickstart(context: Context) -> Plan:
     exhibits: Exhibits = {
         "training": curves(trainings, len(small.data.train.class_names)),
         "map": places,
-        "alignment": alignment(places, looks, pool, patches(small, 3)),
-        "concepts": concept_boards([found], labels, concept_images(small), small.data.test, small.runtime),
+        "alignment": alignment(places, looks, pool, patches(small, 3), small.config.seed),
+        "concepts": concept_boards(
+            [found], labels, concept_images(small), small.data.test, small.config.seed, small.runtime
+        ),
     }
-    page = site_data(small, places, every)
+    vectors = placed_concepts(small, runs[QUICK[0]], True, semantic, places, every[0])
+    judged = judged_classes(small, runs[QUICK[0]], True, [_whole_training(runs[QUICK[0]])])
+    page = site_data(small, places, every, vectors, judged)
     drawn = ("fig_training", "table_training", "fig_alignment", "fig_concepts")
-    return Plan({**exhibits, "explorer": page}, drawn, after=lambda: hand_out(small, page))
+    made, after = {**exhibits, "explorer": page}, lambda: hand_out(small, page)
+    return Plan(made, drawn, after=after, found=lambda: told(small, page))
+
+
+def _whole_training(run: Run) -> EpochPair:
+    """From the first epoch that has a checkpoint to the last: no accuracy need be known to plan it."""
+    kept = run.recipe.keep if run.recipe is not None else ()
+    return EpochPair("first to last", 0 if not kept or 0 in kept else INIT, run.last)
 
 
 def _two_runs(config: Config) -> Config:

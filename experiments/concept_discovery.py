@@ -22,12 +22,13 @@ from experiments.selection import (
     channels_of,
     check_epoch,
     chosen_classes,
-    chosen_layer,
+    chosen_layers,
     judged_runs,
     require_outputs,
 )
 from experiments.stages.concept_evolution import concept_evolution, concept_evolutions, persistence
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
+from experiments.stages.concept_places import ConceptPlaces, concept_places
 from experiments.stages.concept_relevance import concept_boards, concept_relevance
 from experiments.stages.concept_tables import (
     bands,
@@ -41,7 +42,7 @@ from experiments.stages.concept_tables import (
     switches,
     wrong_side,
 )
-from experiments.stages.concept_truth import concept_truth, equal_rank
+from experiments.stages.concept_truth import concept_truth, equal_rank, method_ranks
 from experiments.stages.concepts import LayerSpace, SpaceConcepts, concepts, latents, rows_kept
 from experiments.stages.crosscoder import crosscoder, crosscoders
 from experiments.stages.space import neuron_map
@@ -50,23 +51,20 @@ from experiments.stages.stimuli import Look
 ALWAYS = (
     *("fig_concepts", "fig_concept_spectrum", "fig_concept_relevance", "table_clusters", "fig_clusters"),
     *("table_popularity", "table_concept_relevance", "table_spectrum"),
-    *("table_equal_rank", "table_class_ranking", "table_cluster_map"),
+    *("table_equal_rank", "table_method_ranks", "table_class_ranking", "table_cluster_map"),
 )
 
 
 def plan(context: Context) -> Plan:
     """Concepts of one layer of every run, under every protocol and by every method."""
     config, held_out, images = context.config, context.data.test, concept_images(context)
-    methods, labels = (
-        chosen_methods(context),
-        chosen_classes(context, config.discovery.classes, "discovery.classes"),
-    )
+    labels = chosen_classes(context, config.discovery.classes, "discovery.classes")
     runs = {run.name: run for run in judged_runs(context.runs)}
-    spaces = [latent_space(context, run) for run in runs.values()]
+    spaces = [space for run in runs.values() for space in latent_spaces(context, run)]
     found = [space_concepts(context, space) for space in spaces]
-    directions = [(space, _directions(context, space, methods)) for space in spaces]
+    directions = [(space, method_directions(context, space)) for space in spaces]
     exhibits: Exhibits = {
-        "concepts": concept_boards(found, labels, images, held_out, context.runtime),
+        "concepts": concept_boards(found, labels, images, held_out, config.seed, context.runtime),
         "clusters": clusters(directions),
         "cluster_means": cluster_means(directions, config.seed),
         "bands": bands(directions),
@@ -76,6 +74,7 @@ def plan(context: Context) -> Plan:
     }
     protocol = discovery_protocol(config.protocol)
     exhibits["equal_rank"] = equal_rank(found, protocol, images, held_out, config.seed)
+    exhibits["method_ranks"] = method_ranks(directions, protocol, images, held_out, config.seed)
     exhibits["class_readings"] = class_readings(found, protocol, held_out, config.seed)
     maps = [cluster_maps(space, protocol, config.seed, context.runtime) for space in spaces]
     exhibits["cluster_map"] = gathered("clusters over thresholds", maps)
@@ -92,6 +91,7 @@ def plan(context: Context) -> Plan:
         drawn += ["fig_concept_truth", "table_concept_truth"]
     followed = [space for space in spaces if earlier_epochs(runs[space.run], space)]
     if config.discovery.evolution and followed:
+        _require_one_layer(followed)
         lasting = [
             persistence(space.run, _spaces_over_time(context, runs[space.run], space), protocol, config.seed)
             for space in followed
@@ -142,33 +142,47 @@ def chosen_methods(context: Context) -> list[NamedMethod]:
 
 
 def latent_space(context: Context, run: Run) -> LayerSpace:
-    """The layer and epoch of a run where the job seeks concepts.
+    """The first of `latent_spaces`."""
+    return latent_spaces(context, run)[0]
+
+
+def latent_spaces(context: Context, run: Run) -> list[LayerSpace]:
+    """The layers, at one epoch of a run, where the job seeks concepts.
 
     All quantities are kept, whatever the protocols need, so that every experiment finds the same latent space.
 
     Raises
     ------
-    EvoscopeError : there is no such layer or epoch, or the rows of the layer do not fit the memory.
+    EvoscopeError : there is no such layer or epoch, or the rows of the layers do not fit the memory.
     """
     require_outputs(run)
     asked = context.config.discovery.epoch
     epoch = run.last if asked is None else asked
     check_epoch(run, epoch)
-    return _space_at(context, run, epoch, chosen_layer(context, run), QUANTITIES)
+    return _spaces_at(context, run, epoch, chosen_layers(context, run), QUANTITIES)
 
 
-def _space_at(
-    context: Context, run: Run, epoch: int, layer: str, quantities: Sequence[Quantity]
-) -> LayerSpace:
-    """A layer at an epoch; where it is still to be computed and does not fit the memory, that is said now."""
+def _spaces_at(
+    context: Context, run: Run, epoch: int, layers: Sequence[str], quantities: Sequence[Quantity]
+) -> list[LayerSpace]:
+    """Layers at an epoch, of one pass; what is to be computed and does not fit the memory is said now."""
     images, held_out = concept_images(context), context.data.test
     state = checkpoint(context, run, epoch)
-    node = latents(state, [layer], quantities, images, held_out, context.runtime)
+    node = latents(state, list(layers), quantities, images, held_out, context.runtime)
     if not context.store.has(node):
         rows = rows_kept(images, held_out, quantities)
-        require_memory(rows, channels_of(context, run, layer), context.config.memory_mb)
-    label = f"latent space of {run.name}, {at(epoch)}, {layer}"
-    return LayerSpace(run.name, layer, state, node.called(label).costing(pass_cost(context, run)))
+        require_memory(rows, channels_of(context, run, layers), context.config.memory_mb)
+    label = f"latent space of {run.name}, {at(epoch)}, {', '.join(layers)}"
+    node = node.called(label).costing(pass_cost(context, run))
+    return [LayerSpace(run.name, layer, state, node) for layer in layers]
+
+
+def _require_one_layer(followed: Sequence[LayerSpace]) -> None:
+    if len({space.run for space in followed}) < len(followed):
+        raise EvoscopeError(
+            "concept vectors are followed over the epochs in one layer, and discovery.layer names several",
+            "give one, or discovery.evolution=false",
+        )
 
 
 def space_concepts(context: Context, space: LayerSpace) -> SpaceConcepts:
@@ -186,10 +200,9 @@ def earlier_epochs(run: Run, last: LayerSpace) -> list[int]:
     return [epoch for epoch in run.epochs if epoch < last.epoch]
 
 
-def _directions(
-    context: Context, space: LayerSpace, methods: Sequence[NamedMethod]
-) -> Artefact[MethodConcepts]:
-    protocols, images = compared_protocols(context), concept_images(context)
+def method_directions(context: Context, space: LayerSpace) -> Artefact[MethodConcepts]:
+    """The directions of a space by the methods asked for."""
+    protocols, images, methods = compared_protocols(context), concept_images(context), chosen_methods(context)
     node = concept_methods(space, protocols, methods, images, context.config.seed, context.runtime)
     return node.called(f"directions of {space.run}, {at(space.epoch)}, by {len(methods)} methods")
 
@@ -244,11 +257,33 @@ def _followed(
     return node.called(f"evolution of the concept vectors of {run.name}")
 
 
+def placed_concepts(
+    context: Context,
+    run: Run,
+    asked: bool | None,
+    semantic: Artefact[SemanticSpace],
+    places: Artefact[NeuronMap],
+    base: Look,
+) -> list[Artefact[ConceptPlaces]]:
+    """The concept vectors of a run on the map; unless they are ``asked`` for, only if the store has them."""
+    if asked is False or run.problem:
+        return []
+    space, has = latent_space(context, run), context.store.has
+    found, methods = space_concepts(context, space).own, method_directions(context, space)
+    if not (asked or (has(space.spaces) and has(found))):
+        return []
+    images, data = concept_images(context), context.data
+    more = methods if has(methods) else None
+    places_of = (semantic, places, base, images, data.test, data.pool, context.space_protocol)
+    return [concept_places(space, found, more, *places_of)]
+
+
 def _spaces_over_time(context: Context, run: Run, last: LayerSpace) -> list[LayerSpace]:
     """The layer at every epoch that is looked at, up to the one where concepts are sought."""
     evidence = discovery_protocol(context.config.protocol).evidence
     earlier = earlier_epochs(run, last)
-    return [*(_space_at(context, run, epoch, last.layer, (evidence,)) for epoch in earlier), last]
+    spaces = (_spaces_at(context, run, epoch, [last.layer], (evidence,)) for epoch in earlier)
+    return [*(space for own in spaces for space in own), last]
 
 
 def _crosscoder(context: Context, run: Run, last: LayerSpace) -> Artefact[Crosscoder]:

@@ -7,8 +7,14 @@ from pathlib import Path
 from evoscope.data.files import Reading
 from evoscope.data.folder import open_folder
 from evoscope.data.images import ImageSet, limit, pool
-from evoscope.data.labels import read_labels
-from evoscope.data.named import open_cifar10, open_imagenet, open_imagenette, open_imagewoof
+from evoscope.data.labels import CLASSES, read_labels, with_classes
+from evoscope.data.named import (
+    open_cifar10,
+    open_cue_conflict,
+    open_imagenet,
+    open_imagenette,
+    open_imagewoof,
+)
 from evoscope.data.scenes import Confounder, concept_scenes
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress
@@ -53,6 +59,8 @@ def open_data(config: DataConfig, seed: int, progress: Progress, listings: Path 
         images = pool(images, config.pool_fraction, seed)
     if config.concepts is None:
         return Data(train, test, images, test)
+    if config.concepts == CLASSES:
+        return Data(train, with_classes(test), with_classes(images), test)
     labels = read_labels(Path(config.concepts).expanduser()).of(*whole)
     return Data(train, labels.on(test), labels.on(images), test)
 
@@ -112,4 +120,5 @@ _OPENERS: dict[str, Opener] = {
     "folder": lambda config, root, split, seed, reading: open_folder(
         root, split, config.val_fraction, seed, reading
     ),
+    "cue_conflict": lambda config, root, split, seed, reading: open_cue_conflict(root, split, seed, reading),
 }

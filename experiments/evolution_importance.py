@@ -12,7 +12,7 @@ from evoscope.evolution.reversal import BinRule, Conditions, Reverser, batch_wit
 from evoscope.models.zoo import NoProducts, outline
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
-from experiments.base import base_look, base_space, checkpoint, look_at, patches, stimuli_of
+from experiments.base import base_look, base_space, checkpoint, look_at, patches, stimuli_of, training
 from experiments.context import Context
 from experiments.costs import importance_cost, reversal_cost, zeroed
 from experiments.protocols import protocol_names, reversal_protocol
@@ -20,6 +20,7 @@ from experiments.reporting import complain, say, size
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
 from experiments.selection import chosen_classes, evolving_runs, judged_runs, pairs_of, require_outputs
+from experiments.stages.explorer import Judged
 from experiments.stages.importance import (
     CheckpointPair,
     ClassImportance,
@@ -39,6 +40,8 @@ from experiments.stages.reversal import (
     trades,
 )
 from experiments.stages.space import neuron_map
+
+PICTURED = 4  # classes whose most important evolution is shown
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,25 @@ def revert(context: Context, case: Case) -> ReversalCase:
     return ReversalCase(case.run.name, case.pair, protocol, called.costing(reversal_cost(context, case.run)))
 
 
+def judged_classes(
+    context: Context, run: Run, asked: bool | None, pairs: Sequence[EpochPair] | None = None
+) -> list[Judged]:
+    """Importance of a run's evolutions and their reversals; unless they are ``asked`` for, those that the store has.
+
+    ``pairs``: of epochs, those of the run unless given.
+    """
+    states = run.recipe is not None or len(run.epochs) > 1
+    trained = run.recipe is None or context.store.has(training(context, run))
+    if asked is False or run.problem or not states or not (asked or trained):
+        return []
+    labels = chosen_classes(context, context.config.evolution.classes, "evolution.classes")
+    stretches = pairs_of(context, run) if pairs is None else pairs
+    cases = [Case(run, pair, label) for pair in stretches for label in labels]
+    rule, has = reversal_protocol(context.config.protocol).bins, context.store.has
+    found = [Judged(judge(context, case), revert(context, case), rule) for case in cases]
+    return [each for each in found if asked or (has(each.importance) and has(each.case.reversal))]
+
+
 def _trades(context: Context, cases: Sequence[Case]) -> list[Trade]:
     """The reversals of each run and pair judged on all classes, under the protocol of the job."""
     config, groups = context.config, dict[tuple[str, str], list[Case]]()
@@ -211,10 +233,16 @@ def _with_stimuli(context: Context, case: Case) -> ImportanceCase:
 
 
 def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequence[Case]) -> list[Pictured]:
-    """Of every run the first pair and class."""
-    first: dict[str, Case] = {}
+    """The first pair of some runs and classes, another run for each class in turn; of every run one at least."""
+    runs, labels = (
+        list(dict.fromkeys(each))
+        for each in zip(*[(case.run.name, case.label) for case in cases], strict=True)
+    )
+    turns = range(max(len(runs), min(PICTURED, len(labels))))
+    wanted = dict.fromkeys((runs[turn % len(runs)], labels[turn % len(labels)]) for turn in turns)
+    first: dict[tuple[str, int], Case] = {}
     for case in cases:
-        first.setdefault(case.run.name, case)
+        first.setdefault((case.run.name, case.label), case)
     return [
         Pictured(
             judge(context, case),
@@ -231,5 +259,5 @@ def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequen
                 for epoch in (case.pair.before, case.pair.after)
             ),
         )
-        for case in first.values()
+        for case in (first[each] for each in wanted)
     ]

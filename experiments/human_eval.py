@@ -8,6 +8,7 @@ from pathlib import Path
 from evoscope.errors import EvoscopeError
 from evoscope.models.network import closest
 from evoscope.space.protocol import SemanticSpace
+from evoscope.space.regions import read_regions
 from evoscope.store import Artefact
 from experiments.base import base_run, base_space, checkpoint, look_at, patches, stimuli_of
 from experiments.concept_discovery import concept_images, latent_space, space_concepts
@@ -92,11 +93,13 @@ def check_asked(context: Context) -> None:
 
 def designed(context: Context) -> dict[Kind, Artefact[Study]]:
     """The studies asked for, by kind."""
-    nodes = dict[Kind, Artefact[Study]]()
+    nodes, file = dict[Kind, Artefact[Study]](), context.config.regions
+    regions = read_regions(Path(file)) if file is not None else ()
     for kind in kinds(context):
         looks = looks_for(context, kind) if kind in NEURON_KINDS else []
         shown = neurons(context, kind, looks) if looks else concepts(context)
-        options = options_of(kind, looks, context.config.study.items)
+        picked = regions if kind == "alignability" else ()
+        options = options_of(kind, looks, context.config.study.items, picked)
         node = study(kind, shown, study_protocol(context), options, context.config.seed)
         nodes[kind] = node.called(f"human study, {kind.replace('_', ' ')}")
     return nodes

@@ -20,7 +20,17 @@ from omegaconf.errors import OmegaConfBaseException
 from evoscope.errors import EvoscopeError, users_line
 from experiments import experiment_names, planner
 from experiments.command import one_sentence
-from experiments.reporting import Status, complain, duration, failed_jobs, forget_failed_jobs, say
+from experiments.reporting import (
+    Status,
+    complain,
+    duration,
+    ending,
+    failed_jobs,
+    forget_failed_jobs,
+    point_latest,
+    say,
+    to_open,
+)
 
 # What experiment=init writes, into the folder that it is called in.
 TEMPLATE = "runs.yaml"
@@ -44,6 +54,7 @@ def run(config: DictConfig) -> None:
         status.task = OmegaConf.select(config, "task")
         with _signals():
             _run(config, status, folders)
+        status.opens = to_open(status.outputs)
         status.state = "done"
     except EvoscopeError as problem:
         _fail(status, str(problem))
@@ -59,6 +70,8 @@ def run(config: DictConfig) -> None:
         _leave(status, folders)
     if status.state == "done":
         say(f"{status.task}: done in {duration(status.seconds)}, {status.computed} stages computed")
+    if status.opens is not None:
+        say(ending(status, point_latest(Path(config.outputs), folders[-1])))
 
 
 def _overrides() -> list[str]:
@@ -113,7 +126,8 @@ def _leave(status: Status, folders: list[Path]) -> None:
 def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     if status.task is None:
         raise EvoscopeError(
-            "no experiment was named", f"add experiment=NAME, one of {', '.join(experiment_names())}"
+            "no experiment was named",
+            f"add experiment=NAME, one of {', '.join(experiment_names())}; --help says what each is about",
         )
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
     _import_torchvision()

@@ -7,6 +7,7 @@ from experiments.runner import Exhibits, Plan
 from experiments.runs import of_paper
 from experiments.stages.networks import behaviour, curves
 from experiments.stages.scenes import scenes
+from results.scenes import finding
 
 # The three recipes of the paper whose behaviour is judged.
 RECIPES = ("vgg16", "vgg16_large_lr", "vgg16_no_dropout")
@@ -54,4 +55,7 @@ def scenes_plan(context: Context) -> Plan:
     if context.config.data.name != "concept_scenes":
         raise EvoscopeError(f"data={context.config.data.name} has no scenes", "use data=concept_scenes")
     data, config = context.data, context.config
-    return Plan({"scenes": scenes(data.train, data.test, config.scale.pixels, config.seed)}, ("fig_scenes",))
+    sheet = scenes(data.train, data.test, config.scale.pixels, config.seed)
+    return Plan(
+        {"scenes": sheet}, ("fig_scenes",), found=lambda: finding(sheet.at(context.get(sheet)).difficulty)
+    )

@@ -17,7 +17,7 @@ from experiments.costs import TRAINING_FORWARDS, measured, step_bytes
 from experiments.protocols import discovery_protocol
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run, of_paper, single_run
-from experiments.selection import PUBLISHED, chosen_classes, chosen_layer
+from experiments.selection import PUBLISHED, chosen_classes, chosen_layers
 from experiments.stages.outlier_tables import (
     ScoredCase,
     outlier_boards,
@@ -99,16 +99,16 @@ def classifier(context: Context) -> Run:
 
 
 def scored_layers(context: Context, network: Run) -> tuple[str, ...]:
-    """The layer asked for; or the published depth (whatever its size: scores need no places) and two inner layers.
+    """The layers asked for; or the published depth (whatever its size: scores need no places) and two inner layers.
 
     The published depth is that of the last stage of a ResNet; of other networks a deep layer with places.
     """
     if context.config.discovery.layer is not None:
-        return (chosen_layer(context, network),)
+        return chosen_layers(context, network)
     every = build(network.spec, len(context.data.train.class_names), context.config.seed).layers
     depth = PUBLISHED.get(network.spec.name)
     if depth not in every:
-        depth = every[-1] if network.spec.name.startswith(RESNET) else chosen_layer(context, network)
+        depth = every[-1] if network.spec.name.startswith(RESNET) else chosen_layers(context, network)[0]
     last = every.index(depth)
     return tuple(dict.fromkeys(every[place] for place in (last, 3 * last // 4, last // 2)))
 

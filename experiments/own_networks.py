@@ -84,7 +84,16 @@ def _bytes(value: Tensor) -> bytes:
 
 
 # Keys that name a file or folder.
-PATHS = ("store", "outputs", "data.root", "model.weights", "model.checkpoints", "networks", "tabular.path")
+PATHS = (
+    "store",
+    "outputs",
+    "data.root",
+    "model.weights",
+    "model.checkpoints",
+    "networks",
+    "tabular.path",
+    "regions",
+)
 FROM_SCALE = ("width", "pixels", "depth", "layer_scale")
 
 
@@ -120,7 +129,27 @@ def typed_config(config: DictConfig) -> Config:
                 f"runs={typed.networks} names the networks, and model another one", "give one of the two"
             )
         typed.brought = read_networks(Path(typed.networks).expanduser())
+    elif typed.brought:
+        _join(typed)
     return typed
+
+
+def _join(config: Config) -> None:
+    """Put the user's network beside those of a group (``runs=pretrained``).
+
+    Raises
+    ------
+    EvoscopeError : ``model`` names one without weights of its own.
+    """
+    model = config.model
+    if brought(model):
+        name = name_of(config, model)
+        config.brought[name] = NetworkConfig(**vars(model), epochs=config.epochs)
+    elif model.name not in (PAPER, config.scale.stamped.model):
+        raise EvoscopeError(
+            f"the networks of runs come trained, and model.name={model.name} has no weights",
+            f"give model.weights, or model.factory and model.checkpoints={AS_BUILT}",
+        )
 
 
 def _expand(config: Config, key: str) -> None:
@@ -295,7 +324,7 @@ def _entry(path: Path, name: str, values: Any) -> NetworkConfig:
 
 
 TEMPLATE = """\
-# Networks that are looked at together: python run.py experiment=unified_space runs=THIS_FILE data=folder data.root=PATH
+# Networks that are looked at together: python run.py experiment=unified_space runs=runs.yaml data=folder data.root=PATH
 # Each has a name of your own, which figures show. base=NAME says which one spans the space (the first unless given).
 # Paths are relative to this file.
 

@@ -1,4 +1,4 @@
-"""What the user sees while and after a job runs: progress bars, messages, tables, a job's status, a sweep's end."""
+"""What the user sees while and after a job runs: progress, messages, a job's status and findings, a sweep's end."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from evoscope.progress import Progress, silent
 
 Item = TypeVar("Item")
+LATEST = "latest"  # below the outputs: leads to the folder of the last job
 _FAILED: list[str] = []
 
 
@@ -39,18 +40,15 @@ def _write(stream: TextIO, text: str) -> None:
 
 def bar(items: Iterable[Item], *, total: int, what: str, unit: str = "it", size: int = 1) -> Iterator[Item]:
     """Progress bar with a rate and an estimate (an `evoscope.progress.Progress`)."""
-    quiet = not sys.stderr.isatty()
-    with tqdm(
-        total=total, desc=what, unit=f" {unit}", leave=False, mininterval=10.0 if quiet else 0.2, ncols=100
-    ) as line:
+    with tqdm(total=total, desc=what, unit=f" {unit}", leave=False, mininterval=0.2, ncols=100) as line:
         for item in items:
             yield item
             line.update(min(size, total - line.n))
 
 
 def progress(wanted: bool) -> Progress:
-    """The bar, or nothing."""
-    return bar if wanted else silent
+    """The bar where somebody watches it; in a file, the line that every stage ends with is enough."""
+    return bar if wanted and sys.stderr.isatty() else silent
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
@@ -83,7 +81,8 @@ def size(number: float) -> str:
 class Status:
     """State of a job: ``running``, ``done`` or ``failed`` (then ``error`` says why in one sentence).
 
-    ``outdated``: artefacts that were used although other code made them.
+    ``outdated``: artefacts that were used although other code made them; ``found``: what the tables say, a sentence
+    each; ``opens``: the one file to open.
     """
 
     task: str | None
@@ -95,12 +94,46 @@ class Status:
     error: str | None = None
     outputs: list[str] = field(default_factory=list)
     outdated: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+    opens: str | None = None
 
     def write(self, folders: Iterable[Path]) -> None:
         """Leave the status in each folder."""
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "status.json").write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def to_open(outputs: Sequence[str]) -> str | None:
+    """The one file of a job to open: its report, else another page, else the first picture, else the first file."""
+    wanted = (
+        next((path for path in outputs if Path(path).name.endswith(name)), None)
+        for name in ("report.html", ".html", ".png", "")
+    )
+    return next((path for path in wanted if path is not None), None)
+
+
+def ending(status: Status, latest: Path) -> str:
+    """What a job found, and what to open; ``latest`` leads to the file's folder."""
+    lines = ["found:", *(f"  {sentence}" for sentence in status.found)] if status.found else []
+    return "\n".join([*lines, f"open: {status.opens} ({latest} leads to its folder)"])
+
+
+def point_latest(outputs: Path, folder: Path) -> Path:
+    """Let ``outputs/latest`` lead to a job's folder: a link, or a text with its path where links are refused.
+
+    A job does not fail for it: where neither can be written, nothing is.
+    """
+    latest, fresh = outputs / LATEST, outputs / f".{LATEST}-{os.getpid()}"
+    try:
+        try:
+            fresh.symlink_to(os.path.relpath(folder, outputs), target_is_directory=True)
+        except OSError:
+            fresh.write_text(f"{folder.absolute()}\n", encoding="utf-8")
+        fresh.replace(latest)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+    return latest
 
 
 class SweepReport(Callback):

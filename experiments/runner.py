@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from evoscope.errors import EvoscopeError
 from evoscope.figure_data import Table
 from evoscope.store import Artefact, PlanRow
-from evoscope.store.manifest import content_digest
+from evoscope.store.hashing import size_under
+from evoscope.store.manifest import content_digest, read_run
 from experiments.context import Context, commit
 from experiments.reporting import Status, duration, say, size, table
 from results import registry
@@ -23,13 +24,14 @@ class Plan:
     """Exhibits by name (as `results` reads them) and the figures and tables drawn from them.
 
     ``origin``: where the exhibits come from, if not from the job's image sets; ``after``: writes further files once
-    all is drawn, and returns their paths.
+    all is drawn, and returns their paths; ``found``: what these or the exhibits say, beside the tables' own sentences.
     """
 
     exhibits: Mapping[str, Artefact[Any]]
     drawn: Sequence[str]
     origin: About | None = None
     after: Callable[[], list[Path]] | None = None
+    found: Callable[[], str] | None = None
 
     def checked(self) -> "Plan":
         """The plan itself, whose results have all that they are drawn from.
@@ -51,7 +53,7 @@ class Plan:
         """The part of the plan that draws ``ids``: these results and the exhibits that they read."""
         self.checked()
         reads = dict.fromkeys(name for each in ids for name in registry.entry(each).reads)
-        return Plan({name: self.exhibits[name] for name in reads}, ids, self.origin, self.after)
+        return replace(self, exhibits={name: self.exhibits[name] for name in reads}, drawn=ids)
 
 
 def carry_out(context: Context, plan: Plan, status: Status) -> None:
@@ -74,6 +76,8 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
     say("\n".join(["drawn:", *[f"  {path}" for path in paths]]))
     paths += plan.after() if plan.after else []
     status.outputs += [str(path) for path in paths]
+    status.found += registry.findings(plan.drawn, context.folder)
+    status.found += [plan.found()] if plan.found else []
     status.outdated = sorted({*status.outdated, *context.outdated.values()})
 
 
@@ -101,6 +105,7 @@ def show(context: Context, plan: Plan) -> None:
     """Print the stages with their state and the estimated time, disk and memory of the missing ones."""
     rows = context.store.plan(list(plan.exhibits.values()))
     say(table([_cells(row) for row in rows], ["stage", "what", "state", "time", "disk", "memory"]))
+    say(_there(context, [row for row in rows if row.cached]))
     missing = [row for row in rows if row.needed]
     costs = [row.node.estimate for row in missing if row.node.estimate]
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
@@ -111,6 +116,14 @@ def show(context: Context, plan: Plan) -> None:
     )
     if seconds >= 60:
         say(_dominating(missing, seconds, context))
+
+
+def _there(context: Context, cached: Sequence[PlanRow]) -> str:
+    """How long the stages that are there took, as their records say, and what they take of the disk."""
+    paths = [context.store.path(row.node) for row in cached]
+    seconds = [read_run(path).get("seconds") for path in paths]
+    took = sum(each for each in seconds if isinstance(each, int | float))
+    return f"there: {len(paths)} stages, computed in {duration(took)}, {size(sum(map(size_under, paths)))} of disk"
 
 
 def _dominating(missing: Sequence[PlanRow], seconds: float, context: Context) -> str:

@@ -33,7 +33,10 @@ OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 
 @dataclass
 class DataConfig:
-    """Which images. ``null`` counts mean all there are; ``concepts``: a CSV file of labels (`evoscope.data.labels`)."""
+    """Which images. ``null`` counts mean all there are.
+
+    ``concepts``: a CSV file of labels (`evoscope.data.labels`), or ``classes``: the classes are what is known.
+    """
 
     name: str = MISSING
     root: str = "data"
@@ -236,13 +239,14 @@ class EvolutionConfig:
 class DiscoveryConfig:
     """Where concept vectors are sought, and what they are compared with (CDISCO).
 
-    ``layer``: dotted name (``null``: the network's own, see `experiments.selection`); ``epoch``: ``null`` is the last
+    ``layer``: dotted name, or several in brackets (``null``: the network's own, see `experiments.selection`);
+    ``epoch``: ``null`` is the last
     that is looked at; ``classes``: shown, names or numbers (``null``: as many as the scale says for importance);
     ``methods``: of `evoscope.discovery.methods.METHODS` (``null``: all), or ``package.module:name``; ``evolution``:
     whether concept vectors are followed over the epochs.
     """
 
-    layer: str | None = None
+    layer: Any = None
     epoch: int | None = None
     classes: list[str] | None = None
     methods: list[str] | None = None
@@ -299,8 +303,19 @@ class StudyConfig:
 
 
 @dataclass
+class ExplorerConfig:
+    """What the explorer shows beside neurons: ``importance`` for classes, and ``concepts`` (concept vectors).
+
+    ``null``: where the store has them; ``true``: computes what is missing.
+    """
+
+    importance: bool | None = None
+    concepts: bool | None = None
+
+
+@dataclass
 class Config:
-    """The whole configuration of one job."""
+    """The whole configuration of one job; ``regions``: a file of regions that the explorer saved."""
 
     task: str | None = None
     seed: int = 0
@@ -326,6 +341,8 @@ class Config:
     outlier: OutlierConfig = field(default_factory=OutlierConfig)
     tabular: TabularConfig = field(default_factory=TabularConfig)
     study: StudyConfig = field(default_factory=StudyConfig)
+    explorer: ExplorerConfig = field(default_factory=ExplorerConfig)
+    regions: str | None = None
     only: list[str] | None = None
     data: DataConfig = MISSING
     model: ModelConfig = MISSING

@@ -113,18 +113,18 @@ _KNOWN: dict[str, Any] = {}
 """What was found of outlines, which plans ask for at every epoch."""
 
 
-def _once(find: Callable[..., Found], context: Context, run: Run, layer: str | None) -> Found:
-    """What ``find`` tells of the outline of a run's network and a layer, found once for networks that are alike."""
+def _once(find: Callable[..., Found], context: Context, run: Run, asked: object) -> Found:
+    """What ``find`` tells of the outline of a run's network, found once for networks that are alike."""
     classes = len(context.data.train.class_names)
-    key = f"{find.__name__}/{run.spec}/{classes}/{layer}"
+    key = f"{find.__name__}/{run.spec}/{classes}/{asked}"
     if key not in _KNOWN:
-        _KNOWN[key] = find(outline(run.spec, classes), run.spec.name, layer)
+        _KNOWN[key] = find(outline(run.spec, classes), run.spec.name, asked)
     found: Found = _KNOWN[key]
     return found
 
 
-def chosen_layer(context: Context, run: Run) -> str:
-    """The layer asked for; or the published one, or the deepest neuron layer with a map of 3 x 3 cells or more.
+def chosen_layers(context: Context, run: Run) -> tuple[str, ...]:
+    """The layers asked for; or the published one, or the deepest neuron layer with a map of 3 x 3 cells or more.
 
     Small images leave the published layer a single cell, which has no places to show a concept in.
 
@@ -132,31 +132,31 @@ def chosen_layer(context: Context, run: Run) -> str:
     ------
     EvoscopeError : a layer that the network does not have, that does not run once, or that gives no map.
     """
-    return _once(_layer_in, context, run, context.config.discovery.layer)
+    return _once(_layers_in, context, run, context.config.discovery.layer)
 
 
-def _layer_in(network: Network, name: str, asked: str | None) -> str:
+def _layers_in(network: Network, name: str, asked: str | list[str] | None) -> tuple[str, ...]:
     pixels = network.preprocessing.pixels
     if asked is not None:
-        layer_shapes(network.module, (asked,), pixels)
-        return asked
+        layers = [str(layer) for layer in asked] if isinstance(asked, list) else [str(asked)]
+        return tuple(layer_shapes(network.module, layers, pixels))
     published = PUBLISHED.get(name)
     named = dict.fromkeys((*network.layers, *([published] if published else [])))
     shapes = layer_shapes(network.module, tuple(named), pixels)
     sides = {layer: min(height, width) for layer, (_, height, width) in shapes.items()}
     if published and sides[published] >= CELLS:
-        return published
+        return (published,)
     wide = [layer for layer in network.layers if sides[layer] >= CELLS]
-    return (wide or list(network.layers))[-1]
+    return ((wide or list(network.layers))[-1],)
 
 
-def channels_of(context: Context, run: Run, layer: str) -> int:
-    """Neurons of a layer of a run's network."""
-    return _once(_width_in, context, run, layer)
+def channels_of(context: Context, run: Run, layers: Sequence[str]) -> int:
+    """Neurons of some layers of a run's network together."""
+    return _once(_width_in, context, run, tuple(layers))
 
 
-def _width_in(network: Network, name: str, layer: str) -> int:
-    return width(network, (layer,))
+def _width_in(network: Network, name: str, layers: Sequence[str]) -> int:
+    return width(network, layers)
 
 
 NAMES = ("early to middle", "middle to late")

@@ -1,16 +1,19 @@
 """ConceptEvo's first contribution: the neurons of several models and epochs side by side in one space."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from evoscope.figure_data import Alignment, NeuronMap
 from evoscope.space.protocol import SemanticSpace
+from evoscope.space.regions import read_regions
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, look_at, patches, training
 from experiments.context import Context
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run, at, subjects
 from experiments.stages.networks import curves
-from experiments.stages.space import alignment, evolution, neuron_map, space
+from experiments.stages.space import alignment, chosen_alignment, evolution, neuron_map, space
 from experiments.stages.space_baselines import Separate, space_baselines
 from experiments.stages.space_metrics import metrics
 from experiments.stages.stimuli import Look
@@ -29,7 +32,7 @@ def plan(context: Context) -> Plan:
     places = neuron_map(semantic, looks, context.map_method, config.seed)
     exhibits: Exhibits = {
         "map": places,
-        "alignment": alignment(places, compared, pool, patches(context, 3)),
+        "alignment": _aligned(context, places, looks, compared),
         "evolution": evolution(places, looks, followed(runs), pool, patches(context, 4)),
         "metrics": metrics(semantic, looks, compared, context.space_protocol, config.seed, context.runtime),
         "space_baselines": space_baselines(
@@ -47,8 +50,22 @@ def plan(context: Context) -> Plan:
     if trainings:
         exhibits["training"] = curves(trainings, len(context.data.train.class_names))
         # Concepts appear between epochs whose accuracies the trainings tell.
-        drawn += ["fig_discovery", "fig_training", "table_training"]
+        drawn += ["fig_discovery", "animation", "fig_training", "table_training"]
     return Plan(exhibits, drawn)
+
+
+def _aligned(
+    context: Context, places: Artefact[NeuronMap], looks: Sequence[Look], compared: Sequence[Look]
+) -> Artefact[Alignment]:
+    """The regions where the compared models meet, or those of the job's file, at the epochs where they were chosen."""
+    pool, cutting = context.data.pool, patches(context, 3)
+    if context.config.regions is None:
+        return alignment(places, compared, pool, cutting, context.config.seed)
+    regions = read_regions(Path(context.config.regions))
+    there = {(run, epoch) for region in regions for run, epoch, _, _ in region.neurons}
+    return chosen_alignment(
+        places, [look for look in looks if (look.run, look.epoch) in there], regions, pool, cutting
+    )
 
 
 def looks_of(context: Context, semantic: Artefact[SemanticSpace]) -> list[Look]:

@@ -1,25 +1,20 @@
 """Unique concepts per direction by method and by band of singular values, beside the published counts."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from evoscope.arrays import Doubles
-from evoscope.viz import Sheet, colour_of, label_of, remark
+from evoscope.viz import Sheet, colour_of, interval_rows, label_of
 from evoscope.viz.sheet import PAGE
-from evoscope.viz.style import BACKDROP, INK, NORMAL, QUIET, SMALL
+from evoscope.viz.style import INK, LARGE, QUIET, SMALL
 from results.page_style import (
-    HEADING,
     LAYER,
     NOTHING,
     caption,
     doubles,
     interval_column,
-    layer_heading,
     layers_of,
     markdown,
     measured_under,
@@ -39,44 +34,31 @@ SETTING = [*LAYER, "protocol"]
 CLUSTERS = (*SETTING, "method", "clusters", "directions")
 MEANS = (*SETTING, "method", "counting", "directions", "value", "low", "high")
 BANDS = (*SETTING, "method", "first", "last", "directions", "mean_clusters", "directions_with_zero")
-COUNTING = "empty as none"  # of the means that are printed
+COUNTING = "empty as none"  # of the means that are drawn
 MOST = 5  # clusters from which on directions are counted together
-# From one cluster up; steps of Cividis, which grow darker evenly for every reader.
-SHADES = ("#e9d26a", "#b9a973", "#8a8779", "#575d6d", "#00224e")
 PUBLISHED = "published"
 PROBES = "Probes are trained on the true labels of the concepts and are as many as those."
 KEPT = "as released they are kept, under the corrected protocol they are relative to the layer's median distance."
+ACROSS = 3  # panels in a row
 # Inches.
-LEFT, WIDTH, BETWEEN, NUMBERS, TITLES, ROW, TICKS = 0.98, 1.62, 0.5, 0.3, 0.17, 0.15, 0.3
-BAND, EMPTY, LABELS, GAP, KEY = 0.62, 0.24, 0.5, 0.1, 0.36
-
-
-class Panel(NamedTuple):
-    """One column of a block: its ``title``, counts, means and bands, and the ``colour`` of its bars."""
-
-    title: str
-    clusters: pd.DataFrame
-    means: pd.DataFrame
-    bands: pd.DataFrame
-    colour: str
+LEFT, BETWEEN, TITLES, ROW, AXIS, KEY = 1.02, 0.22, 0.34, 0.19, 0.42, 0.2
 
 
 def clusters_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
-    clusters, _, bands = read(exhibits)
-    ranked = " and ".join(
-        dict.fromkeys(method_name(_first_method(own)["method"].iloc[0]) for own in layers_of(bands))
-    )
+    """Caption of the figure, without title and finding."""
+    clusters, _, _ = read(exhibits)
     what = (
-        "Above: share of a method's directions by the number of clusters (unique concepts) that survive among their "
-        "most activating images. Grey, to the left of zero: directions that hold none, which the released code counts "
-        f"as one. {PROBES} Below: mean clusters "
-        f"by band of singular values ({ranked or 'none known'}), the published bands shrunk to the layer's width, and "
-        "under it the share of the band's directions that hold none; dashed: the mean of single neurons. Published: "
-        f"{PUBLISHED_SETTING}; another network at another scale, so shapes can be compared but not heights. The "
-        f"published thresholds of distance (15, and 15 for its square) suit that one layer and do not transfer: {KEPT}"
+        "Mean clusters (unique concepts) per direction that survive among its most activating images, a direction that "
+        f"holds none counted as none, by method and network. {PROBES} Ticks: published means of the SVD's directions "
+        f"and of single neurons ({PUBLISHED_SETTING}); another network at another scale, so their order can be "
+        "compared but not their heights. The published thresholds of distance (15, and 15 for its square) suit that "
+        f"one layer and do not transfer: {KEPT} Shares by number of clusters and bands of singular values are in "
+        "table_clusters."
     )
-    return caption(what, measured_under(clusters, about), n=counted(clusters), runs=runs_of(clusters))
+    interval = "95 %, bootstrap over directions"
+    return caption(
+        what, measured_under(clusters, about), n=counted(clusters), runs=runs_of(clusters), interval=interval
+    )
 
 
 def counted(clusters: pd.DataFrame) -> str:
@@ -85,34 +67,96 @@ def counted(clusters: pd.DataFrame) -> str:
     return f"{sizes.sum():,.0f} directions of {len(sizes)} decompositions"
 
 
+def clusters_finding(exhibits: Exhibits, about: About) -> str:
+    """In how many networks directions of the SVD hold fewer unique concepts than neurons, as published."""
+    _, means, _ = read(exhibits)
+    every = {
+        str(own["run"].iloc[0]): (mean_of(own, "svd"), mean_of(own, "neurons")) for own in networks_of(means)
+    }
+    pairs = {run: pair for run, pair in every.items() if np.isfinite(pair).all()}
+    if not pairs:
+        return ""
+    theirs = published_means()
+    published = f"{mean_of(theirs, 'svd'):.2f} and {mean_of(theirs, 'neurons'):.2f}"
+    fewer = sum(svd < neurons for svd, neurons in pairs.values())
+    listed = "; ".join(
+        f"{label_of(run)} {svd:.2f} and {neurons:.2f}" for run, (svd, neurons) in pairs.items()
+    )
+    return (
+        f"Directions of the SVD hold fewer unique concepts than single neurons in {fewer} of {len(pairs)} networks: "
+        f"{listed}; published: {published}"
+    )
+
+
+def networks_of(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """Rows of each run and layer under the corrected protocol, or the first there is."""
+    if rows.empty:
+        return []
+    kept = "corrected" if "corrected" in set(rows["protocol"]) else rows["protocol"].iloc[0]
+    return list(layers_of(rows[rows["protocol"] == kept]))
+
+
 @figure(
     "fig_clusters",
     title="Unique concepts per direction",
     reads=("clusters", "cluster_means", "bands"),
+    says=clusters_finding,
     words=clusters_words,
     paper="CDISCO",
     shows="unique concepts per direction by method, and by singular value",
     place=200,
 )
 def clusters_figure(exhibits: Exhibits, about: About) -> Figure:
-    """A block per run and layer: counts by method above, bands below; a column per protocol, then the published."""
-    clusters, means, bands = read(exhibits)
-    blocks = list(layers_of(clusters))
-    heights = [
-        HEADING + TITLES + ROW * len(methods_of(own)) + TICKS + BAND + EMPTY + LABELS + GAP for own in blocks
-    ]
-    sheet = Sheet(PAGE, sum(heights) + KEY + 0.1)
-    if not blocks:
+    """A panel per network and layer, a row per method."""
+    _, means, _ = read(exhibits)
+    networks = networks_of(means[means["counting"] == COUNTING])
+    methods = methods_of(means)
+    each = TITLES + ROW * len(methods) + AXIS
+    sheet = Sheet(PAGE, max(-(-len(networks) // ACROSS), 1) * each + KEY + 0.05)
+    if not networks:
         sheet.text(0.07, 0.1, NOTHING, color=QUIET)
         return sheet.figure
-    top = 0.05
-    for own, height in zip(blocks, heights, strict=True):
-        layer_heading(sheet, 0.07, top, own, about)
-        here = own[LAYER].drop_duplicates()
-        _block(sheet, top + HEADING, panels(own, means.merge(here), bands.merge(here)), methods_of(own))
-        top += height
-    _key(sheet, top)
+    wide = (PAGE - LEFT - 0.1 - (ACROSS - 1) * BETWEEN) / ACROSS
+    high = float(np.nanmax(np.append(means[["value", "high"]].to_numpy(dtype=np.float64), 1.0)))
+    theirs = published_means()
+    for place, own in enumerate(networks):
+        down, across = divmod(place, ACROSS)
+        left, top = LEFT + across * (wide + BETWEEN), 0.05 + down * each
+        sheet.text(left, top, label_of(str(own["run"].iloc[0])), room=wide, size=LARGE, bold=True)
+        layer = str(own["layer"].iloc[0])
+        sheet.text(left, top + 0.15, layer, room=wide, size=SMALL, color=QUIET, cut="middle")
+        axes = sheet.axes(left, top + TITLES, wide, ROW * len(methods))
+        _panel(axes, own, methods, named=across == 0)
+        for method in ("svd", "neurons"):
+            _tick(axes, methods, method, mean_of(theirs, method))
+        axes.set_xlim(0, 1.05 * max(high, *(mean_of(theirs, method) for method in ("svd", "neurons"))))
+    _key(sheet, sheet.height - 0.18)
     return sheet.figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, methods: list[str], named: bool) -> None:
+    own = rows.drop_duplicates("method").set_index("method").reindex(methods)
+    colour = colour_of(str(rows["run"].iloc[0]))
+    value, low, high = (doubles(own[name]) for name in ("value", "low", "high"))
+    interval_rows(axes, value, low, high, [colour] * len(methods))
+    axes.set_yticks(range(len(methods)), [method_name(name) if named else "" for name in methods], size=SMALL)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_xlabel("unique concepts per direction", size=SMALL)
+
+
+def _tick(axes: Axes, methods: list[str], method: str, value: float) -> None:
+    """The published mean of a method in its row."""
+    if method in methods:
+        axes.plot(value, methods.index(method), marker="|", markersize=9, mew=1.6, color=INK, zorder=5)
+
+
+def _key(sheet: Sheet, top: float) -> None:
+    sheet.swatch(0.07, top, QUIET, marker="o")
+    sheet.text(0.21, top, "mean over the directions, with interval", size=SMALL, color=QUIET)
+    sheet.swatch(2.6, top, INK, marker="|").set(markersize=7, mew=1.6)
+    sheet.text(2.74, top, "published, another network", size=SMALL, color=QUIET)
 
 
 def read(exhibits: Exhibits) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -122,18 +166,6 @@ def read(exhibits: Exhibits) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         for name, columns in (("clusters", CLUSTERS), ("cluster_means", MEANS), ("bands", BANDS))
     )
     return clusters, means, bands
-
-
-def panels(clusters: pd.DataFrame, means: pd.DataFrame, bands: pd.DataFrame) -> list[Panel]:
-    """A column per protocol, at most two, and the published one."""
-    found = sorted(dict.fromkeys(clusters["protocol"]), key=lambda name: name != "corrected")[:2]
-    columns = []
-    for name in found:
-        own, mean, band = (rows[rows["protocol"] == name] for rows in (clusters, means, bands))
-        run = str(clusters["run"].iloc[0])
-        columns.append(Panel(protocol_name(name), own, mean, band, colour_of(run)))
-    theirs = published_means().assign(low=np.nan, high=np.nan), published_bands().assign(method="svd")
-    return [*columns, Panel(PUBLISHED, published_clusters(), *theirs, QUIET)]
 
 
 def shares(rows: pd.DataFrame, method: str) -> Doubles:
@@ -151,105 +183,9 @@ def mean_of(means: pd.DataFrame, method: str) -> float:
     return float(own["value"].iloc[0]) if len(own) else float("nan")
 
 
-def _block(sheet: Sheet, top: float, columns: list[Panel], methods: list[str]) -> None:
-    high = max(
-        [1.0, *(float(np.nanmax(doubles(panel.bands["mean_clusters"]), initial=0)) for panel in columns)]
-    )
-    for place, panel in enumerate(columns):
-        left = LEFT + place * (WIDTH + BETWEEN)
-        sheet.text(left, top, panel.title, size=NORMAL, bold=True)
-        sheet.text(left + WIDTH + NUMBERS, top, "mean", size=SMALL, color=QUIET, across="right")
-        axes = sheet.axes(left, top + TITLES, WIDTH, ROW * len(methods))
-        _counts(axes, panel, methods, named=place == 0)
-        for row, method in enumerate(methods):
-            value = mean_of(panel.means, method)
-            text = f"{value:.2f}" if np.isfinite(value) else "–"
-            below = top + TITLES + ROW * row + 0.03
-            sheet.text(left + WIDTH + NUMBERS, below, text, size=SMALL, color=QUIET, across="right")
-        _bands(sheet, left, top + TITLES + ROW * len(methods) + TICKS, panel, high, named=place == 0)
-
-
-def _counts(axes: Axes, panel: Panel, methods: list[str], named: bool) -> None:
-    """A row per method: to the left the share that holds no cluster, to the right those that hold some."""
-    for row, method in enumerate(methods):
-        share = 100 * shares(panel.clusters, method)
-        if not np.isfinite(share).all():
-            continue
-        axes.barh(row, -share[0], height=0.74, color=BACKDROP, linewidth=0)
-        start = np.concatenate([[0.0], np.cumsum(share[1:])])
-        axes.barh([row] * MOST, share[1:], left=start[:-1], height=0.74, color=SHADES, linewidth=0)
-    axes.axvline(0, color=INK, lw=0.7)
-    axes.set_xlim(-100, 100)
-    axes.set_ylim(len(methods) - 0.5, -0.5)
-    axes.set_xticks([-100, -50, 0, 50, 100])
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):.0f}"))
-    axes.set_yticks(range(len(methods)), [method_name(name) if named else "" for name in methods], size=SMALL)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-
-
-def _bands(sheet: Sheet, left: float, top: float, panel: Panel, high: float, named: bool) -> None:
-    """Mean clusters per band of the first method that has any, and below it the share with none."""
-    above, below = sheet.axes(left, top, WIDTH, BAND), sheet.axes(left, top + BAND, WIDTH, EMPTY)
-    rows = _first_method(panel.bands).sort_values("first")
-    for axes in (above, below):
-        axes.set_xlim(-0.6, max(len(rows), 1) - 0.4)
-        axes.tick_params(axis="x", length=0)
-        axes.set_xticks([])
-    above.set_ylim(0, 1.08 * high)
-    above.locator_params(axis="y", nbins=3, integer=True)
-    below.set_ylim(100, 0)
-    below.set_yticks([100], ["100 %"])
-    for axes in (above, below) if not named else ():
-        axes.tick_params(axis="y", labelleft=False)
-    if named:
-        sheet.text(0.07, top + 0.02, "clusters per\ndirection,\nby band", size=SMALL)
-        sheet.text(0.07, top + BAND + 0.06, "with none", size=SMALL, color=QUIET)
-    if rows.empty:
-        remark(above, "no bands")
-        return
-    _band_bars(above, below, rows, panel)
-
-
-def _band_bars(above: Axes, below: Axes, rows: pd.DataFrame, panel: Panel) -> None:
-    place = np.arange(len(rows))
-    above.bar(place, doubles(rows["mean_clusters"]), width=0.78, color=panel.colour, linewidth=0)
-    empty = 100 * doubles(rows["directions_with_zero"]) / np.maximum(doubles(rows["directions"]), 1)
-    below.bar(place, empty, width=0.78, color=BACKDROP, linewidth=0)
-    neurons = mean_of(panel.means, "neurons")
-    if np.isfinite(neurons):
-        above.axhline(neurons, color=INK, lw=0.9, linestyle=(0, (3, 1.6)), zorder=4)
-    edges = [band_name(*ends) for ends in zip(rows["first"], rows["last"], strict=True)]
-    below.set_xticks(place, edges, size=SMALL, rotation=90)
-    below.spines["bottom"].set_visible(False)
-
-
 def band_name(first: float, last: float) -> str:
     """``100–199``, or ``3`` for a band of one direction."""
     return f"{first:.0f}–{last:.0f}" if last > first else f"{first:.0f}"
-
-
-def _first_method(bands: pd.DataFrame) -> pd.DataFrame:
-    names = methods_of(bands)
-    return bands[bands["method"] == names[0]] if names else bands
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    """Say along the bottom what the colours mean."""
-    left = 0.07
-    sheet.text(left, top, "% of directions that hold", size=SMALL, color=QUIET)
-    left += 1.16
-    for name, colour in zip(
-        ("none", *map(str, range(1, MOST)), f"{MOST} or more"), (BACKDROP, *SHADES), strict=True
-    ):
-        sheet.swatch(left, top, colour, marker="s")
-        sheet.text(left + 0.12, top, name, size=SMALL, color=QUIET)
-        left += 0.28 if len(name) == 1 else 0.46 if name == "none" else 0.62
-    sheet.text(left + 0.06, top, "clusters", size=SMALL, color=QUIET)
-    sheet.swatch(left + 0.7, top, INK, dashes="dashed").set(linewidth=0.9)
-    sheet.text(left + 0.96, top, "mean of single neurons", size=SMALL, color=QUIET)
-    text = "mean: clusters per direction, none counted as none; bands: of indices of singular values, largest first"
-    sheet.text(0.07, top + 0.15, text, size=SMALL, color=QUIET)
 
 
 # --- table: clusters -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Concept vectors over training: their way through the map, when they appear and settle, and their boards."""
+"""Concept vectors over training: how many are found at earlier epochs, when they settle, and their boards."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,30 +7,27 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from evoscope.arrays import Bytes
-from evoscope.figure_data import NEVER, ConceptEvolution, NeuronMap
-from evoscope.viz import Sheet, colour_of, interval_curve, map_limits, message, path, remark
+from evoscope.figure_data import NEVER, ConceptEvolution
+from evoscope.stats import wilson
+from evoscope.viz import Sheet, colour_of, interval_curve, label_of, message, remark
 from evoscope.viz.charts import UNTRAINED, epoch_name
 from evoscope.viz.pictures import show_mosaic
 from evoscope.viz.sheet import PAGE
-from evoscope.viz.style import FAINT, INK, QUIET, SMALL, wrap
+from evoscope.viz.style import INK, QUIET, SMALL, plain, wrap
 from results.page_style import (
-    HEADING,
     LAYER,
     NOTHING,
-    base_of,
     caption,
     direction_name,
     doubles,
     exhibit,
     interval_column,
-    layer_heading,
     layers_of,
-    map_panel,
     markdown,
     model_column,
+    percent,
     rows_of,
     runs_of,
     spread,
@@ -40,14 +37,16 @@ from results.registry import About, Exhibits, Written, figure, table
 # --- figure: concept evolution ---------------------------------------------------------------------------------------
 
 CONCEPT = ["direction", "side"]
-# Okabe and Ito's, which colour-blind readers tell apart; letters say the same.
-COLOURS, LETTERS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7"), "ABCD"
-EPOCHS, COLUMNS = 5, 2  # most epochs with boards, and images in a row of a board
-INTERVAL = "95 %, bootstrap over directions"
+EPOCHS, COLUMNS, BOARDS = (
+    5,
+    2,
+    2,
+)  # most epochs with boards, images in a row of a board, and concepts with boards
+INTERVAL = "95 %, bootstrap over directions; of shares above chance, Wilson over concepts"
+CHANCE = 5.0  # per cent of the concepts that chance alone lifts above it
 # Inches.
-MARGIN, MAP, NAMES, TICKS, GAP, KEY = 0.07, 2.05, 0.17, 0.34, 0.1, 0.3
+MARGIN, PANEL, TICKS, GAP, KEY = 0.07, 1.9, 0.42, 0.1, 0.06
 LEFT, BETWEEN, WIDEST, WORDS = 1.42, 0.12, 1.0, 0.17
-SIMILARITY, SHARES, AXIS = 2.25, 1.65, 0.38
 
 
 @dataclass(frozen=True)
@@ -68,32 +67,54 @@ class Block:
         """Rows of each concept with boards, those that appear first in front; their index counts boards."""
         rows = self.steps[self.steps["shown"]].reset_index(drop=True)
         concepts = [own for _, own in rows.groupby(CONCEPT, sort=False)]
-        return sorted(concepts, key=lambda own: int(own["appears"].iloc[0]))[: len(COLOURS)]
+        return sorted(concepts, key=lambda own: int(own["appears"].iloc[0]))
 
 
 def concept_evolution_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
+    """Caption of the figure, without title and finding."""
     found = exhibit(exhibits, "concept_evolution", ConceptEvolution)
-    method = exhibit(exhibits, "map", NeuronMap).method.upper()
     what = (
         "Concept vectors of a layer (its singular directions, each side for itself where both are candidates: the "
         "first of every class and those of most energy) are placed in the unified space by the images that project "
         "most on them, as neurons are by their stimuli, and those of the last epoch are matched one to one with those "
-        f"of every other epoch by cosine. Left: ways of a few through the neuron map ({method}; a place among the "
-        "nearest base neurons, in grey), from the open ring to the full dot. Middle: similarity of all to their "
-        "partner at each epoch; dashed, in a band over 90 % of the concepts, the 95th percentile that a concept "
-        "reaches among as many random directions of that epoch or with permuted images, whichever is higher. A concept "
-        "appears (ring) at the first epoch from which it stays above, and settles (dot) at the first from which it "
-        "also stays as near its last place as another draw of the images would leave it; at the last epoch it is its "
-        "own partner, so that all that is new then appears there; chance alone lifts one in twenty above it at an "
-        "epoch. Right: shares that have appeared and settled. Below: "
-        "the images that project most on the partner at each epoch, and its similarity, bold above chance; AUC: held "
-        "out, of the partner for the true concept that the vector tells at the end."
+        "of every earlier epoch by cosine. Above: share of them whose partner at each earlier look is nearer than the "
+        "95th percentile that a concept reaches among as many random directions of that epoch or with permuted images, "
+        "whichever is higher; dotted: the 5 % that chance lifts above it. The last epoch, where each is its own "
+        "partner, is left out. Below, of one concept a network: the images that project most on its partner at each "
+        "epoch, and its similarity, bold above chance; AUC: held out, of the partner for the true concept that the "
+        "vector tells at the end."
     )
     epochs = max([0, *found.summary.groupby("run")["epoch"].nunique()])
     if epochs > EPOCHS:
         what += f" Boards of {EPOCHS} of {epochs} epochs are shown."
     return caption(what, about, n=counted(found), runs=runs_of(found.steps), interval=INTERVAL)
+
+
+def concept_evolution_finding(exhibits: Exhibits, about: About) -> str:
+    """How many of the concepts are found above chance at the look before the last."""
+    found = exhibit(exhibits, "concept_evolution", ConceptEvolution)
+    parts = []
+    for block in blocks_of(found):
+        looks = above_chance(block)
+        if len(looks):
+            run = label_of(str(block.steps["run"].iloc[0]))
+            parts.append(
+                f"{percent(float(looks['share'].iloc[-1]))} ({run}, {epoch_name(int(looks.index[-1]))})"
+            )
+    if not parts:
+        return ""
+    return f"Of the last epoch's concepts, found above chance (5 %) at the look before: {', '.join(parts)}"
+
+
+def above_chance(block: "Block") -> pd.DataFrame:
+    """Share of the concepts above their null at each look but the last, with ``low`` and ``high``, by epoch."""
+    rows = block.steps[block.steps["epoch"] < block.epochs[-1]] if block.epochs else block.steps
+    rows = rows[np.isfinite(doubles(rows["null95"]))]
+    lines = {}
+    for epoch, own in rows.groupby("epoch"):
+        found = wilson(int((doubles(own["similarity"]) > doubles(own["null95"])).sum()), len(own))
+        lines[int(str(epoch))] = (found.value, found.low, found.high)
+    return pd.DataFrame.from_dict(lines, orient="index", columns=["share", "low", "high"])
 
 
 def counted(found: ConceptEvolution) -> str:
@@ -105,28 +126,33 @@ def counted(found: ConceptEvolution) -> str:
 @figure(
     "fig_concept_evolution",
     title="Concept vectors over training in the unified space",
-    reads=("concept_evolution", "map"),
+    reads=("concept_evolution",),
+    says=concept_evolution_finding,
     words=concept_evolution_words,
     paper="Evoscope",
     shows="concept vectors over training in the unified space",
     place=290,
 )
 def concept_evolution_figure(exhibits: Exhibits, about: About) -> Figure:
-    """A block per run: map, similarities, shares, and a row of boards per shown concept."""
-    found = exhibit(exhibits, "concept_evolution", ConceptEvolution)
-    base = base_of(exhibit(exhibits, "map", NeuronMap).neurons)
-    blocks = list(blocks_of(found))
+    """Shares above chance of all runs, and a row of boards for one concept of the first ones."""
+    blocks = list(blocks_of(exhibit(exhibits, "concept_evolution", ConceptEvolution)))
     wide = board_width(blocks)
-    heights = [HEADING + NAMES + MAP + TICKS + len(each.shown) * (wide + WORDS + GAP) for each in blocks]
-    sheet = Sheet(PAGE, max(sum(heights) + KEY + 0.1, 0.4))
+    boards = [(block, block.shown[0]) for block in blocks if block.shown][:BOARDS]
+    sheet = Sheet(PAGE, 0.2 + PANEL + TICKS + len(boards) * (0.2 + wide + WORDS + GAP) + KEY)
     if not blocks:
         sheet.text(MARGIN, 0.1, NOTHING, color=QUIET)
         return sheet.figure
-    top = 0.05
-    for block, height in zip(blocks, heights, strict=True):
-        _block(sheet, top, block, base, wide, about)
-        top += height
-    _key(sheet, top + 0.02)
+    sheet.text(
+        MARGIN, 0.03, "% of the last epoch's concepts that are found above chance", size=SMALL, color=QUIET
+    )
+    _shares(sheet.axes(0.45, 0.2, PAGE - 0.6, PANEL), blocks)
+    top = 0.2 + PANEL + TICKS
+    for block, concept in boards:
+        run = str(block.steps["run"].iloc[0])
+        name = f"{label_of(run)}, layer {block.steps['layer'].iloc[0]}"
+        sheet.text(MARGIN, top, name, room=PAGE - 0.2, size=SMALL, bold=True, cut="middle")
+        _concept(sheet, top + 0.18, concept, block, wide)
+        top += 0.2 + wide + WORDS + GAP
     return sheet.figure
 
 
@@ -149,111 +175,36 @@ def board_width(blocks: list[Block]) -> float:
     return min((PAGE - LEFT - MARGIN) / epochs - BETWEEN, WIDEST)
 
 
-def _block(sheet: Sheet, top: float, block: Block, base: pd.DataFrame, wide: float, about: About) -> None:
-    directions = block.steps["direction"].nunique()
-    sides = "on both sides" if len(set(block.steps["side"])) > 1 else "on their positive side"
-    layer_heading(sheet, MARGIN, top, block.steps, about, f"; {directions} directions followed, {sides}")
-    top += HEADING
-    left = MARGIN + MAP + AXIS + 0.08
-    for place, name in (
-        (MARGIN, "way through the map"),
-        (left, "similarity to the last epoch's concept"),
-        (left + SIMILARITY + AXIS + 0.1, "% of concepts so far"),
-    ):
-        sheet.text(place, top, name, size=SMALL, color=QUIET)
-    top += NAMES
-    _ways(sheet, top, block, base)
-    _similarities(sheet.axes(left, top, SIMILARITY, MAP), block)
-    _shares(sheet.axes(left + SIMILARITY + AXIS + 0.1, top, SHARES - 0.2, MAP), block)
-    top += MAP + TICKS
-    for place, concept in enumerate(block.shown):
-        _concept(sheet, top, concept, block, place, wide)
-        top += wide + WORDS + GAP
-
-
-def _ways(sheet: Sheet, top: float, block: Block, base: pd.DataFrame) -> None:
-    """The base's neurons in grey and the shown concepts' ways over the epochs."""
-    steps = block.steps[block.steps["shown"]]
-    x, y = (np.concatenate([doubles(base[name]), doubles(steps[name])]) for name in "xy")
-    axes = map_panel(sheet, MARGIN, top, MAP, map_limits(x, y), base)
-    for place, concept in enumerate(block.shown):
-        way = concept.dropna(subset=["x", "y"])
-        if len(way):
-            path(axes, doubles(way["x"]), doubles(way["y"]), COLOURS[place])
-            _letter(axes, way["x"].iloc[-1], way["y"].iloc[-1], place)
-
-
-def _letter(axes: Axes, x: float, y: float, place: int) -> None:
-    note = axes.annotate(LETTERS[place], (x, y), xytext=(3, 3), textcoords="offset points", zorder=8)
-    note.set(size=SMALL, weight="bold", color=COLOURS[place])
-    note.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
-
-
-def _similarities(axes: Axes, block: Block) -> None:
-    """Every concept's similarity over the epochs over the band of the nulls, and where it appears and settles."""
-    epochs = block.epochs
-    _epochs(axes, epochs)
-    axes.set_ylim(*similarity_limits(block))
-    null, low, high = (doubles(block.summary[name]) for name in ("null95", "null_low", "null_high"))
-    interval_curve(axes, np.arange(len(epochs), dtype=np.float64), null, low, high, QUIET, null=True)
-    shown = block.steps["shown"].to_numpy(dtype=bool)
-    _lines(axes, block.steps[~shown], epochs, FAINT, prominent=False)
-    for place, concept in enumerate(block.shown):
-        _lines(axes, concept, epochs, COLOURS[place], prominent=True)
-    if not np.isfinite(doubles(block.steps["similarity"])).any():
-        remark(axes, "unplaced")
-
-
-def similarity_limits(block: Block) -> tuple[float, float]:
-    """From the lowest similarity or null to 1, with some room."""
-    every = np.concatenate([doubles(block.steps["similarity"]), doubles(block.summary["null_low"])])
-    low = min([0.9, *every[np.isfinite(every)]])
-    return low - 0.05 * (1 - low), 1 + 0.05 * (1 - low)
-
-
-def _lines(axes: Axes, steps: pd.DataFrame, epochs: list[int], colour: str, *, prominent: bool) -> None:
-    """A line per concept, a ring where it appears, a dot where it settles (in the ring where both are one)."""
-    series = (own.set_index("epoch")["similarity"].reindex(epochs) for _, own in steps.groupby(CONCEPT))
-    values = np.array([doubles(own) for own in series]).reshape(-1, len(epochs))
-    width, alpha, area, above = (1.3, 1.0, 15, 4) if prominent else (0.5, 0.55, 5, 2)
-    axes.plot(np.arange(len(epochs)), values.T, color=colour, lw=width, alpha=alpha, zorder=above)
-    for name, face, size in (("appears", "white", area), ("settles", colour, 0.35 * area)):
-        there = steps[steps["epoch"] == steps[name]]
-        where = [epochs.index(int(epoch)) for epoch in there["epoch"]]
-        marks = axes.scatter(
-            where, doubles(there["similarity"]), s=size, c=face, edgecolors=colour, zorder=above + 1
-        )
-        marks.set_linewidth(0.5 if not prominent else 1.0)
-
-
-def _shares(axes: Axes, block: Block) -> None:
-    """Cumulative share of concepts that have appeared (full) and settled (pale), with intervals."""
-    epochs, run = block.epochs, str(block.steps["run"].iloc[0])
-    _epochs(axes, epochs)
-    place = np.arange(len(epochs), dtype=np.float64)
-    for name, colour, aside in (("appeared", colour_of(run), -0.06), ("settled", INK, 0.06)):
-        share, low, high = (
-            100 * doubles(block.summary[column]) for column in (name, f"{name}_low", f"{name}_high")
-        )
-        interval_curve(axes, place + aside, share, low, high, colour)
-        height = 0.93 if name == "appeared" else 0.85
-        axes.text(0.04, height, name, transform=axes.transAxes, size=SMALL, color=colour, va="top")
-    axes.set_ylim(-4, 104)
+def _shares(axes: Axes, blocks: list[Block]) -> None:
+    """Share above chance at each look, a curve per run, and the line of chance."""
+    known = [(block, above_chance(block)) for block in blocks]
+    last = max((len(block.epochs) for block in blocks), default=1)
+    for place, (block, looks) in enumerate(known):
+        run = str(block.steps["run"].iloc[0])
+        x = np.array([block.epochs.index(int(epoch)) for epoch in looks.index], dtype=np.float64)
+        value, low, high = (100 * doubles(looks[name]) for name in ("share", "low", "high"))
+        interval_curve(axes, x + 0.05 * (place - (len(known) - 1) / 2), value, low, high, colour_of(run))
+        axes.text(
+            0.99, 0.97 - 0.09 * place, plain(label_of(run)), transform=axes.transAxes, size=SMALL,
+            color=colour_of(run), ha="right", va="top",
+        )  # fmt: skip
+    longest = max(blocks, key=lambda block: len(block.epochs))
+    names = ["init" if epoch == UNTRAINED else str(epoch) for epoch in longest.epochs[:-1]]
+    kept = set(spread(range(len(names)), 9))
+    axes.set_xticks(range(len(names)), [name if place in kept else "" for place, name in enumerate(names)])
+    axes.set_xlim(-0.4, max(last - 2, 0) + 0.4)
+    axes.set_xlabel("epoch that is looked at", labelpad=1)
+    axes.axhline(CHANCE, color=INK, lw=0.9, linestyle=(0, (1, 1.8)), zorder=1)
+    axes.annotate("chance, 5 %", (0.01, CHANCE), xycoords=("axes fraction", "data"), size=SMALL, va="bottom")
+    axes.set_ylim(0, 100)
     axes.grid(axis="y")
+    if not any(len(looks) for _, looks in known):
+        remark(axes, "no earlier look")
 
 
-def _epochs(axes: Axes, epochs: list[int]) -> None:
-    """Epochs at equal distances, whatever lies between them."""
-    names = ["init" if epoch == UNTRAINED else str(epoch) for epoch in epochs]
-    kept = set(spread(range(len(epochs)), 8))
-    axes.set_xticks(range(len(epochs)), [name if place in kept else "" for place, name in enumerate(names)])
-    axes.set_xlim(-0.3, len(epochs) - 0.7)
-    axes.set_xlabel("epoch", labelpad=1)
-
-
-def _concept(sheet: Sheet, top: float, concept: pd.DataFrame, block: Block, place: int, wide: float) -> None:
+def _concept(sheet: Sheet, top: float, concept: pd.DataFrame, block: Block, wide: float) -> None:
     """Name and dates of one concept, then its board at each epoch."""
-    _words(sheet, top, concept, place)
+    _words(sheet, top, concept)
     for column, epoch in enumerate(spread(block.epochs, EPOCHS)):
         left = MARGIN + LEFT + column * (wide + BETWEEN)
         step = concept[concept["epoch"] == epoch]
@@ -275,11 +226,9 @@ def _numbers(sheet: Sheet, left: float, top: float, step: "pd.Series[float]", wi
     )
 
 
-def _words(sheet: Sheet, top: float, concept: pd.DataFrame, place: int) -> None:
+def _words(sheet: Sheet, top: float, concept: pd.DataFrame) -> None:
     first, room = concept.iloc[-1], LEFT - 0.14
-    sheet.text(MARGIN, top, LETTERS[place], bold=True, color=COLOURS[place])
-    name = direction_name(first["direction"], first["side"])
-    sheet.text(MARGIN + 0.13, top, name, room=room, bold=True)
+    sheet.text(MARGIN, top, direction_name(first["direction"], first["side"]), room=room, bold=True)
     lines = [(line, INK) for line in _what(concept, room)]
     lines += [(line, QUIET) for line in dates(int(first["appears"]), int(first["settles"]))]
     for number, (line, colour) in enumerate(lines):
@@ -305,20 +254,6 @@ def dates(appears: int, settles: int) -> list[str]:
         f"{name}: {'never' if epoch == NEVER else epoch_name(epoch)}"
         for name, epoch in (("appears", appears), ("settles", settles))
     ]
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    left = MARGIN
-    for text, wide, ring in (("appears", 0.62, True), ("settles", 0.6, False)):
-        mark = sheet.swatch(left, top, INK, marker="o")
-        mark.set(markersize=4.2 if ring else 2.6, mfc="white" if ring else INK, mec=INK, mew=0.8)
-        sheet.text(left + 0.12, top, text, size=SMALL, color=QUIET)
-        left += wide
-    sheet.swatch(left, top, QUIET, dashes="dashed").set(linewidth=0.9)
-    sheet.text(left + 0.26, top, "95th percentile of chance, median over concepts", size=SMALL, color=QUIET)
-    sheet.swatch(left + 2.62, top, FAINT)
-    sheet.text(left + 2.88, top, "concepts without boards", size=SMALL, color=QUIET)
-    sheet.text(PAGE - MARGIN, top, "bold: above chance", size=SMALL, color=QUIET, across="right")
 
 
 # --- table: concept evolution ----------------------------------------------------------------------------------------

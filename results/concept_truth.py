@@ -19,6 +19,7 @@ from results.page_style import (
     markdown,
     method_name,
     methods_of,
+    networks,
     rows_of,
     runs_of,
     with_interval,
@@ -76,10 +77,28 @@ def _meaning(rows: pd.DataFrame) -> str:
     return MEANING.format(known=known, places=PLACES if masked else "")
 
 
+def concept_truth_finding(exhibits: Exhibits, about: About) -> str:
+    """Which methods recover true concepts better than as many random directions, in how many networks."""
+    rows = rows_of(exhibits, "concept_truth", COLUMNS)
+    own = rows[(rows["metric"] == "recovery auc") & rows["low"].notna() & rows["null"].notna()]
+    if own.empty:
+        return ""
+    above = own[own["low"].astype(float) > own["null"].astype(float)]
+    counts = above.groupby("method")[LAYER[0]].nunique()
+    networks = own["run"].nunique()
+    listed = [f"{method_name(name)} ({counts[name]})" for name in methods_of(own) if name in counts]
+    svd = int(counts.get("svd", 0))
+    return (
+        f"Directions of the SVD recover true concepts better than random ones in {svd} of {networks} networks; methods "
+        f"that do (in how many): {', '.join(listed) or 'none'}"
+    )
+
+
 @figure(
     "fig_concept_truth",
     title="Ways to find concept vectors, against the true concepts",
     reads=("concept_truth",),
+    says=concept_truth_finding,
     words=concept_truth_words,
     paper="Evoscope",
     shows="ways to find concepts against the true ones",
@@ -231,6 +250,25 @@ AGAINST = {
 DIRECTIONS = {"svd": "first of the SVD", "refined": "unique concepts of the first 20"}
 
 
+COMPARED = 20  # directions that the sentence compares, or as many as there are
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """The first directions of the SVD against as many random ones of the layer, mean over the layers."""
+    own = rows[
+        (rows["directions"] == "svd") & (rows["rank"] <= COMPARED) & (rows["metric"] == "recovery auc")
+        & (rows["against"] == "rotation") & rows["gain"].notna()
+    ]  # fmt: skip
+    own = own[own["rank"] == own["rank"].max()]
+    if own.empty:
+        return ""
+    told, rank = " or ".join(dict.fromkeys(own["truth"].astype(str))), int(own["rank"].iloc[0])
+    return (
+        f"The best of the first {rank} SVD directions tells {told} with AUC {own['value'].mean():.3f}, the best of as "
+        f"many random directions with {own['other'].mean():.3f}; {networks(own)}."
+    )
+
+
 @table(
     "table_equal_rank",
     title="Directions against as many random ones",
@@ -238,6 +276,7 @@ DIRECTIONS = {"svd": "first of the SVD", "refined": "unique concepts of the firs
     paper="CDISCO",
     shows="concepts told by the first directions, by as many random ones and by as many neurons",
     place=282,
+    finding=finding,
 )
 def equal_rank_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown, a row per number of directions and rival."""
@@ -276,6 +315,70 @@ def by_rank(rows: pd.DataFrame) -> pd.DataFrame:
             line[f"{name}: gain"] = with_interval(each["gain"], each["gain_low"], each["gain_high"])
         lines.append({**line, "n": f"{own['concepts'].iloc[0]} {truth}"})
     return pd.DataFrame(lines)
+
+
+# --- table: methods at equal rank -------------------------------------------------------------------------------------
+
+METHOD_RANKED = (
+    *(*LAYER, "truth", "method", "rank", "all", "metric", "value", "low", "high", "gain", "gain_low", "gain_high"),
+    *("count", "draws"),
+)  # fmt: skip
+RANK_METRICS = {
+    "recovery auc": "AUC",
+    "matched correlation": "matched correlation",
+    "board share": "share of the commonest class",
+    "boards alike": "boards of one class",
+}
+REFINED_TITLE = "unique concepts"
+
+
+@table(
+    "table_method_ranks",
+    title="Every method at equal numbers of directions",
+    reads=("method_ranks",),
+    paper="Evoscope",
+    shows="what the first 10, 20, 50, 100 and all directions of every method tell, and whose boards are of one class",
+    place=283,
+)
+def method_ranks_table(exhibits: Exhibits, about: About) -> Written:
+    """Rows of the CSV and text of the Markdown, a row per method and number of directions."""
+    rows = rows_of(exhibits, "method_ranks", METHOD_RANKED)
+    above = caption(
+        "AUC with which the best of k directions tells a concept (where none is known: a class), and correlation when "
+        "each has a direction of its own; chosen on some images, judged on others. Directions of a method are taken by "
+        "energy, the strongest first; neurons and random directions have no such order and are drawn, ten times. "
+        "Unique concepts: the means of clusters that the method ends with, in the order of their directions, both "
+        "sides. Share of the commonest class: among the ten other images that excite a direction most, the mean over "
+        "directions; boards of one class: directions for which it is seven or more. k ends where a method has no more.",
+        about,
+        n="concepts or classes, in the last column; of boards, directions",
+        runs=runs_of(rows),
+        interval="95 %, over the concepts (fewer than 20: Student); of boards, over the directions",
+    )
+    return rows, [above, markdown(by_method(rows))]
+
+
+def by_method(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per run, layer, method, number and kind of truth, a column per metric."""
+    lines = []
+    told, shares = rows[rows["truth"] != "classes"], rows[rows["truth"] == "classes"]
+    keys = [*LAYER, "method", "rank", "metric"]
+    texts = interval_column(shares, "value", "low", "high")
+    boards = dict(zip(shares[keys].itertuples(index=False, name=None), texts, strict=True))
+    for (run, layer, truth, method, rank), own in told.groupby(
+        [*LAYER, "truth", "method", "rank"], sort=False
+    ):
+        every = ", all" if bool(own["all"].iloc[0]) else ""
+        name = REFINED_TITLE if method == "refined" else method_name(str(method))
+        line = {"model": label_of(str(run)), "layer": str(layer), "of": str(truth), "method": name}
+        line["k"] = f"{rank}{every}"
+        for _, each in own.iterrows():
+            line[RANK_METRICS[str(each["metric"])]] = with_interval(each["value"], each["low"], each["high"])
+        for metric in ("board share", "boards alike") if truth == "all" else ():
+            line[RANK_METRICS[metric]] = boards[run, layer, method, rank, metric]
+        lines.append({**line, "n": int(own["count"].iloc[0])})
+    names = [*("model", "layer", "of", "method", "k"), *RANK_METRICS.values(), "n"]
+    return pd.DataFrame(lines, columns=names).fillna("–")
 
 
 # --- table: class ranking --------------------------------------------------------------------------------------------

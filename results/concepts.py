@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from evoscope.figure_data import ConceptBoards
-from evoscope.viz import Sheet, label_of
+from evoscope.seeds import generator
+from evoscope.viz import Sheet
 from evoscope.viz.charts import epoch_name
 from evoscope.viz.pictures import GAP, GLOW, TILE, show_concept, show_mosaic
 from evoscope.viz.sheet import PAGE
@@ -26,6 +27,7 @@ from results.page_style import (
     markdown,
     measured_under,
     model_column,
+    percent,
     protocol_name,
     rows_of,
     runs_of,
@@ -34,35 +36,62 @@ from results.registry import About, Exhibits, Written, figure, table
 
 # --- figure: concepts ------------------------------------------------------------------------------------------------
 
-MOST = 18  # rows that one page holds
+MOST = 10  # rows that one page holds
 # Inches.
-MARGIN, WORDS, SIDE, BETWEEN, SPACE, NAMES, KEY = 0.07, 1.16, 0.522, 0.09, 0.08, 0.14, 0.2
+MARGIN, WORDS, SIDE, BETWEEN, SPACE, NAMES, KEY = 0.07, 1.16, 0.48, 0.08, 0.08, 0.14, 0.2
+RIGHT = 0.36  # of the share that is right
 LINE, BOLD = 0.11, 0.86  # of a line; how much more room plain letters leave than bold ones
 STEP = SIDE * (TILE + GAP) / TILE  # from tile to tile
 
 
 def concepts_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
+    """Caption of the figure, without title and finding."""
     every = exhibit(exhibits, "concepts", ConceptBoards)
-    concepts = shown(every).concepts
+    concepts = shown(every, about.seed).concepts
     what = (
-        "For each class the concept vector with the largest z among the directions of the layer: #, its index in the "
+        "For some classes the concept vector with the largest z among the directions of the layer: #, its index in the "
         "basis, with the side of it that is meant; z, how far images predicted as the class lie above the others "
         "along it, in standard deviations of the others; the clusters (unique concepts) among its most activating "
         "images; and, where the truth is known, the concept that it tells best, with the AUC on held-out images. "
         "Then the most activating images, of whatever class; the same with the concept map, interpolated bilinearly "
-        "from the layer's grid, so outlines are no sharper than that; and images predicted as the class, in the order "
-        "of the data. One seed and the best direction of many: a large z is no test of significance, and whether "
-        "the images share one thing is for the reader to judge." + left_out(every.concepts, concepts)
+        "from the layer's grid, so outlines are no sharper than that; and images drawn at random from those predicted "
+        f"as the class, with the share of all of them that is right. Of each network, the classes of the largest "
+        f"{measure_of(every.concepts)} are chosen, as marked, and as many are drawn at random (seed {about.seed}) of "
+        f"the others; {len(every.concepts) - len(concepts)} further ones are not shown. The best direction of many: a "
+        "large z is no test of significance, and whether the images share one thing is for the reader to judge."
     )
     n = f"{len(concepts)} concepts of {concepts['class_name'].nunique()} classes"
     return caption(what, about, n=n, runs=runs_of(concepts))
+
+
+def measure_of(concepts: pd.DataFrame) -> str:
+    """What rows are chosen by: ``auc`` where true concepts are known, else ``z``."""
+    return "AUC" if np.isfinite(concepts["auc"].astype(float)).any() else "z"
+
+
+def concepts_finding(exhibits: Exhibits, about: About) -> str:
+    """How many of all concepts tell a true one, or hold one cluster."""
+    concepts = exhibit(exhibits, "concepts", ConceptBoards).concepts
+    if concepts.empty:
+        return ""
+    if measure_of(concepts) == "AUC":
+        told, what = (
+            int((concepts["concept"] != "").sum()),
+            "tell a true concept (held-out AUC of .7 and more)",
+        )
+    else:
+        told, what = (
+            int((concepts["clusters"] == 1).sum()),
+            "hold one cluster of images, and not several or none",
+        )
+    return f"Of the first concept vectors of the classes, {told} of {len(concepts)} {what}"
 
 
 @figure(
     "fig_concepts",
     title="Concept vectors of classes, and where they are seen",
     reads=("concepts",),
+    says=concepts_finding,
     words=concepts_words,
     paper="CDISCO",
     shows="each class's concept vector, the images that excite it most, and where",
@@ -70,7 +99,7 @@ def concepts_words(exhibits: Exhibits, about: About) -> str:
 )
 def concepts_figure(exhibits: Exhibits, about: About) -> Figure:
     """A block per run and layer, a row per class."""
-    boards = shown(exhibit(exhibits, "concepts", ConceptBoards))
+    boards = shown(exhibit(exhibits, "concepts", ConceptBoards), about.seed)
     blocks = list(layers_of(boards.concepts))
     height = len(blocks) * (HEADING + NAMES + 0.08) + len(boards.concepts) * (SIDE + SPACE) + KEY + 0.06
     sheet = Sheet(PAGE, height)
@@ -91,14 +120,21 @@ def concepts_figure(exhibits: Exhibits, about: About) -> Figure:
     return sheet.figure
 
 
-def shown(boards: ConceptBoards) -> ConceptBoards:
-    """The first rows of each run and layer, as many of each as a page holds."""
+def shown(boards: ConceptBoards, seed: int) -> ConceptBoards:
+    """As many rows of each run and layer as a page holds: half by `measure_of`, marked ``chosen``, half at random."""
     frame = boards.concepts.reset_index(drop=True)
     each = max(MOST // max(len(frame[LAYER].drop_duplicates()), 1), 1)
-    rows = frame.index[frame.groupby(LAYER, sort=False).cumcount() < each].to_numpy(dtype=int)
+    ranked = frame.sort_values(["auc", "z"], ascending=False, kind="stable").index
+    first, rows, chosen = (each + 1) // 2, list[int](), list[bool]()
+    for own in layers_of(frame):
+        order = ranked[ranked.isin(own.index)].to_numpy(dtype=np.int64)
+        places = generator(seed, "boards", *own[LAYER].iloc[0]).permutation(max(len(order) - first, 0))
+        drawn = sorted(order[first + places[: each - first]])
+        rows += [*order[:first], *drawn]
+        chosen += [*([True] * len(order[:first])), *([False] * len(drawn))]
     return replace(
         boards,
-        concepts=frame.loc[rows].reset_index(drop=True),
+        concepts=frame.loc[rows].assign(chosen=chosen).reset_index(drop=True),
         images=boards.images[rows],
         heat=boards.heat[rows],
         segments=boards.segments[rows],
@@ -119,7 +155,7 @@ def _names(sheet: Sheet, top: float) -> None:
         (MARGIN, "class and its concept"),
         (left, "most activating images"),
         (left + wide + BETWEEN, "the same with the concept map"),
-        (left + 2 * (wide + BETWEEN), "predicted as the class"),
+        (left + 2 * (wide + BETWEEN), "predicted as it, at random"),
     )
     for place, name in names:
         sheet.text(place, top, name, size=SMALL, color=QUIET)
@@ -134,7 +170,10 @@ def _row(sheet: Sheet, top: float, boards: ConceptBoards, place: int) -> None:
     show_concept(sheet.axes(maps, top, wide, SIDE), images, boards.heat[place], boards.segments[place])
     strip = boards.predicted[place][: int(concept["predicted_count"])]
     if len(strip):
-        show_mosaic(sheet.axes(predicted, top, PAGE - predicted - MARGIN, SIDE), strip, 5)
+        room = PAGE - predicted - MARGIN - RIGHT
+        show_mosaic(sheet.axes(predicted, top, room, SIDE), strip, 5)
+        sheet.text(PAGE - MARGIN, top + 0.1, percent(float(concept["right"])), bold=True, across="right")
+        sheet.text(PAGE - MARGIN, top + 0.22, "right", size=SMALL, color=QUIET, across="right")
     else:
         sheet.text(predicted, top + SIDE / 2 - 0.05, "none", size=SMALL, color=QUIET)
     _words(sheet, top, concept)
@@ -152,18 +191,20 @@ def _words(sheet: Sheet, top: float, concept: "pd.Series[Any]") -> None:
 
 
 def fact_lines(concept: "pd.Series[Any]") -> list[tuple[str, str]]:
-    """Direction and z, then unique concepts, then the true concept where one is known; each with its colour."""
+    """Direction and z, unique concepts, the true concept where one is known, how it was picked; with their colours."""
     first = direction_name(concept["direction"], concept["side"])
     if np.isfinite(concept["z"]):
         first += f", z {concept['z']:.1f}"
     clusters = int(concept["clusters"])
+    held = f"{clusters} cluster{'s' * (clusters != 1)}" if clusters else "no cluster"
     lines = [
         (first, QUIET),
-        (f"{clusters} cluster{'s' * (clusters != 1)}" if clusters else "no cluster", QUIET),
+        (f"{held} · {'chosen' if concept['chosen'] else 'at random'}", QUIET),
     ]
     if concept["concept"]:
         auc = f", AUC {concept['auc']:.2f}" if np.isfinite(concept["auc"]) else ""
-        lines.append((elide(str(concept["concept"]), 0.55, SMALL) + auc, INK))
+        name = str(concept["concept"]).rpartition(":")[2]
+        lines.append((elide(name, 0.5, SMALL) + auc, INK))
     return lines
 
 
@@ -173,18 +214,6 @@ def _key(sheet: Sheet, top: float) -> None:
     sheet.swatch(MARGIN + 1.8, top, INK).set(linewidth=0.8)
     text = "outline of the segment, the pixels above the protocol's percentile"
     sheet.text(MARGIN + 2.08, top, text, size=SMALL, color=QUIET)
-
-
-def left_out(every: pd.DataFrame, kept: pd.DataFrame) -> str:
-    """Sentence on the classes that are not shown; none where all are."""
-    parts = []
-    for own in layers_of(every):
-        run, layer = own[LAYER].iloc[0]
-        number = ((kept["run"] == run) & (kept["layer"] == layer)).sum()
-        missing = [str(name) for name in own["class_name"].iloc[number:]]
-        if missing:
-            parts.append(f"{label_of(str(run))}, {', '.join(missing)}")
-    return f" Left out for want of space: {'; '.join(parts)}." if parts else ""
 
 
 # --- table: popularity -----------------------------------------------------------------------------------------------

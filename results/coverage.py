@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter
 
-from evoscope.viz import Sheet, colour_of, interval_curve, label_of, remark
+from evoscope.viz import Sheet, colour_of, label_of, remark
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import LARGE, QUIET, SMALL, width_of
 from results.page_style import (
@@ -17,6 +17,7 @@ from results.page_style import (
     doubles,
     interval_column,
     markdown,
+    networks,
     notes,
     percent,
     protocol_name,
@@ -33,13 +34,13 @@ COLUMNS = (
     *(*SETTING, "value", "low", "high", "null", "null_low", "null_high", "unlabelled", "placed"),
     *("random_vectors", "shared_stimuli"),
 )  # fmt: skip
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")  # of k, from the smallest
 # Inches.
-LEFT, BETWEEN, HEADING, HEIGHT, AXIS, LINE = 0.45, 0.16, 0.22, 1.9, 0.45, 0.15
-TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+LEFT, BETWEEN, HEADING, HEIGHT, AXIS, LINE = 0.5, 0.16, 0.22, 1.9, 0.45, 0.15
 
 
 def coverage_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
+    """Caption of the figure, without title and finding."""
     rows = rows_of(exhibits, "coverage", COLUMNS)
     settings = rows[["pool_images", "k"]].drop_duplicates().sort_values(["pool_images", "k"])
     pairs = ", ".join(
@@ -47,24 +48,44 @@ def coverage_words(exhibits: Exhibits, about: About) -> str:
     )
     what = (
         "Purity@10 is the share of a neuron's ten nearest neighbours from other models that answer to the same true "
-        f"concept. Coverage is varied through the pool and the number of stimuli k ({pairs}); models are drawn "
-        "a little apart. Unlabelled and unplaced neurons are left out and counted in table_protocols."
+        "concept; drawn is what it has above its null, the same with concept labels permuted within model and layer. "
+        f"Coverage is varied through the pool and the number of stimuli k ({pairs}). Unlabelled and unplaced neurons "
+        "are left out and counted in table_protocols."
     )
     n = f"{len(rows)} values of {len(runs_of(rows))} models"
     return swept_caption(what, rows, about, n, interval="95 %, bootstrap")
+
+
+def coverage_finding(exhibits: Exhibits, about: About) -> str:
+    """What purity is above chance where coverage is least and most, under each protocol."""
+    rows = known(rows_of(exhibits, "coverage", COLUMNS))
+    rows = rows[np.isfinite(rows["value"].astype(float)) & np.isfinite(rows["null"].astype(float))]
+    whole = rows[rows["run"] == "all"] if (rows["run"] == "all").any() else rows
+    parts = []
+    for protocol in in_order(whole):
+        own = whole[whole["protocol"] == protocol].sort_values("coverage")
+        least, most = (
+            (percent(float(row["coverage"])), float(row["value"] - row["null"]))
+            for row in (own.iloc[0], own.iloc[-1])
+        )
+        parts.append(
+            f"{protocol_name(protocol)} {least[1]:.2f} → {most[1]:.2f} ({least[0]} → {most[0]} covered)"
+        )
+    return f"Concept purity above chance, from least to most coverage: {', '.join(parts)}" if parts else ""
 
 
 @figure(
     "fig_coverage",
     title="Concept purity as a function of the base model's coverage",
     reads=("coverage",),
+    says=coverage_finding,
     words=coverage_words,
     paper="Evoscope",
     shows="concept purity against coverage, per protocol",
     place=80,
 )
 def coverage_figure(exhibits: Exhibits, about: About) -> Figure:
-    """A panel per protocol with the same axes; a curve and a null per model."""
+    """A panel per protocol with the same axes: a colour per model, a marker per k."""
     rows = rows_of(exhibits, "coverage", COLUMNS)
     protocols, runs = in_order(rows), list(dict.fromkeys(known(rows)["run"]))
     legend = legend_lines(runs)
@@ -76,7 +97,7 @@ def coverage_figure(exhibits: Exhibits, about: About) -> Figure:
         axes = sheet.axes(left, 0.05 + HEADING, width, HEIGHT)
         _panel(axes, rows, protocol, runs)
         _axis_words(axes, first=place == 0)
-    _legend(sheet, HEADING + HEIGHT + AXIS + 0.08, legend)
+    _legend(sheet, HEADING + HEIGHT + AXIS + 0.08, legend, marker_of(rows))
     return sheet.figure
 
 
@@ -104,57 +125,32 @@ def in_order(rows: pd.DataFrame) -> list[str]:
     ]
 
 
+def marker_of(rows: pd.DataFrame) -> dict[int, str]:
+    """Marker of each k."""
+    return dict(zip(sorted({int(k) for k in known(rows)["k"]}), MARKERS * 9, strict=False))
+
+
 def _panel(axes: Axes, rows: pd.DataFrame, protocol: str, runs: list[str]) -> None:
-    seen = known(rows)
-    logarithmic = bool((seen["coverage"] > 0).all() and seen["coverage"].min() < 0.3 * seen["coverage"].max())
+    seen, markers = known(rows), marker_of(rows)
     here = seen[seen["protocol"] == protocol]
-    for place, run in enumerate(runs):
-        aside = 1 + 0.012 * (place - (len(runs) - 1) / 2)
-        for _, own in here[here["run"] == run].groupby("k"):
-            _line(axes, own.sort_values("coverage"), aside, colour_of(run))
-    for k, own in here.groupby("k"):
-        _name_k(axes, own, str(k))
-    if not np.isfinite(rows.loc[rows["protocol"] == protocol, "value"]).any():
+    for row in here.itertuples():
+        aside = 0.006 * (runs.index(str(row.run)) - (len(runs) - 1) / 2)
+        x, null = float(str(row.coverage)) + aside, float(str(row.null))
+        value, low, high = (float(str(getattr(row, name))) - null for name in ("value", "low", "high"))
+        colour = colour_of(str(row.run))
+        axes.plot([x, x], [low, high], color=colour, lw=1.0, zorder=2)
+        axes.plot(x, value, marker=markers[int(str(row.k))], markersize=4, color=colour, mew=0, zorder=3)
+    if not np.isfinite(doubles(here["value"])).any():
         remark(axes, "purity not defined")
-    _scale(axes, seen, logarithmic)
-
-
-def _line(axes: Axes, own: pd.DataFrame, aside: float, colour: str) -> None:
-    """One run at one k, over the pools."""
-    x = doubles(own["coverage"]) * aside
-    null, below, above = (doubles(own[name]) for name in ("null", "null_low", "null_high"))
-    interval_curve(axes, x, null, below, above, colour, null=True)
-    value, low, high = (doubles(own[name]) for name in ("value", "low", "high"))
-    interval_curve(axes, x, value, low, high, colour)
-
-
-def _name_k(axes: Axes, own: pd.DataFrame, k: str) -> None:
-    """Write k above the highest value it leads to."""
-    value = doubles(own["value"])
-    if not np.isfinite(value).any():
-        return
-    top = int(np.nanargmax(value))
-    place = (float(doubles(own["coverage"])[top]), float(doubles(own["high"])[top]))
-    axes.annotate(
-        f"k {k}", place, xytext=(0, 3), textcoords="offset points", ha="center", size=SMALL, color=QUIET
-    )
-
-
-def _scale(axes: Axes, rows: pd.DataFrame, logarithmic: bool) -> None:
-    low, high = (float(rows["coverage"].min()), float(rows["coverage"].max())) if len(rows) else (0.0, 1.0)
-    if logarithmic:
-        axes.set_xscale("log")
-        axes.set_xlim(low / 1.25, high * 1.25)
-        axes.xaxis.set_major_locator(
-            FixedLocator([tick for tick in TICKS if low / 1.25 <= tick <= high * 1.25])
-        )
-        axes.xaxis.set_minor_locator(NullLocator())
-    else:
-        axes.set_xlim(max(low - 0.1, -0.05), min(high + 0.1, 1.05))
-        axes.locator_params(axis="x", nbins=5)
+    low, high = (float(seen["coverage"].min()), float(seen["coverage"].max())) if len(seen) else (0.0, 1.0)
+    axes.set_xlim(max(low - 0.1, -0.05), min(high + 0.1, 1.05))
+    axes.locator_params(axis="x", nbins=5)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
-    top = np.nanmax(np.append(rows[["value", "high", "null", "null_high"]].to_numpy(dtype=np.float64), 0.1))
-    axes.set_ylim(0, min(1.08 * top, 1.02))
+    above = seen[["value", "low", "high"]].to_numpy(dtype=np.float64) - doubles(seen["null"])[:, None]
+    above = np.append(above[np.isfinite(above)], [0.0, 0.05])
+    room = 0.06 * float(np.ptp(above))
+    axes.set_ylim(float(above.min()) - room, float(above.max()) + room)
+    axes.axhline(0, color=QUIET, lw=0.7, zorder=1)
     axes.grid(axis="y")
 
 
@@ -162,7 +158,7 @@ def _axis_words(axes: Axes, first: bool) -> None:
     axes.set_xlabel("images that the base covers")
     axes.tick_params(axis="y", labelleft=first)
     if first:
-        axes.set_ylabel("concept purity@10")
+        axes.set_ylabel("concept purity@10 above its null")
 
 
 def legend_lines(runs: list[str]) -> list[list[str]]:
@@ -179,17 +175,19 @@ def _legend_width(run: str) -> float:
     return min(width_of(label_of(run), SMALL), 3.0) + 0.5
 
 
-def _legend(sheet: Sheet, top: float, lines: list[list[str]]) -> None:
+def _legend(sheet: Sheet, top: float, lines: list[list[str]], markers: dict[int, str]) -> None:
     for number, line in enumerate(lines):
         left = LEFT
         for run in line:
             sheet.swatch(left, top + LINE * number, colour_of(run))
             sheet.text(left + 0.26, top + LINE * number, label_of(run), room=3.0, size=SMALL)
             left += _legend_width(run)
-    top += LINE * len(lines)
-    sheet.swatch(LEFT, top, QUIET, dashes="dashed")
-    note = "null: concept labels permuted within model and layer (band: 95 %)"
-    sheet.text(LEFT + 0.26, top, note, size=SMALL, color=QUIET)
+    top, left = top + LINE * len(lines), LEFT
+    for k, marker in markers.items():
+        sheet.swatch(left, top, QUIET, marker=marker).set(mec=QUIET)
+        text = f"k = {k}"
+        sheet.text(left + 0.14, top, text, size=SMALL, color=QUIET)
+        left += width_of(text, SMALL) + 0.3
 
 
 def swept_caption(what: str, rows: pd.DataFrame, about: About, n: str, interval: str) -> str:
@@ -210,6 +208,21 @@ def swept_caption(what: str, rows: pd.DataFrame, about: About, n: str, interval:
 SWEEP = ["pool_images", "k", "run"]
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """Purity where the base covers least, by protocol, mean over the networks."""
+    own = rows[(rows["run"] != "all") & rows["value"].notna()]
+    own = own[own["coverage"] == own["coverage"].min()]
+    if own.empty:
+        return ""
+    means = own.groupby("protocol", sort=False)[["value", "null"]].mean()
+    listed = ", ".join(
+        f"{row['value']:.3f} {protocol_name(name)} (permuted concepts {row['null']:.3f})"
+        for name, row in means.iterrows()
+    )
+    share = percent(float(own["coverage"].iloc[0]), 1)
+    return f"Where the base covers least of the pool ({share}), purity@10 is {listed}; {networks(own)}."
+
+
 @table(
     "table_protocols",
     title="Concept purity per protocol and coverage",
@@ -217,6 +230,7 @@ SWEEP = ["pool_images", "k", "run"]
     paper="Evoscope",
     shows="protocols side by side",
     place=120,
+    finding=finding,
 )
 def protocols_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (a row per value) and text of the Markdown (protocols side by side)."""

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from evoscope.discovery.dictionaries import PRESENT, TURNED
 from evoscope.figure_data import NEVER, Crosscoder
-from evoscope.viz import Sheet, colour_of, interval_curve
+from evoscope.viz import Sheet, colour_of, interval_curve, label_of
 from evoscope.viz.charts import epoch_axis, epoch_name
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import LARGE, QUIET, SMALL
@@ -29,7 +29,7 @@ from results.registry import About, Exhibits, Written, figure, table
 
 INTERVAL = "95 %, bootstrap over held-out images"
 # Inches.
-LEFT, WIDTH, BETWEEN, NAMES, HEIGHT, AXIS = 0.5, 3.0, 0.62, 0.2, 1.6, 0.42
+LEFT, WIDTH, BETWEEN, NAMES, HEIGHT, AXIS = 0.5, 2.9, 0.6, 0.2, 1.6, 0.42
 
 
 def crosscoder_words(exhibits: Exhibits, about: About) -> str:
@@ -47,10 +47,22 @@ def crosscoder_words(exhibits: Exhibits, about: About) -> str:
     )
 
 
+def crosscoder_finding(exhibits: Exhibits, about: About) -> str:
+    """How many entries are there from the first epoch to the last."""
+    found = exhibit(exhibits, "crosscoder", Crosscoder)
+    parts = []
+    for own in layers_of(found.entries):
+        epochs = found.steps.loc[found.steps["run"] == own["run"].iloc[0], "epoch"]
+        whole = int(((own["birth"] <= epochs.min()) & (own["death"] >= epochs.max())).sum())
+        parts.append(f"{whole} of {len(own)} ({label_of(str(own['run'].iloc[0]))})")
+    return f"Dictionary entries that are there at every epoch: {', '.join(parts)}" if parts else ""
+
+
 @figure(
     "fig_crosscoder",
     title="Concepts over training by one dictionary over all epochs",
     reads=("crosscoder",),
+    says=crosscoder_finding,
     words=crosscoder_words,
     paper="Evoscope",
     shows="births, turns and deaths of dictionary entries over training",

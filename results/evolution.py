@@ -1,100 +1,141 @@
-"""Evolution: what excites chosen neurons at each epoch, and the way they take through the map."""
+"""Evolution: what excites a neuron at each epoch, the way it takes through the map, and how its concept forms."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import ceil, sqrt
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evoscope.activations.stimuli import Status
+from evoscope.arrays import Doubles
 from evoscope.figure_data import Evolution, NeuronMap
-from evoscope.viz import Sheet, colour_of, map_limits, message, patch_grid, path
+from evoscope.viz import Sheet, colour_of, label_of, map_limits, message, patch_grid, path
 from evoscope.viz.charts import epoch_name
-from evoscope.viz.sheet import PAGE
-from evoscope.viz.style import FAINT, QUIET, SMALL, elide, width_of
+from evoscope.viz.sheet import PAGE, TALLEST
+from evoscope.viz.style import LARGE, NORMAL, QUIET, SMALL, elide, look_of, width_of
 from results.page_style import (
     STATUS_NAMES,
     base_of,
     caption,
     doubles,
     exhibit,
+    full_name,
     map_panel,
-    run_heading,
     runs_of,
     spread,
 )
 from results.registry import About, Exhibits, figure
 
-EPOCHS = 6
-NARROWEST = 4.5  # page, in inches
+EPOCHS, STRIPS, PATCHES, ACROSS = 6, 4, 4, 2  # most that are shown; patches in a row
+UNCLEAR = "no clear concept"
 # Inches.
-MARGIN, LEFT, BETWEEN, HEADING, WORDS, GAP, WIDEST = 0.07, 1.22, 0.11, 0.4, 0.16, 0.1, 1.1
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Size of the pictures: ``columns`` patches in a row, ``width`` x ``height`` inches, on a ``page`` so wide."""
-
-    columns: int
-    width: float
-    height: float
-    page: float
+MARGIN, LEFT, BETWEEN, HEADING, NAMES, GAP, WIDEST, CURVE = 0.07, 1.02, 0.1, 0.2, 0.14, 0.12, 1.36, 0.36
 
 
 def evolution_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
+    """Caption of the figure, without title and finding."""
     evolution = exhibit(exhibits, "evolution", Evolution)
-    steps = evolution.steps
-    number = len(steps.drop_duplicates(["run", "layer", "channel"]))
+    steps, drawn = evolution.steps, list(strips(evolution.steps))
     what = (
-        "Each row is one neuron (layer#channel). Left: its way through the map over the epochs, from the open ring to "
-        "the full dot, over the base model's neurons in grey. Then, epoch by epoch, the image patches that excite it "
-        "most, the concept it answers to where it has a clear one, and the held-out AUC of the concept it ends with."
+        "Each strip is one neuron. Left: its way through the map over the epochs, from the open ring to the full dot, "
+        "over the base model's neurons in grey. Then, epoch by epoch, the image patches that excite it most. Below: "
+        f"how well it tells the concept that is named, at every epoch ({measure_words(steps)}). The neurons are those "
+        "whose concept forms most, of different concepts: examples, not the rule; their names are "
+        + ", ".join(f"{own['layer'].iloc[0]}#{own['channel'].iloc[0]}" for own in drawn)
+        + "."
     )
     epochs = [len(rows["epoch"].unique()) for _, rows in steps.groupby("run")]
     if epochs and max(epochs) > EPOCHS:
-        what += f" Patches of {EPOCHS} of {max(epochs)} epochs are shown; the ways pass through all of them."
-    n = f"{number} neurons, {evolution.patches.shape[1]} patches each"
+        what += f" Patches of {EPOCHS} of {max(epochs)} epochs are shown; ways and curves pass through all of them."
+    n = f"{len(drawn)} neurons, {min(evolution.patches.shape[1], PATCHES)} patches each"
     return caption(what, about, n=n, runs=runs_of(steps))
+
+
+def measure_words(steps: pd.DataFrame) -> str:
+    """What the curve is: ``held-out AUC; dotted: chance`` or a share of the stimuli."""
+    by = str(steps["by"].iloc[0]) if len(steps) else ""
+    return {
+        "AUC": "AUC on images that it was not chosen on; dotted: chance",
+        "share": "share of its ten most exciting images that are of the class",
+    }.get(by, "not known")
+
+
+def evolution_finding(exhibits: Exhibits, about: About) -> str:
+    """How the concept of the first neuron forms."""
+    evolution = exhibit(exhibits, "evolution", Evolution)
+    first = next(strips(evolution.steps), None)
+    if first is None or not first["measured"].iloc[0] or not np.isfinite(first["value"].iloc[-1]):
+        return ""
+    whose = f"A neuron of {label_of(str(first['run'].iloc[0]))}"
+    return f"{whose} comes to look for {plain_name(first)}: {values_words(first)}"
+
+
+def plain_name(neuron: pd.DataFrame) -> str:
+    """The concept that a neuron is measured by, without its family."""
+    return str(neuron["measured"].iloc[0]).rpartition(":")[2]
+
+
+def values_words(neuron: pd.DataFrame) -> str:
+    """``AUC 0.52 before training, 0.97 at epoch 6``; of shares, percent."""
+    ends = neuron[np.isfinite(doubles(neuron["value"]))].iloc[[0, -1]]
+    share = str(neuron["by"].iloc[0]) == "share"
+    parts = [f"{100 * value:.0f} %" if share else f"{value:.2f}" for value in map(float, ends["value"])]
+    first, last = (epoch_name(int(epoch)) for epoch in ends["epoch"])
+    what = "of its ten most exciting images" if share else ""
+    head = "" if share else "AUC "
+    return f"{head}{parts[0]} {first if first != 'epoch' else ''}, {parts[1]} {what} at {last}".replace(
+        "  ", " "
+    )
 
 
 @figure(
     "fig_evolution",
     title="Concepts of single neurons over the epochs",
     reads=("evolution", "map"),
+    says=evolution_finding,
     words=evolution_words,
     paper="ConceptEvo",
     shows="chosen neurons over the epochs",
     place=30,
 )
 def evolution_figure(exhibits: Exhibits, about: About) -> Figure:
-    """A block per run, a row per neuron, a cell of patches per epoch."""
+    """A strip per neuron: its way, a cell of patches per epoch, and the curve of its concept below."""
     evolution = exhibit(exhibits, "evolution", Evolution)
-    steps = evolution.steps.reset_index(drop=True)
     base = base_of(exhibit(exhibits, "map", NeuronMap).neurons)
-    runs = runs_of(steps)
-    cells = cell_size(steps, evolution.patches.shape[1])
-    rows = len(steps.drop_duplicates(["run", "layer", "channel"]))
-    height = len(runs) * HEADING + rows * (cells.height + WORDS + GAP) + 0.08
-    sheet = Sheet(cells.page, max(height, 0.4))
-    if steps.empty:
+    drawn, wide = list(strips(evolution.steps)), width_of_cells(evolution.steps)
+    each = strip_height(wide)
+    sheet = Sheet(PAGE, max(len(drawn) * each, 0.4))
+    if not drawn:
         sheet.text(MARGIN, 0.1, "no neuron was chosen", color=QUIET)
-    top = 0.05
-    for run in runs:
-        top = _block(sheet, top, steps[steps["run"] == run], evolution, base, cells, about)
+    for place, neuron in enumerate(drawn):
+        _strip(sheet, 0.03 + place * each, neuron, evolution, base, wide)
     return sheet.figure
 
 
-def cell_size(steps: pd.DataFrame, patches: int) -> Cells:
-    """As large as the page allows for the run with most epochs."""
-    epochs = max([1, *(len(shown_epochs(rows)) for _, rows in steps.groupby("run"))])
-    columns = max(ceil(sqrt(patches)), 1)
-    rows = max(ceil(patches / columns), 1)
-    width = min((PAGE - LEFT - MARGIN) / epochs - BETWEEN, WIDEST)
-    page = max(LEFT + MARGIN + epochs * (width + BETWEEN), NARROWEST)
-    return Cells(columns, width, width * rows / columns, page)
+def width_of_cells(steps: pd.DataFrame) -> float:
+    """Inches of an epoch's patches, for the run with most epochs."""
+    columns = max([1, *(len(shown_epochs(own)) for _, own in steps.groupby("run"))])
+    return min((PAGE - LEFT - MARGIN) / columns - BETWEEN, WIDEST)
+
+
+def strip_height(wide: float) -> float:
+    """Inches of a strip."""
+    return HEADING + NAMES + wide + CURVE + 0.12 + GAP
+
+
+def strips(steps: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The neurons that are shown: the first of every run, and further ones of the first runs as the page allows."""
+    steps = steps.reset_index(drop=True)
+    neurons = [own for _, own in steps.groupby(["run", "layer", "channel"], sort=False)]
+    place = {run: number for number, run in enumerate(runs_of(steps))}
+    rank = [
+        sum(other["run"].iloc[0] == own["run"].iloc[0] for other in neurons[:n])
+        for n, own in enumerate(neurons)
+    ]
+    order = sorted(range(len(neurons)), key=lambda n: (rank[n], place[str(neurons[n]["run"].iloc[0])]))
+    kept = sorted(order[: min(STRIPS, int((TALLEST - 0.4) / strip_height(width_of_cells(steps))))])
+    yield from (neurons[n].sort_values("epoch") for n in kept)
 
 
 def shown_epochs(steps: pd.DataFrame) -> list[int]:
@@ -102,70 +143,76 @@ def shown_epochs(steps: pd.DataFrame) -> list[int]:
     return spread([int(epoch) for epoch in steps["epoch"].unique()], EPOCHS)
 
 
-def _block(
-    sheet: Sheet,
-    top: float,
-    steps: pd.DataFrame,
-    evolution: Evolution,
-    base: pd.DataFrame,
-    cells: Cells,
-    about: About,
-) -> float:
-    """One run under its heading; returns where the next block begins."""
-    run = str(steps["run"].iloc[0])
-    epochs = shown_epochs(steps)
-    run_heading(sheet, MARGIN, top, run, about)
-    for column, epoch in enumerate(epochs):
-        sheet.text(_cell_left(column, cells), top + 0.23, epoch_name(epoch), room=cells.width)
+def _strip(
+    sheet: Sheet, top: float, neuron: pd.DataFrame, evolution: Evolution, base: pd.DataFrame, wide: float
+) -> None:
+    run, epochs = str(neuron["run"].iloc[0]), shown_epochs(neuron)
+    _heading(sheet, top, neuron, run)
     top += HEADING
-    for neuron in _neurons(steps):
-        _path(sheet, top, neuron, base, cells)
-        for column, epoch in enumerate(epochs):
-            _cell(sheet, _cell_left(column, cells), top, neuron[neuron["epoch"] == epoch], evolution, cells)
-        top += cells.height + WORDS + GAP
-    return top
-
-
-def _neurons(steps: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for _, rows in steps.groupby(["layer", "channel"], sort=False):
-        yield rows
-
-
-def _cell_left(column: int, cells: Cells) -> float:
-    return MARGIN + LEFT + column * (cells.width + BETWEEN)
-
-
-def _path(sheet: Sheet, top: float, neuron: pd.DataFrame, base: pd.DataFrame, cells: Cells) -> None:
-    """Small map with the neuron's way through it."""
+    side = min(wide, LEFT - 0.14)
     x, y = doubles(neuron["x"]), doubles(neuron["y"])
     limits = map_limits(np.concatenate([doubles(base["x"]), x]), np.concatenate([doubles(base["y"]), y]))
-    side = min(cells.height, LEFT - 0.2)
-    axes = map_panel(sheet, MARGIN, top, side, limits, base)
-    path(axes, x, y, colour_of(str(neuron["run"].iloc[0])))
-    name = f"{neuron['layer'].iloc[0]}#{neuron['channel'].iloc[0]}"
-    sheet.text(MARGIN, top + cells.height + 0.035, name, room=LEFT - 0.06, size=SMALL, cut="middle")
+    path(map_panel(sheet, MARGIN, top + NAMES, side, limits, base), x, y, colour_of(run))
+    sheet.text(MARGIN, top, "way in the map", size=SMALL, color=QUIET)
+    for column, epoch in enumerate(epochs):
+        left = MARGIN + LEFT + column * (wide + BETWEEN)
+        sheet.text(left, top, epoch_name(epoch), room=wide, size=SMALL, color=QUIET)
+        _cell(sheet.axes(left, top + NAMES, wide, wide), neuron[neuron["epoch"] == epoch], evolution)
+    if np.isfinite(doubles(neuron["value"])).any():
+        span = len(epochs) * (wide + BETWEEN) - BETWEEN
+        axes = sheet.axes(MARGIN + LEFT, top + NAMES + wide + 0.08, span, CURVE)
+        middles = (np.arange(len(epochs)) * (wide + BETWEEN) + wide / 2) / span
+        _curve(axes, neuron, np.interp(doubles(neuron["epoch"]), epochs, middles), colour_of(run))
 
 
-def _cell(
-    sheet: Sheet, left: float, top: float, step: pd.DataFrame, evolution: Evolution, cells: Cells
-) -> None:
-    """Patches of one neuron at one epoch, and what it answers to."""
-    axes = sheet.axes(left, top, cells.width, cells.height)
+def _heading(sheet: Sheet, top: float, neuron: pd.DataFrame, run: str) -> None:
+    """Run and concept in words; layer and channel smallest."""
+    name = full_name(look_of(run), run)
+    concept = plain_name(neuron) or UNCLEAR
+    sheet.swatch(MARGIN, top, colour_of(run), marker="o")
+    shown = elide(f"{name}: {concept}", PAGE - 2.2, LARGE, bold=True)
+    sheet.text(MARGIN + 0.12, top, shown, size=LARGE, bold=True)
+    left = MARGIN + 0.2 + width_of(shown, LARGE, bold=True)
+    where = f"{neuron['layer'].iloc[0]}#{neuron['channel'].iloc[0]}"
+    room = max(PAGE - left - MARGIN, 0.1)
+    sheet.text(left, top + 0.03, where, room=room, size=SMALL, color=QUIET, cut="middle")
+
+
+def _cell(axes: Axes, step: pd.DataFrame, evolution: Evolution) -> None:
+    """Patches of one neuron at one epoch."""
     status = Status(int(step["status"].iloc[0])) if len(step) else None
     if status is not Status.OK:
         message(axes, "not recorded" if status is None else STATUS_NAMES[status])
         return
-    row = step.iloc[0]
-    patch_grid(axes, evolution.patches[step.index[0]], cells.columns, colour_of(row["run"]))
-    concept, score = concept_words(str(row["concept"]), float(row["auc"]), cells.width)
-    known = bool(row["concept"])
-    low = top + cells.height + 0.035
-    sheet.text(left, low, concept, size=SMALL, color=None if known else FAINT)
-    sheet.text(left + cells.width, low, score, size=SMALL, color=QUIET, across="right")
+    shown = evolution.patches[step.index[0], :PATCHES]
+    across = min(ACROSS, max(len(shown), 1))
+    patch_grid(axes, shown, across, colour_of(str(step["run"].iloc[0])))
 
 
-def concept_words(concept: str, auc: float, room: float) -> tuple[str, str]:
-    """Concept and AUC that fit side by side into ``room`` inches; empty where unknown."""
-    score = f"{auc:.2f}".removeprefix("0") if np.isfinite(auc) else ""
-    taken = width_of(score, SMALL) + 0.06 if score else 0.0
-    return elide(concept or ("unclear" if score else ""), room - taken, SMALL), score
+def _curve(axes: Axes, neuron: pd.DataFrame, x: Doubles, colour: str) -> None:
+    """How well the neuron tells its concept, under the patches of each epoch."""
+    value, share = doubles(neuron["value"]), str(neuron["by"].iloc[0]) == "share"
+    axes.plot(x, value, color=colour, lw=1.3, marker="o", markersize=3.4, zorder=3)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([])
+    least = np.nanmin(np.append(value, 0.0 if share else 0.5))
+    axes.set_ylim(float(least) - 0.12, 1.3)
+    axes.set_yticks([])
+    if not share:
+        axes.axhline(0.5, color=QUIET, lw=0.7, linestyle=(0, (1, 1.8)), zorder=0)
+    axes.set_ylabel("share" if share else "AUC", rotation=0, size=SMALL, ha="right", va="center", labelpad=4)
+    for place in (0, len(value) - 1) if len(value) > 1 else (0,):
+        if not np.isfinite(value[place]):
+            continue
+        text = f"{100 * value[place]:.0f} %" if share else f"{value[place]:.2f}".removeprefix("0")
+        axes.annotate(
+            text,
+            (x[place], value[place]),
+            xytext=(0, 4),
+            textcoords="offset points",
+            size=NORMAL,
+            weight="bold",
+            ha="center",
+        )

@@ -2,41 +2,57 @@
 
 ``python -m results.keep paper FOLDER...`` copies the results of outputs of experiments (``outputs/results/...``) into
 ``results/paper``: figures and tables to ``<data>-<scale>/figures`` and ``tables`` (under another protocol than the
-corrected one, its name follows; of another seed than 0, the seed). The ledger, the audit, the scorecard, the page and
-the index are then written anew from all that is there. Drawings (SVG) with photographs inside are large: above
-`LARGE` bytes they are left out, and named; pictures (PNG) above it are kept with 256 colours.
+corrected one, its name follows; of another seed than 0, the seed). Those of the scale ``desk``, of which each network
+takes a job of its own, go to ``desk/<network>-<data>-<seed>``. Files of results that are drawn no more go. The ledger,
+the audit, the scorecard, the page, the index and ``docs/repro.md`` are then written anew from all that is there.
+Pictures (PNG) above `LARGE` bytes hold photographs: they are kept as WebP, with all colours and in the same size, never
+with a palette. Drawings (SVG) above it are left out, and named.
 
 ``python -m results.keep repro [OUTPUTS...]`` writes ``docs/repro.md``, one row per result: what it shows, the command
 that draws it, what was measured (the claims that the kept tables decide, see `results.ledger`), and the time of the
 call that drew it, where the job's ``status.json`` below ``outputs`` still tells. Which claim reads which table is
 seen from what its measure asks for.
+
+``python -m results.keep readme`` writes the findings and pictures of ``README.md`` from what is kept.
 """
 
 import argparse
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from PIL import Image
 
 from evoscope.errors import EvoscopeError
 from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, Claim, Evidence, collect
 from results.ledger.claim import command as command_of
-from results.ledger.write import CLAIMS
+from results.ledger.summary import findings
+from results.ledger.write import CLAIMS, ledger
 from results.page_style import markdown, with_interval
 from results.registry import RECORD, TABLE, Entry, entries
-from results.report import Item, galleries, with_palette, write_report
+from results.report import ENDINGS, PICTURES, Item, galleries, stamped, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = ROOT / "results" / "paper"
+DESK = "desk"
 LARGE = 350_000
+LOSSLESS = 700_000  # bytes up to which a WebP is kept without loss
+QUALITY = 90  # of WebP with loss
 LIMIT = 25_000_000
 
 DOCUMENT = ROOT / "docs" / "repro.md"
+README = ROOT / "README.md"
+WRITTEN = re.compile(r"(<!-- (?P<what>[a-z]+):start -->\n).*?(<!-- (?P=what):end -->)", re.DOTALL)
+# Pictures of the front page, the first of those that are kept at its top, where it leaves room for the first command.
+FRONT = {"animation": "Neurons on the map while networks train", "fig_alignment": "Networks in one space"}
+WIDE, HIGH = 838, 350  # pixels of a page on GitHub
 # Jobs made of others: their time says nothing of one result.
 COMPOSED = ("results", "paper", "quickstart")
 # Overrides of a call that is still the experiment as it stands.
@@ -75,12 +91,19 @@ def keep(folders: Sequence[Path], to: Path = PAPER) -> tuple[list[Path], list[Pa
             raise EvoscopeError(f"{folder} has no drawn results", "name an output folder of an experiment")
     jobs = galleries(folders)
     _check_code(item for items in jobs.values() for item in items)
+    _drop_unknown(to)
     kept: list[Path] = []
     left: list[Path] = []
     for item in (item for items in jobs.values() for item in items):
         for path in _files(item):
-            large = path.suffix == ".svg" and path.stat().st_size > LARGE
-            (left if large else kept).append(path if large else _copied(path, to / _name(item)))
+            target = (
+                to / _name(item) / ("tables" if path.stem.startswith("table_") else "figures") / path.name
+            )
+            if path.suffix == ".svg" and path.stat().st_size > LARGE:
+                target.unlink(missing_ok=True)  # of an earlier drawing
+                left.append(path)
+            else:
+                kept.append(_copied(path, target))
     kept += write_report([to], to)
     _check_size(to)
     return kept, left
@@ -110,9 +133,15 @@ def other_code(item: Item) -> list[str]:
 
 
 def _name(item: Item) -> str:
-    """``concept_scenes-laptop``, then the protocol unless it is the corrected one, and the seed unless it is 0."""
+    """``concept_scenes-laptop``, then the protocol unless it is the corrected one, and the seed unless it is 0.
+
+    ``desk/vgg16_bn-cifar10-0`` at the scale of that name; ``all-cifar10-0`` of a job that names no network.
+    """
     data, scale, protocol = item.place
     seed = item.origin.get("Seed", "0")
+    if scale == DESK:
+        network = item.origin.get("Key", "").removeprefix(f"{data}-{scale}-{protocol}-").rpartition("-")[0]
+        return f"{DESK}/{network or 'all'}-{data}-{seed}"
     return "-".join(
         [
             data,
@@ -124,18 +153,37 @@ def _name(item: Item) -> str:
 
 
 def _files(item: Item) -> list[Path]:
-    endings = (".csv", ".md") if item.picture is None else (".png", ".svg", ".md")
+    if item.words.suffix != ".md":
+        return [item.words]
+    endings = (".csv", ".md") if item.picture is None else (*PICTURES, ".svg", ".md")
     return [path for path in (item.words.with_suffix(ending) for ending in endings) if path.is_file()]
 
 
-def _copied(path: Path, folder: Path) -> Path:
-    target = folder / ("figures" if path.stem.startswith("fig_") else "tables") / path.name
+def _copied(path: Path, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".png" and path.stat().st_size > LARGE:
-        target.write_bytes(with_palette(path))
-    else:
-        shutil.copyfile(path, target)
+    photographs = path.suffix == ".png" and path.stat().st_size > LARGE
+    if path.suffix == ".png":
+        target.with_suffix(".png" if photographs else ".webp").unlink(missing_ok=True)
+    return as_webp(path, target.with_suffix(".webp")) if photographs else Path(shutil.copyfile(path, target))
+
+
+def as_webp(path: Path, target: Path) -> Path:
+    """A picture as WebP of the same size, without loss where that is small, with the texts on where it comes from."""
+    origin = "; ".join(f"{name}={text}" for name, text in sorted(stamped(path).items())).encode()
+    with Image.open(path) as image:
+        pixels = image.convert("RGB")
+    for lossless in (True, False):
+        pixels.save(target, "webp", lossless=lossless, quality=QUALITY, xmp=origin)
+        if target.stat().st_size <= LOSSLESS:
+            break
     return target
+
+
+def _drop_unknown(folder: Path) -> None:
+    """Remove figures and tables whose ids are registered no more."""
+    for path in chain(folder.glob("*/figures/*"), folder.glob("*/tables/*")):
+        if path.suffix in ENDINGS and path.stem not in entries():
+            path.unlink()
 
 
 def _check_size(folder: Path) -> None:
@@ -245,34 +293,63 @@ def document(paper: Path, outputs: Sequence[Path]) -> str:
     return f"{HEAD}\n{markdown(rows(kept[0] if kept else None, jobs(outputs)))}\n"
 
 
+def with_kept(text: str, paper: Path = PAPER) -> str:
+    """A page with its blocks (`WRITTEN`) written anew: the findings of the tables in ``paper``, and its pictures."""
+    first, *others = [_shown(name, paper) for name in FRONT if _pictures(name, paper)] or [""]
+    blocks = {"findings": findings(ledger(collect([paper]))), "top": first, "picture": "\n\n".join(others)}
+    return WRITTEN.sub(lambda found: f"{found[1]}{blocks[found['what']]}\n{found[3]}", text)
+
+
+def _pictures(name: str, paper: Path) -> list[Path]:
+    """Kept pictures of that name on drawn images."""
+    found = paper.glob(f"{DRAWN}-{LAPTOP}/*/{name}.*")
+    return sorted(path for path in found if path.suffix in (".png", ".webp"))
+
+
+def _shown(name: str, paper: Path) -> str:
+    path = _pictures(name, paper)[0]
+    with Image.open(path) as image:
+        width = min(WIDE, HIGH * image.width // image.height)
+    where = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
+    return f'<img src="{where}" alt="{FRONT[name]}" width="{width}">'
+
+
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m results.keep", description="Keep drawn results with the code."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    paper = commands.add_parser("paper", help="copy drawn results into results/paper and report on them")
+    paper = commands.add_parser(
+        "paper", help="copy drawn results into results/paper, report on them, and write docs/repro.md"
+    )
     paper.add_argument("folders", nargs="+", type=Path, help="outputs of experiments")
     repro = commands.add_parser("repro", help="write docs/repro.md, the command of every result")
     repro.add_argument(
         "folders", nargs="*", type=Path, help="outputs to take times from; outputs unless given"
     )
+    commands.add_parser("readme", help="write only the findings and pictures of README.md")
     return parser.parse_args(words)
 
 
 def main(words: Sequence[str]) -> int:
     """Carry out a command line; returns its exit status, 1 after a refusal (`keep`)."""
     options = _arguments(words)
-    if options.command == "repro":
-        DOCUMENT.write_text(document(PAPER, options.folders or [ROOT / "outputs"]), encoding="utf-8")
+    if options.command == "paper":
+        try:
+            kept, left = keep(options.folders, PAPER)
+        except EvoscopeError as problem:
+            sys.stderr.write(f"evoscope: {problem}\n")
+            return 1
+        sys.stdout.write(f"{len(kept)} files in {PAPER}\n")
+        sys.stdout.writelines(f"left out, {path.stat().st_size / 1e6:.1f} MB: {path}\n" for path in left)
+    if options.command in ("paper", "repro"):
+        timed = options.folders if options.command == "repro" else []
+        outputs = timed or [ROOT / "outputs", *options.folders]
+        DOCUMENT.write_text(document(PAPER, outputs), encoding="utf-8")
         sys.stdout.write(f"{DOCUMENT}\n")
-        return 0
-    try:
-        kept, left = keep(options.folders, PAPER)
-    except EvoscopeError as problem:
-        sys.stderr.write(f"evoscope: {problem}\n")
-        return 1
-    sys.stdout.write(f"{len(kept)} files in {PAPER}\n")
-    sys.stdout.writelines(f"left out, {path.stat().st_size / 1e6:.1f} MB: {path}\n" for path in left)
+    if options.command in ("paper", "readme"):
+        README.write_text(with_kept(README.read_text(encoding="utf-8")), encoding="utf-8")
+        sys.stdout.write(f"{README}\n")
     return 0
 
 

@@ -17,7 +17,9 @@ from results.page_style import (
     epoch_column,
     interval_column,
     markdown,
+    networks,
     notes,
+    percent,
     rows_of,
     runs_of,
 )
@@ -26,6 +28,9 @@ from results.registry import About, Exhibits, Written, figure, table
 # --- figure: metrics -------------------------------------------------------------------------------------------------
 
 COLUMNS = ("metric", "run", "epoch", "value", "low", "high", "null", "null_low", "null_high", "n")
+BASELINES = (
+    *("metric", "run", "epoch", "space", "value", "low", "high", "learned_less", "less_low", "less_high", "n"),
+)  # fmt: skip
 INTERVAL = "95 %, bootstrap; of the null, 95 % of the shuffles"
 NAMES = {
     "concept_purity@10": "Concept purity@10 across models",
@@ -38,16 +43,27 @@ NAMES = {
     "unplaced": "Share of neurons without a place",
     "unlabelled": "Placed neurons without a clear concept",
 }
+PURITY, AGREEMENT, AGAIN = "concept_purity@10", "stimulus_agreement", "same_neuron_mrr"
+SPACES = {
+    "learned": "learned",
+    "random vectors": "random vectors",
+    "shared stimuli": "shared images",
+    "separate spaces": "own spaces",
+}
 # Inches.
-SLOT, LABEL, PLOT, BESIDE, HEADING, ROW, AXIS, CURVES = 3.6, 1.22, 1.42, 0.88, 0.24, 0.2, 0.32, 1.15
+LEFT, LABEL, PLOT, BETWEEN, HEADING, ROW, AXIS, KEY = 0.07, 1.02, 1.12, 0.24, 0.24, 0.17, 0.36, 0.22
+LAST = PAGE - LEFT - 2 * (PLOT + BETWEEN) - 2 * LABEL - 0.42  # width of the curves
 
 
 def metrics_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
+    """Caption of the figure, without title and finding."""
     metrics = rows_of(exhibits, "metrics", COLUMNS)
     what = (
-        "Dots are values with their intervals; grey bands (dashed lines over epochs) are the null, the same metric "
-        "after shuffling. A metric without a grey band has no null. n is printed beside each value."
+        "Left: the share of stimuli that the base covers. Middle: how often neighbours from other networks answer to "
+        "the same concept (where none is known: rank correlation of the cosine with shared stimuli), of every network "
+        "and, over all of them, in the learned space and without one. Right: how well a neuron is found again after an "
+        "epoch (mean reciprocal rank). Dots are values with their intervals; grey bands (dashed over epochs) are the "
+        "null, the same after shuffling; a value without one has none. All metrics are in table_metrics."
     )
     if (metrics["epoch"] == AS_IT_IS).any() and over_epochs(metrics):
         what += " Dotted lines over epochs: networks of which one state is known."
@@ -55,31 +71,75 @@ def metrics_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=n, runs=runs_of(metrics), interval=INTERVAL)
 
 
+def metrics_finding(exhibits: Exhibits, about: About) -> str:
+    """Purity against its null and against shared stimuli alone; without concepts, retrieval against its null."""
+    metrics, spaces = rows_of(exhibits, "metrics", COLUMNS), rows_of(exhibits, "space_baselines", BASELINES)
+    own = metrics[(metrics["metric"] == PURITY) & np.isfinite(metrics["value"].astype(float))]
+    if len(own):
+        whole = own[own["run"] == "all"] if (own["run"] == "all").any() else own
+        text = (
+            f"Of a neuron's ten nearest neighbours in other networks, {percent(float(whole['value'].mean()))} answer "
+            f"to the same concept, {percent(float(whole['null'].mean()))} by chance"
+        )
+        alone = compared(spaces, PURITY).query("space == 'shared stimuli'")["value"]
+        return text + (
+            f"; shared images alone, without a space, give {percent(float(alone.mean()))}"
+            if len(alone)
+            else ""
+        )
+    again = metrics[(metrics["metric"] == AGAIN) & np.isfinite(metrics["value"].astype(float))]
+    if again.empty:
+        return ""
+    value, null = float(again["value"].median()), float(again["null"].median())
+    return f"A neuron is found again after an epoch with a mean reciprocal rank of {value:.2f}, by chance {null:.2f}"
+
+
 @figure(
     "fig_metrics",
     title="How well the space aligns the models",
-    reads=("metrics",),
+    reads=("metrics", "space_baselines"),
+    says=metrics_finding,
     words=metrics_words,
     paper="Evoscope",
     shows="alignment metrics with intervals and nulls",
     place=70,
 )
 def metrics_figure(exhibits: Exhibits, about: About) -> Figure:
-    """A panel per metric: a row per model, or curves where a metric is known at several epochs."""
+    """Coverage, purity and retrieval side by side."""
     metrics = rows_of(exhibits, "metrics", COLUMNS)
-    panels = [
-        (str(name), rows.reset_index(drop=True)) for name, rows in metrics.groupby("metric", sort=False)
-    ]
-    pairs = [panels[start : start + 2] for start in range(0, len(panels), 2)]
-    heights = [max(panel_height(rows) for _, rows in pair) for pair in pairs]
-    sheet = Sheet(PAGE, sum(heights) + len(pairs) * (HEADING + AXIS) + 0.25)
-    top = 0.05
-    for pair, height in zip(pairs, heights, strict=True):
-        for column, (name, rows) in enumerate(pair):
-            _panel(sheet, 0.05 + column * SLOT, top, name, rows)
-        top += HEADING + height + AXIS
+    spaces = rows_of(exhibits, "space_baselines", BASELINES)
+    name = PURITY if (metrics["metric"] == PURITY).any() else AGREEMENT
+    covered, agreeing = ended(metrics, "coverage"), ended(metrics, name)
+    agreeing = pd.concat([agreeing[agreeing["run"] != "all"], compared(spaces, name)], ignore_index=True)
+    again = metrics[metrics["metric"] == AGAIN]
+    height = max(ROW * max(len(covered), len(agreeing)), 1.3)
+    sheet = Sheet(PAGE, HEADING + height + AXIS + KEY + 0.05)
+    left = LEFT
+    for rows, title in ((covered, "Coverage"), (agreeing, SHORT[name])):
+        sheet.text(left, 0.05, title, room=LABEL + PLOT, size=LARGE, bold=True)
+        if len(rows):
+            _rows(sheet, left, 0.05 + HEADING, rows)
+        left += LABEL + PLOT + BETWEEN
+    sheet.text(left, 0.05, SHORT[AGAIN], room=LAST + 0.4, size=LARGE, bold=True)
+    if len(again):
+        _curves(sheet.axes(left + 0.34, 0.05 + HEADING, LAST, height), again)
     _key(sheet, sheet.height - 0.2)
     return sheet.figure
+
+
+SHORT = {PURITY: "Same concept nearby", AGREEMENT: "Cosine, shared images", AGAIN: "Found again (MRR)"}
+
+
+def compared(spaces: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A metric in every space, over all networks, or of the first where it is not known over all."""
+    own = spaces[(spaces["metric"] == name) & spaces["space"].isin(SPACES)]
+    return own[own["run"] == ("all" if "all" in set(own["run"]) else next(iter(own["run"]), ""))]
+
+
+def ended(metrics: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Rows of a metric at the last epoch of each run."""
+    own = metrics[metrics["metric"] == name]
+    return own.sort_values("epoch", kind="stable").drop_duplicates("run", keep="last").sort_index()
 
 
 def over_epochs(rows: pd.DataFrame) -> bool:
@@ -87,45 +147,28 @@ def over_epochs(rows: pd.DataFrame) -> bool:
     return bool(rows[["run", "epoch"]].drop_duplicates()["run"].duplicated().any())
 
 
-def panel_height(rows: pd.DataFrame) -> float:
-    """Inches that a metric needs."""
-    return max(CURVES, 0.16 * rows["run"].nunique()) if over_epochs(rows) else ROW * len(rows)
-
-
 def name_of(metric: str) -> str:
     """Readable name of a metric."""
     return NAMES.get(metric, metric.replace("_", " "))
 
 
-def _panel(sheet: Sheet, left: float, top: float, name: str, rows: pd.DataFrame) -> None:
-    sheet.text(left, top, name_of(name), room=SLOT - 0.2, size=LARGE, bold=True)
-    if over_epochs(rows):
-        _curves(sheet, left + 0.36, top + HEADING, rows)
-    else:
-        _rows(sheet, left, top + HEADING, rows)
-
-
 def _rows(sheet: Sheet, left: float, top: float, rows: pd.DataFrame) -> None:
     axes = sheet.axes(left + LABEL, top, PLOT, ROW * len(rows))
-    colours = [colour_of(run) for run in rows["run"]]
-    interval_rows(
-        axes, doubles(rows["value"]), doubles(rows["low"]), doubles(rows["high"]), colours, _null(rows)
-    )
-    labels = [plain(elide(label_of(run), LABEL - 0.1, SMALL)) for run in rows["run"]]
+    value, low, high = (doubles(rows[name]) for name in ("value", "low", "high"))
+    interval_rows(axes, value, low, high, [colour_of(str(run)) for run in rows["run"]], _null(rows))
+    spaces = rows["space"] if "space" in rows else pd.Series(np.nan, index=rows.index)
+    names = [
+        f"{'all' if run == 'all' else label_of(str(run))}: {SPACES[space]}"
+        if space in SPACES
+        else label_of(str(run))
+        for space, run in zip(spaces, rows["run"], strict=True)
+    ]
+    labels = [plain(elide(name, LABEL - 0.06, SMALL)) for name in names]
     axes.set_yticks(range(len(rows)), labels, size=SMALL)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     widen(axes, rows)
-    for place, (value, n) in enumerate(zip(rows["value"], rows["n"], strict=True)):
-        text = f"{number(value)}  (n {n:,.0f})" if np.isfinite(value) else "not defined"
-        low = top + ROW * (place + 0.5) - 0.045
-        sheet.text(left + LABEL + PLOT + 0.05, low, text, room=BESIDE, size=SMALL, color=QUIET)
-
-
-def number(value: float) -> str:
-    """Two decimals, or two digits where that would be zero."""
-    return f"{value:.2f}" if abs(value) >= 0.095 or value == 0 else f"{value:.2g}"
 
 
 def widen(axes: Axes, rows: pd.DataFrame) -> None:
@@ -142,49 +185,58 @@ def _null(rows: pd.DataFrame) -> tuple[Doubles, Doubles, Doubles]:
     return doubles(rows["null"]), doubles(rows["null_low"]), doubles(rows["null_high"])
 
 
-def _curves(sheet: Sheet, left: float, top: float, rows: pd.DataFrame) -> None:
-    axes = sheet.axes(left, top, PLOT + 0.25, panel_height(rows) - 0.06)
+def _curves(axes: Axes, rows: pd.DataFrame) -> None:
+    """A curve per run over the epochs, its name in its colour below one another in the corner."""
     for place, (run, own) in enumerate(rows.groupby("run", sort=False)):
         own, colour = own.sort_values("epoch"), colour_of(str(run))
         if (own["epoch"] == AS_IT_IS).all():
             axes.axhline(own["value"].iloc[0], color=colour, lw=0.9, ls=":")
         else:
-            epochs = doubles(own["epoch"])
+            epochs, value, low, high = (doubles(own[name]) for name in ("epoch", "value", "low", "high"))
             interval_curve(axes, epochs, *_null(own), colour, null=True)
-            interval_curve(
-                axes, epochs, doubles(own["value"]), doubles(own["low"]), doubles(own["high"]), colour
-            )
-        beside = left + PLOT + 0.35
-        sheet.swatch(beside, top + 0.15 * place, colour)
-        sheet.text(beside + 0.25, top + 0.15 * place, label_of(str(run)), room=0.9, size=SMALL)
+            interval_curve(axes, epochs, value, low, high, colour)
+        name = plain(elide(label_of(str(run)), LAST - 0.1, SMALL))
+        height = 0.98 - 0.085 * place
+        axes.text(0.03, height, name, transform=axes.transAxes, size=SMALL, color=colour, va="top", zorder=5)
     known = rows.loc[rows["epoch"] != AS_IT_IS, "epoch"]
-    epoch_axis(axes, int(known.min()), int(known.max()))
+    if len(known):
+        epoch_axis(axes, int(known.min()), int(known.max()))
     axes.grid(axis="y")
-    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    high = np.nanmax(np.append(rows[["value", "high"]].to_numpy(dtype=np.float64), 0.1))
+    axes.set_ylim(0.0, 1.05 if high > 0.5 else float(high) * (1.15 + 0.12 * rows["run"].nunique()))
     axes.locator_params(axis="y", nbins=4)
-    axes.annotate(
-        "epoch",
-        (1, 0),
-        xytext=(4, -2),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        size=SMALL,
-        va="top",
-    )
+    axes.set_xlabel("epoch", size=SMALL)
 
 
 def _key(sheet: Sheet, top: float) -> None:
     sheet.swatch(0.1, top, QUIET, marker="o")
-    sheet.text(0.24, top, "value with its interval (n: what it is a mean of)", size=SMALL, color=QUIET)
+    sheet.text(0.24, top, "value with its interval", size=SMALL, color=QUIET)
     sheet.swatch(3.0, top, QUIET, dashes="dashed")
     sheet.text(3.26, top, "null (grey band or dashed): the same after shuffling", size=SMALL, color=QUIET)
 
 
 # --- table: space baselines ------------------------------------------------------------------------------------------
 
-BASELINES = (
-    *("metric", "run", "epoch", "space", "value", "low", "high", "learned_less", "less_low", "less_high", "n"),
-)  # fmt: skip
+# What a space is good for, the most telling measure first.
+TELLING = {
+    "concept_purity@10": "share of the ten nearest neurons of other networks that have the neuron's concept",
+    "same_neuron_mrr": "reciprocal rank of the same neuron at another epoch",
+    "stimulus_agreement": "correlation of nearness with shared stimuli",
+}
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """The learned space beside what nothing was learned for, at the last epochs, as means over the networks."""
+    single = rows[rows["run"] != "all"]
+    metric = next((name for name in TELLING if (single["metric"] == name).any()), None)
+    own = single[single["metric"] == metric]
+    own = own[own["epoch"] == own.groupby("run")["epoch"].transform("max")]
+    means = own.groupby("space", sort=False)["value"].mean().dropna()
+    if metric is None or "learned" not in means:
+        return ""
+    beside = ", ".join(f"{value:.3f} ({space})" for space, value in means.items() if space != "learned")
+    rest = f", against {beside}" if beside else ""
+    return f"The {TELLING[metric]} is {means['learned']:.3f} in the learned space{rest}; {networks(own)}."
 
 
 @table(
@@ -194,6 +246,7 @@ BASELINES = (
     paper="Evoscope",
     shows="alignment by random image vectors, by shared stimuli and in separate spaces",
     place=112,
+    finding=finding,
 )
 def space_baselines_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown."""

@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evoscope.figure_data import OutlierBoards
-from evoscope.viz import Sheet, level_line, patch_grid, remark
-from evoscope.viz.charts import bounded
+from evoscope.viz import Sheet, interval_rows, patch_grid
 from evoscope.viz.sheet import PAGE
-from evoscope.viz.style import BACKDROP, LARGE, NORMAL, QUIET, SMALL, elide
+from evoscope.viz.style import BACKDROP, LARGE, NORMAL, QUIET, SMALL, elide, plain
 from results.page_style import (
     CASE,
     SEED_INTERVAL,
@@ -21,27 +20,30 @@ from results.page_style import (
     exhibit,
     markdown,
     over_seeds,
+    percent,
     rows_of,
     run_heading,
     runs_of,
     seeds_of,
+    spread,
     subject,
     with_interval,
 )
 from results.registry import About, Exhibits, Written, figure, table
 
-# Scores in the order in which they are shown: name, colour (concepts warm, the others cold), marker.
+# Scores in the order in which they are shown: name, colour by what they rest on, and whether the marker is full.
+CONCEPTS, NEURONS, OUTPUTS, DISTANCES = "#d55e00", "#8c5a3c", "#0072b2", "#707070"
 LOOKS = {
-    "svd_deviation": ("concepts (SVD), deviation", "#d95f02", "o"),
-    "svd_absence": ("concepts (SVD), absence", "#e6ab02", "o"),
-    "neurons_deviation": ("neurons, deviation", "#a6761d", "s"),
-    "neurons_absence": ("neurons, absence", "#e7298a", "s"),
-    "rotation_absence": ("random rotation, absence", "#666666", "s"),
-    "loss": ("loss", "#1b9e77", "D"),
-    "uncertainty": ("1 - confidence", "#7570b3", "D"),
-    "mahalanobis": ("Mahalanobis distance", "#0072b2", "^"),
-    "knn": ("distance to neighbours", "#56b4e9", "^"),
-    "random": ("random", "#909090", "x"),
+    "svd_deviation": ("concepts (SVD), deviation", CONCEPTS, True),
+    "svd_absence": ("concepts (SVD), absence", CONCEPTS, False),
+    "neurons_deviation": ("neurons, deviation", NEURONS, True),
+    "neurons_absence": ("neurons, absence", NEURONS, False),
+    "rotation_absence": ("random rotation, absence", NEURONS, False),
+    "loss": ("loss", OUTPUTS, True),
+    "uncertainty": ("1 - confidence", OUTPUTS, False),
+    "mahalanobis": ("Mahalanobis distance", DISTANCES, True),
+    "knn": ("distance to neighbours", DISTANCES, False),
+    "random": ("random", "#b5b5b5", True),
 }
 METRICS = {
     "auroc": "AUROC",
@@ -83,26 +85,20 @@ def beaten(differences: pd.DataFrame) -> str:
 
 # --- figure: outliers ------------------------------------------------------------------------------------------------
 
+PANELS = 4  # cases side by side
 # Inches.
-LEFT, BETWEEN, HEADING, TITLES, HEIGHT, AXIS, LINE = 0.42, 0.34, 0.3, 0.2, 1.75, 0.42, 0.15
-STAMPS, WRONG = 2.4, 1.2  # widths of the panels
-PANELS = (
-    ("stamp", "auroc", "AUROC, stamps", STAMPS),
-    ("stamp", "average_precision", "average precision, stamps", STAMPS),
-    ("mislabelled", "auroc", "AUROC, labels", WRONG),
-)
-AXES = {"stamp": "probability that a stamp is redrawn", "mislabelled": "share of labels wrong"}
-SHARE = 0.8  # of the room of one p that its scores take
+LEFT, BETWEEN, HEADING, TITLES, ROW, AXIS = 1.55, 0.16, 0.26, 0.2, 0.19, 0.42
 
 
 def outliers_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
+    """Caption of the figure, without title and finding."""
     every, rows = rows_of(exhibits, "outliers", OUTLIERS), over_seeds(exhibits, "outliers", OUTLIERS)
     differences = over_seeds(exhibits, "outlier_differences", DIFFERENCES)
     none = rows[rows["value"].isna()][["setting", "p"]].drop_duplicates()
     what = (
-        "Each score ranks the training images of a network trained on them; the truth is whether the colour of an "
-        "image's stamp disagrees with its class, or whether its label was made wrong. Dotted: chance of the AUROC. "
+        "AUROC with which each score, by which the training images of a network trained on them are ranked, finds the "
+        "outliers: images whose stamp's colour disagrees with their class (a stamp is redrawn with probability p), or "
+        "whose label was made wrong. Dotted: chance. "
         "Concept scores say how far an image lies from its class along the directions that rank first for the class "
         "(deviation) or how little of them it shows (absence), for the SVD, for single neurons and for a random "
         "rotation; the authors' own score is not known. " + beaten(differences)
@@ -110,42 +106,64 @@ def outliers_words(exhibits: Exhibits, about: About) -> str:
     if len(none):
         listed = ", ".join(case_words(*each) for each in none.itertuples(index=False, name=None))
         what += f" Without a value for some or all scores, as there is nothing to find: {listed}."
-    images = every.groupby("setting")["images"].max().max() if len(every) else 0
-    n = f"{seeds_of(every)}, up to {int(images):,} training images each, of {subject(rows)}"
+    each = every.loc[every["seed"] != "all", "images"]
+    images = int(each.max()) if len(each) else 0
+    n = f"{seeds_of(every)}, up to {images:,} training images each, of {subject(rows)}"
     return caption(what, about, n=n, runs=runs_of(rows), interval=SEED_INTERVAL)
+
+
+def outliers_finding(exhibits: Exhibits, about: About) -> str:
+    """In how many comparisons a concept score is better, and worse, than loss and confidence."""
+    rows = over_seeds(exhibits, "outlier_differences", DIFFERENCES)
+    own = rows[(rows["metric"] == "auroc") & rows["value"].notna()]
+    if own.empty:
+        return ""
+    better, worse = int(own["beats"].astype(bool).sum()), int((own["high"] < 0).sum())
+    return (
+        f"Concept scores find outliers better than loss or confidence in {better} of {len(own)} comparisons of AUROC "
+        f"and worse in {worse}"
+    )
 
 
 @figure(
     "fig_outliers",
     title="How well scores find the outliers",
     reads=("outliers", "outlier_differences"),
+    says=outliers_finding,
     words=outliers_words,
     paper="CDISCO",
     shows="how well scores find outliers among the training images",
     place=330,
 )
 def outliers_figure(exhibits: Exhibits, about: About) -> Figure:
-    """Stamps over p by AUROC and average precision, and wrong labels."""
+    """A panel per case, a row per score."""
     rows = over_seeds(exhibits, "outliers", OUTLIERS)
-    scores = shown_scores(rows)
-    columns = 3
-    legend = -(-len(scores) // columns)
-    sheet = Sheet(PAGE, HEADING + TITLES + HEIGHT + AXIS + LINE * legend + 0.12)
+    scores, drawn = shown_scores(rows), cases_of(rows)
+    sheet = Sheet(PAGE, HEADING + TITLES + ROW * max(len(scores), 1) + AXIS)
     if rows.empty:
-        sheet.text(LEFT, 0.1, "no score was judged", color=QUIET)
+        sheet.text(0.07, 0.1, "no score was judged", color=QUIET)
         return sheet.figure
     run_heading(sheet, 0.07, 0.05, runs_of(rows)[0], about)
-    top, left = HEADING + TITLES, LEFT
-    for setting, metric, title, width in PANELS:
-        own = rows[(rows["metric"] == metric) & (rows["setting"] == setting)]
-        sheet.text(left, HEADING, title, size=LARGE, bold=True)
-        axes = _over_p(sheet.axes(left, top, width, HEIGHT), own, scores)
-        axes.set_xlabel(AXES[setting])
-        if metric == "auroc":
-            level_line(axes, 0.5)
-        left += width + BETWEEN
-    _legend(sheet, top + HEIGHT + AXIS, scores, columns)
+    if not drawn:
+        sheet.text(0.07, HEADING, "no outliers to find", color=QUIET)
+    wide = (PAGE - LEFT - 0.1 - (PANELS - 1) * BETWEEN) / PANELS
+    for place, own in enumerate(drawn):
+        left = LEFT + place * (wide + BETWEEN)
+        title = case_words(str(own["setting"].iloc[0]), float(own["p"].iloc[0]))
+        sheet.text(left, HEADING + 0.02, title, room=wide + 0.1, size=NORMAL, bold=True)
+        axes = sheet.axes(left, HEADING + TITLES, wide, ROW * len(scores))
+        _case(axes, own.drop_duplicates("score").set_index("score").reindex(scores), scores, named=place == 0)
     return sheet.figure
+
+
+def cases_of(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """AUROC of the cases that have outliers: stamps from rare to common, then wrong labels, as many as are drawn."""
+    own = rows[(rows["metric"] == "auroc") & rows["value"].notna()].sort_values("p", kind="stable")
+    stamps, wrong = (
+        [case for _, case in own[own["setting"] == setting].groupby("p")]
+        for setting in ("stamp", "mislabelled")
+    )
+    return [*(stamps[place] for place in spread(range(len(stamps)), PANELS - min(len(wrong), 1))), *wrong[:1]]
 
 
 def shown_scores(rows: pd.DataFrame) -> list[str]:
@@ -154,48 +172,26 @@ def shown_scores(rows: pd.DataFrame) -> list[str]:
     return [name for name in LOOKS if name in present] + [name for name in present if name not in LOOKS]
 
 
-def look(score: str) -> tuple[str, str]:
-    """Colour and marker of a score."""
-    return LOOKS[score][1:] if score in LOOKS else (QUIET, ".")
-
-
-def _over_p(axes: Axes, rows: pd.DataFrame, scores: list[str]) -> Axes:
-    """Scores side by side at each p, in equal steps; joined where there are several."""
-    steps = sorted({float(p) for p in rows["p"]})
+def _case(axes: Axes, rows: pd.DataFrame, scores: list[str], named: bool) -> None:
+    """Dot and interval of every score; a row stays empty where there is no value."""
+    value = doubles(rows["value"])
+    colours = [LOOKS[score][1] if score in LOOKS else QUIET for score in scores]
+    interval_rows(axes, value, doubles(rows["low"]), doubles(rows["high"]), colours)
     for place, score in enumerate(scores):
-        own = rows[rows["score"] == score].sort_values("p")
-        x = np.array([steps.index(float(p)) for p in own["p"]], dtype=np.float64)
-        x += SHARE * ((place + 0.5) / len(scores) - 0.5)
-        value = doubles(own["value"])
-        low, high = bounded(value, doubles(own["low"]), doubles(own["high"]))
-        colour, marker = look(score)
-        axes.vlines(x, low, high, color=colour, lw=1.0, zorder=3)
-        axes.plot(x, value, color=colour, marker=marker, markersize=2.8, lw=0.5, alpha=0.9, zorder=4)
-    if not np.isfinite(doubles(rows["value"])).any():
-        remark(axes, "no outliers to find")
-    _axis(axes, rows, steps)
-    return axes
-
-
-def _axis(axes: Axes, rows: pd.DataFrame, steps: list[float]) -> None:
-    axes.set_xlim(-0.55, max(len(steps), 1) - 0.45)
-    wrong = len(rows) > 0 and (rows["setting"] != "stamp").all()
-    axes.set_xticks(range(len(steps)), [f"{100 * p:.3g} %" if wrong else f"{p:g}" for p in steps])
-    for place in range(1, len(steps)):
-        axes.axvline(place - 0.5, color=BACKDROP, lw=0.6, zorder=0)
-    known = rows[["value", "low"]].to_numpy(dtype=np.float64)
-    axes.set_ylim(min(0.45, float(np.nanmin(known, initial=0.45)) - 0.03), 1.02)
-    axes.grid(axis="y")
-
-
-def _legend(sheet: Sheet, top: float, scores: list[str], columns: int) -> None:
-    lines = -(-len(scores) // columns)
-    for place, score in enumerate(scores):
-        column, line = divmod(place, lines)
-        left, down = LEFT + column * 2.2, top + line * LINE
-        colour, marker = look(score)
-        sheet.swatch(left, down, colour, marker=marker).set(markersize=3.5, mec=colour)
-        sheet.text(left + 0.14, down, score_name(score), room=1.95, size=SMALL)
+        if score in LOOKS and not LOOKS[score][2]:
+            axes.plot(
+                value[place], place, "o", markersize=3.6, mfc="white", mec=colours[place], mew=1.1, zorder=5
+            )
+    axes.axvline(0.5, color=QUIET, lw=0.8, linestyle=(0, (1, 1.8)), zorder=0)
+    names = [plain(elide(score_name(score), LEFT - 0.15, SMALL)) if named else "" for score in scores]
+    axes.set_yticks(range(len(scores)), names, size=SMALL)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    known = np.append(rows[["value", "low"]].to_numpy(dtype=np.float64), 0.45)
+    axes.set_xlim(float(np.nanmin(known)) - 0.03, 1.02)
+    axes.locator_params(axis="x", nbins=4)
+    axes.grid(axis="x")
+    axes.set_xlabel("AUROC", size=SMALL)
 
 
 # --- table: outliers -------------------------------------------------------------------------------------------------
@@ -267,6 +263,29 @@ def _values(own: pd.DataFrame) -> dict[str, str]:
 READ = (*CASE, "reading", "score", "metric", "value", "low", "high", "outliers", "images", "note")
 ALONG = {"svd": "SVD", "neurons": "neurons", "rotation": "random rotation"}
 
+TOLD_AT = 0.1  # share of stamps redrawn at which the sentence tells what is found, where it was measured
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """Outliers among the first samples by the absence of a class's concepts, at the published depth."""
+    own = rows[
+        (rows["setting"] == "stamp") & (rows["reading"] == "projection") & (rows["score"] == "svd")
+        & (rows["seed"].astype(str) == "all") & rows["value"].notna()
+    ]  # fmt: skip
+    own = own[own["layer"] == rows["layer"].iloc[0]] if len(rows) else own
+    own = own[own["p"] == (TOLD_AT if (own["p"] == TOLD_AT).any() else own["p"].min())]
+    values = {str(row["metric"]): row for _, row in own.drop_duplicates("metric").iterrows()}
+    if not {"lift_at_20", "auroc"} <= set(values):
+        return ""
+    lift, area = values["lift_at_20"], values["auroc"]
+    base = float(lift["outliers"] / lift["images"])
+    return (
+        f"Of the first 20 samples by absence of their class's concepts {percent(base * float(lift['value']))} have a "
+        f"stamp that disagrees with the class, of all samples {percent(base, 1)} (AUROC "
+        f"{with_interval(*(float(area[name]) for name in ('value', 'low', 'high')))}; layer {lift['layer']}, "
+        f"p = {lift['p']:g}, {seeds_of(rows)})."
+    )
+
 
 @table(
     "table_outlier_readings",
@@ -275,6 +294,7 @@ ALONG = {"svd": "SVD", "neurons": "neurons", "rotation": "random rotation"}
     paper="CDISCO",
     shows="outliers by the absence of concepts, by reading, layer and kind of direction",
     place=365,
+    finding=finding,
 )
 def outlier_readings_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every seed) and text of the Markdown (means over the seeds)."""
@@ -320,18 +340,27 @@ BOARD_LEFT, NAMES, GAP, BOARD_HEADING, CASE_HEADING, KEY, ROW_GAP = 0.07, 1.35, 
 SIDE = (PAGE - BOARD_LEFT - NAMES - 0.07 - (MOST - 1) * GAP) / MOST
 
 
-def outlier_boards_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
-    rows = exhibit(exhibits, "outlier_boards", OutlierBoards).rows
-    hits, shares = int(rows["outlier"].sum()), []
+def outlier_boards_finding(exhibits: Exhibits, about: About) -> str:
+    """How many of the images shown are outliers, and how many chance would give."""
+    rows, shares = exhibit(exhibits, "outlier_boards", OutlierBoards).rows, []
     for board in in_boards(rows):
         head = board.iloc[0]
         shares.append(float(head["outliers"]) / max(float(head["of"]), 1.0) * len(board))
+    if rows.empty:
+        return ""
+    return (
+        f"Of the {len(rows)} images that the concept score ranks first, {int(rows['outlier'].sum())} are outliers; "
+        f"as many drawn at random from these classes would hold {sum(shares):.1f}"
+    )
+
+
+def outlier_boards_words(exhibits: Exhibits, about: About) -> str:
+    """Caption of the figure, without title and finding."""
+    rows = exhibit(exhibits, "outlier_boards", OutlierBoards).rows
     what = (
         "Training images of a class in the order of the concept score (absence of the SVD directions that rank first "
         "for the class), the emptiest first; a red frame marks those whose stamp disagrees with their class, or "
-        f"whose label was made wrong. In all, {hits} of the {len(rows)} images shown are such; as many images drawn at "
-        f"random from these classes would hold {sum(shares):.1f}. Classes are the first with outliers, "
+        "whose label was made wrong. Classes are the first with outliers, "
         "probabilities a few of those measured, the seed the first: nothing was chosen by its result."
     )
     count = sum(1 for _ in in_boards(rows))
@@ -342,6 +371,7 @@ def outlier_boards_words(exhibits: Exhibits, about: About) -> str:
     "fig_outlier_boards",
     title="What the concept score finds first",
     reads=("outlier_boards",),
+    says=outlier_boards_finding,
     words=outlier_boards_words,
     paper="CDISCO",
     shows="training images that the concept score ranks first",

@@ -3,6 +3,7 @@
 Nothing here belongs to one subject, and no subject module imports from another.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -73,6 +74,12 @@ def notes(rows: pd.DataFrame) -> "pd.Series[str]":
 def runs_of(rows: pd.DataFrame) -> list[str]:
     """Runs that occur, each once, in their order."""
     return list(dict.fromkeys(rows["run"].astype(str)))
+
+
+def networks(rows: pd.DataFrame) -> str:
+    """``mean over 3 networks``, or the name of the only one."""
+    names = runs_of(rows)
+    return label_of(names[0]) if len(names) == 1 else f"mean over {len(names)} networks"
 
 
 def spread(epochs: Sequence[int], most: int) -> list[int]:
@@ -234,8 +241,8 @@ def run_heading(sheet: Sheet, left: float, top: float, run: str, about: About) -
 
 
 def full_name(look: Look, run: str) -> str:
-    """Return the family and what sets the run apart in it; an unknown run's own name."""
-    return run if look.label == run else f"{look.family}, {look.variant}"
+    """Return the family and what sets the run apart in it, if anything; an unknown run's own name."""
+    return f"{look.family}, {look.variant}" if look.variant else look.family
 
 
 def placed(neurons: pd.DataFrame) -> "pd.Series[bool]":
@@ -334,6 +341,18 @@ def subject(rows: pd.DataFrame) -> str:
 def case_words(setting: str, p: float) -> str:
     """``stamps, p = 0.1`` or ``5 % of the labels wrong``."""
     return f"stamps, p = {p:g}" if setting == "stamp" else f"{100 * p:.3g} % of the labels wrong"
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+TIMES_CHANCE = 3.0  # from which best test accuracy on a network has learnt what it could lose
+_PEAK = re.compile(r"peak ([\d.]+)% \(at least ([\d.]+)%\)")  # of twice chance
+
+
+def learnt_anything(statement: str) -> bool:
+    """Whether a network whose collapse is judged had anything to lose, by the ``statement`` of that criterion."""
+    found = _PEAK.search(statement)
+    return found is not None and float(found[1]) >= TIMES_CHANCE * float(found[2]) / 2
 
 
 # --- reversal --------------------------------------------------------------------------------------------------------

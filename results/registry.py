@@ -5,6 +5,9 @@ A subject module of this package holds the figures and tables of one subject. It
     @table("table_metrics", title="Alignment metrics", reads=("metrics",), paper="Evoscope", shows="alignment metrics")
     def metrics_table(exhibits, about): ...
 
+A table may name a ``finding``: a function from the rows of its CSV to one sentence with numbers, which ends the job on
+the console and stands first in the report.
+
 A new result over exhibits that there are already is such a function, in a module of its own or of its subject, and its
 id in the plan of an experiment. Subject modules are imported when the list of results is asked for, drawing libraries
 when a result is drawn, so that importing this module is quick.
@@ -19,7 +22,7 @@ import hashlib
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
@@ -34,11 +37,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from evoscope.arrays import Bytes
+
 HERE = Path(__file__).resolve().parent
 # Modules of this package that hold no figure or table.
 OTHERS = ("registry", "page_style", "report", "keep")
-PICTURE = (".png", ".svg", ".md")
+PICTURE = (".png", ".svg", ".pdf", ".md")
 TABLE = (".csv", ".md")
+FILM = (".webp",)
 LAST = 10_000  # place of a result that names none
 
 
@@ -73,9 +79,13 @@ class About:
 Exhibits = Mapping[str, object]
 Words = Callable[[Exhibits, About], str]
 Picture = Callable[[Exhibits, About], "Figure"]
+# Frames, uint8 [height, width, 3], each with the milliseconds that it is shown.
+Film = Callable[[Exhibits, About], Iterable[tuple["Bytes", int]]]
 # Rows for the CSV, every digit; then the paragraphs of the Markdown file, the caption first.
 Written = tuple["pd.DataFrame", Sequence[str]]
 Rows = Callable[[Exhibits, About], Written]
+# What rows of a CSV say, in one sentence with numbers; empty where they say nothing.
+Finding = Callable[["pd.DataFrame"], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,26 +122,70 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class FigureEntry(Entry):
-    """A figure: ``picture`` makes it and ``words`` its caption, without the title."""
+    """A figure.
 
-    picture: Picture
+    ``sketch`` makes it; ``says`` tells in one sentence what it shows, from its own numbers ("": nothing to say);
+    ``words`` makes its caption, without title and sentence.
+    """
+
+    sketch: Picture
+    says: Words
     words: Words
 
+    def picture(self, exhibits: Exhibits, about: About) -> "Figure":
+        """The figure under its sentence."""
+        from evoscope.viz import headed
+
+        return headed(self.sketch(exhibits, about), self.says(exhibits, about))
+
+    def caption(self, exhibits: Exhibits, about: About) -> str:
+        """Title, sentence and words."""
+        sentence = self.says(exhibits, about)
+        return self.titled((f"{sentence}. " if sentence else "") + self.words(exhibits, about))
+
     def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
-        """Write PNG, SVG and the caption as Markdown."""
+        """Write PNG, SVG, PDF and the caption as Markdown."""
         from evoscope.viz import save_figure, use_style
         from evoscope.viz.style import shown_together
 
         with use_style(), shown_together(about.recipes):
-            made, caption = self.picture(exhibits, about), self.titled(self.words(exhibits, about))
-            return save_figure(made, folder, self.id, caption, about.origin())
+            made = self.picture(exhibits, about)
+            return save_figure(made, folder, self.id, self.caption(exhibits, about), about.origin())
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmEntry(Entry):
+    """A moving picture: ``film`` makes its frames."""
+
+    film: Film
+
+    def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
+        """Write an animated WebP."""
+        from evoscope.viz import use_style
+        from evoscope.viz.sheet import save_film
+
+        with use_style():
+            return [save_film(self.film(exhibits, about), folder, self.id, about.origin())]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableEntry(Entry):
-    """A table: ``rows`` makes its rows and its text."""
+    """A table: ``rows`` makes its rows and its text, ``finding`` the sentence that they come to, if it has one."""
 
     rows: Rows
+    finding: Finding | None = None
+
+    def found(self, folder: Path) -> str:
+        """The sentence of the table drawn into ``folder``; empty without one."""
+        import pandas as pd
+
+        path = folder / self.outputs[0]
+        if self.finding is None or not path.is_file():
+            return ""
+        try:
+            return self.finding(pd.read_csv(path)) if path.stat().st_size > 1 else ""
+        except KeyError:  # a kept table of an earlier version lacks the column
+            return ""
 
     def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
         """Write CSV and Markdown.
@@ -156,6 +210,7 @@ def figure(
     *,
     title: str,
     reads: tuple[str, ...],
+    says: Words,
     words: Words,
     paper: str,
     shows: str,
@@ -166,22 +221,44 @@ def figure(
     def register(picture: Picture) -> Picture:
         _ENTRIES[id] = FigureEntry(
             id=id, title=title, reads=reads, paper=paper, shows=shows, place=place, module=picture.__module__,
-            endings=PICTURE, picture=picture, words=words,
+            endings=PICTURE, sketch=picture, says=says, words=words,
         )  # fmt: skip
         return picture
 
     return register
 
 
-def table(
+def film(
     id: str, *, title: str, reads: tuple[str, ...], paper: str, shows: str, place: int = LAST
+) -> Callable[[Film], Film]:
+    """Register the decorated function as the moving picture ``id``; for the arguments see `Entry`."""
+
+    def register(made: Film) -> Film:
+        _ENTRIES[id] = FilmEntry(
+            id=id, title=title, reads=reads, paper=paper, shows=shows, place=place, module=made.__module__,
+            endings=FILM, film=made,
+        )  # fmt: skip
+        return made
+
+    return register
+
+
+def table(
+    id: str,
+    *,
+    title: str,
+    reads: tuple[str, ...],
+    paper: str,
+    shows: str,
+    place: int = LAST,
+    finding: Finding | None = None,
 ) -> Callable[[Rows], Rows]:
-    """Register the decorated function as the table ``id``; for the arguments see `Entry`."""
+    """Register the decorated function as the table ``id``; for the arguments see `Entry` and `TableEntry`."""
 
     def register(rows: Rows) -> Rows:
         _ENTRIES[id] = TableEntry(
             id=id, title=title, reads=reads, paper=paper, shows=shows, place=place, module=rows.__module__,
-            endings=TABLE, rows=rows,
+            endings=TABLE, rows=rows, finding=finding,
         )  # fmt: skip
         return rows
 
@@ -209,6 +286,12 @@ def entry(name: str) -> Entry:
         close = get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)
         raise EvoscopeError(f"there is no figure or table '{name}'", f"choose one of {', '.join(close)}")
     return known[name]
+
+
+def findings(ids: Sequence[str], folder: Path) -> list[str]:
+    """What the tables among the results ``ids``, drawn into ``folder``, say: a sentence each, in their order."""
+    tables = [found for name in ids if isinstance(found := entry(name), TableEntry)]
+    return [sentence for each in tables if (sentence := each.found(folder))]
 
 
 def draw(

@@ -1,24 +1,18 @@
 """What a class loses when its concept is projected out of the layer, against random directions."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evoscope.arrays import Doubles
 from evoscope.viz import Sheet, colour_of, interval_rows, label_of, remark
 from evoscope.viz.sheet import PAGE
-from evoscope.viz.style import BACKDROP, NORMAL, QUIET, SMALL, elide, plain, width_of
+from evoscope.viz.style import BACKDROP, LARGE, QUIET, SMALL, elide, plain
 from results.page_style import (
-    HEADING,
     NOTHING,
     caption,
     direction_name,
     doubles,
     interval_column,
-    layer_heading,
     layers_of,
     markdown,
     model_column,
@@ -38,47 +32,66 @@ COLUMNS = (
 )  # fmt: skip
 INTERVAL = "95 %, bootstrap over images"
 MOST = 12  # concepts of a run that are drawn
+ACROSS = 3  # panels in a row
 # Inches.
-LABEL, LEFT, BETWEEN, TITLES, ROW, LEAST, AXIS, KEY = 1.72, 1.8, 0.24, 0.17, 0.165, 1.0, 0.34, 0.2
-LOGIT, ACCURACY, STABILITY, SCATTER, BEFORE = 1.35, 0.98, 0.75, 1.17, 0.58
+LEFT, LABEL, BETWEEN, TITLES, ROW, AXIS, KEY = 0.07, 1.05, 0.12, 0.34, 0.155, 0.42, 0.2
+WIDTH = (PAGE - LEFT - 0.07 - ACROSS * LABEL - (ACROSS - 1) * BETWEEN) / ACROSS
 
 
 def concept_relevance_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
+    """Caption of the figure, without title and finding."""
     rows = rows_of(exhibits, "relevance", COLUMNS)
     what = (
         "Each row is the concept of a class: its direction is projected out of the layer's maps and what follows runs "
-        "again. Change of the class logit and of the accuracy on images of the class, beside random directions of "
-        "equal variance on the same images (the fair comparison: a direction of large variance costs more, whatever it "
-        "means); band: 95 % of them. Stability: |cosine| with the matched direction after drawing the images anew. "
-        "Right: mean derivative of the class logit along the vector against z, a dot per concept; a vector with a "
-        "large z may have no or the opposite effect on the logit. " + beyond(rows) + left_out(rows)
+        "again. Change of the class logit on images of the class, beside random directions of equal variance on the "
+        "same images (the fair comparison: a direction of large variance costs more, whatever it means); band: 95 % of "
+        "them. Full dots lie below the band, the bar of claim C2. Accuracy, stability, z and derivative are in "
+        "table_concept_relevance." + left_out(rows)
     )
     return caption(what, about, n=counted(rows), runs=runs_of(rows), interval=INTERVAL)
+
+
+def concept_relevance_finding(exhibits: Exhibits, about: About) -> str:
+    """How many concepts cost their class more than nearly all random directions, as claim C2 counts them."""
+    rows = rows_of(exhibits, "relevance", COLUMNS)
+    if rows.empty:
+        return ""
+    parts = [
+        f"{int(lost_more(own).sum())} of {len(own)} ({label_of(str(own['run'].iloc[0]))})"
+        for own in layers_of(rows)
+    ]
+    return f"Classes that lose more of their logit without their concept than at random: {', '.join(parts)}"
+
+
+def lost_more(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether the logit falls below the band of random directions; the bar of claim C2."""
+    return rows["logit_change"].astype(float) < rows["random_low"].astype(float)
 
 
 @figure(
     "fig_concept_relevance",
     title="What classes lose without their concept vectors",
     reads=("relevance",),
+    says=concept_relevance_finding,
     words=concept_relevance_words,
     paper="Evoscope",
     shows="what a class loses without its concept, against random",
     place=210,
 )
 def concept_relevance_figure(exhibits: Exhibits, about: About) -> Figure:
-    """A block per run and layer: a row per concept, and z against the derivative."""
+    """A panel per run and layer, a row per concept."""
     rows = rows_of(exhibits, "relevance", COLUMNS)
     blocks = [shown(own) for own in layers_of(rows)]
-    heights = [HEADING + TITLES + inner(own) + AXIS for own in blocks]
+    lines = [blocks[start : start + ACROSS] for start in range(0, len(blocks), ACROSS)]
+    heights = [TITLES + ROW * max(map(len, line)) + AXIS for line in lines]
     sheet = Sheet(PAGE, sum(heights) + KEY + 0.1)
     if not blocks:
         sheet.text(0.07, 0.1, NOTHING, color=QUIET)
         return sheet.figure
     top = 0.05
-    for own, height in zip(blocks, heights, strict=True):
-        layer_heading(sheet, 0.07, top, own, about)
-        _block(sheet, top + HEADING, own)
+    for line, height in zip(lines, heights, strict=True):
+        for place, own in enumerate(line):
+            _block(sheet, LEFT + place * (LABEL + WIDTH + BETWEEN), top, own)
         top += height
     _key(sheet, top)
     return sheet.figure
@@ -89,123 +102,63 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.iloc[:MOST].reset_index(drop=True)
 
 
-def inner(rows: pd.DataFrame) -> float:
-    """Height of a block's panels in inches."""
-    return max(ROW * len(rows), LEAST)
-
-
-def _block(sheet: Sheet, top: float, rows: pd.DataFrame) -> None:
-    left, height = LEFT, inner(rows)
-    for wide, title, draw in (
-        (LOGIT, "change of logit", _logit),
-        (ACCURACY, "of accuracy, points", _accuracy),
-        (STABILITY, "stability", _stability),
-    ):
-        sheet.text(left, top, title, size=NORMAL, bold=title == "change of logit")
-        axes = sheet.axes(left, top + TITLES, wide, height)
-        draw(axes, rows)
-        _row_axis(axes, len(rows))
-        left += wide + BETWEEN
-    for place in range(len(rows)):
-        _label(sheet, top + TITLES + height * (place + 0.5) / len(rows) - 0.05, rows.iloc[place])
-    left += BEFORE - BETWEEN
-    sheet.text(left - 0.3, top, "derivative against z", size=NORMAL)
-    _scatter(sheet.axes(left, top + TITLES, SCATTER, height), rows)
-
-
-def _label(sheet: Sheet, top: float, row: "pd.Series[Any]") -> None:
-    """Class and direction before a row."""
-    name = direction_name(row["direction"], row["side"])
-    sheet.text(LABEL, top, name, size=SMALL, color=QUIET, across="right")
-    room = LABEL - width_of(name, SMALL) - 0.15
-    sheet.text(0.07, top, elide(str(row["class_name"]), room, SMALL), size=SMALL)
-
-
-def _row_axis(axes: Axes, count: int) -> None:
-    axes.set_ylim(count - 0.5, -0.5)
-    axes.set_yticks([])
+def _block(sheet: Sheet, left: float, top: float, rows: pd.DataFrame) -> None:
+    run, layer = (str(rows[name].iloc[0]) for name in ("run", "layer"))
+    sheet.text(left, top, label_of(run), room=LABEL + WIDTH, size=LARGE, bold=True)
+    sheet.text(left, top + 0.15, layer, room=LABEL + WIDTH, size=SMALL, color=QUIET, cut="middle")
+    axes = sheet.axes(left + LABEL, top + TITLES, WIDTH, ROW * len(rows))
+    value, low, high = (doubles(rows[name]) for name in ("logit_change", "logit_low", "logit_high"))
+    null = doubles(rows["random_change"]), doubles(rows["random_low"]), doubles(rows["random_high"])
+    axes.axvline(0, color=QUIET, lw=0.6, zorder=1)
+    if np.isfinite(value).any():
+        interval_rows(axes, value, low, high, [colour_of(run)] * len(rows), null)
+        for place in np.flatnonzero(~lost_more(rows).to_numpy(dtype=bool) & np.isfinite(value)):
+            axes.plot(
+                value[place], place, "o", markersize=3.6, mfc="white", mec=colour_of(run), mew=1.0, zorder=5
+            )
+        drawn = np.concatenate([value, low, high, *null])
+        drawn = np.concatenate([drawn[np.isfinite(drawn)], [0.0]])
+        room = 0.06 * float(np.ptp(drawn)) or 1.0
+        axes.set_xlim(float(drawn.min()) - room, float(drawn.max()) + room)
+        axes.locator_params(axis="x", nbins=3)
+    else:
+        axes.set_xticks([])
+        remark(axes, "not measured")
+    names = [plain(elide(str(name), LABEL - 0.08, SMALL)) for name in rows["class_name"]]
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(range(len(rows)), names, size=SMALL)
+    axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
-
-
-def _logit(axes: Axes, rows: pd.DataFrame) -> None:
-    null = doubles(rows["random_change"]), doubles(rows["random_low"]), doubles(rows["random_high"])
-    _changes(axes, rows, ("logit_change", "logit_low", "logit_high"), null, 1.0)
-
-
-def _accuracy(axes: Axes, rows: pd.DataFrame) -> None:
-    unknown = np.full(len(rows), np.nan)
-    null = 100 * doubles(rows["random_accuracy_change"]), unknown, unknown
-    _changes(axes, rows, ("accuracy_change", "accuracy_low", "accuracy_high"), null, 100.0)
-
-
-def _changes(
-    axes: Axes,
-    rows: pd.DataFrame,
-    names: tuple[str, str, str],
-    null: tuple[Doubles, Doubles, Doubles],
-    unit: float,
-) -> None:
-    """Values with intervals and their null, zero in view."""
-    value, low, high = (unit * doubles(rows[name]) for name in names)
-    colours = [colour_of(str(run)) for run in rows["run"]]
-    drawn = np.concatenate([value, low, high, *null])
-    drawn = np.concatenate([drawn[np.isfinite(drawn)], [0.0]])
-    axes.axvline(0, color=QUIET, lw=0.6, zorder=1)
-    if not np.isfinite(value).any():
-        axes.set_xticks([])
-        remark(axes, "not measured")
-        return
-    interval_rows(axes, value, low, high, colours, null)
-    room = 0.06 * float(np.ptp(drawn)) or 1.0
-    axes.set_xlim(float(drawn.min()) - room, float(drawn.max()) + room)
-    axes.locator_params(axis="x", nbins=3)
-
-
-def _stability(axes: Axes, rows: pd.DataFrame) -> None:
-    value, null = doubles(rows["stability"]), doubles(rows["stability_null"])
-    unknown, colours = np.full(len(rows), np.nan), [colour_of(str(run)) for run in rows["run"]]
-    interval_rows(axes, value, unknown, unknown, colours, (null, unknown, unknown))
-    if not np.isfinite(value).any():
-        remark(axes, "not measured")
-    axes.set_xlim(0, 1.04)
-    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-
-
-def _scatter(axes: Axes, rows: pd.DataFrame) -> None:
-    z, derivative = doubles(rows["z"]), doubles(rows["derivative"])
-    if not np.isfinite(z * derivative).any():
-        axes.set_xticks([])
-        axes.set_yticks([])
-        remark(axes, "not measured")
-        return
-    axes.axhline(0, color=QUIET, lw=0.6, zorder=1)
-    for place, colour in enumerate(colour_of(str(run)) for run in rows["run"]):
-        axes.plot(z[place], derivative[place], marker="o", markersize=3.6, color=colour, mew=0, clip_on=False)
-    axes.set_xlim(left=min(0.0, *axes.get_xlim()))
-    axes.margins(y=0.12)
-    axes.locator_params(axis="both", nbins=4)
-    axes.set_xlabel("z", size=SMALL, labelpad=1)
-    axes.grid(axis="both")
+    axes.set_xlabel("change of the class logit", size=SMALL)
 
 
 def _key(sheet: Sheet, top: float) -> None:
     sheet.swatch(0.07, top, QUIET, marker="o")
-    sheet.text(0.21, top, "concept of the class, with interval", size=SMALL, color=QUIET)
-    sheet.swatch(2.2, top, BACKDROP, marker="s")
-    text = "random directions of equal variance, mean and 95 %; of stability, what random sets give"
-    sheet.text(2.34, top, text, size=SMALL, color=QUIET)
+    sheet.text(0.21, top, "concept of the class, below the band", size=SMALL, color=QUIET)
+    sheet.swatch(2.15, top, QUIET, marker="o").set(mfc="white", mec=QUIET, mew=1.0)
+    sheet.text(2.29, top, "not below it", size=SMALL, color=QUIET)
+    sheet.swatch(3.15, top, BACKDROP, marker="s").set(mec=BACKDROP)
+    sheet.text(3.29, top, "random directions of equal variance, mean and 95 %", size=SMALL, color=QUIET)
 
 
 def beyond(rows: pd.DataFrame) -> str:
     """Sentence on how many concepts lower the logit more than random directions do."""
-    known = rows[rows[["logit_low", "logit_high", "random_low", "random_high"]].notna().all(axis=1)]
-    below = int((known["logit_high"] < known["random_low"]).sum())
+    known = rows[rows[["logit_change", "random_low"]].notna().all(axis=1)]
+    below = int((known["logit_change"] < known["random_low"]).sum())
     return (
-        f"Interval of the logit wholly below that of random directions: {below} of {len(known)} concepts."
+        f"{below} of {len(known)} concepts cost the logit of their class more than 97.5 % of random directions of "
+        "equal variance do."
         if len(known)
         else "Intervals of the logit are not known."
     )
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """How many concepts matter to the logit of their class; empty where none was taken out."""
+    if rows["logit_change"].isna().all():
+        return ""
+    return beyond(rows).replace(" concepts ", f" concepts of {', '.join(map(label_of, runs_of(rows)))} ", 1)
 
 
 def counted(rows: pd.DataFrame) -> str:
@@ -238,6 +191,7 @@ def left_out(rows: pd.DataFrame) -> str:
     paper="Evoscope",
     shows="relevance and stability of every class's concept",
     place=250,
+    finding=finding,
 )
 def concept_relevance_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every digit) and text of the Markdown."""

@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evoscope.arrays import Doubles
+from evoscope.arrays import Bools, Doubles
 from evoscope.figure_data import BIN_NAMES
-from evoscope.viz import Sheet, colour_of, interval_bars, label_of, level_band, reference_marks, remark
+from evoscope.viz import Sheet, colour_of, label_of, remark
 from evoscope.viz.sheet import PAGE
-from evoscope.viz.style import INK, NORMAL, QUIET, SMALL, elide
+from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL, elide, look_of
 from results.page_style import (
     CELL,
     CLASS_INTERVAL,
@@ -20,12 +20,13 @@ from results.page_style import (
     caption,
     counted_its_way,
     doubles,
+    full_name,
     markdown,
     measured_under,
+    networks,
     pair_words,
     protocol_name,
     rows_of,
-    run_heading,
     runs_of,
 )
 from results.reference import published_reversal
@@ -33,73 +34,81 @@ from results.registry import About, Exhibits, Written, figure, table
 
 # --- figure: reversal ------------------------------------------------------------------------------------------------
 
-PAIR = ["run", "pair", "from_epoch", "to_epoch"]
 SETTING = [*CELL, "layers"]
 MEASURED = ("value", "low", "high", "se", "accuracy")
 COUNTS = ("classes", "images", "samples", "draws")
 COLUMNS = (*SETTING, "condition", *MEASURED, *COUNTS)
 ORDER = (*SETTING, "most_first", "monotone", "least_near_zero", "random_between", "holds", "why")
-PANELS = (("train", "top1"), ("train", "top5"), ("test", "top1"), ("test", "top5"))
 COMPARED = ("corrected", "as_released")  # protocols that the published numbers belong beside
-FARTHEST = 2.0  # published values beyond so many times the largest measured one are shown at the edge
-HOLDS, FAILS = "✓", "✗"
+DRAWN = (*BIN_NAMES, "random")
+PLACES = np.array([0.0, 1.0, 2.0, 3.0, 4.3])
+ACROSS = 3  # panels in a row
 # Inches.
-LEFT, BETWEEN, HEADING, TITLES, HEIGHT, TICKS, GAP, KEY = 0.42, 0.13, 0.21, 0.34, 0.82, 0.15, 0.1, 0.34
-WIDTH = (PAGE - LEFT - 0.06 - 3 * BETWEEN) / 4
+LEFT, BETWEEN, HEADING, HEIGHT, AXIS, KEY = 0.4, 0.5, 0.2, 1.7, 0.42, 0.26
+WIDTH = (PAGE - LEFT - 0.4 - (ACROSS - 1) * BETWEEN) / ACROSS
 
 
 def reversal_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
+    """Caption of the figure, without title and finding."""
     every, order = rows_of(exhibits, "reversal", COLUMNS), rows_of(exhibits, "order", ORDER)
     rows = shown(every)
     layers = "each counted once" if (rows["layers"] == "once").all() else "as the released code lists them"
     what = (
-        "In the later network, a quarter of one layer's neurons gets the maps of the earlier network; bars are the "
-        "change of accuracy that follows, in percentage points, by importance of the quarter for the class, as the "
-        f"mean over the layers, {layers}. Line: a random quarter. Diamonds and the dashed line: the published values "
-        "for the same architecture and pair, of other networks on other images; triangles at an edge: they lie "
-        "outside. " + verdicts(rows, order)
+        "In the later network, a quarter of one layer's neurons gets the maps of the earlier network; the change of "
+        "accuracy that follows, in percentage points, by importance of the quarter for the class, as the mean over the "
+        f"layers, {layers}, and on the right of a random quarter. Pale dots: rows, that is pairs of epochs, training "
+        "or test images, first or first five guesses; line and bars: their median, smallest and largest. Grey: the "
+        "published rows of the same architecture, of other networks on other images, on a scale of their own with the "
+        "same zero (band: smallest to largest, dashed: median). " + verdicts(rows, order) + _doubts(rows)
     )
-    doubtful = published(rows).query("suspect")
-    if len(doubtful):
-        cells = [
-            f"{label_of(str(row.run))}, {row.pair}, {row.split} {str(row.metric).replace('top', 'top-')}"
-            for row in doubtful.itertuples()
-        ]
-        what += f" Pale diamonds ({'; '.join(cells)}): in the source, the bins are those of another row."
     runs = runs_of(rows)
-    return caption(what, measured_under(rows, about), n=sizes(rows), runs=runs, interval=INTERVALS)
+    interval = "smallest to largest of the rows; intervals of each row are in table_reversal"
+    return caption(what, measured_under(rows, about), n=sizes(rows), runs=runs, interval=interval)
+
+
+def reversal_finding(exhibits: Exhibits, about: About) -> str:
+    """In how many rows the most important quarter costs most, and in how many the whole published order holds."""
+    rows, order = shown(rows_of(exhibits, "reversal", COLUMNS)), rows_of(exhibits, "order", ORDER)
+    judged = rows[SETTING].drop_duplicates().merge(order, on=SETTING)
+    if judged.empty:
+        return ""
+    most, holds = (int(judged[name].astype(bool).sum()) for name in ("most_first", "holds"))
+    return (
+        f"Putting back the most important quarter of a layer costs the most accuracy in {most} of {len(judged)} rows; "
+        f"the whole published order holds in {holds}"
+    )
 
 
 @figure(
     "fig_reversal",
     title="Accuracy when neurons are put back to an earlier epoch",
     reads=("reversal", "order"),
+    says=reversal_finding,
     words=reversal_words,
     paper="ConceptEvo",
     shows="accuracy when neurons are put back to an earlier epoch",
     place=40,
 )
 def reversal_figure(exhibits: Exhibits, about: About) -> Figure:
-    """A block per run, a row per pair of epochs, a panel per split and metric."""
-    rows, order = shown(rows_of(exhibits, "reversal", COLUMNS)), rows_of(exhibits, "order", ORDER)
-    pairs = rows[PAIR].drop_duplicates()
-    blocks = [pairs[pairs["run"] == run] for run in dict.fromkeys(pairs["run"])]
-    row = TITLES + HEIGHT + GAP
-    sheet = Sheet(PAGE, sum(HEADING + TICKS + len(block) * row for block in blocks) + KEY + 0.12)
+    """A panel per network: the bins of importance and a random quarter."""
+    rows = shown(rows_of(exhibits, "reversal", COLUMNS))
+    networks = [own for _, own in rows.groupby("run", sort=False)]
+    each = HEADING + HEIGHT + AXIS
+    sheet = Sheet(PAGE, max(-(-len(networks) // ACROSS), 1) * each + KEY)
     if rows.empty:
         sheet.text(LEFT, 0.1, "no reversal was measured", color=QUIET)
         return sheet.figure
-    top = 0.05
-    for block in blocks:
-        run_heading(sheet, 0.07, top, str(block["run"].iloc[0]), about)
-        top += HEADING
-        for place in range(len(block)):
-            own = block.iloc[[place]].merge(rows, on=PAIR)
-            _pair(sheet, top, own, block.iloc[[place]].merge(order, on=PAIR), last=place == len(block) - 1)
-            top += row
-        top += TICKS
-    _key(sheet, top + 0.02)
+    for place, own in enumerate(networks):
+        down, across = divmod(place, ACROSS)
+        left, top = LEFT + across * (WIDTH + BETWEEN), 0.05 + down * each
+        run = str(own["run"].iloc[0])
+        name = elide(full_name(look_of(run), run), WIDTH, LARGE, bold=True)
+        sheet.text(left, top, name, size=LARGE, bold=True)
+        axes = sheet.axes(left, top + HEADING, WIDTH, HEIGHT)
+        _panel(axes, own, words=across == 0)
+        last = across == ACROSS - 1 or place == len(networks) - 1
+        _published(sheet.axes(left, top + HEADING, WIDTH, HEIGHT), axes, own, words=last)
+    _key(sheet, sheet.height - 0.22)
     return sheet.figure
 
 
@@ -123,90 +132,80 @@ def by_condition(rows: pd.DataFrame, conditions: Sequence[str], column: str) -> 
     return doubles(first.reindex(list(conditions)))
 
 
-def _pair(sheet: Sheet, top: float, rows: pd.DataFrame, order: pd.DataFrame, last: bool) -> None:
-    """One pair of epochs: four panels with the same heights."""
-    head = rows.iloc[0]
-    sheet.text(LEFT, top, pair_words(str(head["pair"]), int(head["from_epoch"]), int(head["to_epoch"])))
-    limits = heights(rows)
-    for column, (split, metric) in enumerate(PANELS):
-        left = LEFT + column * (WIDTH + BETWEEN)
-        own = rows[(rows["split"] == split) & (rows["metric"] == metric)]
-        axes = sheet.axes(left, top + TITLES, WIDTH, HEIGHT)
-        axes.set_ylim(*limits)
-        _panel(axes, own)
-        _axis(axes, words=column == 0, ticks=last)
-        _title(sheet, left, top + 0.17, f"{split}, {metric.replace('top', 'top-')}", own, order)
+def changes_of(rows: pd.DataFrame) -> Doubles:
+    """Changes in percentage points, [rows, conditions]; NaN where a condition was not measured."""
+    keys = [*CELL, "layers"]
+    found = [100 * by_condition(own, DRAWN, "value") for _, own in rows.groupby(keys, sort=False)]
+    return np.array(found).reshape(-1, len(DRAWN))
 
 
-def heights(rows: pd.DataFrame) -> tuple[float, float]:
-    """Vertical limits in percentage points: all that was measured, and the published values that are not far off."""
-    drawn = rows[rows["condition"].isin([*BIN_NAMES, "random"])]
-    own = 100 * drawn[["value", "low", "high"]].to_numpy(dtype=np.float64)
-    own = own[np.isfinite(own)]
-    reach = FARTHEST * max([1.0, *np.abs(own)])
-    theirs = 100 * published(rows)[[*BIN_NAMES, "random"]].to_numpy(dtype=np.float64).ravel()
-    every = np.concatenate([own, np.clip(theirs, -reach, reach), np.array([-1.0, 0.5])])
-    room = 0.06 * float(np.ptp(every))
-    return float(every.min()) - room, float(every.max()) + room
-
-
-def _panel(axes: Axes, rows: pd.DataFrame) -> None:
-    if rows.empty or not np.isfinite(by_condition(rows, BIN_NAMES, "value")).any():
-        axes.set_xlim(-0.6, len(BIN_NAMES) - 0.4)
-        remark(axes, "not measured")
-        return
-    value, low, high = (100 * by_condition(rows, BIN_NAMES, name) for name in ("value", "low", "high"))
-    interval_bars(axes, value, low, high, colour_of(str(rows["run"].iloc[0])))
-    random = [100 * float(by_condition(rows, ["random"], name)[0]) for name in ("value", "low", "high")]
-    level_band(axes, *random)
-    for _, row in published(rows).iterrows():
-        theirs = 100 * row[list(BIN_NAMES)].to_numpy(dtype=np.float64)
-        reference_marks(axes, theirs, 100 * float(row["random"]), bool(row["suspect"]))
-
-
-def _axis(axes: Axes, words: bool, ticks: bool) -> None:
-    axes.set_xticks(range(len(BIN_NAMES)), PERCENTILES if ticks else [""] * len(BIN_NAMES), size=SMALL)
+def _panel(axes: Axes, rows: pd.DataFrame, words: bool) -> None:
+    """Every row pale, their median as a line, smallest and largest as bars."""
+    values, colour = changes_of(rows), colour_of(str(rows["run"].iloc[0]))
+    axes.set_xlim(-0.5, PLACES[-1] + 0.5)
+    axes.set_xticks(PLACES, [*PERCENTILES, "random"], size=SMALL)
     axes.tick_params(axis="x", length=0)
-    axes.spines["bottom"].set_visible(False)
-    axes.locator_params(axis="y", nbins=5, integer=True)
-    axes.tick_params(axis="y", labelleft=words)
+    axes.set_xlabel("percentile of importance")
     axes.grid(axis="y")
     if words:
-        axes.set_ylabel("points", labelpad=1)
-
-
-def _title(sheet: Sheet, left: float, top: float, name: str, rows: pd.DataFrame, order: pd.DataFrame) -> None:
-    """What a panel shows; on the right the accuracy before, and whether the published order holds."""
-    sheet.text(left, top, name, size=NORMAL, bold=True)
-    if rows.empty:
+        axes.set_ylabel("change of accuracy, points")
+    known: Bools = np.asarray(np.isfinite(values).any(axis=0))
+    if not known.any():
+        remark(axes, "not measured")
         return
-    verdict = rows.iloc[[0]][SETTING].merge(order, on=SETTING)
-    right = left + WIDTH
-    if len(verdict):
-        holds = bool(verdict["holds"].iloc[0])
-        mark, colour = (HOLDS, INK) if holds else (FAILS, QUIET)
-        sheet.text(right, top, mark, size=NORMAL, color=colour, across="right")
-    accuracy = float(rows["accuracy"].iloc[0])
-    if np.isfinite(accuracy):
-        text = f"accuracy {100 * accuracy:.1f} %"
-        sheet.text(right - 0.13, top + 0.01, text, size=SMALL, color=QUIET, across="right")
+    axes.plot(
+        np.tile(PLACES, (len(values), 1)).T, values.T, ".", color=colour, alpha=0.3, markersize=4, mew=0
+    )
+    measured = values[:, known]
+    middle, low, high = (reduce(measured, axis=0) for reduce in (np.nanmedian, np.nanmin, np.nanmax))
+    axes.vlines(PLACES[known], low, high, color=colour, lw=1.0, zorder=4)
+    bins = known.copy()
+    bins[-1] = False
+    axes.plot(PLACES[bins], middle[bins[known]], color=colour, lw=1.6, zorder=5)
+    axes.plot(PLACES[known], middle, "o", color=colour, markersize=4.5, zorder=6)
+    axes.axhline(0, color=INK, lw=0.7, zorder=2)
+    room = 0.08 * float(max(np.ptp([*low, *high, 0.0]), 1.0))
+    axes.set_ylim(min(0.0, *low) - room, max(0.0, *high) + room)
+
+
+def _published(below: Axes, axes: Axes, rows: pd.DataFrame, words: bool) -> None:
+    """The published rows as a band behind the measured ones, on a scale of their own on the right, with one zero."""
+    below.set_zorder(axes.get_zorder() - 1)
+    axes.patch.set_visible(False)
+    below.set_xlim(*axes.get_xlim())
+    below.set_xticks([])
+    theirs = 100 * published(rows)[list(DRAWN)].to_numpy(dtype=np.float64)
+    for side in ("left", "bottom"):
+        below.spines[side].set_visible(False)
+    if not len(theirs):
+        below.set_yticks([])
+        return
+    low, high, middle = (reduce(theirs, axis=0) for reduce in (np.nanmin, np.nanmax, np.nanmedian))
+    below.fill_between(PLACES[:-1], low[:-1], high[:-1], color=BACKDROP, lw=0, alpha=0.7)
+    below.vlines(PLACES[-1:], low[-1:], high[-1:], color=BACKDROP, lw=6, alpha=0.7)
+    below.plot(PLACES[:-1], middle[:-1], color=QUIET, lw=1.0, linestyle=(0, (3, 1.6)))
+    below.plot(PLACES[-1:], middle[-1:], "_", color=QUIET, markersize=7)
+    ours, bottom = axes.get_ylim(), 1.08 * min(float(low.min()), -0.5)
+    above = max(
+        ours[1] / -ours[0], 1.08 * float(high.max()) / -bottom
+    )  # of what is below zero: one zero for both
+    axes.set_ylim(ours[0], -above * ours[0])
+    below.set_ylim(bottom, -above * bottom)
+    below.yaxis.tick_right()
+    below.tick_params(axis="y", labelcolor=QUIET, length=0)
+    below.locator_params(axis="y", nbins=5)
+    if words:
+        below.yaxis.set_label_position("right")
+        below.set_ylabel("published, points", color=QUIET)
 
 
 def _key(sheet: Sheet, top: float) -> None:
     """Say along the bottom what the marks mean."""
-    sheet.swatch(LEFT - 0.02, top, QUIET, marker="s")
-    text = "change of accuracy in percentage points by percentile of importance (0–25: most important), with interval"
-    sheet.text(LEFT + 0.1, top, text, size=SMALL, color=QUIET)
-    top += 0.15
-    sheet.swatch(LEFT - 0.02, top, QUIET)
-    sheet.text(LEFT + 0.24, top, "a random quarter (band: interval)", size=SMALL, color=QUIET)
-    diamond = sheet.swatch(LEFT + 1.88, top, INK, marker="D")
-    diamond.set(mfc="white", mew=0.7, markersize=3.2)
-    sheet.text(LEFT + 2.0, top, "published bins (pale: doubtful)", size=SMALL, color=QUIET)
-    sheet.swatch(LEFT + 3.5, top, INK, dashes="dashed").set(linewidth=0.8)
-    sheet.text(LEFT + 3.76, top, "published random", size=SMALL, color=QUIET)
-    order = f"{HOLDS} / {FAILS}  the published order holds or not"
-    sheet.text(PAGE - 0.06, top, elide(order, 2.2, SMALL), size=SMALL, color=QUIET, across="right")
+    sheet.swatch(LEFT, top, INK, marker="o")
+    text = "median of the rows, bar: smallest to largest (0–25: most important)"
+    sheet.text(LEFT + 0.14, top, text, size=SMALL, color=QUIET)
+    sheet.swatch(LEFT + 3.55, top, BACKDROP).set(linewidth=6)
+    sheet.text(LEFT + 3.85, top, "published rows, own scale on the right", size=SMALL, color=QUIET)
 
 
 def sizes(rows: pd.DataFrame) -> str:
@@ -252,6 +251,21 @@ DASH = "–"
 FIRST = ("corrected", "as_released")
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """What the most important, a random and the least important quarter cost on test images, mean over the cells."""
+    own = counted_its_way(rows[rows["protocol"] == rows["protocol"].iloc[0]]) if len(rows) else rows
+    own = own[(own["split"] == "test") & (own["metric"] == "top1")]
+    means = 100 * own.groupby("condition")["value"].mean()
+    if not {BIN_NAMES[0], "random", BIN_NAMES[3]} <= set(means.index):
+        return ""
+    pairs = len(own.drop_duplicates(["run", "from_epoch", "to_epoch"]))
+    return (
+        f"Taking back the most important quarter of a layer changes test accuracy by {means[BIN_NAMES[0]]:+.1f} "
+        f"points, a random quarter by {means['random']:+.1f}, the least important one by {means[BIN_NAMES[3]]:+.1f}; "
+        f"{networks(own)}, {pairs} pair{'s' * (pairs != 1)} of epochs."
+    )
+
+
 @table(
     "table_reversal",
     title="Reversal of evolutions, bin by bin, beside the published values",
@@ -259,6 +273,7 @@ FIRST = ("corrected", "as_released")
     paper="ConceptEvo",
     shows="reversal beside the published values",
     place=140,
+    finding=finding,
 )
 def reversal_table(exhibits: Exhibits, about: About) -> Written:
     """Every row for the CSV; in Markdown a row per measurement, then whole layers and networks."""

@@ -1,6 +1,7 @@
 """Scenes: what the drawn images look like, what is known about them, and how hard they are."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from evoscope.arrays import Bytes
@@ -8,12 +9,18 @@ from evoscope.figure_data import SceneSheet
 from evoscope.viz import Sheet, interval_rows, patch_grid
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL, elide, plain, wrap
-from results.page_style import caption, doubles, exhibit
+from results.page_style import caption, doubles, exhibit, percent
 from results.registry import About, Exhibits, figure
 
 ACROSS = 7  # pictures per row
 # Inches.
-MARGIN, PITCH, PICTURE, WORDS, HEADING, ROW = 0.07, 1.01, 0.94, 0.3, 0.24, 0.2
+MARGIN, PITCH, PICTURE, WORDS, HEADING, ROW = 0.07, 0.985, 0.92, 0.3, 0.24, 0.2
+
+
+def finding(difficulty: pd.DataFrame) -> str:
+    """What simple classifiers reach on held-out scenes."""
+    listed = ", ".join(f"{row['classifier']} {percent(row['accuracy'])}" for _, row in difficulty.iterrows())
+    return f"Held-out scenes that simple classifiers put into their class: {listed}." if listed else ""
 
 
 def scenes_words(exhibits: Exhibits, about: About) -> str:
@@ -28,10 +35,23 @@ def scenes_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=n, interval="95 %, over held-out scenes")
 
 
+def scenes_finding(exhibits: Exhibits, about: About) -> str:
+    """How far simple classifiers come."""
+    rows = exhibit(exhibits, "scenes", SceneSheet).difficulty
+    known = rows[rows["accuracy"].notna()]
+    if known.empty:
+        return ""
+    best = known.iloc[int(np.argmax(doubles(known["accuracy"])))]
+    share = percent(float(best["accuracy"]))
+    chance = percent(1 / about.classes)
+    return f"Simple classifiers tell {share} of the scenes at most ({best['classifier']}); chance is {chance}"
+
+
 @figure(
     "fig_scenes",
     title="Drawn scenes whose concepts are known",
     reads=("scenes",),
+    says=scenes_finding,
     words=scenes_words,
     paper="Evoscope",
     shows="the drawn scenes, their concepts and their difficulty",
@@ -73,7 +93,7 @@ def _pictures(sheet: Sheet, top: float, heading: str, images: Bytes, titles: tup
 def _difficulty(sheet: Sheet, top: float, scenes: SceneSheet, classes: int) -> None:
     rows = scenes.difficulty
     sheet.text(MARGIN, top, "Accuracy on held-out scenes", size=LARGE, bold=True)
-    axes = sheet.axes(2.4, top + HEADING, 3.6, ROW * len(rows))
+    axes = sheet.axes(2.4, top + HEADING, 3.4, ROW * len(rows))
     value = 100 * doubles(rows["accuracy"])
     interval_rows(axes, value, 100 * doubles(rows["low"]), 100 * doubles(rows["high"]), [INK] * len(rows))
     axes.axvline(100 / classes, color=QUIET, lw=0.8, linestyle=(0, (1, 1.8)), zorder=0)
@@ -86,4 +106,4 @@ def _difficulty(sheet: Sheet, top: float, scenes: SceneSheet, classes: int) -> N
     axes.set_xlabel("top-1 accuracy, % (dotted: chance)")
     for place, share in enumerate(value):
         text = f"{share:.1f} %" if np.isfinite(share) else "not known"
-        sheet.text(6.1, top + HEADING + ROW * (place + 0.5) - 0.045, text, size=SMALL, color=QUIET)
+        sheet.text(5.9, top + HEADING + ROW * (place + 0.5) - 0.045, text, size=SMALL, color=QUIET)

@@ -8,7 +8,7 @@ from matplotlib.ticker import NullLocator
 
 from evoscope.arrays import Doubles
 from evoscope.discovery.basis import ALIGNED
-from evoscope.viz import Sheet, colour_of, remark
+from evoscope.viz import Sheet, colour_of, label_of, remark
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL
 from results.page_style import (
@@ -34,7 +34,7 @@ COLUMNS = ("run", "layer", "index", "singular_value", "share", "alignment", "ran
 ROUNDING = 1e-7  # share of the largest singular value below which one is the rounding of a Gram matrix
 BANDS = ("run", "layer", "protocol", "method", "first", "last")
 # Inches.
-LEFT, WIDTH, BETWEEN, NAMES, HEIGHT, AXIS, KEY = 0.5, 3.0, 0.62, 0.2, 1.15, 0.42, 0.2
+LEFT, WIDTH, BETWEEN, NAMES, HEIGHT, AXIS, KEY = 0.5, 2.9, 0.6, 0.2, 1.15, 0.42, 0.2
 
 
 def concept_spectrum_words(exhibits: Exhibits, about: About) -> str:
@@ -53,10 +53,22 @@ def concept_spectrum_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=n, runs=runs_of(rows))
 
 
+def concept_spectrum_finding(exhibits: Exhibits, about: About) -> str:
+    """How many directions align with a neuron."""
+    parts = [
+        f"{int((own['alignment'].abs() >= ALIGNED).sum())} of {len(own)} ({label_of(str(own['run'].iloc[0]))})"
+        for own in layers_of(rows_of(exhibits, "spectrum", COLUMNS))
+    ]
+    return (
+        f"Directions of the SVD beyond ±{ALIGNED:g} of a single neuron: {', '.join(parts)}" if parts else ""
+    )
+
+
 @figure(
     "fig_concept_spectrum",
     title="Singular values of a layer, and alignment of its directions with neurons",
     reads=("spectrum", "bands"),
+    says=concept_spectrum_finding,
     words=concept_spectrum_words,
     paper="CDISCO",
     shows="singular values of a layer and alignment with neurons",
@@ -161,7 +173,7 @@ def random_curve(sizes: Doubles, count: int, either: bool = True) -> Doubles:
 
 def _key(sheet: Sheet, top: float) -> None:
     sheet.swatch(LEFT - 0.02, top, BACKDROP)
-    sheet.text(LEFT + 0.24, top, "edges of the bands of the clusters' figure", size=SMALL, color=QUIET)
+    sheet.text(LEFT + 0.24, top, "edges of the bands in table_clusters", size=SMALL, color=QUIET)
     left = LEFT + WIDTH + BETWEEN
     sheet.swatch(left, top, INK, dashes="dashed").set(linewidth=0.9)
     sheet.text(left + 0.26, top, "random directions", size=SMALL, color=QUIET)
@@ -172,6 +184,20 @@ def _key(sheet: Sheet, top: float) -> None:
 # --- table: spectrum -------------------------------------------------------------------------------------------------
 
 
+ENERGY = 0.99
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """How many directions of each layer hold nearly all of its energy."""
+    listed = []
+    for (run, _), own in rows.groupby(LAYER, sort=False):
+        shares = own.sort_values("index")["share"].cumsum()
+        listed.append(f"{label_of(str(run))} {int((shares < ENERGY).sum()) + 1} of {len(own)}")
+    return (
+        f"Directions that hold {percent(ENERGY)} of a layer's energy: {', '.join(listed)}." if listed else ""
+    )
+
+
 @table(
     "table_spectrum",
     title="Energy of the directions, and their alignment with neurons",
@@ -179,6 +205,7 @@ def _key(sheet: Sheet, top: float) -> None:
     paper="CDISCO",
     shows="energy of directions and how many nearly are neurons",
     place=260,
+    finding=finding,
 )
 def spectrum_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every direction) and text of the Markdown (a summary per layer)."""

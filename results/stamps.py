@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from evoscope.viz import Sheet, label_of, level_line, remark
 from evoscope.viz.charts import bounded
-from evoscope.viz.sheet import PAGE
-from evoscope.viz.style import INK, QUIET, SMALL
+from evoscope.viz.sheet import COLUMN
+from evoscope.viz.style import INK, LARGE, QUIET, SMALL, width_of
 from results.page_style import (
     CASE,
     SEED_INTERVAL,
@@ -17,8 +17,8 @@ from results.page_style import (
     doubles,
     markdown,
     over_seeds,
+    percent,
     rows_of,
-    run_heading,
     runs_of,
     seeds_of,
     subject,
@@ -33,11 +33,12 @@ ACCURACY = (*CASE, "condition", "value", "low", "high", "images", "epochs", "not
 
 CONDITIONS = {"stamped": ("with stamp", "#d95f02"), "plain": ("without stamp", "#0072b2")}
 # Inches.
-LEFT, HEADING, HEIGHT, AXIS, KEY, WIDTH = 0.5, 0.28, 1.9, 0.42, 0.2, 4.6
+LEFT, HEADING, HEIGHT, AXIS, KEY = 0.46, 0.24, 1.75, 0.42, 0.36
+WIDTH = COLUMN - LEFT - 0.08
 
 
 def stamp_accuracy_words(exhibits: Exhibits, about: About) -> str:
-    """Caption of the figure, without its title."""
+    """Caption of the figure, without title and finding."""
     every, rows = (
         rows_of(exhibits, "stamp_accuracy", ACCURACY),
         over_seeds(exhibits, "stamp_accuracy", ACCURACY),
@@ -58,10 +59,23 @@ def stamp_accuracy_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=n, runs=runs_of(rows), interval=SEED_INTERVAL)
 
 
+def stamp_accuracy_finding(exhibits: Exhibits, about: About) -> str:
+    """What the stamp is worth to the networks that rely on it most."""
+    rows = over_seeds(exhibits, "stamp_accuracy", ACCURACY)
+    rows = rows[(rows["setting"] == "stamp") & rows["value"].notna()]
+    both = rows.pivot_table(index="p", columns="condition", values="value")
+    if both.empty or not set(CONDITIONS) <= set(both.columns):
+        return ""
+    row = both.iloc[int((both["stamped"] - both["plain"]).to_numpy().argmax())]
+    p, stamped, plain = float(str(row.name)), float(row["stamped"]), float(row["plain"])
+    return f"Without its stamp, a network trained with p = {p:g} falls from {percent(stamped)} to {percent(plain)}"
+
+
 @figure(
     "fig_stamp_accuracy",
     title="Accuracy with and without the stamp",
     reads=("stamp_accuracy",),
+    says=stamp_accuracy_finding,
     words=stamp_accuracy_words,
     paper="CDISCO",
     shows="accuracy with and without a confounding stamp",
@@ -71,17 +85,17 @@ def stamp_accuracy_figure(exhibits: Exhibits, about: About) -> Figure:
     """One panel: measured values with intervals, published ones as open diamonds beside them."""
     rows = over_seeds(exhibits, "stamp_accuracy", ACCURACY)
     rows = rows[rows["setting"] == "stamp"]
-    sheet = Sheet(PAGE, HEADING + HEIGHT + AXIS + KEY)
+    sheet = Sheet(COLUMN, HEADING + HEIGHT + AXIS + KEY)
     if rows.empty:
         sheet.text(LEFT, 0.1, "no stamped images were judged", color=QUIET)
         return sheet.figure
-    run_heading(sheet, 0.07, 0.05, runs_of(rows)[0], about)
+    sheet.text(0.07, 0.03, label_of(runs_of(rows)[0]), room=COLUMN - 0.14, size=LARGE, bold=True)
     axes = sheet.axes(LEFT, HEADING, WIDTH, HEIGHT)
     steps = sorted({float(p) for p in rows["p"]})
     for place, condition in enumerate(CONDITIONS):
         _condition(axes, rows, condition, steps, aside=0.09 * (2 * place - 1))
     _axis(axes, steps, 100 / class_count(str(rows["classes"].iloc[0])))
-    _key(sheet, LEFT + WIDTH + 0.15, HEADING + 0.1)
+    _key(sheet, 0.07, HEADING + HEIGHT + AXIS)
     return sheet.figure
 
 
@@ -123,14 +137,26 @@ def _key(sheet: Sheet, left: float, top: float) -> None:
     for name, colour in CONDITIONS.values():
         sheet.swatch(left, top, colour, marker="o")
         sheet.text(left + 0.15, top, name, size=SMALL)
-        top += 0.16
-    sheet.swatch(left, top, INK, marker="D").set(mfc="white", mew=0.9, markersize=3.4)
-    sheet.text(left + 0.15, top, "published (ResNet-50,\ntench and church)", size=SMALL)
-    sheet.swatch(left - 0.04, top + 0.3, QUIET, dashes="dotted")
-    sheet.text(left + 0.2, top + 0.3, "chance", size=SMALL)
+        left += width_of(name, SMALL) + 0.35
+    sheet.swatch(left - 0.04, top, QUIET, dashes="dotted")
+    sheet.text(left + 0.2, top, "chance", size=SMALL)
+    sheet.swatch(0.07, top + 0.15, INK, marker="D").set(mfc="white", mew=0.9, markersize=3.4)
+    sheet.text(0.22, top + 0.15, "published (ResNet-50, tench and church)", size=SMALL)
 
 
 # --- table: stamp accuracy -------------------------------------------------------------------------------------------
+
+
+def finding(rows: pd.DataFrame) -> str:
+    """What a network that learnt from stamped images does without the stamp, mean over the seeds."""
+    own = rows[(rows["setting"] == "stamp") & (rows["p"] == 0) & (rows["seed"].astype(str) != "all")]
+    means = own.groupby("condition")["value"].mean()
+    if not set(CONDITIONS) <= set(means.index):
+        return ""
+    return (
+        f"Where the stamp always agrees with the class, the network is right on {percent(means['stamped'])} of stamped "
+        f"test images and on {percent(means['plain'])} of the same without it ({seeds_of(own)})."
+    )
 
 
 @table(
@@ -140,6 +166,7 @@ def _key(sheet: Sheet, left: float, top: float) -> None:
     paper="CDISCO",
     shows="accuracy with and without a confounding stamp",
     place=370,
+    finding=finding,
 )
 def stamp_accuracy_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every seed) and text of the Markdown (means over the seeds)."""

@@ -68,10 +68,21 @@ def studies_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=f"{len(trials)} trials, one of each kind")
 
 
+def studies_finding(exhibits: Exhibits, about: About) -> str:
+    """How many studies there are; nobody has answered them."""
+    trials = exhibit(exhibits, "study_sheet", StudySheet).trials
+    return (
+        f"{len(trials)} kinds of questions are ready for people; nobody has answered them"
+        if len(trials)
+        else ""
+    )
+
+
 @figure(
     "fig_studies",
     title="Human studies: one trial of each kind",
     reads=("study_sheet",),
+    says=studies_finding,
     words=studies_words,
     paper="Evoscope",
     shows="a trial of each human study",
@@ -182,6 +193,18 @@ COLUMNS = (
 DASH = "–"
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """How many trials the studies have, and how many participants the primary contrasts need."""
+    if rows.empty:
+        return ""
+    first = rows[rows["primary"].astype(bool) & rows["needed"].notna()]
+    needed = ", ".join(
+        f"{str(row['kind']).replace('_', ' ')} {row['needed']:.0f}" for _, row in first.iterrows()
+    )
+    people = f"; participants that the primary contrasts need: {needed}" if needed else ""
+    return f"{int(rows['trials'].sum()):,} trials of {rows['kind'].nunique()} studies await participants{people}."
+
+
 @table(
     "table_studies",
     title="Human studies: sizes, chance and participants needed",
@@ -189,6 +212,7 @@ DASH = "–"
     paper="Evoscope",
     shows="sizes and power of the human studies",
     place=320,
+    finding=finding,
 )
 def studies_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown."""

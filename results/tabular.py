@@ -51,10 +51,28 @@ def tabular_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=n, interval="95 %, bootstrap over test rows")
 
 
+def tabular_finding(exhibits: Exhibits, about: About) -> str:
+    """Which input (a protected one where there is any) a concept follows most, and how much random directions do."""
+    found = exhibit(exhibits, "tabular", TabularConcepts)
+    own = first_network(found.correlations)
+    own = own[own["value"].notna().to_numpy()]
+    protected = np.asarray(own["protected"], dtype=bool)
+    own = own[protected] if protected.any() else own
+    if own.empty:
+        return ""
+    row = own.iloc[int(own["value"].abs().to_numpy().argmax())]
+    kind = "protected inputs" if protected.any() else "the inputs"
+    return (
+        f"Of {kind}, a concept follows {str(row['column']).replace('_', ' ')} most: correlation "
+        f"{signed(float(row['value']))}, the strongest of random directions {float(row['random']):.2f}"
+    )
+
+
 @figure(
     "fig_tabular",
     title="Concepts of a network for a table, and the inputs that they follow",
     reads=("tabular",),
+    says=tabular_finding,
     words=tabular_words,
     paper="CDISCO",
     shows="concepts of a table's network against its inputs",
@@ -113,7 +131,7 @@ def _layer(
         signed_cells(axes, value, certain, wide)
         axes.set_yticks([])
         axes.xaxis.tick_top()
-        shown = [elide(name, NAMES - 0.1, SMALL) for name in columns] if first else []
+        shown = [elide(name.replace("_", " "), NAMES - 0.1, SMALL) for name in columns] if first else []
         axes.set_xticks(range(len(shown)), shown, rotation=90, size=SMALL)
         if heading and first:
             sheet.text(left, 0.05, heading, size=SMALL, bold=True)
@@ -216,6 +234,20 @@ KEY = ["seed", "layer", "direction"]
 STRONGEST = 3  # inputs that are named for a concept
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """How closely concepts follow an input, beside random directions of the same layer."""
+    best = rows.loc[rows["value"].abs().dropna().groupby([rows[name] for name in KEY]).idxmax()]
+    if best.empty:
+        return ""
+    random = (
+        f", random directions of the same layer with {best['random'].mean():.2f}" if "random" in best else ""
+    )
+    return (
+        f"A concept follows the input that it follows most with |r| {best['value'].abs().mean():.2f}{random} (mean "
+        f"over {len(best)} concepts of {rows['seed'].nunique()} networks)."
+    )
+
+
 @table(
     "table_tabular",
     title="Concepts of networks for a table",
@@ -223,6 +255,7 @@ STRONGEST = 3  # inputs that are named for a concept
     paper="CDISCO",
     shows="concepts of a table's networks, and gaps between groups of people",
     place=160,
+    finding=finding,
 )
 def tabular_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every correlation) and text of the Markdown (a row per concept, then the gaps)."""

@@ -9,6 +9,7 @@ from results.page_style import (
     PERCENTILES,
     caption,
     markdown,
+    networks,
     pair_words,
     rows_of,
     runs_of,
@@ -30,6 +31,18 @@ JUDGED = {
 }
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """What taking back the least important quarter does to the class and to the others, mean over the cells."""
+    own = rows[rows["condition"] == BIN_NAMES[3]]
+    means = 100 * own.groupby("judged")["value"].mean()
+    if not {"own", "others"} <= set(means.index):
+        return ""
+    return (
+        f"Taking back the quarter that is least important for a class changes accuracy on its images by "
+        f"{means['own']:+.1f} points and on those of the other classes by {means['others']:+.1f}; {networks(own)}."
+    )
+
+
 @table(
     "table_reversal_trade",
     title="Reversal of a class's evolutions, judged on all classes",
@@ -37,6 +50,7 @@ JUDGED = {
     paper="ConceptEvo",
     shows="what reverting a class's evolutions costs the class and the others",
     place=142,
+    finding=finding,
 )
 def reversal_trade_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV; in Markdown a row per run, pair and images, a column per bin."""

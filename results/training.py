@@ -10,11 +10,12 @@ from evoscope.figure_data import TrainingCurves
 from evoscope.viz import Sheet, accuracy_curves, colour_of, family_of, label_of, level_line, mark_points
 from evoscope.viz.charts import epoch_axis
 from evoscope.viz.sheet import PAGE, Dashes
-from evoscope.viz.style import LARGE, QUIET, SMALL, look_of, width_of
+from evoscope.viz.style import LARGE, QUIET, SMALL, elide, look_of, width_of
 from results.page_style import (
     caption,
     exhibit,
     interval_column,
+    learnt_anything,
     markdown,
     percent,
     rows_of,
@@ -27,7 +28,7 @@ from results.registry import About, Exhibits, Written, figure, table
 ACROSS = 4  # panels per row
 NARROWEST = 4.6  # page, in inches
 # Inches.
-LEFT, PANEL, PITCH, HEADING, HEIGHT, AXIS, LINE = 0.42, 1.5, 1.72, 0.22, 1.45, 0.42, 0.135
+LEFT, PANEL, PITCH, HEADING, HEIGHT, AXIS, LINE = 0.42, 1.45, 1.66, 0.22, 1.45, 0.42, 0.135
 
 
 def training_words(exhibits: Exhibits, about: About) -> str:
@@ -45,10 +46,30 @@ def training_words(exhibits: Exhibits, about: About) -> str:
     return caption(what, about, n=f"{len(runs)} runs, {_seeds(seeds)} each", runs=runs, interval=interval)
 
 
+def training_finding(exhibits: Exhibits, about: About) -> str:
+    """Test accuracy of every run after training, and what chance is."""
+    training = exhibit(exhibits, "training", TrainingCurves)
+    ends = reached(training.curves)
+    if ends.empty:
+        return ""
+    best, worst = str(ends.idxmax()), str(ends.idxmin())
+    text = f"After training, {label_of(best)} tells {percent(float(ends[best]))} of the test images"
+    if best != worst:
+        text += f" and {label_of(worst)} {percent(float(ends[worst]))}"
+    return f"{text}; chance is {percent(1 / training.classes)}"
+
+
+def reached(curves: pd.DataFrame) -> "pd.Series[float]":
+    """Test accuracy at each run's last epoch, mean over its seeds; runs without any are left out."""
+    last = curves.sort_values("epoch").groupby(["run", "seed"], sort=False)["test_top1"].last()
+    return last.groupby("run", sort=False).mean().dropna()
+
+
 @figure(
     "fig_training",
     title="Accuracy over the epochs of training",
     reads=("training",),
+    says=training_finding,
     words=training_words,
     paper="ConceptEvo",
     shows="accuracy of every run at every epoch",
@@ -58,7 +79,7 @@ def training_figure(exhibits: Exhibits, about: About) -> Figure:
     """A panel per family of networks, all on the same axes."""
     training = exhibit(exhibits, "training", TrainingCurves)
     families = runs_by_family(training.curves)
-    legend = LINE * max([1, *map(len, families.values())])
+    legend, ends = LINE * max([1, *map(len, families.values())]), reached(training.curves)
     pitch = HEADING + HEIGHT + AXIS + legend + 0.12
     width = PAGE if len(families) >= ACROSS else max(LEFT + len(families) * PITCH, NARROWEST)
     sheet = Sheet(width, -(-max(len(families), 1) // ACROSS) * pitch + 0.3)
@@ -68,7 +89,7 @@ def training_figure(exhibits: Exhibits, about: About) -> Figure:
         sheet.text(left, top, family, room=PANEL, size=LARGE, bold=True)
         axes = sheet.axes(left, top + HEADING, PANEL, HEIGHT)
         _panel(axes, training, runs, labelled=column == 0)
-        _legend(sheet, left, top + HEADING + HEIGHT + AXIS, runs)
+        _legend(sheet, left, top + HEADING + HEIGHT + AXIS, runs, ends)
     _key(sheet, sheet.height - 0.2, training.classes)
     return sheet.figure
 
@@ -119,11 +140,15 @@ def values(frame: pd.DataFrame) -> Doubles:
     return frame.to_numpy(dtype=np.float64)
 
 
-def _legend(sheet: Sheet, left: float, top: float, runs: list[str]) -> None:
+def _legend(sheet: Sheet, left: float, top: float, runs: list[str], ends: "pd.Series[float]") -> None:
+    """Names of the runs with the test accuracy that they reach."""
     for place, run in enumerate(runs):
         low = top + place * LINE
         sheet.swatch(left, low, colour_of(run))
-        sheet.text(left + 0.26, low, look_of(run).variant, room=PANEL - 0.2, size=SMALL)
+        name = look_of(run).variant or label_of(run)
+        known = f" ({percent(float(ends[run]))})" if run in ends else ""
+        name = elide(name, PITCH - 0.3 - width_of(known, SMALL), SMALL)
+        sheet.text(left + 0.26, low, name + known, size=SMALL)
 
 
 def _key(sheet: Sheet, top: float, classes: int) -> None:
@@ -152,6 +177,15 @@ def _seeds(seeds: "pd.Series[int]") -> str:
 SHARES = ("train_top1", "train_top5", "test_top1", "test_top5")
 
 
+def finding(rows: pd.DataFrame) -> str:
+    """Test accuracy of every network at its last epoch, mean over its seeds."""
+    means = rows.groupby("run", sort=False)["test_top1"].mean().dropna()
+    if means.empty:
+        return ""
+    listed = ", ".join(f"{label_of(str(run))} {percent(float(value))}" for run, value in means.items())
+    return f"Test accuracy after training: {listed}."
+
+
 @table(
     "table_training",
     title="Accuracy after training",
@@ -159,6 +193,7 @@ SHARES = ("train_top1", "train_top5", "test_top1", "test_top5")
     paper="ConceptEvo",
     shows="accuracy after training",
     place=170,
+    finding=finding,
 )
 def training_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown."""
@@ -207,6 +242,30 @@ def _final(own: pd.DataFrame) -> dict[str, object]:
 COLUMNS = ("criterion", "run", "seed", "value", "low", "high", "holds", "statement")
 
 
+BEHAVIOURS = {
+    "learns": "learns well",
+    "gradual": "learns gradually",
+    "gap difference": "overfits more than with dropout",
+}
+
+
+def behaviour_finding(rows: pd.DataFrame) -> str:
+    """In how many seeds each published behaviour is seen; only what was learnt can collapse."""
+    seeds = rows[rows["seed"] >= 0]
+    lost = (seeds["criterion"] == "collapses") & ~seeds["statement"].astype(str).map(learnt_anything).astype(
+        bool
+    )
+    counts = seeds[~lost].groupby(["run", "criterion"], sort=False)["holds"].agg(["sum", "count"])
+    if counts.empty:
+        return ""
+    listed = "; ".join(
+        f"{label_of(str(run))} {BEHAVIOURS.get(str(criterion), criterion)} in {held} of {of} seeds"
+        for (run, criterion), (held, of) in zip(counts.index, counts.astype(int).to_numpy(), strict=True)
+    )
+    nothing = f" ({int(lost.sum())} more learnt nothing that could be lost)" if lost.any() else ""
+    return f"{listed}{nothing}."
+
+
 @table(
     "table_behaviour",
     title="Do the runs behave as published?",
@@ -214,6 +273,7 @@ COLUMNS = ("criterion", "run", "seed", "value", "low", "high", "holds", "stateme
     paper="ConceptEvo",
     shows="whether the runs behave as published",
     place=130,
+    finding=behaviour_finding,
 )
 def behaviour_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV and text of the Markdown."""

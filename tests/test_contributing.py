@@ -94,6 +94,8 @@ class Contributor:
     @cached_property
     def python(self):
         """A Python that has imported the libraries, and forks for every command: importing them takes seconds."""
+        if not hasattr(os, "fork"):
+            pytest.skip("Windows does not fork")
         path = os.pathsep.join([str(self.tree / "src"), str(self.tree)])
         return subprocess.Popen(
             [sys.executable, "-c", FORKING, str(self.printed)],

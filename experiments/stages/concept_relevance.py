@@ -172,21 +172,22 @@ def random_change(found: Ablation) -> Interval:
     return percentile_interval(float(means.mean()), means, 0.95, len(means))
 
 
-@stage(version=2, label="boards of concepts")
+@stage(version=3, label="boards of concepts")
 def concept_boards(
     found: Sequence[SpaceConcepts],
     labels: Sequence[int],
     images: ImageSet,
     others: ImageSet,
+    seed: int,
     runtime: Runtime,
 ) -> ConceptBoards:
     """Of each run the first candidates of the classes, with the images that show them best."""
     counted = runtime.progress(found, total=len(found), what="boards of concepts", unit="run")
-    return _joined([_boards_of(each, labels, images, others) for each in counted])
+    return _joined([_boards_of(each, labels, images, others, seed) for each in counted])
 
 
 def _boards_of(
-    sought: SpaceConcepts, labels: Sequence[int], images: ImageSet, others: ImageSet
+    sought: SpaceConcepts, labels: Sequence[int], images: ImageSet, others: ImageSet, seed: int
 ) -> ConceptBoards:
     space, found, layer = sought.space, sought.own.load(), sought.space.pool()
     candidates = [each for each in first_candidates(found.ranking, labels) if each.side]
@@ -197,7 +198,8 @@ def _boards_of(
     best = board(scores)
     heat = heat_maps(space.checkpoint.open(), images, space.layer, vectors, best)
     fit, outcomes = space.checkpoint.spec.fit, space.spaces.load().pool.outcomes
-    shown = [predicted_board(outcomes.predictions, each.label, PREDICTED) for each in candidates]
+    predictions = outcomes.predictions
+    shown = [predicted_board(predictions, each.label, seed, PREDICTED) for each in candidates]
     slopes = slopes_along(layer, outcomes, vectors)
     frame = concept_frame(found, candidates, vectors, slopes).assign(
         **space.head,
@@ -206,6 +208,7 @@ def _boards_of(
         concept=list(names),
         auc=auc,
         predicted_count=np.array([len(rows) for rows in shown], dtype=np.int64),
+        right=[_share_right(images.labels, predictions, each.label) for each in candidates],
     )
     return ConceptBoards(
         concepts=frame,
@@ -214,6 +217,12 @@ def _boards_of(
         segments=segments(heat, SEGMENT) if len(heat) else np.zeros(heat.shape, dtype=np.bool_),
         predicted=pictures(images, shown, SMALL, PREDICTED, fit),
     )
+
+
+def _share_right(labels: Ints, predictions: Ints, label: int) -> float:
+    """Share of the images predicted as a class that are of it; NaN where none is."""
+    own = labels[predictions == label]
+    return float(np.mean(own == label)) if len(own) else float("nan")
 
 
 def concept_frame(

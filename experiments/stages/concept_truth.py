@@ -9,7 +9,7 @@ from evoscope.arrays import Doubles
 from evoscope.data.images import ConceptTable, ImageSet, limit
 from evoscope.data.scenes.source import SceneSource
 from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.equal_rank import Truth, equal_rank_rows, known_truth
+from evoscope.discovery.equal_rank import Truth, equal_rank_rows, known_truth, method_rank_rows
 from evoscope.discovery.latent import LayerLatents
 from evoscope.discovery.methods import RandomRotation
 from evoscope.discovery.protocol import DiscoveryProtocol
@@ -83,6 +83,24 @@ def equal_rank(
         )
         for each in found
     )
+
+
+@stage(version=1, label="table of concepts: every method at equal rank")
+def method_ranks(
+    directions: Sequence[tuple[LayerSpace, Artefact[MethodConcepts]]],
+    protocol: DiscoveryProtocol,
+    shown: ImageSet,
+    held_out: ImageSet,
+    seed: int,
+) -> Table:
+    """Every method's directions at equal numbers, see `method_rank_rows`; without the probes, which know the truth."""
+    known, labels = (known_truth(shown), known_truth(held_out)), (shown.labels, held_out.labels)
+    parts = []
+    for space, methods in directions:
+        bases = [basis for basis in methods.load().bases if basis.method != "probes"]
+        layers = space.pool(), space.held_out()
+        parts.append((space, None, method_rank_rows(bases, layers, known, labels, protocol, seed)))
+    return table_of(parts)
 
 
 class Judge:

@@ -19,14 +19,14 @@ from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.importance import CheckpointPair, ClassImportance
 from experiments.stages.stimuli import Look, Patches
 
-NEURONS, IMAGES = 3, 3
+NEURONS, IMAGES = 1, 3
 BATCH = 32
 SIDE = 144  # pixels of an image of the class
 
 
 @dataclass(frozen=True)
 class Pictured:
-    """What is shown of one run: its importance for a class, and the run at both epochs."""
+    """What is shown of one run and class: the importance, and the run at both epochs."""
 
     importance: Artefact[ClassImportance]
     pair: CheckpointPair
@@ -34,7 +34,7 @@ class Pictured:
     after: Look
 
 
-@stage(version=2, label="pictures of important evolutions")
+@stage(version=3, label="pictures of important evolutions")
 def important(
     places: Artefact[NeuronMap],
     pictured: Sequence[Pictured],
@@ -43,8 +43,8 @@ def important(
     patches: Patches,
     runtime: Runtime,
 ) -> ImportantEvolutions:
-    """The most important evolutions of each run, with patches of the neuron's stimuli and images of the class."""
-    shown = runtime.progress(pictured, total=len(pictured), what="important evolutions", unit="run")
+    """The most important evolution of each case, with patches of the neuron's stimuli and images of the class."""
+    shown = runtime.progress(pictured, total=len(pictured), what="important evolutions", unit="class")
     parts = [_of_run(each, places.load().neurons, pool, train, patches, runtime) for each in shown]
     return ImportantEvolutions(
         neurons=pd.concat([part.neurons for part in parts], ignore_index=True),

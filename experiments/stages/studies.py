@@ -16,8 +16,10 @@ from evoscope.arrays import Bytes, Doubles, Floats, Ints, unit_rows
 from evoscope.data.images import SQUASH, Fit, ImageSet, ImageSource
 from evoscope.discovery.ranking import candidates
 from evoscope.discovery.refine import top_images
+from evoscope.errors import EvoscopeError
 from evoscope.figure_data import StudySheet, Table
 from evoscope.seeds import generator
+from evoscope.space.regions import NamedRegion
 from evoscope.store import Artefact, folder_stage, stage
 from experiments.stages.concepts import LayerConcepts, LayerSpace, best_concept_per_direction
 from experiments.stages.stimuli import Look, Patches
@@ -40,6 +42,7 @@ from human_eval.design import (
     simulated_power,
 )
 from human_eval.design.baselines import COLOURS, PHOTOS, baselines
+from human_eval.design.kinds import MEMBERS
 
 CONCEPTS, IMAGES = 60, 12
 """Concepts per condition, and images of each."""
@@ -244,8 +247,10 @@ class _Remembering:
         return self._read(index, pixels, fit)
 
 
-def options_of(kind: Kind, looks: Sequence[Look] = (), items: int = 0) -> Options:
-    """Sizes of a study, each condition of which has ``items`` at least.
+def options_of(
+    kind: Kind, looks: Sequence[Look] = (), items: int = 0, regions: Sequence[NamedRegion] = ()
+) -> Options:
+    """Sizes of a study, each condition of which has ``items`` at least; ``regions``: its hand-picked sets.
 
     Sets over several epochs or models are left out where the looks have only one.
     """
@@ -254,12 +259,36 @@ def options_of(kind: Kind, looks: Sequence[Look] = (), items: int = 0) -> Option
     lacking |= {"different_model_different_epoch"} if looks and len(models) == 1 else set()
     sets = tuple((name, max(count, items)) for name, count in SETS.items() if name not in lacking)
     return Options(
-        Alignability(sets=sets, patches=PATCHES),
+        Alignability(hand_picked=_picked(looks, regions), sets=sets, patches=PATCHES),
         count=max(COUNT, items),
         pictures=PATCHES,
         items=items,
         blocking=Blocking(None, SIZES[kind]),
     )
+
+
+def _picked(looks: Sequence[Look], regions: Sequence[NamedRegion]) -> tuple[tuple[str, ...], ...]:
+    """The ids of the regions' neurons that the looks show, each with an intruder to be drawn.
+
+    Raises
+    ------
+    EvoscopeError : fewer than a set needs.
+    """
+    shown = {(look.run, look.epoch) for look in looks}
+    sets = []
+    for region in regions:
+        ids = [
+            f"{run}@{at}/{layer}#{channel}"
+            for run, at, layer, channel in region.neurons
+            if (run, at) in shown
+        ]
+        if len(ids) < MEMBERS:
+            raise EvoscopeError(
+                f"region {region.name!r} has {len(ids)} neurons that the study shows, and a set needs {MEMBERS}",
+                f"choose among {', '.join(f'{run} at epoch {at}' for run, at in sorted(shown))}",
+            )
+        sets.append((*ids, ""))
+    return tuple(sets)
 
 
 @folder_stage(version=4, read=load_study)

@@ -10,7 +10,8 @@ import numpy as np
 from evoscope.arrays import Bools, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
-from human_eval.design.pools import ConceptPool, NeuronPool, cosines, depths, placed
+from evoscope.space.regions import central
+from human_eval.design.pools import ConceptPool, NeuronPool, cosines, depths, disjoint, placed
 from human_eval.design.trial import (
     ALIGNABILITY_FORM,
     COHERENCE_FORM,
@@ -42,8 +43,9 @@ SETS = {
 class Alignability:
     """What to draw: ``base``, a model and its epoch ("" and -1: the pool's first model at its last epoch).
 
-    ``hand_picked``: sets of six ids, the intruder last; without them the tightest groups of the base stand in, as
-    condition ``tightest``. ``sets``: how many of each condition; ``patches`` shown of each neuron.
+    ``hand_picked``: sets of five ids or more, of which the five closest to one another are shown, and the intruder last
+    ("": drawn as in the other conditions); without them the tightest groups of the base stand in, as condition
+    ``tightest``. ``sets``: how many of each condition; ``patches`` shown of each neuron.
     """
 
     base: tuple[str, int] = ("", -1)
@@ -178,13 +180,21 @@ class _Sampler:
         if not self.options.hand_picked:
             return self._tightest(count, stream)
         row = {name: place for place, name in enumerate(self.pool.ids)}
-        wrong = [s for s in self.options.hand_picked if len(s) != MEMBERS + 1 or any(i not in row for i in s)]
+        picked = self.options.hand_picked
+        wrong = sum(len(ids) <= MEMBERS or any(name not in row for name in ids if name) for ids in picked)
         if wrong:
-            raise EvoscopeError(
-                f"{len(wrong)} hand-picked sets do not hold six ids of the pool",
-                "list six ids, the intruder last",
-            )
-        return [[row[name] for name in group] for group in self.options.hand_picked[:count]]
+            problem = f"{wrong} hand-picked sets do not hold six ids of the pool"
+            raise EvoscopeError(problem, "list five ids or more, and the intruder last")
+        return [self._set([row[i] for i in ids], row.get(last), stream) for *ids, last in picked[:count]]
+
+    def _set(self, rows: list[int], intruder: int | None, stream: np.random.Generator) -> list[int]:
+        """The five of ``rows`` that are most central, and the intruder, drawn where there is none."""
+        members = [rows[place] for place in central(self.pool.vectors[rows], MEMBERS)]
+        if len(members) < MEMBERS:
+            raise EvoscopeError(f"a hand-picked set has {len(members)} placed neurons", "give five or more")
+        order = np.argsort(-cosines(self.pool.vectors, members[0]), kind="stable")
+        free = [int(row) for row in order if self.usable[row]]
+        return [*members, self._intruder(members, free, stream) if intruder is None else intruder]
 
     def _tightest(self, count: int, stream: np.random.Generator) -> list[list[int]]:
         """Groups of the base whose members are closest to their target, no target in another's group."""
@@ -207,30 +217,6 @@ class _Sampler:
             panels = disjoint(self.pool.photos, shown, count)
         sources = tuple(self.pool.ids[row] for row in shown)
         return Draft(name, f"{name}-{number}", ALIGNABILITY_FORM, panels, sources, place)
-
-
-def disjoint(photos: Ints, rows: Sequence[int], count: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Panels of ``rows`` of which no two show a photograph twice, of at most ``count`` patches, all as many.
-
-    The panels take their best photograph that is left in turns, and another begins each round.
-    """
-    used, taken = set[int](), [list[tuple[int, int]]() for _ in rows]
-    for turn in range(count):
-        order = [(turn + place) % len(rows) for place in range(len(rows))]
-        for place in order:
-            own = photos[rows[place]]
-            rank = next((r for r, photo in enumerate(own) if photo >= 0 and int(photo) not in used), None)
-            if rank is None:
-                break
-            used.add(int(own[rank]))
-            taken[place].append((rows[place], rank))
-    least = min(map(len, taken))
-    if not least:
-        raise EvoscopeError(
-            f"the photographs of {len(rows)} neurons do not suffice for a set of each",
-            "give more held-out images, or protocol as_released",
-        )
-    return tuple(tuple(each[:least]) for each in taken)
 
 
 STAGES = 3

@@ -1,5 +1,6 @@
 """What studies are designed from: neurons with example patches, concepts with images, and synthetic pools of both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -108,6 +109,30 @@ def depths(pool: NeuronPool) -> Doubles:
         seen.setdefault(layer, len(seen))
     pairs = zip(pool.model, pool.layer, strict=True)
     return np.array([order[m][name] / (len(order[m]) - 1) if len(order[m]) > 1 else 1.0 for m, name in pairs])
+
+
+def disjoint(photos: Ints, rows: Sequence[int], count: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Panels of ``rows`` of which no two show a photograph twice, of at most ``count`` patches, all as many.
+
+    The panels take their best photograph that is left in turns, and another begins each round.
+    """
+    used, taken = set[int](), [list[tuple[int, int]]() for _ in rows]
+    for turn in range(count):
+        order = [(turn + place) % len(rows) for place in range(len(rows))]
+        for place in order:
+            own = photos[rows[place]]
+            rank = next((r for r, photo in enumerate(own) if photo >= 0 and int(photo) not in used), None)
+            if rank is None:
+                break
+            used.add(int(own[rank]))
+            taken[place].append((rows[place], rank))
+    least = min(map(len, taken))
+    if not least:
+        raise EvoscopeError(
+            f"the photographs of {len(rows)} neurons do not suffice for a set of each",
+            "give more held-out images, or protocol as_released",
+        )
+    return tuple(tuple(each[:least]) for each in taken)
 
 
 # Synthetic pools show known concepts, to try the whole chain without any network.

@@ -4,8 +4,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
+from results.page_style import placed, runs_of, status_counts
+
 PAGE = Path(__file__).parent
-ASSETS = ("index.html", "explorer.css", "draw.js", "explorer.js")
+SCRIPTS = ("draw.js", "points.js", "colours.js", "maps.js", "card.js", "explorer.js")
+ASSETS = ("index.html", "explorer.css", *SCRIPTS)
 
 
 def write_site(folder: Path, data: Sequence[Path]) -> Path:
@@ -15,3 +20,10 @@ def write_site(folder: Path, data: Sequence[Path]) -> Path:
     for path in [*(PAGE / name for name in ASSETS), *data]:
         shutil.copyfile(path, folder / path.name)
     return folder / ASSETS[0]
+
+
+def finding(neurons: pd.DataFrame) -> str:
+    """How many neurons the page shows at the last epochs, and how many of them have a place on the map."""
+    share = f"{int(placed(neurons).sum()):,} of {len(neurons):,} neurons of {len(runs_of(neurons))} networks"
+    others = ", ".join(status_counts(neurons))
+    return f"{share} have a place on the map at the last epoch{f' ({others})' if others else ''}."

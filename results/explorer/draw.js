@@ -4,23 +4,26 @@
   const VERTEX = `#version 300 es
     in vec2 start; in vec2 end; in vec4 colour; in float size;
     uniform float share; uniform vec2 scale; uniform vec2 shift; uniform float pixels;
-    out vec4 tint;
+    out vec4 tint; out float square;
     void main() {
       vec2 place = mix(start, end, share);
       gl_Position = vec4(place * scale + shift, 0.0, 1.0);
-      gl_PointSize = size * pixels;
+      gl_PointSize = abs(size) * pixels;
+      square = size < 0.0 ? 1.0 : 0.0;
       tint = colour;
       if (size == 0.0) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
     }`;
   const FRAGMENT = `#version 300 es
     precision mediump float;
-    in vec4 tint; uniform float opacity; out vec4 shown;
+    in vec4 tint; in float square; uniform float opacity; uniform vec3 ink; out vec4 shown;
     void main() {
       vec2 off = gl_PointCoord - 0.5;
-      float edge = 1.0 - smoothstep(0.4, 0.5, length(off));
+      float far = mix(length(off), abs(off.x) + abs(off.y), square);
+      float edge = 1.0 - smoothstep(0.4, 0.5, far);
       float strength = tint.a * opacity * edge;
       if (strength < 0.004) discard;
-      shown = vec4(tint.rgb * strength, strength);
+      vec3 tone = square * step(0.28, far) > 0.0 ? ink : tint.rgb;
+      shown = vec4(tone * strength, strength);
     }`;
 
   function compiled(gl, kind, text) {
@@ -58,6 +61,7 @@
       this.count = 0;
       this.share = 0;
       this.opacity = 1;
+      this.ink = [0, 0, 0];  // round diamonds
       this.view = { x: 0, y: 0, width: 1 };
     }
 
@@ -67,7 +71,8 @@
       gl.bufferData(gl.ARRAY_BUFFER, values, gl.DYNAMIC_DRAW);
     }
 
-    // Places at both ends of a step and the sizes: a point without a place at either end has size 0.
+    // Places at both ends of a step and the sizes: a negative size draws a diamond, and a point without a place at either
+    // end has size 0.
     place(start, end, sizes) {
       this.count = sizes.length;
       const from = new Float32Array(start.length), to = new Float32Array(end.length), size = new Float32Array(sizes);
@@ -109,6 +114,7 @@
       gl.uniform2f(this.at("shift"), dx, dy);
       gl.uniform1f(this.at("pixels"), this.ratio || 1);
       gl.uniform1f(this.at("opacity"), this.opacity);
+      gl.uniform3f(this.at("ink"), ...this.ink);
       if (this.count) gl.drawArrays(gl.POINTS, 0, this.count);
     }
 

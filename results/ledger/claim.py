@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from evoscope.data.tables import NAMES as TABLE_NAMES
 from results.ledger.effect import NAN, Headline, Measure, Stated, Verdict, headline, stated, verdict
 from results.page_style import with_interval
 
@@ -20,6 +21,7 @@ CORRECTED, RELEASED = PROTOCOLS = ("corrected", "as_released")
 ROOTED = "data.root=PATH"  # images that are not drawn lie somewhere
 ORIGIN = re.compile(r"<!-- (.*) -->\s*$")
 TABULAR = "table_tabular"
+COMPAS = "compas"  # the one table that does not come with scikit-learn
 DASH = "–"
 ONE_SEED = "one seed"
 PEOPLE = (
@@ -242,7 +244,15 @@ def command(experiment: str, data: str = DRAWN, scale: str = LAPTOP, protocol: s
     """The command that measures ``experiment``, which may have options; one that starts with ``python`` is whole."""
     if experiment.startswith("python"):
         return experiment
-    options = [] if data == DRAWN else [f"data={data}", ROOTED]
+    options = [] if data == DRAWN else _of_data(data)
     options += [f"scale={scale}"] if scale != LAPTOP else []
     options += [f"protocol={protocol}"] if protocol != CORRECTED else []
     return " ".join(["python run.py", f"experiment={experiment}", *options])
+
+
+def _of_data(data: str) -> list[str]:
+    """What names the data on a command line: a table of numbers is a setting of its experiment."""
+    name = data.lower()
+    if name not in TABLE_NAMES:
+        return [f"data={data}", ROOTED]
+    return [f"tabular.name={name}", *([ROOTED] if name == COMPAS else [])]

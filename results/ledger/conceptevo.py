@@ -1,6 +1,5 @@
 """ConceptEvo's claims (Park et al., CIKM 2023) and the effects that the tables give for them."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -27,7 +26,7 @@ from results.ledger.claim import (
     rows_or,
 )
 from results.ledger.effect import NAN, Measure, headline, measure, paired, stated
-from results.page_style import PUBLISHED_SCALES, counted_its_way
+from results.page_style import PUBLISHED_SCALES, TIMES_CHANCE, counted_its_way, learnt_anything
 from results.reference import ARCHITECTURES, accuracy_words, published_reversal
 
 UNKNOWN = "no concept but the class is known of these images"
@@ -35,7 +34,6 @@ RANDOM_VECTORS, SHARED = "random vectors", "shared stimuli"  # spaces that nothi
 PURITY = "concept_purity@10"
 MOST, *_, LEAST = BIN_NAMES
 EVERY = "all"  # the run that sums up all runs
-TIMES_CHANCE = 3.0  # from which best test accuracy on a network has learnt what it could lose
 
 # --- the space -------------------------------------------------------------------------------------------------------
 
@@ -265,21 +263,13 @@ def collapsed(evidence: Evidence, protocol: str) -> Found:
     if isinstance(rows, Missing):
         return rows
     own = of_seeds(rows[rows["criterion"] == "collapses"])
-    learnt = own[[_learnt(str(text)) for text in own["statement"]]]
+    learnt = own[[learnt_anything(str(text)) for text in own["statement"]]]
     if 2 * len(learnt) <= len(own):
         return impossible(
             f"at this rate {len(learnt)} of {len(own)} seeds learn anything (a best test accuracy of {TIMES_CHANCE:g} "
             "times chance), and what was not learnt cannot be lost"
         )
     return [_of_seed(str(row["run"]), row["seed"], 1.0, float(row["value"])) for _, row in learnt.iterrows()]
-
-
-_PEAK = re.compile(r"peak ([\d.]+)% \(at least ([\d.]+)%\)")  # of twice chance
-
-
-def _learnt(statement: str) -> bool:
-    found = _PEAK.search(statement)
-    return found is not None and float(found[1]) >= TIMES_CHANCE * float(found[2]) / 2
 
 
 def overfitting(evidence: Evidence, protocol: str) -> Found:

@@ -263,7 +263,7 @@ DEFECTS: Sequence[Defect] = (
            "reproduced (`centred: false`), and not mended by `corrected` either: method `pca` shows what it changes; "
            "nulls are given all the same", "concept_discovery", centring),
     Defect("C6", "Absolute thresholds of 15 do not transfer between layers",
-           "steps 1 to 3 of SVD_method.py and neuron_method.py, which this commit no longer holds", RUNNING,
+           "steps 1 to 3 of SVD_method.py and neuron_method.py, in no commit up to this one", READING,
            "reproduced (`refine_scale: absolute`)", "concept_discovery", thresholds),
     Defect("C7", "One seed, means over 10 images, no test; the stamped test set seems to overlap the training images",
            "notebooks/train_noisy_datasets.ipynb, cells 1 and 5", READING,

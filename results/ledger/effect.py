@@ -122,6 +122,11 @@ def measure(
     return Measure(what, network, int(str(seed)), effect, low, high, items, *numbers, setting, own)
 
 
+def counted(number: int, what: str) -> str:
+    """``1 item``, ``1,280 items``."""
+    return f"{int(number):,} {what}{'' if int(number) == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Headline:
     """The effect of a claim between ``low`` and ``high`` (NaN: no interval), and from how many of what."""
@@ -136,9 +141,9 @@ class Headline:
     @property
     def words(self) -> str:
         """``0.031 [0.018, 0.046]; 3 networks, one seed, 32 items``."""
-        networks = f"{self.networks} networks" if self.networks > 1 else "1 network"
+        networks = counted(self.networks, "network")
         seeds = f"{self.seeds} seeds" if self.seeds > 1 else "one seed"
-        return f"{with_interval(self.effect, self.low, self.high)}; {networks}, {seeds}, {self.items:,} items"
+        return f"{with_interval(self.effect, self.low, self.high)}; {networks}, {seeds}, {counted(self.items, 'item')}"
 
 
 def headline(measures: Sequence[Measure]) -> Headline:

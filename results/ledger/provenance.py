@@ -34,18 +34,32 @@ def typed() -> str:
     )
 
 
-def provenance(evidence: Sequence[Evidence]) -> str:
-    """A paragraph for the claims page and the report: whose claims, whose numbers, which networks, which data."""
-    scales = list(dict.fromkeys(each.scale for each in evidence))
-    data = list(dict.fromkeys(each.data for each in evidence))
-    run = (
+def scales_run(evidence: Sequence[Evidence]) -> str:
+    """The scales at which anything was run, with what they are."""
+    scales = dict.fromkeys(each.scale for each in evidence)
+    return (
         "; ".join(f"{name} ({NETWORKS.get(name, 'a scale of its own')})" for name in scales) or "nothing yet"
     )
+
+
+def lead(evidence: Sequence[Evidence]) -> str:
+    """Two sentences above the verdicts."""
+    return (
+        "An independent reproduction, not by the authors of either paper, whose claims are those of the abstracts and "
+        f"of the released code. Run at these scales only: {scales_run(evidence)}."
+    )
+
+
+def provenance(evidence: Sequence[Evidence]) -> str:
+    """A paragraph for the claims page and the report: whose claims, whose numbers, which networks, which data."""
+    data = list(dict.fromkeys(each.data for each in evidence))
     copies = "; ".join(COPIES[name] for name in data if name in COPIES)
     return (
         "**Where this comes from.** An independent reproduction, not by the authors of either paper. The papers' "
         "bodies were not available to us: the claims are those of the abstracts and of the released code, and the "
         f"published numbers are those of the authors' repositories. Of ConceptEvo's, {typed()}. CDISCO's stamp and "
         "cluster numbers are stored results of its repository. Anything here was run at these scales only: "
-        f"{run}. " + (f"Data that are copies: {copies}. " if copies else "") + "The drawn scenes are our own."
+        f"{scales_run(evidence)}. "
+        + (f"Data that are copies: {copies}. " if copies else "")
+        + "The drawn scenes are our own."
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from results.ledger.claim import DASH, Evidence
+from results.ledger.claim import DASH, LAPTOP, Evidence
 from results.ledger.effect import Verdict
 from results.ledger.provenance import provenance
 from results.page_style import with_interval
@@ -20,6 +20,34 @@ HEADINGS = {
     Verdict.IMPOSSIBLE: "Cannot be tested here",
     Verdict.PEOPLE: "Needs people",
 }
+# Three claims of each paper for the front page, in words that stand alone: what is claimed, and what the number is of.
+FINDINGS = {
+    "E1b": (
+        "Neurons of different networks that answer to the same concept meet in one space",
+        "more purity of the ten nearest neighbours than the best of three baselines",
+    ),
+    "E3b": (
+        "Taking back the most important quarter of the evolutions costs more than a random quarter",
+        "of the test images more",
+    ),
+    "E3e": (
+        "Taking back the least important quarter changes nearly nothing",
+        "of what the most important quarter costs",
+    ),
+    "C1a": (
+        "Singular vectors of a layer are concepts",
+        "more AUC on known concepts than random directions in the same span",
+    ),
+    "C2": (
+        "Concept vectors are relevant to the prediction",
+        "of the classes, beyond chance, against random directions",
+    ),
+    "C5": (
+        "Concept vectors identify training samples with a confounder",
+        "more of the first 20 samples than of all",
+    ),
+}
+DATA_NAMES = {"concept_scenes": "drawn scenes", "cifar10": "CIFAR-10", "imagenette": "Imagenette"}
 EFFECTLESS = (Verdict.NOT_RUN, Verdict.IMPOSSIBLE, Verdict.PEOPLE)
 
 
@@ -52,15 +80,14 @@ def _measured(rows: pd.DataFrame) -> str:
 
 def _number(row: "pd.Series[Any]") -> str:
     ends = with_interval(*(float(row[name]) for name in ("effect", "low", "high")))
-    networks = ", ".join(_name(part) for part in str(row["by network"]).split("; "))
     seeds = "one seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-    return f"{ends} {row['unit']} on {row['data']} ({row['scale']}; {networks}; {seeds})"
+    return f"{ends} {row['unit']} on {row['data']} ({row['scale']}; {_networks(row)}; {seeds})"
 
 
-def _name(part: str) -> str:
-    """``VGG16`` of ``VGG16 0.021 [0.010, 0.032]``."""
-    words = part.split(" [")[0].split(" ")
-    return " ".join(words[:-1])
+def _networks(row: "pd.Series[Any]") -> str:
+    """``VGG16, ConvNeXt`` of ``VGG16 0.021 [0.010, 0.032]; ConvNeXt 0.013 [0.002, 0.024]``."""
+    parts = str(row["by network"]).split("; ")
+    return ", ".join(part.split(" [")[0].rpartition(" ")[0] for part in parts)
 
 
 def _missing(rows: pd.DataFrame) -> str:
@@ -68,3 +95,30 @@ def _missing(rows: pd.DataFrame) -> str:
     reasons = rows.groupby("why", sort=False)["data"].agg(", ".join)
     found = "; ".join(f"{data}: {why}" for why, data in reasons.items())
     return f"**{first['claim']}** {first['text']}. {found}."
+
+
+def findings(claims: pd.DataFrame) -> str:
+    """`FINDINGS`, whatever became of them: a Markdown item each, with the number on the first data that have one."""
+    rows = dict(list(claims.groupby("claim"))) if len(claims) else {}
+    return "\n".join(
+        f"* **{claim}** {text}: {_found(rows.get(claim, claims.head(0)), number)}."
+        for claim, (text, number) in FINDINGS.items()
+    )
+
+
+def _found(rows: pd.DataFrame, number: str) -> str:
+    judged = [row for _, row in rows.iterrows() if row["effect"] != DASH]
+    if not judged:
+        return f"*{Verdict.NOT_RUN.value}*" if rows.empty else f"*{rows['verdict'].iloc[0]}*"
+    first, *others = judged
+    ends = with_interval(*(float(first[name]) for name in ("effect", "low", "high")))
+    seeds = "one seed" if int(first["seeds"]) == 1 else f"{first['seeds']} seeds"
+    more = "".join(f"; {_data(row)}: *{named(row['verdict']).value}*" for row in others)
+    found = f"*{named(first['verdict']).value}*, {ends} {number}"
+    return f"{found} ({_networks(first)}; {_data(first)}; {seeds}){more}"
+
+
+def _data(row: "pd.Series[Any]") -> str:
+    """``drawn scenes``, with the scale unless it is that of a plain command."""
+    name = DATA_NAMES.get(str(row["data"]), str(row["data"]))
+    return name if row["scale"] == LAPTOP else f"{name} at scale {row['scale']}"

@@ -11,8 +11,7 @@ from evoscope.viz import label_of
 from results.ledger import cdisco, conceptevo
 from results.ledger.claim import DASH, PROTOCOLS, Claim, Evidence, of_seeds
 from results.ledger.defects import audit
-from results.ledger.effect import RULE
-from results.ledger.provenance import provenance
+from results.ledger.pages import Around, claims_page
 from results.ledger.summary import page
 from results.page_style import markdown, method_name, with_interval
 
@@ -51,87 +50,29 @@ def all_measures(evidence: Sequence[Evidence]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "data", "scale", "protocol", *MEASURED])
 
 
-def write_ledger(evidence: Sequence[Evidence], folder: Path) -> list[Path]:
-    """Write claims, their measures, the summary, the audit and the scorecard into ``folder``, and return the files."""
+def write_ledger(evidence: Sequence[Evidence], folder: Path, around: Around | None = None) -> list[Path]:
+    """Write claims, their measures, the summary, the audit and the scorecard into ``folder``, and return the files.
+
+    ``around``: the pictures that lie beside the page of claims.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    claims, defects = ledger(evidence), audit(evidence)
-    found = [
-        _table(
-            claims,
-            readable(claims),
-            folder,
-            "claims",
-            "What holds of both papers",
-            RULE,
-            provenance(evidence),
-        ),
-        _table(defects, defects, folder, "defects", "Defects of the released code", AUDITED),
-    ]
-    scores = scorecard(evidence)
+    claims, defects, scores = ledger(evidence), audit(evidence), scorecard(evidence)
+    pages = {"summary": page(claims, evidence), "claims": claims_page(claims, evidence, around)}
+    pages["defects"] = _page("Defects of the released code", AUDITED, defects)
+    frames = {"claims": claims, "defects": defects, "measures": all_measures(evidence)}
     if len(scores):
-        found.append(_table(scores, scores, folder, "scorecard", "Scores against the known concepts", SCORED))
-    summary, measures = folder / "summary.md", folder / "measures.csv"
-    summary.write_text(page(claims, evidence), encoding="utf-8")
-    all_measures(evidence).to_csv(measures, index=False, lineterminator="\n")
-    return [summary, *(path for pair in found for path in pair), measures]
-
-
-def readable(claims: pd.DataFrame) -> pd.DataFrame:
-    """One row per claim, the data sets below each other in its cells."""
-    lines = []
-    for _, own in claims.groupby("claim", sort=False) if len(claims) else ():
-        first = own.iloc[0]
-        beyond = "" if first["beyond"] == DASH else f"; beyond {first['beyond']}"
-        smallest = (
-            ""
-            if first["smallest"] == DASH
-            else f" Smallest of interest: {first['smallest']:g} {first['unit']}."
-        )
-        shared = "" if first["shares"] == DASH else f" **Note:** {first['shares']}."
-        lines.append(
-            {
-                "claim": f"**{first['claim']}** {first['text']}",
-                "headline effect": "none"
-                if first["headline"] == DASH
-                else f"{first['headline']}{beyond}.{smallest}{shared}",
-                "published": first["published"],
-                "verdict": _by_data(own, [f"**{text}**" for text in own["verdict"]]),
-                "effect": _by_data(own, [_effect(row) for _, row in own.iterrows()]),
-                "as released": _by_data(own, [_released(row) for _, row in own.iterrows()]),
-                "command": "<br>".join(f"`{command}`" for command in dict.fromkeys(own["command"])),
-            }
-        )
-    return pd.DataFrame(lines)
-
-
-def _effect(row: "pd.Series[Any]") -> str:
-    if row["effect"] == DASH:
-        return str(row["why"])
-    ends = with_interval(*(float(row[name]) for name in ("effect", "low", "high")))
-    why = "" if row["why"] == DASH else f"; {row['why']}"
-    return f"{ends}{why}; {row['seeds']} seed(s), {row['items']:,} items: {row['by network']}"
-
-
-def _released(row: "pd.Series[Any]") -> str:
-    return f"{row['verdict as released']}: {row['as released']}"
-
-
-def _by_data(rows: pd.DataFrame, texts: Sequence[str]) -> str:
-    """A line per data set and scale, or one line where they all say the same."""
-    if len(set(texts)) == 1 and len(texts) > 1:
-        return texts[0]
-    places = [f"{row['data']}, {row['scale']}: " if len(rows) > 1 else "" for _, row in rows.iterrows()]
-    return "<br>".join(place + text for place, text in zip(places, texts, strict=True))
-
-
-def _table(
-    full: pd.DataFrame, shown: pd.DataFrame, folder: Path, stem: str, title: str, words: str, first: str = ""
-) -> list[Path]:
-    paths = [folder / f"{stem}.csv", folder / f"{stem}.md"]
-    full.to_csv(paths[0], index=False, lineterminator="\n")
-    above = f"{first}\n\n" if first else ""
-    paths[1].write_text(f"{above}**{title}.** {words}\n\n{markdown(shown)}\n", encoding="utf-8")
+        pages["scorecard"] = _page("Scores against the known concepts", SCORED, scores)
+        frames["scorecard"] = scores
+    paths = [folder / f"{stem}.md" for stem in pages] + [folder / f"{stem}.csv" for stem in frames]
+    for stem, text in pages.items():
+        (folder / f"{stem}.md").write_text(text, encoding="utf-8")
+    for stem, frame in frames.items():
+        frame.to_csv(folder / f"{stem}.csv", index=False, lineterminator="\n")
     return paths
+
+
+def _page(title: str, words: str, rows: pd.DataFrame) -> str:
+    return f"**{title}.** {words}\n\n{markdown(rows)}\n"
 
 
 def scorecard(evidence: Sequence[Evidence]) -> pd.DataFrame:

@@ -1,35 +1,37 @@
-"""The report: one HTML page that needs nothing else, and a Markdown index, from folders of drawn results.
+"""The report: one HTML page with its pictures beside it, and a Markdown index, from folders of drawn results.
 
-`write_report` has the ledger, the audit and the scorecard written, gathers the drawn figures and tables (`galleries`),
-and puts all of it on one ``page``, with every picture inside.
+`write_report` gathers the drawn figures and tables (`galleries`) and has the ledger, the audit and the scorecard
+written. The ``page`` begins with the verdicts and what the tables say, goes on with a card per claim, and has all else
+folded below; long tables are links to their files.
 """
 
-import base64
 import hashlib
+import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from string import Template
+from urllib.parse import quote, unquote
 
 import pandas as pd
 from markdown_it import MarkdownIt
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from results import ledger, reference
-from results.ledger.claim import DRAWN, ORIGIN, collect, command, origin_of
+from results.ledger.claim import CORRECTED, DRAWN, ORIGIN, collect, command, origin_of
 from results.ledger.effect import Verdict
+from results.ledger.pages import LEGEND, Around, cards, place_name, table
+from results.ledger.provenance import lead
 from results.ledger.summary import named
 from results.ledger.write import write_ledger
-from results.registry import entries
+from results.registry import entries, findings
 
 HERE = Path(__file__).parent
-# Written by the ledger, in the order of the page.
+# Written by the ledger, in the order of the index.
 SUMMARIES = {
     "summary": "What holds, on one page",
     "claims": "Every claim",
@@ -44,8 +46,14 @@ FILES = (
     PAGE,
     INDEX,
 )
-SOURCES = (HERE, Path(ledger.__file__).parent, reference.HERE)  # what decides the page besides the results
-ENDINGS = (".png", ".svg", ".md", ".csv")  # of drawn results
+SOURCES = (
+    HERE,
+    HERE.parent,
+    Path(ledger.__file__).parent,
+    reference.HERE,
+)  # what decides the page besides the results
+PICTURES = (".png", ".webp")
+ENDINGS = (*PICTURES, ".svg", ".md", ".csv")  # of drawn results
 TAIL = 500  # characters of the page that hold the digest
 STAMPS = ("Data", "Scale", "Protocol", "Seed")
 Place = tuple[str, str, str]  # data set, scale and, with its seed unless that is 0, protocol
@@ -54,20 +62,18 @@ LEAD = (
     "<p>Published beside measured: the claims of "
     '<a href="https://arxiv.org/abs/2203.16475">ConceptEvo</a> (Park et al., CIKM 2023) and '
     '<a href="https://arxiv.org/abs/2307.06913">CDISCO</a> (Graziani et al., TMLR 2023), with intervals, on '
-    "networks of our own; the defects of the released code; and every figure and table with its command. The first "
-    "section says where claims, numbers and data come from.</p>"
+    "networks of our own. "
+    '<a href="#what-holds-on-one-page">Where claims, numbers and data come from.</a></p>'
 )
 # Tags in the texts are shown, not obeyed; only the line breaks of our own tables are.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-WIDEST = 1200  # pixels: 7 inches at some 170 dpi
-COLOURS = 256
-QUALITY = 75
-LARGE = 150_000  # bytes up to which the drawing is embedded as it is
+MOST_ROWS = 30  # of a table that is shown
+EXPLORER = "explorer"  # folder beside the page
 
 
 @dataclass(frozen=True)
 class Item:
-    """A drawn figure or table: its ``id``, its Markdown, and its picture if it has one."""
+    """A drawn figure or table: ``id``, its Markdown (``words``; of a film, the film), and its picture if it has one."""
 
     id: str
     words: Path
@@ -96,7 +102,9 @@ class Item:
         )
 
     def text(self) -> str:
-        """Caption, and the table if it is one, in Markdown without the stamp."""
+        """Caption, and the table if it is one, in Markdown without the stamp; empty for a film."""
+        if self.words.suffix != ".md":
+            return ""
         return ORIGIN.sub("", self.words.read_text(encoding="utf-8")).strip()
 
 
@@ -105,7 +113,7 @@ def galleries(folders: Iterable[Path]) -> dict[Place, list[Item]]:
     ranks = {name: place for place, name in enumerate(entries())}
     found: dict[tuple[Place, str], Item] = {}
     for folder in folders:
-        for path in sorted(folder.rglob("*.md")):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in (".md", ".webp")):
             item = _item(path) if path.stem in ranks else None
             if item is not None:
                 found[item.place, item.id] = item
@@ -116,15 +124,22 @@ def galleries(folders: Iterable[Path]) -> dict[Place, list[Item]]:
 
 
 def _item(path: Path) -> Item | None:
-    """The result whose Markdown file this is; none where its picture is missing."""
-    if not path.stem.startswith("fig_"):
+    """The result whose Markdown, or film, this is; none where its picture is missing."""
+    if path.stem.startswith("table_"):
         return Item(path.stem, path, None, origin_of(path))
-    picture = path.with_suffix(".png")
-    if not picture.is_file():
+    if path.suffix != ".md" and path.with_suffix(".md").is_file():
         return None
+    picture = next((each for ending in PICTURES if (each := path.with_suffix(ending)).is_file()), None)
+    return Item(path.stem, path, picture, stamped(picture)) if picture else None
+
+
+def stamped(picture: Path) -> dict[str, str]:
+    """Where a picture says that it comes from."""
     with Image.open(picture) as image:
-        origin = {name: str(value) for name, value in image.info.items() if name in STAMPS}
-    return Item(path.stem, path, picture, origin)
+        texts = {str(name): str(text) for name, text in image.info.items() if isinstance(text, str)}
+        described = image.info.get("xmp", b"").decode("utf-8", "replace")  # of WebP
+    texts |= dict(part.split("=", 1) for part in described.split("; ") if "=" in part)
+    return {name: texts[name] for name in ("Commit", "Key", *STAMPS) if name in texts}
 
 
 def write_report(folders: Sequence[Path], to: Path) -> list[Path]:
@@ -133,26 +148,28 @@ def write_report(folders: Sequence[Path], to: Path) -> list[Path]:
     Parameters
     ----------
     folders : with drawn figures and tables, at any depth; of a result that occurs twice the later counts.
-    to : made if missing; links of the index are relative to it.
+    to : made if missing; links and pictures are relative to it. An explorer in it is linked to.
     """
-    inputs = digest_of(folders)
+    views = views_of(to)
+    inputs = digest_of(folders, views)
     if _still(to, inputs):
         return [to / name for name in FILES if (to / name).is_file()]
-    paths = write_ledger(collect(folders), to)
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in paths if path.suffix == ".md"}
-    summaries = {title: lowered(texts[stem]) for stem, title in SUMMARIES.items() if stem in texts}
     jobs = galleries(folders)
-    verdicts = counted(to / "claims.csv")
-    (to / PAGE).write_text(page(summaries, jobs, verdicts, inputs), encoding="utf-8")
-    (to / INDEX).write_text(index(texts, jobs, verdicts, to), encoding="utf-8")
+    pictures = pictures_of(jobs, to)
+    evidence = collect(folders)
+    paths = write_ledger(evidence, to, Around(pictures))
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in paths if path.suffix == ".md"}
+    first = rendered(lead(evidence)) + _counts(counted(to / "claims.csv"))
+    (to / PAGE).write_text(page(to, first, texts, jobs, Around(pictures, views), inputs), encoding="utf-8")
+    (to / INDEX).write_text(index(texts, jobs, counted(to / "claims.csv"), to), encoding="utf-8")
     return [*paths, to / PAGE, to / INDEX]
 
 
-def digest_of(folders: Sequence[Path]) -> str:
-    """Digest of the drawn files below ``folders``, of the code and of the published numbers behind the report."""
+def digest_of(folders: Sequence[Path], views: Mapping[tuple[str, str], str] | None = None) -> str:
+    """Digest of the drawn files below ``folders``, of code and published numbers, and of the explorer's ``views``."""
     code = [path for folder in SOURCES for path in sorted(folder.glob("*")) if path.is_file()]
     names, every = set(entries()), [path for folder in folders for path in sorted(folder.rglob("*"))]
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr(sorted((views or {}).items())).encode())
     for path in [*code, *(path for path in every if path.stem in names and path.suffix in ENDINGS)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
@@ -164,11 +181,44 @@ def _still(to: Path, inputs: str) -> bool:
     return path.is_file() and inputs in path.read_text(encoding="utf-8")[-TAIL:] and (to / INDEX).is_file()
 
 
+def pictures_of(jobs: Mapping[Place, Sequence[Item]], to: Path) -> dict[tuple[str, str], str]:
+    """Path of every figure by data set and id, from ``to``; of several jobs that of the corrected protocol counts."""
+    found: dict[tuple[str, str], str] = {}
+    for (data, _, _), items in _corrected_first(jobs):
+        for item in items:
+            if item.picture is not None:
+                found.setdefault((data, item.id), _relative(item.picture, to))
+    return found
+
+
+def _corrected_first(jobs: Mapping[Place, Sequence[Item]]) -> list[tuple[Place, Sequence[Item]]]:
+    return sorted(jobs.items(), key=lambda each: each[0][2] != CORRECTED)
+
+
+def views_of(folder: Path) -> dict[tuple[str, str], str]:
+    """Address of every network's last look in the explorer of ``folder``, by data set and the network's label."""
+    data = folder / EXPLORER / "data.js"
+    if not data.is_file():
+        return {}
+    head = json.loads(data.read_text(encoding="ascii").partition("=")[2].rstrip().rstrip(";"))
+    return {
+        (head["data"], run["label"]): f"{EXPLORER}/index.html#run={quote(run['name'])}"
+        f"&epoch={run['looks'][-1]['epoch']}"
+        for run in head["runs"]
+    }
+
+
 def counted(path: Path) -> dict[str, int]:
     """How many rows of the ledger ended how, in the order of `Verdict`."""
-    texts = pd.read_csv(path)["verdict"] if path.stat().st_size > 1 else ()
-    counts = Counter(named(str(text)) for text in texts)
+    counts = Counter(named(str(text)) for text in claims_in(path)["verdict"])
     return {each.value: counts[each] for each in Verdict}
+
+
+def claims_in(path: Path) -> pd.DataFrame:
+    """The rows of the ledger; none where there was nothing to judge."""
+    if path.stat().st_size > 1:
+        return pd.read_csv(path)
+    return pd.DataFrame(columns=["claim", "paper", "data", "scale", "verdict"])
 
 
 def index(
@@ -201,63 +251,131 @@ def _relative(path: Path, to: Path) -> str:
     return Path(os.path.relpath(path, to)).as_posix()
 
 
-def lowered(text: str) -> str:
-    """A page of its own as a section: without its title, its headings one level down."""
-    return re.sub(r"^##", "###", re.sub(r"\A# .*\n", "", text), flags=re.MULTILINE)
-
-
-def rendered(text: str) -> str:
-    """Markdown as HTML; tables can be scrolled."""
-    html = str(_MARKDOWN.render(text)).replace("&lt;br&gt;", "<br>")
-    return re.sub(r"(<table>.*?</table>)", r'<div class="wide">\1</div>', html, flags=re.DOTALL)
+# --- the page --------------------------------------------------------------------------------------------------------
 
 
 def page(
-    summaries: Mapping[str, str],
+    to: Path,
+    first: str,
+    texts: Mapping[str, str],
     jobs: Mapping[Place, Sequence[Item]],
-    verdicts: Mapping[str, int],
+    around: Around,
     inputs: str,
 ) -> str:
     """The whole page.
 
     Parameters
     ----------
-    summaries : Markdown by title: claims, scorecard, audit.
+    to : folder of the page and of ``claims.csv``.
+    first : HTML above all else.
+    texts : Markdown of the summaries by their stems.
     jobs : figures and tables by data set, scale and protocol.
-    verdicts : how many claims ended how.
+    around : pictures and views of the explorer, for the cards.
     inputs : digest of the files it is made of, kept in its last line.
     """
-    sections = [(_anchor(title), title, rendered(text)) for title, text in summaries.items()]
-    links = [_link(anchor, title) for anchor, title, _ in sections]
-    body = ["\n".join(f'<h2 id="{anchor}">{escape(title)}</h2>\n{html}' for anchor, title, html in sections)]
-    for place, items in jobs.items():
-        name = ", ".join(part.replace("_", " ") for part in place)
-        body.append(f'<h2 id="{_anchor(name)}">{escape(name)}</h2>')
-        body += [_shown(item, f"{_anchor(name)}-{item.id}") for item in items]
-        inner = "\n".join(_link(f"{_anchor(name)}-{item.id}", item.title) for item in items)
-        folded = f"<details><summary>{len(items)} results</summary>\n<ul>\n{inner}\n</ul></details>"
-        links.append(_link(_anchor(name), name).replace("</li>", f"\n{folded}</li>"))
+    claims = claims_in(to / "claims.csv")
+    sections = {
+        "What holds": rendered(f"{table(claims)}\n\n{LEGEND}"),
+        "What the tables say": _sayings(jobs),
+        "The claims, one by one": _cards(claims, around),
+        "Appendix": _appendix(to, texts, jobs),
+    }
+    links = "\n".join(_link(_anchor(title), title) for title in sections)
+    body = sized(
+        "\n".join(
+            f'<h2 id="{_anchor(title)}">{escape(title)}</h2>\n{html}' for title, html in sections.items()
+        ),
+        to,
+    )
     text = Template((HERE / "page.html").read_text(encoding="utf-8"))
     return text.substitute(
-        title=TITLE, style=(HERE / "page.css").read_text(encoding="utf-8"), lead=LEAD + _counts(verdicts),
-        contents="<ul>\n" + "\n".join(links) + "\n</ul>", body="\n".join(body), foot=_foot(jobs), inputs=inputs,
+        title=TITLE, style=(HERE / "page.css").read_text(encoding="utf-8"),
+        lead=LEAD + first, contents=f"<ul>\n{links}\n</ul>", body=body,
+        foot=_foot(jobs), inputs=inputs,
     )  # fmt: skip
 
 
-def _shown(item: Item, anchor: str) -> str:
+def _sayings(jobs: Mapping[Place, Sequence[Item]]) -> str:
+    """The sentence of every table that has one, of the first job that drew it."""
+    found: dict[str, str] = {}
+    for (data, scale, _), items in _corrected_first(jobs):
+        for item in items:
+            for sentence in findings([item.id], item.words.parent) if item.id not in found else ():
+                found[item.id] = f"<strong>{escape(place_name(data, scale))}.</strong> {escape(sentence)}"
+    return "<ul>\n" + "\n".join(f"<li>{found[name]}</li>" for name in entries() if name in found) + "\n</ul>"
+
+
+def _cards(claims: pd.DataFrame, around: Around) -> str:
+    """The cards one level down, every heading with an address."""
+    html = rendered(lowered(cards(claims, around)))
+    return re.sub(
+        r"<(h[34])>(.*?)</\1>", lambda tag: f'<{tag[1]} id="{_anchor(tag[2])}">{tag[2]}</{tag[1]}>', html
+    )
+
+
+def _appendix(to: Path, texts: Mapping[str, str], jobs: Mapping[Place, Sequence[Item]]) -> str:
+    """What is folded: the other summaries, then every result of every job."""
+    parts = [
+        _folded(_anchor(title), title, rendered(shortened(lowered(texts[stem]), f"{stem}.csv")))
+        for stem, title in SUMMARIES.items()
+        if stem in texts and stem != "claims"
+    ]
+    for place, items in jobs.items():
+        name = ", ".join(part.replace("_", " ") for part in place)
+        inner = "\n".join(_shown(item, f"{_anchor(name)}-{item.id}", to) for item in items)
+        parts.append(_folded(_anchor(name), f"{name}: {len(items)} results", inner))
+    return "\n".join(parts)
+
+
+def _folded(anchor: str, title: str, html: str) -> str:
+    return f'<details id="{anchor}"><summary>{escape(title)}</summary>\n{html}\n</details>'
+
+
+def _shown(item: Item, anchor: str, to: Path) -> str:
     """Heading, picture or table, caption and command of one result."""
     again = f'<p class="words"><code>{escape(item.command)}</code></p>'
     heading = f'<h3 id="{anchor}">{escape(item.title)}</h3>'
-    words = rendered(item.text())
+    words = rendered(shortened(item.text(), _relative(item.words.with_suffix(".csv"), to)))
     if item.picture is None:
         return f'{heading}\n<div class="words">{words}</div>\n{again}'
-    image = f'<img src="{data_uri(item.picture)}" alt="{escape(item.title)}" loading="lazy">'
+    image = rendered(f"![{item.title}]({quote(_relative(item.picture, to))})")
     return f"{heading}\n<figure>{image}\n<figcaption>{words}</figcaption></figure>\n{again}"
+
+
+def lowered(text: str) -> str:
+    """A page of its own as a section: without its title, its headings one level down."""
+    return re.sub(r"^##", "###", re.sub(r"\A# .*\n", "", text), flags=re.MULTILINE)
+
+
+def shortened(text: str, rows: str) -> str:
+    """Markdown in which a link to the file ``rows`` stands for every table of more than `MOST_ROWS` rows."""
+    parts = []
+    for part in text.split("\n\n"):
+        count = len(part.strip().splitlines()) - 2 if part.lstrip().startswith("|") else 0
+        parts.append(f"{count} rows: [{Path(rows).name}]({rows})" if count > MOST_ROWS else part)
+    return "\n\n".join(parts)
+
+
+def rendered(text: str) -> str:
+    """Markdown as HTML; tables can be scrolled, and pictures are loaded when they come into view."""
+    html = str(_MARKDOWN.render(text)).replace("&lt;br&gt;", "<br>").replace("<img ", '<img loading="lazy" ')
+    return re.sub(r"(<table>.*?</table>)", r'<div class="wide">\1</div>', html, flags=re.DOTALL)
+
+
+def sized(html: str, to: Path) -> str:
+    """HTML whose pictures say their size in pixels, so that those further down are not loaded with the page."""
+
+    def found(tag: re.Match[str]) -> str:
+        with Image.open(to / unquote(tag[1])) as image:
+            return f'{tag[0]} width="{image.width}" height="{image.height}"'
+
+    return re.sub(r'<img loading="lazy" src="([^"]*)"', found, html)
 
 
 def _counts(verdicts: Mapping[str, int]) -> str:
     items = "".join(f"<li><strong>{count}</strong> {escape(name)}</li>" for name, count in verdicts.items())
-    return f'\n<ul class="verdicts">{items}</ul>'
+    words = f"<li>{sum(verdicts.values())} verdicts, one for each claim and data set:</li>"
+    return f'\n<ul class="verdicts">{words}{items}</ul>'
 
 
 def _link(anchor: str, title: str) -> str:
@@ -273,41 +391,3 @@ def _foot(jobs: Mapping[Place, Sequence[Item]]) -> str:
         {item.origin["Commit"] for items in jobs.values() for item in items if "Commit" in item.origin}
     )
     return f"Drawn from commits {escape(', '.join(commits))}." if commits else "No result was drawn."
-
-
-def data_uri(path: Path) -> str:
-    """The figure as ``data:``: its SVG where that is small (text stays sharp), else its PNG as WebP."""
-    drawing = path.with_suffix(".svg")
-    if drawing.is_file() and drawing.stat().st_size <= LARGE:
-        return _uri("image/svg+xml", drawing.read_bytes())
-    return _uri("image/webp", smaller(path))
-
-
-def smaller(path: Path) -> bytes:
-    """WebP of at most `WIDEST` pixels across."""
-    with Image.open(path) as image:
-        picture = image.convert("RGB")
-    height = round(picture.height * WIDEST / picture.width)
-    if picture.width > WIDEST:
-        picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
-    buffer = BytesIO()
-    picture.save(buffer, "webp", quality=QUALITY)
-    return buffer.getvalue()
-
-
-def with_palette(path: Path) -> bytes:
-    """PNG of the same size with a palette of its own, and the texts that say where it comes from."""
-    with Image.open(path) as image:
-        texts, picture = PngInfo(), image.convert("RGB")
-        for name, text in image.info.items():
-            if isinstance(name, str) and isinstance(text, str):
-                texts.add_itxt(name, str(text))
-        resolution = image.info.get("dpi", (200, 200))
-    buffer = BytesIO()
-    reduced = picture.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.FLOYDSTEINBERG)
-    reduced.save(buffer, "png", pnginfo=texts, dpi=resolution, optimize=True)
-    return buffer.getvalue()
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

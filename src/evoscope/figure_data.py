@@ -37,11 +37,13 @@ class NeuronMap:
 class Alignment:
     """Regions of the map where neurons of several models meet (ConceptEvo's alignment figure).
 
-    ``regions``: ``region`` ("A"...), ``title`` (the concept most of them share, or ""), ``x``, ``y``,
-    ``radius`` (map units);
+    ``regions``: ``region`` ("A"...), ``title`` (what the patches show: a concept, two at one place, or a class),
+    ``chance`` (share of any neurons' patches that show it), ``candidates`` (tight regions looked at), ``clear`` (those
+    of them where every model shows one thing), ``x``, ``y``, ``radius`` (map units);
     ``members``: the neurons shown: ``region``, ``run``, ``epoch``, ``layer``, ``channel``, ``x``, ``y``,
-    ``concept``, ``coverage``;
+    ``concept``, ``coverage``, ``share`` (of its patches that show the title);
     ``patches``: uint8 [members, patches, side, side, 3], each member's example patches, most exciting first.
+    Regions chosen by hand have no ``chance``, ``candidates``, ``clear`` and ``share``.
     """
 
     regions: pd.DataFrame
@@ -54,8 +56,10 @@ class Evolution:
     """Chosen neurons followed over the epochs (ConceptEvo's concept evolution figure).
 
     ``steps``: one row per neuron and epoch: ``run``, ``layer``, ``channel``, ``epoch``, ``x``, ``y``,
-    ``concept`` ("" unlabelled), ``auc`` (held out, of the concept it ends with; NaN unknown), ``moved``
-    (distance in the space since the epoch before), ``status``; sorted by run, neuron, epoch;
+    ``concept`` (at that epoch, "" unlabelled), ``measured`` (the one concept or class that it is followed by, ""
+    none), ``value`` (how well it tells that one; NaN unknown), ``by`` (what the value is: held-out ``AUC``, or
+    ``share`` of its ten most exciting images), ``moved`` (distance in the space since the epoch before), ``status``;
+    sorted by run, neuron, epoch;
     ``patches``: uint8 [rows of steps, patches, side, side, 3].
     """
 
@@ -103,9 +107,9 @@ class SceneSheet:
 
 @dataclass(frozen=True)
 class ImportantEvolutions:
-    """The evolutions that matter most for one class (ConceptEvo's pictures of important evolutions).
+    """The evolutions that matter most for some classes (ConceptEvo's pictures of important evolutions).
 
-    ``neurons``: one row per neuron, most important first within a run: ``run``, ``from_epoch``, ``to_epoch``,
+    ``neurons``: one row per neuron: ``run``, ``from_epoch``, ``to_epoch``,
     ``class_name``, ``layer``, ``channel``, ``score`` (share of images that the evolution helps), ``mean`` (mean
     sensitivity, logits), ``q`` (false discovery rate), ``concept_before``, ``concept_after`` ("" where none is known
     or clear), ``x_before``, ``y_before``, ``x_after``, ``y_after`` (map; NaN: unplaced), ``moved`` (distance in the
@@ -132,11 +136,13 @@ class ConceptBoards:
     ``positive_share`` (of the images of the class), ``singular_value``, ``energy_share`` (of the sum of squares),
     ``aligned`` (largest component by size, with its sign), ``clusters`` (unique concepts it holds), ``concept``
     (true concept it tells best, "" where none is known or clear), ``auc`` (held out, of that concept; NaN unknown),
-    ``predicted_count`` (images in its row of ``predicted``; further ones are blank);
+    ``predicted_count`` (images in its row of ``predicted``; further ones are blank), ``right`` (share of all images
+    predicted as the class that are of it);
     ``images``: uint8 [rows, 4, side, side, 3], the most activating images, most first;
     ``heat``: float32 [rows, 4, side, side], concept maps of them, interpolated bilinearly;
     ``segments``: bool, the same shape, pixels above the protocol's percentile of their map;
-    ``predicted``: uint8 [rows, 10, small, small, 3], images predicted as the class, in the order of the data.
+    ``predicted``: uint8 [rows, 10, small, small, 3], images drawn at random from those
+    predicted as the class.
     """
 
     concepts: pd.DataFrame

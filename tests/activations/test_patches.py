@@ -1,11 +1,14 @@
 """Example patches are cut where the neuron answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from evoscope.activations.patches import cut, example_patches
+from evoscope.activations.patches import MASK, cut, example_patches, patch_content
 from evoscope.activations.stimuli import NeuronIndex, Stimuli
 from evoscope.data.images import SQUASH, ImageSet
+from evoscope.data.scenes.source import concept_scenes
 from evoscope.errors import EvoscopeError
 
 
@@ -76,3 +79,27 @@ def test_another_pool_or_too_many_patches_are_refused():
         example_patches(image_set(2), stimuli, np.array([0]), 1)
     with pytest.raises(EvoscopeError, match="lower the count"):
         example_patches(image_set(3), stimuli, np.array([0]), 3)
+
+
+def test_of_photographs_the_content_is_the_class_of_the_image():
+    images = replace(image_set(4), class_names=("a", "b"), labels=np.array([0, 1, 1, 0]))
+    stimuli = found(np.zeros((2, 3, 2)), np.array([[1, 2, -1], [0, 1, 3]]), (4, 4), 4)
+    names, content = patch_content(images, stimuli, np.array([1, 0]), 3)
+    assert names == ("a", "b")
+    assert content[0].tolist() == [[True, False], [False, True], [True, False]]
+    assert content[1].tolist() == [[False, True], [False, True], [False, False]]
+
+
+def test_of_scenes_the_content_is_what_the_masks_have_at_the_middle_of_the_cell():
+    images = concept_scenes("pool", 6, 4, 0)
+    rng = np.random.default_rng(0)
+    cells, chosen = rng.integers(0, 8, (5, 4, 2)), rng.integers(0, 6, (5, 4))
+    stimuli = replace(found(cells, chosen, (8, 8), 6), image_ids=images.ids)
+    names, content = patch_content(images, stimuli, np.arange(5), 4)
+    assert names == images.concepts.names
+    for neuron, rank in np.ndindex(5, 4):
+        masks = images.source.masks(int(chosen[neuron, rank]), MASK)
+        down, across = (cells[neuron, rank] * MASK // 8 + MASK // 16).tolist()
+        shown = {name for name, mask in masks.items() if mask[down, across]}
+        assert {names[column] for column in np.flatnonzero(content[neuron, rank])} == shown
+    assert content.any()

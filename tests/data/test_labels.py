@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from evoscope.data.folder import open_folder
-from evoscope.data.labels import read_labels
+from evoscope.data.labels import read_labels, with_classes
 from evoscope.errors import EvoscopeError
 
 IDS = ("train/cat/1.png", "train/cat/2.png", "train/dog/1.png")
@@ -102,3 +102,13 @@ def test_unreadable_files_are_refused(tmp_path, labels):
         read_labels(tmp_path / "absent.csv")
     with pytest.raises(EvoscopeError, match="cannot be read"):
         labels("image,süß\nx.png,1\n", encoding="latin-1")
+
+
+def test_classes_are_concepts_where_nothing_more_is_known(photos, labels):
+    train, test = (with_classes(images) for images in photos)
+    assert train.concepts.names == train.class_names == ("cat", "dog")
+    assert train.concepts.present.tolist() == [[True, False], [True, False], [False, True]]
+    assert train.subset([2]).concepts.present.tolist() == [[False, True]]
+    assert len({images.fingerprint for images in (train, test, *photos)}) == 4
+    known = labels(ROWS).of(*photos).on(photos[0])
+    assert with_classes(known) is known

@@ -20,6 +20,7 @@ from evoscope.data.named import (
     IMAGEWOOF,
     ArraySource,
     open_cifar10,
+    open_cue_conflict,
     open_imagenet,
     open_imagenette,
     open_imagewoof,
@@ -68,6 +69,29 @@ def test_imagewoof_has_readable_breeds(tmp_path):
     small(tmp_path / "imagewoof2-160", IMAGEWOOF)
     images = open_imagewoof(tmp_path, "test")
     assert (images.name, images.class_names) == ("imagewoof", tuple(IMAGEWOOF.values()))
+
+
+def test_cue_conflict_knows_shape_and_texture_of_every_image(tmp_path):
+    for shape, others in (("cat", "bear cat"), ("bear", "cat bear")):
+        for number, texture in enumerate(others.split() * 2):
+            path = tmp_path / f"cue-conflict-160/{shape}/{shape}{number}-{texture}{number + 1}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(path)
+    halves = [open_cue_conflict(tmp_path, split) for split in ("train", "test")]
+    assert [len(images) for images in halves] == [4, 4]
+    for images in halves:
+        names = images.concepts.names
+        assert names == ("shape:bear", "shape:cat", "texture:bear", "texture:cat")
+        for name, present in zip(images.ids, images.concepts.present, strict=True):
+            shape, texture = (part.rstrip("0123456789") for part in Path(name).stem.split("-"))
+            assert [names[place] for place in np.flatnonzero(present)] == [
+                f"shape:{shape}", f"texture:{texture}"
+            ]  # fmt: skip
+    Image.new("RGB", (8, 8)).save(tmp_path / "cue-conflict-160/cat/cat9-moss1.jpg")
+    with pytest.raises(EvoscopeError, match=r"cat9-moss1\.jpg names no texture"):
+        [open_cue_conflict(tmp_path, split) for split in ("train", "test")]
+    with pytest.raises(EvoscopeError, match="cue_conflict is not in"):
+        open_cue_conflict(tmp_path / "cue-conflict-160" / "cat", "train")
 
 
 @pytest.mark.parametrize(("opened", "name"), [(open_imagenette, "imagenette"), (open_imagewoof, "imagewoof")])

@@ -6,8 +6,17 @@ import pytest
 from evoscope.data.images import ConceptTable
 from evoscope.discovery import equal_rank
 from evoscope.discovery.basis import Moments
-from evoscope.discovery.equal_rank import Told, Truth, class_reading_rows, equal_rank_rows
+from evoscope.discovery.equal_rank import (
+    Told,
+    Truth,
+    board_shares,
+    class_reading_rows,
+    equal_rank_rows,
+    kinds_of,
+    method_rank_rows,
+)
 from evoscope.discovery.latent import LayerLatents, Outcomes
+from evoscope.discovery.methods import Neurons, RandomRotation, Singular
 from evoscope.discovery.truth import recovery
 from tests import protocols
 
@@ -70,6 +79,43 @@ def test_planted_directions_of_high_variance_beat_as_many_random_ones_and_as_man
     assert set(own.loc[10].index) == {"rotation", "neurons", "within"}
     refined = rows[rows["directions"] == "refined"]
     assert set(refined["against"]) <= {"rotation"}
+
+
+def test_methods_are_compared_at_equal_rank_and_the_unique_concepts_beside(both):
+    (shown, features), (others, held_out) = both
+    layers, truth = (latents(features), latents(held_out)), (shown, others)
+    bases = [method.fit(features, 0) for method in (Singular(), Neurons(), RandomRotation())]
+    labels = tuple(table.present[:, 0].astype(np.int64) for table in truth)
+    rows = method_rank_rows(bases, layers, truth, labels, PROTOCOL, seed=0)
+    own = rows[rows["metric"] == "recovery auc"].set_index(["truth", "method", "rank"]).sort_index()
+    assert {name for _, name, _ in own.index} == {"svd", "neurons", "random", "refined"}
+    assert own.loc[("all", "svd"), "value"].index.tolist() == [10, 20, 40]
+    svd, directions = own.loc[("all", "svd", 10)], Singular().fit(features, 0).directions[:10]
+    told = Told.of(directions, features.astype(np.float32), held_out.astype(np.float32), Truth.of(*truth))
+    assert svd["value"] == pytest.approx(told.scores()["recovery auc"].mean())
+    assert (svd["gain"], svd["draws"], own.loc[("all", "neurons", 10), "draws"]) == (0, 1, 10)
+    assert own.loc[("all", "neurons", 10), "gain_high"] < 0
+    assert set(own.index.get_level_values("truth")) == {"all"}  # one kind of concept is all of them
+    assert set(rows.loc[rows["metric"].str.startswith("board"), "truth"]) == {"classes"}
+    assert own.loc[("all", "neurons", 40), "draws"] == 1
+
+
+def test_kinds_are_those_before_the_colon_that_have_two_concepts():
+    present = np.array([[1, 0, 1, 0], [0, 1, 0, 0]], dtype=bool)
+    shown = ConceptTable(("shape:a", "shape:b", "texture:a", "texture:b"), present)
+    kinds = {kind: columns.tolist() for kind, columns in kinds_of(shown, shown).items()}
+    assert kinds == {"all": [0, 1, 2], "shape": [0, 1]}
+
+
+def test_boards_count_the_commonest_class_on_the_side_that_is_clearer_elsewhere():
+    """Ten of class 1 lie lowest along the first axis of the first images; of the second, six do."""
+    labels = np.array([0, 2, 3] * 10 + [1] * 10)
+    features = np.zeros((40, 2), np.float32)
+    features[:, 0] = np.arange(40)[::-1]
+    judged = features.copy()
+    judged[36:, 0] = 50
+    shares = board_shares(np.eye(2)[:1], (features, judged), (labels, labels))
+    assert shares.tolist() == [0.6]
 
 
 def test_noise_gains_nothing():

@@ -72,10 +72,14 @@ def test_boards_show_the_most_activating_images_in_order(rng):
     assert board(scores[:2])[:, 2:].tolist() == [[-1, -1]] * 5
 
 
-def test_released_boards_follow_the_data():
-    predictions = np.array([1, 0, 1, 1, 0])
-    assert predicted_board(predictions, 1, 2).tolist() == [0, 2]
-    assert predicted_board(predictions, 7).tolist() == []
+def test_predicted_images_are_drawn_at_random_of_those_of_the_class():
+    predictions = np.repeat([1, 0, 1, 1, 0], 20)
+    shown = predicted_board(predictions, 1, 0, 10)
+    assert len(set(shown)) == 10
+    assert (predictions[shown] == 1).all()
+    assert shown.tolist() == predicted_board(predictions, 1, 0, 10).tolist()
+    assert shown.tolist() != sorted(shown)
+    assert predicted_board(predictions, 7, 0).tolist() == []
 
 
 CONCEPTS = 4

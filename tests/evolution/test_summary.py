@@ -11,6 +11,7 @@ from evoscope.evolution.summary import (
     class_drops,
     contrast,
     drop_rows,
+    layer_costs,
     mean_ranked,
     order_of,
     ranked,
@@ -56,6 +57,15 @@ def test_drops_are_means_over_layers_of_the_change_in_accuracy(counts, metric, l
     for (label, condition), group in drops.groupby(["label", "condition"]):
         expected = by_hand(counts, label, condition, layers, metric)
         assert group["drop"].mean() == pytest.approx(expected, abs=1e-12)
+
+
+def test_costs_of_a_layer_are_means_over_its_samples_and_draws(counts):
+    own = counts[counts["label"] == 1]
+    table = layer_costs(own, "train")
+    assert list(table.columns) == ["bin1", "bin2", "bin3", "bin4", "random"]
+    for layer in LAYERS:
+        for condition, cost in table.loc[layer].items():
+            assert cost == pytest.approx(by_hand(counts, 1, condition, [layer]), abs=1e-12)
 
 
 def test_rows_carry_the_mean_over_classes_and_the_error_over_draws(counts):

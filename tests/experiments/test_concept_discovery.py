@@ -68,6 +68,8 @@ def scan_layer(features, labels):
 
 CASES = {
     "layer": (["discovery.layer=features.99"], "features.99"),
+    "one of two layers": (["discovery.layer=[features.43,features.99]"], "features.99"),
+    "followed layers": (["discovery.layer=[features.30,features.43]"], "discovery.evolution=false"),
     "epoch": (["discovery.epoch=99"], "epoch 99"),
     "class": (["discovery.classes=[unicorn]"], "unicorn"),
     "too little memory": (["memory_mb=0"], "memory_mb=0 is impossible"),

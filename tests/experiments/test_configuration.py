@@ -58,7 +58,7 @@ def test_every_option_composes_at_every_scale(group, scale):
         assert config.scale.name == scale
 
 
-@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "imagenet"])
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "desk", "gpu", "imagenet"])
 def test_the_papers_seven_runs_are_there_at_every_scale_and_pass_the_checks(scale):
     data = ["data=imagenet"] if scale == "imagenet" else []
     config = composed("experiment=unified_space", f"scale={scale}", *data)

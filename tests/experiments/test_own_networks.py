@@ -199,6 +199,32 @@ def test_mistakes_in_the_file_are_named(brought, content, words):
         runs_of(f"runs={brought}/runs.yaml")
 
 
+def test_pretrained_networks_come_by_a_name_with_one_of_the_users_beside(brought):
+    runs = runs_of("runs=pretrained")
+    assert {name: run.spec.pixels for name, run in runs.items()} == {
+        "efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260
+    }  # fmt: skip
+    assert {run.epochs for run in runs.values()} == {(AS_IT_IS,)}
+    assert [run.name for run in judged_runs(runs)] == list(runs)
+    joined = runs_of("runs=pretrained", *FACTORY, f"model.weights={brought}/run/ep1.pt", "base=own")
+    assert list(joined) == ["own", *runs]
+    with pytest.raises(EvoscopeError, match=r"model\.name=vgg16_bn has no weights"):
+        runs_of("runs=pretrained", "model=vgg16")
+
+
+@pytest.mark.slow
+def test_pretrained_networks_are_planned_and_their_outputs_found_by_wordnet_id(run_py, brought):
+    for old, new in (("cats", "n02123045"), ("dogs", "n02099601")):
+        for split in ("train", "val"):
+            (brought / "photos" / split / old).rename(brought / "photos" / split / new)
+    where = ("runs=pretrained", "scale=smoke", "data=folder", f"data.root={brought}/photos", "dry_run=true")
+    done = run_py("experiment=concept_discovery", "discovery.layer=[head,blocks.10]", *where)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("outputs: 2 of 1,000 outputs, by name") == 3
+    for network in ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"):
+        assert f"latent space of {network}, as it is, blocks.10, head" in done.stdout
+
+
 def test_the_template_is_a_file_that_is_read(run_py, brought, monkeypatch):
     monkeypatch.setattr("experiments.jobs.TEMPLATE", str(brought / "template.yaml"))
     assert run_py("experiment=init").returncode == 0

@@ -1,5 +1,6 @@
 """Memory, workers and progress decide how a result is computed, and not what it is."""
 
+import sys
 from dataclasses import fields
 
 import pytest
@@ -8,6 +9,7 @@ from evoscope.store import Runtime
 from evoscope.store.hashing import digest_file, files_under
 from evoscope.store.manifest import RUN
 from experiments import runner
+from experiments.reporting import progress
 
 # So little memory that images are streamed and batches shrink; the DataLoader's processes; bars.
 VARIED = {"memory_mb": "memory_mb=4", "workers": "workers=1", "progress": "progress=true"}
@@ -34,3 +36,10 @@ def test_equal_bytes_whatever_the_runtime(run_py, tmp_path, monkeypatch):
     expected = contents(plain)
     assert {name.partition("/")[0] for name in expected} >= {"training", "stimuli", "importance", "reversal"}
     assert contents(varied) == expected
+
+
+@pytest.mark.parametrize(("wanted", "watched"), [(True, True), (True, False), (False, True)])
+def test_bars_are_for_terminals_alone(wanted, watched, monkeypatch, capfd):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: watched)
+    assert list(progress(wanted)(range(3), total=3, what="work")) == [0, 1, 2]
+    assert ("work" in capfd.readouterr().err) == (wanted and watched)

@@ -24,8 +24,8 @@ from human_eval.design import (
 )
 from human_eval.design.baselines import PHOTOS, baselines
 from human_eval.design.build import NEURON_KINDS
-from human_eval.design.kinds import disjoint, is_odd
-from human_eval.design.pools import depths
+from human_eval.design.kinds import is_odd
+from human_eval.design.pools import depths, disjoint
 
 SMALL = Options(count=4, pictures=2, blocking=Blocking(blocks=4, size=12))
 NEURONS, CONCEPTS = synthetic_neurons(0, side=8), synthetic_concepts(0, side=8)
@@ -129,6 +129,24 @@ def test_hand_picked_sets_are_taken_as_given():
     wrong = dataclasses.replace(options, alignability=Alignability(hand_picked=(picked[0][:5],)))
     with pytest.raises(EvoscopeError, match="six ids"):
         design("alignability", NEURONS, 0, "corrected", wrong)
+
+
+@pytest.mark.parametrize("protocol", ["as_released", "corrected"])
+def test_of_a_picked_region_the_five_nearest_to_its_middle_are_shown_with_a_drawn_intruder(protocol):
+    among = [i for i, m in enumerate(NEURONS.model) if (m, NEURONS.epoch[i]) == ("net0", 2)]
+    region = sorted(among, key=lambda row: -cosine(row, among[0]))[:7]
+    picked = ((*(NEURONS.ids[row] for row in region), ""),)
+    sets = Alignability(hand_picked=picked, sets=(("hand_picked", 10),))
+    (trial,) = mains(
+        design("alignability", NEURONS, 0, protocol, dataclasses.replace(SMALL, alignability=sets))
+    )
+    group = rows(trial)
+    odd = group.pop(trial.answer)
+    units = NEURONS.vectors[region] / np.linalg.norm(NEURONS.vectors[region], axis=1, keepdims=True)
+    nearest = np.argsort(-units @ units.mean(axis=0))[:5]
+    assert (trial.condition, set(group)) == ("hand_picked", {region[place] for place in nearest})
+    assert odd not in group
+    assert protocol == "as_released" or NEURONS.layer[odd] in {NEURONS.layer[row] for row in group}
 
 
 def test_unplaced_neurons_are_never_shown():

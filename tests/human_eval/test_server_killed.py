@@ -17,6 +17,8 @@ from human_eval.answers import Answers
 from human_eval.design import Blocking, Options, design, save_study, synthetic_concepts
 from tests.human_eval.browser import free_port
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = Options(blocking=Blocking(blocks=3, size=8, practice=1, catch=1, repeats=1))
 STUDY = design("image_intruder", synthetic_concepts(0, side=4), 0, "corrected", SIZES)

@@ -29,7 +29,7 @@ METRICS = ("recovery auc", "matched correlation", "distinctness", "pointing", "i
 EDGES = (0, 3, 6, 12, 19, 25, 31, 47, 62, 78, 94, 109, 128)
 BOARD = [
     "run", "epoch", "layer", "class_name", "label", "direction", "side", "z", "derivative", "positive_share",
-    "singular_value", "energy_share", "aligned", "clusters", "concept", "auc", "predicted_count",
+    "singular_value", "energy_share", "aligned", "clusters", "concept", "auc", "predicted_count", "right",
 ]  # fmt: skip
 RELEVANCE = [
     "run", "layer", "class_name", "direction", "side", "z", "derivative", "positive_share", "logit_change",
@@ -55,6 +55,7 @@ class ConceptMaker:
             "bands": self.bands(), "spectrum": self.spectrum(), "popularity": self.popularity(),
             "concept_truth": self.truth(), "relevance": self.relevance(), "wrong_side": self.wrong_side(),
             "crosscoder": self.crosscoder(),
+            "method_ranks": self.method_ranks(),
             "equal_rank": self.equal_rank(), "class_readings": self.class_readings(), "switches": self.switches(),
             "cluster_map": self.cluster_map(),
         }  # fmt: skip
@@ -128,7 +129,7 @@ class ConceptMaker:
             rows.append(
                 (run, 8, layer, name, label, int(self.rng.integers(self.width)), (-1) ** label,
                  self.rng.uniform(1, 9), self.rng.normal(2, 1), self.rng.uniform(0.6, 1), 31.4, 0.01, 0.4,
-                 label % 4, concept, 0.9 if concept else np.nan, count)
+                 label % 4, concept, 0.9 if concept else np.nan, count, 0.8)
             )  # fmt: skip
         frame = pd.DataFrame(rows, columns=BOARD)
         drawn = [[self.scene(int(label)) for _ in range(4)] for label in frame["label"]]
@@ -247,6 +248,21 @@ class ConceptMaker:
             head = (run, layer, "concepts", *kind[:2], kind[1] == 128, kind[2], metric)
             rows.append((*head, 0.8, 0.75, 0.85, 0.7, 0.1, 0.05, 0.15, 0.9, 23, 10))
         return pd.DataFrame(rows, columns=RANKED)
+
+    def method_ranks(self):
+        """Every method at two numbers of directions, for all concepts and for one kind."""
+        rows = []
+        for (run, layer), method, rank in itertools.product(
+            self.layers(), ("svd", "neurons", "refined"), (10, 64)
+        ):
+            told = [("all", "recovery auc"), ("all", "matched correlation"), ("shape", "recovery auc")]
+            boards = [("classes", "board share"), ("classes", "boards alike")]
+            for truth, metric in told + boards:
+                gain = (np.nan,) * 3 if truth == "classes" else (-0.1, -0.2, 0.0)
+                head = (run, layer, truth, method, rank, rank == 64, metric)
+                rows.append((*head, 0.8, 0.75, 0.85, *gain, 64 if truth == "classes" else 23, 10))
+        columns = ["run", "layer", "truth", "method", "rank", "all", "metric", "value", "low", "high"]
+        return pd.DataFrame(rows, columns=[*columns, "gain", "gain_low", "gain_high", "count", "draws"])
 
     def cluster_map(self):
         """SVD directions hold fewer where little is kept, more where much is."""

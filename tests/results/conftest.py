@@ -127,6 +127,7 @@ class Maker:
         centres = centres.drop_duplicates("concept") if len(letters) <= 3 else centres
         regions = pd.DataFrame(
             {"region": list(letters)[: len(centres)], "title": centres["concept"].to_numpy(),
+             "chance": 0.1, "clear": 9, "candidates": 20,
              "x": centres["x"].to_numpy(), "y": centres["y"].to_numpy(), "radius": 0.9}
         )  # fmt: skip
         found = []
@@ -136,7 +137,8 @@ class Maker:
                 own = own[own["epoch"] == own["epoch"].max()] if len(own) else own
                 near = ((own["x"] - region.x) ** 2 + (own["y"] - region.y) ** 2).nsmallest(each).index
                 found.append(own.loc[near].assign(region=region.region))
-        columns = ["region", "run", "epoch", "layer", "channel", "x", "y", "concept", "coverage"]
+        columns = ["region", "run", "epoch", "layer", "channel", "x", "y", "concept", "coverage", "share"]
+        found = [part.assign(share=self.rng.uniform(0.6, 1, len(part))) for part in found]
         members = pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
         return Alignment(regions, members, self.patches(len(members), patches))
 
@@ -152,9 +154,12 @@ class Maker:
                     label = "" if step == 0 else CONCEPTS[(neuron + step // 2) % 5]
                     rows.append(
                         (run, LAYERS["vgg16"][-1], neuron * 37, epoch, *(place if not dead else (np.nan, np.nan)),
-                         label, min(0.5 + 0.14 * step, 0.98), 0.3, Status.DEAD if dead else Status.OK)
+                         label, CONCEPTS[neuron], min(0.5 + 0.14 * step, 0.98), "AUC", 0.3,
+                         Status.DEAD if dead else Status.OK)
                     )  # fmt: skip
-        columns = ["run", "layer", "channel", "epoch", "x", "y", "concept", "auc", "moved", "status"]
+        columns = [
+            "run", "layer", "channel", "epoch", "x", "y", "concept", "measured", "value", "by", "moved", "status",
+        ]  # fmt: skip
         steps = pd.DataFrame(rows, columns=columns)
         return Evolution(steps, self.patches(len(steps), each))
 
@@ -384,7 +389,7 @@ class Maker:
         return cells.assign(why=["" if holds else why for holds in cells["holds"]])
 
     def important(
-        self, blocks=(("vgg16", "striped circle on grass"), ("convnext", "car")), each=3, counts=(4, 5)
+        self, blocks=(("vgg16", "striped circle on grass"), ("convnext", "car")), each=2, counts=(4, 3)
     ):
         """Neurons with their way, patches, images and a warm spot with a cold rim on each of them."""
         rows = []

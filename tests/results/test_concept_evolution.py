@@ -17,12 +17,12 @@ LONG_CLASSES = ("American Staffordshire terrier, Staffordshire terrier that cost
 
 
 @pytest.fixture
-def make(exhibits):
+def make():
     def made(**how):
         maker = EvolutionMaker(
             np.random.default_rng(5), **{"runs": ("vgg16",), "side": 12, "directions": 6, **how}
         )
-        return {"map": exhibits["map"], "concept_evolution": maker.exhibit()}
+        return {"concept_evolution": maker.exhibit()}
 
     return made
 
@@ -48,31 +48,33 @@ def test_texts_neither_overlap_nor_leave_the_page(make, about, collisions, how):
     assert collisions(figure_of(make(**how), about)) == []
 
 
-def test_a_block_has_three_panels_and_a_board_per_shown_concept_and_epoch(make, about):
-    found = make()
+def test_one_panel_and_boards_of_one_concept_of_each_of_two_runs(make, about):
+    found = make(runs=("vgg16", "convnext", "vgg19"))
     figure = figure_of(found, about)
-    assert len(figure.axes) == 3 + 4 * 4
-    assert all(len(axes.images) == 1 for axes in figure.axes[3:])
+    assert len(figure.axes) == 1 + 2 * 4
+    assert all(len(axes.images) == 1 for axes in figure.axes[1:])
     assert "Boards of" not in concept_evolution.concept_evolution_words(found, about)
 
 
 def test_many_epochs_are_thinned_and_the_caption_says_so(make, about, collisions):
     many = make(epochs=tuple(range(-1, 12)))
     figure = figure_of(many, about)
-    assert len(figure.axes) == 3 + 4 * concept_evolution.EPOCHS
+    assert len(figure.axes) == 1 + concept_evolution.EPOCHS
     assert "Boards of 5 of 13 epochs" in concept_evolution.concept_evolution_words(many, about)
     assert collisions(figure) == []
 
 
-def test_similarities_are_drawn_as_measured(make, about):
+def test_shares_above_chance_leave_out_the_last_epoch(make, about):
     found = make()
     steps = found["concept_evolution"].steps
-    lines = [line.get_ydata() for line in figure_of(found, about).axes[1].lines]
-    drawn = [line for line in lines if len(line) == 4][1:]  # the first is the null
-    measured = [own["similarity"].to_numpy() for _, own in steps.groupby(["direction", "side"], sort=False)]
-    assert len(drawn) == len(measured)
-    key = [tuple(np.nan_to_num(line, nan=-9).round(9)) for line in drawn]
-    assert sorted(key) == sorted(tuple(np.nan_to_num(line, nan=-9).round(9)) for line in measured)
+    last = steps["epoch"].max()
+    earlier = steps[steps["epoch"] < last]
+    expected = 100 * (earlier["similarity"] > earlier["null95"]).groupby(earlier["epoch"]).mean()
+    curves = [line.get_ydata() for line in figure_of(found, about).axes[0].lines]
+    assert any(len(line) == len(expected) and np.allclose(line, expected) for line in curves)
+    assert all(len(line) <= len(expected) for line in curves)
+    sentence = entry("fig_concept_evolution").says(found, about)
+    assert f"{expected.iloc[-1]:.0f} % (VGG16, epoch {expected.index[-1]})" in sentence
 
 
 def test_boards_are_those_of_their_own_rows(make, about):
@@ -85,21 +87,18 @@ def test_boards_are_those_of_their_own_rows(make, about):
     boards[..., 0] = np.arange(len(rows))[:, None, None, None]
     figure = figure_of(changed(found, steps=steps, boards=boards), about)
     shown = [int(axes.images[0].get_array()[0, 0, 0]) for axes in figure.axes if axes.images]
-    order = rows.assign(row=rows.index, late=rows["appears"])
-    order = order.sort_values(["run", "late", "direction", "epoch"], ascending=[False, True, True, True])
-    assert sorted(shown) == list(range(len(rows)))
-    by_concept = [sorted(own["row"]) for _, own in order.groupby(["run", "direction"], sort=False)]
-    drawn = [shown[start : start + 2] for start in range(0, len(shown), 2)]
-    assert sorted(drawn) == sorted(by_concept)
+    expected = []
+    for _, own in rows.groupby("run", sort=False):
+        first = own.sort_values("appears", kind="stable").iloc[0]
+        expected += list(own.index[(own["direction"] == first["direction"]) & (own["side"] == first["side"])])
+    assert shown == expected
 
 
 def test_what_was_not_found_or_placed_is_said(make, about, collisions):
     found = make()
     steps = found["concept_evolution"].steps.copy()
-    lost = (steps["direction"] == 0) & (steps["epoch"] == -1)
-    steps.loc[lost, "matched_direction"] = -1
-    steps.loc[steps["direction"] == 1, ["x", "y"]] = np.nan
-    steps.loc[steps["direction"] == 2, ["appears", "settles"]] = NEVER
+    steps.loc[steps["epoch"] == -1, "matched_direction"] = -1
+    steps[["appears", "settles"]] = NEVER
     figure = figure_of(changed(found, steps=steps), about)
     texts = written(figure)
     assert texts.count("not found") == 1
@@ -117,7 +116,7 @@ def test_nothing_placed_at_all(make, about, collisions):
     )
     empty = changed(found, steps=steps, summary=summary, boards=np.zeros((0, 4, 8, 8, 3), np.uint8))
     figure = figure_of(empty, about)
-    assert "unplaced" in written(figure)
+    assert "no earlier look" in written(figure)
     assert collisions(figure) == []
 
 

@@ -28,6 +28,7 @@ TABLES = (
     "table_concept_relevance",
     "table_concept_truth",
     "table_equal_rank",
+    "table_method_ranks",
     "table_popularity",
     "table_spectrum",
     "table_wrong_side",
@@ -42,16 +43,6 @@ def rng():
 @pytest.fixture(scope="module")
 def one():
     return ConceptMaker(np.random.default_rng(3), runs=("vgg16",), classes=CLASSES[:2], side=12).exhibits()
-
-
-def lengths(axes):
-    """Signed lengths of lying bars."""
-    return np.array([bar.get_width() for bar in axes.patches])
-
-
-@pytest.fixture(scope="module")
-def drawn_clusters(one, about):
-    return figure_of("fig_clusters", one, about)
 
 
 @pytest.fixture(scope="module")
@@ -125,24 +116,31 @@ def test_unknown_numbers_are_never_written(result, about, one, collisions):
 # --- boards ----------------------------------------------------------------------------------------------------------
 
 
-def test_boards_show_as_many_classes_of_every_run_as_fit(about):
-    maker = ConceptMaker(np.random.default_rng(3), runs=("vgg16", "convnext", "vgg19", LONG_RUN), side=4)
+def test_half_of_the_boards_is_chosen_and_half_drawn(about):
+    maker = ConceptMaker(np.random.default_rng(3), runs=("vgg16", "convnext", LONG_RUN), side=4)
     boards = maker.boards()
-    kept = concepts.shown(boards)
-    assert kept.concepts.groupby("run").size().tolist() == [concepts.MOST // 4] * 4
+    boards = replace(boards, concepts=boards.concepts.assign(auc=np.linspace(0.5, 0.9, len(boards.concepts))))
+    kept = concepts.shown(boards, 0)
+    each = concepts.MOST // 3
+    assert kept.concepts.groupby("run").size().tolist() == [each] * 3
+    for run, own in kept.concepts.groupby("run", sort=False):
+        best = boards.concepts[boards.concepts["run"] == run].nlargest((each + 1) // 2, "auc")["class_name"]
+        assert list(own.loc[own["chosen"], "class_name"]) == list(best)
     for place, row in kept.concepts.iterrows():
         same = (boards.concepts["run"] == row["run"]) & (boards.concepts["class_name"] == row["class_name"])
         origin = int(np.flatnonzero(same)[0])
         np.testing.assert_array_equal(kept.images[place], boards.images[origin])
         np.testing.assert_array_equal(kept.predicted[place], boards.predicted[origin])
-    assert f"Left out for want of space: VGG16, {CLASSES[4]}, {CLASSES[5]};" in concepts.concepts_words(
-        {"concepts": boards}, about
-    )
+    again = [concepts.shown(boards, seed).concepts["class_name"].tolist() for seed in range(6)]
+    assert kept.concepts["class_name"].tolist() == again[0]
+    assert len(set(map(tuple, again))) > 1
 
 
 def test_boards_that_fit_leave_nothing_out(about, one):
-    assert "Left out" not in concepts.concepts_words(one, about)
-    assert len(figure_of("fig_concepts", one, about).axes) == 2 * 3
+    assert "0 further ones" in concepts.concepts_words(one, about)
+    figure = figure_of("fig_concepts", one, about)
+    assert len(figure.axes) == 2 * 3
+    assert written(figure).count("80 %") == 2
 
 
 def test_boards_without_truth_predictions_or_numbers(about, one, collisions):
@@ -152,17 +150,17 @@ def test_boards_without_truth_predictions_or_numbers(about, one, collisions):
     alone = {"concepts": replace(boards, concepts=bare, heat=heat, segments=np.zeros_like(boards.segments))}
     figure = figure_of("fig_concepts", alone, about)
     texts = written(figure)
-    assert texts.count("none") == texts.count("no cluster") == 2
+    assert texts.count("none") == texts.count("no cluster · chosen") == 2
     assert not any("AUC" in text or "nan" in text for text in texts)
     assert collisions(figure) == []
 
 
 def test_facts_name_direction_side_and_truth(one):
-    row = one["concepts"].concepts.iloc[1].copy()
+    row = concepts.shown(one["concepts"], 0).concepts.iloc[0].copy()
     row[["direction", "side", "z", "clusters", "concept", "auc"]] = [7, -1, 2.345, 1, "wheel", 0.912]
     assert [text for text, _ in concepts.fact_lines(row)] == [
         "#7 −, z 2.3",
-        "1 cluster",
+        "1 cluster · chosen",
         "wheel, AUC 0.91",
     ]
 
@@ -204,38 +202,32 @@ def test_outlines_stay_with_their_images():
     assert axes.get_xlim() == (-0.5, 2 * TILE + GAP - 0.5)
 
 
-def test_bars_are_the_shares_with_none_to_the_left(one, drawn_clusters):
-    axes = drawn_clusters.axes[0]
-    rows = (
-        one["clusters"]
-        .query("protocol == 'corrected' and method == 'neurons'")
-        .set_index("clusters")["directions"]
-    )
-    bars = lengths(axes).reshape(-1, clusters.MOST + 1)
-    place = clusters.methods_of(one["clusters"]).index("neurons")
-    expected = [-rows.get(0, 0), *(rows.get(k, 0) for k in range(1, 5)), rows[rows.index >= 5].sum()]
-    np.testing.assert_allclose(bars[place], 100 * np.array(expected) / rows.sum())
-    np.testing.assert_allclose(np.abs(bars).sum(axis=1), 100)
+def test_a_row_per_method_with_the_published_ticks(one, about):
+    figure = figure_of("fig_clusters", one, about)
+    means = one["cluster_means"].query("protocol == 'corrected' and counting == 'empty as none'")
+    methods = clusters.methods_of(one["cluster_means"])
+    (axes,) = figure.axes
+    dots = {int(line.get_ydata()[0]): line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"}
+    assert dots == {methods.index(row.method): row.value for row in means.itertuples()}
+    ticks = {
+        methods[int(line.get_ydata()[0])]: line.get_xdata()[0]
+        for line in axes.lines
+        if line.get_marker() == "|"
+    }
+    published = published_means().query("counting == 'empty as none'").set_index("method")["value"]
+    assert ticks == {"svd": published["svd"], "neurons": published["neurons"]}
 
 
-def test_published_columns_show_published_numbers(drawn_clusters):
-    counts, means = drawn_clusters.axes[6:8]
-    np.testing.assert_allclose(lengths(counts)[0], -100 * 1260 / 2048)
-    heights = [bar.get_height() for bar in means.patches]
-    np.testing.assert_allclose(heights, published_bands()["mean_clusters"])
-
-
-def test_clusters_of_one_protocol_without_bands_or_svd(one, about, collisions):
-    few = one["clusters"].query("protocol == 'as_released' and method in ['ica', 'nmf']")
-    alone = {"clusters": few, "cluster_means": one["cluster_means"].iloc[:0], "bands": one["bands"].iloc[:0]}
-    figure = figure_of("fig_clusters", alone, about)
-    texts = written(figure)
-    assert len(figure.axes) == 2 * 3
-    assert texts.count("no bands") == 1
-    assert "as released" in texts
-    assert "corrected" not in texts
+def test_clusters_of_one_protocol_without_svd(one, about, collisions):
+    few = {
+        name: one[name].query("protocol == 'as_released' and method in ['ica', 'nmf']")
+        for name in ("clusters", "cluster_means", "bands")
+    }
+    figure = figure_of("fig_clusters", few, about)
+    assert not any(line.get_marker() == "|" for axes in figure.axes for line in axes.lines)
     assert collisions(figure) == []
-    assert "protocol: as released;" in clusters.clusters_words(alone, about)
+    assert "protocol: as released;" in clusters.clusters_words(few, about)
+    assert entry("fig_clusters").says(few, about) == ""
 
 
 # --- spectrum, relevance, truth --------------------------------------------------------------------------------------
@@ -265,10 +257,17 @@ def test_relevance_claims_only_what_the_intervals_say(one):
     assert "not known" in relevance.beyond(rows.iloc[3:])
 
 
+def test_full_dots_are_those_that_claim_c2_counts(one, about):
+    rows = one["relevance"].iloc[[0] * 4].reset_index(drop=True)
+    rows["logit_change"], rows["random_low"] = [-0.5, -0.3, -0.1, np.nan], -0.2
+    assert relevance.lost_more(rows).tolist() == [True, True, False, False]
+    assert "2 of 4 (VGG16)" in entry("fig_concept_relevance").says({"relevance": rows}, about)
+
+
 def test_relevance_of_many_classes_is_cut_and_says_so(one, about):
     rows = pd.concat([one["relevance"]] * 8, ignore_index=True)
     figure = figure_of("fig_concept_relevance", {"relevance": rows}, about)
-    assert sum(text.startswith("#") for text in written(figure)) == relevance.MOST
+    assert [len(axes.get_yticks()) for axes in figure.axes] == [relevance.MOST]
     assert "VGG16, 4 further concepts" in relevance.concept_relevance_words({"relevance": rows}, about)
 
 
@@ -301,7 +300,6 @@ def test_a_class_without_candidate_is_named_but_not_counted(one, about, collisio
     rows.loc[0, ["direction", "side"]] = -1, 1
     rows.loc[0, numbers] = np.nan
     figure = figure_of("fig_concept_relevance", {"relevance": rows}, about)
-    assert "none" in written(figure)
     assert collisions(figure) == []
     assert "n: 1 concepts of 1 classes (1 more without" in relevance.concept_relevance_words(
         {"relevance": rows}, about

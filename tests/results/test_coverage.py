@@ -6,6 +6,7 @@ import pytest
 
 from results import coverage
 from results.page_style import with_interval
+from results.registry import entry
 from tests.results.helpers import figure_of, written
 
 
@@ -53,7 +54,17 @@ def test_coverage_where_purity_is_undefined_or_coverage_zero(maker, about):
     rows.loc[rows["k"] == 1, "coverage"] = 0.0
     figure = figure_of("fig_coverage", {"coverage": rows}, about)
     assert written(figure).count("purity not defined") == 1
-    assert {axes.get_xscale() for axes in figure.axes} == {"linear"}
+    drawn = [line.get_ydata() for line in figure.axes[2].lines if line.get_marker() not in ("None", "")]
+    own = rows.query("protocol == 'corrected'")
+    np.testing.assert_allclose(np.concatenate(drawn), own["value"] - own["null"])
+
+
+def test_the_sentence_names_the_ends_of_the_sweep(exhibits, about):
+    rows = exhibits["coverage"].query("run == 'all' and protocol == 'corrected'").sort_values("coverage")
+    ends = [f"{row.value - row.null:.2f}" for row in rows.iloc[[0, -1]].itertuples()]
+    assert f"corrected {ends[0]} → {ends[1]} (4 % → 100 % covered)" in entry("fig_coverage").says(
+        exhibits, about
+    )
 
 
 def test_coverage_of_a_space_that_could_not_be_built(maker, about, collisions):
@@ -71,7 +82,6 @@ def test_coverage_of_a_space_that_could_not_be_built(maker, about, collisions):
     mixed = pd.concat([rows.query("protocol != 'v1'"), failed], ignore_index=True)
     figure = figure_of("fig_coverage", {"coverage": mixed}, about)
     assert written(figure).count("purity not defined") == 1
-    assert {axes.get_xscale() for axes in figure.axes} == {"log"}
     assert collisions(figure) == []
     assert (
         "No value for first version, 5,000 images, k = 1: the descent diverged;"

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evoscope.figure_data import NeuronMap
-from evoscope.viz import Sheet, heat_over, move, use_style
+from evoscope.viz import heat_over
 from results import importance
 from tests.results.helpers import LONG_CONCEPT, LONG_LAYER, LONG_RUN, cells_of, figure_of, page_of, written
 
@@ -16,53 +15,48 @@ from tests.results.helpers import LONG_CONCEPT, LONG_LAYER, LONG_RUN, cells_of, 
 @pytest.mark.parametrize("counts", [(1, 1), (3, 2), (4, 5), (9, 8), (0, 0)])
 def test_important_with_any_number_of_patches_and_images(maker, about, collisions, counts):
     important = maker.important(counts=counts)
-    figure = figure_of("fig_important", {"important": important, "map": maker.map()}, about)
-    patches, images = min(counts[0], 4), min(counts[1], 5)
+    figure = figure_of("fig_important", {"important": important}, about)
     pictures = sum(len(axes.images) for axes in figure.axes)
-    missing = max(2 - images, 0) if images else 0
-    assert pictures == len(important.neurons) * (2 * patches + 2 * images + missing)
-    assert figure.get_figwidth() <= 7.21
+    assert pictures == len(important.neurons) * (2 * min(counts[0], 4) + min(counts[1], 2))
     assert collisions(figure) == []
 
 
 def test_important_says_class_epochs_concepts_and_numbers(exhibits, about):
     texts = written(figure_of("fig_important", exhibits, about))
-    assert "class: striped circle on grass, epochs 1 to 5" in texts
-    assert {"wheel (stays)", "striped → red circle", "score 0.98", "q < .001", "q .004"} <= set(texts)
-    assert texts.count("epoch 5") == 2
+    assert {"striped circle on grass", "car", "wheel (stays)", "striped → red circle"} <= set(texts)
+    assert {"+0.410 of the class logit", "score 0.98", "q < .001", "q .004"} <= set(texts)
+    assert texts.count("epoch 5") == len(exhibits["important"].neurons)
 
 
-def test_important_with_long_names_and_unplaced_neurons(maker, about, collisions):
-    important = maker.important(((LONG_RUN, LONG_CONCEPT), ("vgg16", "")), each=4)
+def test_bars_are_the_mean_sensitivity(exhibits, about):
+    figure = figure_of("fig_important", exhibits, about)
+    bars = [axes.patches[0] for axes in figure.axes if len(axes.patches) == 1 and not axes.images]
+    np.testing.assert_allclose([bar.get_width() for bar in bars], exhibits["important"].neurons["mean"])
+
+
+def test_important_with_long_names_and_unknown_numbers(maker, about, collisions):
+    important = maker.important(((LONG_RUN, LONG_CONCEPT), ("vgg16", "")), each=2)
     neurons = important.neurons.assign(layer=LONG_LAYER, concept_before=LONG_CONCEPT)
-    neurons.loc[0, ["x_before", "y_before"]] = np.nan
-    neurons.loc[1, ["x_after", "y_after"]] = np.nan
-    neurons.loc[2, ["x_before", "y_before", "x_after", "y_after", "moved"]] = np.nan
-    neurons.loc[3, ["concept_before", "concept_after"]] = ""
-    neurons.loc[4, ["q", "mean"]] = np.nan
-    figure = figure_of(
-        "fig_important", {"important": replace(important, neurons=neurons), "map": maker.map()}, about
-    )
+    neurons.loc[2, ["concept_before", "concept_after"]] = ""
+    neurons.loc[3, ["q", "mean", "moved"]] = np.nan
+    figure = figure_of("fig_important", {"important": replace(important, neurons=neurons)}, about)
     texts = written(figure)
-    assert [texts.count(text) for text in ("unplaced", "unplaced before", "unplaced after")] == [1, 1, 1]
     assert not any("nan" in text for text in texts)
-    assert "all classes, epochs 1 to 5" in texts
+    assert "all classes" in texts
     assert collisions(figure) == []
 
 
-def test_important_of_nothing_and_without_a_base(maker, about):
-    nothing = {"important": maker.important(()), "map": maker.map()}
+def test_important_of_nothing(maker, about):
+    nothing = {"important": maker.important(())}
     assert written(figure_of("fig_important", nothing, about)) == ["no neuron was chosen"]
-    own = NeuronMap(maker.neurons("vgg16", 5), "pca")
-    assert figure_of("fig_important", {"important": maker.important(), "map": own}, about)
 
 
 def test_neurons_keep_their_pictures_whatever_their_index(maker, about):
-    important, neurons = maker.important(), maker.map()
+    important = maker.important()
     renumbered = replace(important, neurons=important.neurons.set_index(important.neurons.index[::-1] + 7))
     shown = [
         [image.get_array() for axes in figure_of("fig_important", parts, about).axes for image in axes.images]
-        for parts in ({"important": one, "map": neurons} for one in (important, renumbered))
+        for parts in ({"important": one} for one in (important, renumbered))
     ]
     assert all(np.array_equal(one, other) for one, other in zip(*shown, strict=True))
 
@@ -70,7 +64,7 @@ def test_neurons_keep_their_pictures_whatever_their_index(maker, about):
 def test_concepts_fit_on_two_lines():
     assert importance.concept_words("eye", "eye", 1.0) == ["eye (stays)"]
     assert importance.concept_words("", "eye", 1.0) == ["unclear → eye"]
-    long = importance.concept_words(LONG_CONCEPT, "eye", 1.0)
+    long = importance.concept_words(LONG_CONCEPT, "part:eye", 1.0)
     assert len(long) == 2
     assert long[1] == "→ eye"
 
@@ -123,14 +117,3 @@ def test_heat_of_nothing_leaves_a_grey_image():
     calm = heat_over(images, np.zeros((2, 3, 3), dtype=np.float32))
     assert calm.dtype == np.uint8
     assert len(np.unique(calm)) == 1
-
-
-def test_a_move_is_an_arrow_only_between_two_places():
-    with use_style():
-        sheet = Sheet(2, 2)
-        whole, half = sheet.axes(0.1, 0.1, 0.8, 0.8), sheet.axes(1.1, 0.1, 0.8, 0.8)
-        move(whole, np.array([0.2, 0.8]), np.array([0.2, 0.5]), "#000000")
-        move(half, np.array([0.2, np.nan]), np.array([0.2, np.nan]), "#000000")
-    assert len(whole.collections) == 2
-    assert len(half.collections) == 1
-    assert [text.get_text() for text in half.texts] == ["unplaced after"]

@@ -5,8 +5,11 @@ and the numbers in it follow from the tables.
 import json
 import re
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from evoscope.errors import EvoscopeError
 from results import keep as keep_module
@@ -61,6 +64,50 @@ def test_results_are_kept_by_data_and_scale(folder, tmp_path, monkeypatch):
         keep([folder], paper)
 
 
+@pytest.mark.parametrize(("lossless", "error"), [(700_000, 0), (1, 6)])
+def test_photographs_keep_their_colours_size_and_origin(lossless, error, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(keep_module, "LARGE", 10_000)
+    monkeypatch.setattr(keep_module, "LOSSLESS", lossless)
+    paper = tmp_path / "paper"
+    (paper / "concept_scenes-laptop" / "figures").mkdir(parents=True)
+    (paper / "concept_scenes-laptop" / "figures" / "fig_training.png").write_text("of an earlier time")
+    keep([folder], paper)
+    (kept,) = paper.rglob("fig_training.[pw]*")
+    assert kept.suffix == ".webp"
+    with Image.open(folder / "fig_training.png") as before, Image.open(kept) as after:
+        assert (after.mode, after.size) == ("RGB", before.size)
+        one, two = (np.asarray(image.convert("RGB"), dtype=float) for image in (before, after))
+    assert len(np.unique(two.reshape(-1, 3), axis=0)) > 256
+    assert np.sqrt(np.mean((one - two) ** 2)) <= error
+    (items,) = galleries([paper]).values()
+    (item,) = (each for each in items if each.id == "fig_training")
+    assert item.origin == next(each.origin for each in galleries([folder])[item.place] if each.id == item.id)
+    assert f"{kept.relative_to(paper)}" in (paper / "report.html").read_text()
+
+
+def test_what_is_drawn_no_more_goes_and_nothing_else(folder, tmp_path):
+    tables = tmp_path / "concept_scenes-laptop" / "tables"
+    tables.mkdir(parents=True)
+    for name in ("table_gone.csv", "table_gone.md", "notes.txt"):
+        (tables / name).write_text("x")
+    keep([folder], tmp_path)
+    assert not list(tables.glob("table_gone*"))
+    assert (tables / "notes.txt").is_file()
+
+
+def test_results_of_the_desk_are_kept_by_network_and_seed(exhibits, about, tmp_path):
+    for key, seed in (("imagenette-desk-corrected-efficientnet_lite0-0a1b2c3d", 0), ("x", 1)):
+        own = replace(about, data="imagenette", scale="desk", seed=seed, key=key)
+        registry.draw(["table_metrics"], exhibits, own, tmp_path / f"drawn{seed}")
+        keep([tmp_path / f"drawn{seed}"], tmp_path / "paper")
+    found = {path.parent.parent.name for path in (tmp_path / "paper" / "desk").rglob("table_metrics.csv")}
+    assert found == {"efficientnet_lite0-imagenette-0", "all-imagenette-1"}
+    (evidence,) = collect([tmp_path / "paper"])
+    assert (evidence.where, set(evidence.rows("table_metrics", "corrected")["seed"])) == (
+        "imagenette, desk", {0, 1}
+    )  # fmt: skip
+
+
 def recorded(folder, to, **stages):
     """A copy of drawn results whose record names stages of other code."""
     shutil.copytree(folder, to)
@@ -98,6 +145,11 @@ def test_the_command_line_keeps_and_documents(folder, tmp_path, capsys, monkeypa
     monkeypatch.setattr(keep_module, "DOCUMENT", tmp_path / "repro.md")
     assert main(["repro", str(tmp_path)]) == 0
     assert (tmp_path / "repro.md").read_text().startswith(HEAD)
+    monkeypatch.setattr(keep_module, "PAPER", tmp_path / "paper")
+    (tmp_path / "repro.md").unlink()
+    assert main(["paper", str(folder)]) == 0
+    assert "E3b" in (tmp_path / "repro.md").read_text()
+    assert (tmp_path / "paper" / "report.html").is_file()
     for words in ([], ["paper"], ["other"]):
         with pytest.raises(SystemExit, match="2"):
             main(words)

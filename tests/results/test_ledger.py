@@ -14,10 +14,12 @@ from evoscope.evolution.summary import contrast
 from results import registry
 from results.ledger.claim import collect, laid_together
 from results.ledger.effect import Measure, Verdict, headline, stated, verdict
-from results.ledger.provenance import provenance
+from results.ledger.pages import OBJECTIONS, SHORT, Around, cards, finding, table, told
+from results.ledger.provenance import lead, provenance
 from results.ledger.summary import named
 from results.ledger.write import CLAIMS, all_measures, ledger, write_ledger
 from results.reference import published_reversal
+from results.report import galleries, pictures_of
 
 PAPER = Path(__file__).resolve().parents[2] / "results" / "paper"
 BINS = ("bin1", "bin2", "bin3", "bin4")
@@ -97,7 +99,7 @@ def test_every_verdict_follows_from_its_measures(written):
 
 @pytest.mark.skipif(not (PAPER / "measures.csv").is_file(), reason="no results are kept with the code yet")
 def test_every_kept_verdict_follows_from_the_kept_tables(tmp_path):
-    write_ledger(collect([PAPER]), tmp_path)
+    write_ledger(collect([PAPER]), tmp_path, Around(pictures_of(galleries([PAPER]), PAPER)))
     for name in ("claims.csv", "measures.csv", "defects.csv", "claims.md", "summary.md"):
         assert (tmp_path / name).read_text() == (PAPER / name).read_text(), name
     assert mismatches(PAPER) == []
@@ -348,7 +350,8 @@ def test_provenance_is_said_first_and_names_the_doubtful_rows(written, evidence)
     for name in ("claims.md", "summary.md"):
         page = (written / name).read_text()
         assert text in page
-        assert page.index(text) < page.index("**E")
+        assert page.index(text) < page.index("### E" if name == "claims.md" else "**E")
+    assert (written / "claims.md").read_text().startswith(f"# Every claim\n\n{lead(evidence)}\n\n| claim |")
 
 
 def test_the_summary_has_a_sentence_for_every_claim(written):
@@ -362,4 +365,83 @@ def test_defects_name_file_line_and_commit(written):
     for row in read(written / "defects.csv"):
         assert re.search(r" at [0-9a-f]{7}\)$", row["released code"]), row
         assert row["checked"] in ("by running", "by reading")
+        assert row["checked"] == "by reading" or re.search(r"\.py:\d+", row["released code"]), row
         assert row["effect"] != "not isolated"
+
+
+def test_every_claim_has_the_authors_words_or_says_that_there_are_none():
+    assert list(told()) == [claim.id for claim in CLAIMS]
+    for claim, words in told().items():
+        assert words.source, claim
+        assert words.differs.endswith("."), claim
+        assert words.picture in registry.entries(), claim
+    without = [claim for claim, words in told().items() if not words.words]
+    assert without == ["E3c", "E3d", "E3e", "E3f", "E8", "C7", "C8"]
+
+
+def cells_of(text):
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines()]
+
+
+def test_the_table_of_claims_is_narrow_and_leads_to_a_card_each(written):
+    page = (written / "claims.md").read_text()
+    rows = cells_of(page.split("\n\n")[2])
+    assert rows[0] == ["claim", "in words", "verdict", "effect"]
+    known = read(written / "claims.csv")
+    assert [row[0] for row in rows[2:]] == [
+        f"[{claim}](#{claim.lower()})" for claim in dict.fromkeys(row["claim"] for row in known)
+    ]
+    for cells in rows[2:]:
+        assert f"\n### {cells[0][1:].partition(']')[0]}\n" in page
+        assert max(map(len, cells[2].split("<br>"))) <= 30, cells
+        assert max(map(len, cells[3].split("<br>"))) <= 24, cells
+        assert len(cells[2].split("<br>")) >= len(cells[3].split("<br>"))
+
+
+def test_the_table_tells_the_verdict_and_effect_of_every_row_that_has_one(written):
+    claims = pd.read_csv(written / "claims.csv")
+    rows = {cells[0][1:].partition("]")[0]: cells for cells in cells_of(table(claims))[2:]}
+    for row in read(written / "claims.csv"):
+        verdict, effect = (
+            cell.replace("\u00a0", " ").replace("\u2011", "-") for cell in rows[row["claim"]][2:]
+        )
+        assert SHORT.get(named(row["verdict"]), named(row["verdict"]).value) in verdict, row["claim"]
+        if row["effect"] != "–":
+            assert f"{float(row['effect']):.3f}" in effect
+            assert ("¹" in verdict) == (row["seeds"] == "1")
+
+
+def test_cards_say_what_a_number_rests_on_and_show_a_picture_once(written):
+    claims = pd.read_csv(written / "claims.csv")
+    pictures = {("concept_scenes", name): f"figures/{name}.png" for name in ("fig_reversal", "fig_important")}
+    views = {
+        ("concept_scenes", "VGG16"): "explorer/index.html#run=vgg16&epoch=6",
+        ("cifar10", "VGG16"): "other",
+    }
+    text = cards(claims, Around(pictures, views))
+    card = dict(part.split("\n", 1) for part in text.split("\n### ")[1:])
+    for paper, words in OBJECTIONS.items():
+        assert f"## {paper} (" in text
+        assert f"**What the authors could object.** {words}" in text
+    for row in read(written / "claims.csv"):
+        own = card[row["claim"]]
+        assert told()[row["claim"]].differs in own
+        assert f"`{row['command']}`" in own
+        assert f"**{row['verdict']}**" in own
+        assert row["by network"] == "–" or row["by network"] in own
+    assert text.count("](figures/fig_reversal.png)") == 1
+    assert "](figures/fig_reversal.png)" in card["E3b"]
+    assert "That of [E3b](#e3b)" in card["E3c"]
+    assert "[VGG16](explorer/index.html#run=vgg16&epoch=6)" in card["E3b"]
+    assert "other" not in re.findall(r"\]\((.*?)\)", text)
+
+
+def test_the_ledger_ends_a_job_with_how_many_claims_ended_how(written):
+    claims = pd.read_csv(written / "claims.csv")
+    sentences = finding(claims)
+    assert len(sentences) == len(claims.groupby(["data", "scale"]))
+    own = claims[claims["data"] == "concept_scenes"]
+    (sentence,) = (each for each in sentences if "on concept_scenes at laptop scale" in each)
+    assert sentence.startswith(f"Of {len(own)} claims ")
+    assert sum(map(int, re.findall(r"(\d+) [a-z]", sentence))) == 2 * len(own)
+    assert finding(claims.iloc[:0]) == []

@@ -22,8 +22,8 @@ def test_metrics_with_undefined_and_negative_values(maker, about, collisions):
     metrics.loc[1, ["value", "low", "high"]] = np.nan
     metrics.loc[2, ["value", "low", "high"]] = (-0.3, -0.4, -0.2)
     metrics.loc[3, "run"] = LONG_RUN
-    figure = figure_of("fig_metrics", {"metrics": metrics}, about)
-    assert "not defined" in written(figure)
+    figure = figure_of("fig_metrics", {"metrics": metrics, "space_baselines": maker.space_baselines()}, about)
+    assert not any("nan" in text for text in written(figure))
     assert figure.axes[0].get_xlim()[0] < -0.4
     assert collisions(figure) == []
 
@@ -34,9 +34,22 @@ def test_the_learned_space_stands_beside_what_needs_none(exhibits, about, tmp_pa
     assert "| 7 | random vectors | 0.300 [0.280, 0.320] | 0.100 [0.080, 0.120] | 400 |" in page.read_text()
 
 
-def test_metric_of_an_unknown_name_is_shown_by_it(maker, about):
-    metrics = maker.metrics().query("metric == 'stimulus_agreement'").assign(metric="some_new_metric")
-    assert "some new metric" in written(figure_of("fig_metrics", {"metrics": metrics}, about))
+def test_three_panels_and_the_spaces_beside_the_networks(exhibits, about):
+    figure = figure_of("fig_metrics", exhibits, about)
+    assert len(figure.axes) == 3
+    names = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert names[-4:] == ["all: learned", "all: random vectors", "all: shared images", "all: own spaces"]
+    dots = [float(line.get_xdata()[0]) for line in figure.axes[1].lines if line.get_marker() == "o"]
+    assert dots[-4:] == [0.3] * 4
+
+
+def test_metrics_without_concepts_say_how_neurons_are_found_again(exhibits, about):
+    rows = exhibits["metrics"].query("metric != 'concept_purity@10'")
+    sentence = entry("fig_metrics").says({**exhibits, "metrics": rows}, about)
+    assert "found again after an epoch" in sentence
+    unknown = rows.query("metric == 'coverage'").assign(metric="some_new_metric")
+    assert entry("fig_metrics").says({**exhibits, "metrics": unknown}, about) == ""
+    assert figure_of("fig_metrics", {**exhibits, "metrics": unknown}, about)
 
 
 def test_one_state_has_no_place_among_epochs(maker, about, tmp_path):
@@ -45,6 +58,7 @@ def test_one_state_has_no_place_among_epochs(maker, about, tmp_path):
     metrics = metrics[metrics["run"] != run]
     single = metrics.groupby("metric", as_index=False).first().assign(run="single", epoch=AS_IT_IS)
     both = {"metrics": pd.concat([metrics, single], ignore_index=True)}
+    both["space_baselines"] = maker.space_baselines()
     page = entry("table_metrics").draw(both, about, tmp_path)[1].read_text()
     assert "| single | as it is |" in page
     assert str(AS_IT_IS) not in [cell.strip() for cell in page.split("|")]

@@ -41,7 +41,7 @@ def test_texts_do_not_collide(result, how, about, collisions):
 
 def test_what_has_no_outliers_says_so(about):
     exhibits = outlier_exhibits(np.random.default_rng(1), cases=(("stamp", 0.0),))
-    assert written(drawn("fig_outliers", exhibits, about)).count("no outliers to find") == 3
+    assert "no outliers to find" in written(drawn("fig_outliers", exhibits, about))
     assert "nothing to find: stamps, p = 0." in outliers.outliers_words(exhibits, about)
     assert "there were no outliers to find" in written(drawn("fig_outlier_boards", exhibits, about))
 
@@ -113,3 +113,30 @@ def test_published_accuracies_are_shares():
     rows = published_stamps()
     assert len(rows) == 8
     assert rows.loc[rows["p"] == 0.2, ["stamped", "plain"]].to_numpy().round(4).tolist() == [[0.9249, 0.8405]]
+
+
+def test_every_case_is_a_panel_with_a_row_per_score(about):
+    exhibits = outlier_exhibits(np.random.default_rng(1))
+    rows = exhibits["outliers"].query("seed == 'all' and metric == 'auroc'")
+    figure = drawn("fig_outliers", exhibits, about)
+    cases = outliers.cases_of(rows)
+    assert len(figure.axes) == len(cases) <= outliers.PANELS
+    for axes, case in zip(figure.axes, cases, strict=True):
+        known = case.drop_duplicates("score").set_index("score")["value"]
+        dots = {line.get_ydata()[0]: line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"}
+        scores = outliers.shown_scores(exhibits["outliers"])
+        assert {scores[int(row)]: value for row, value in dots.items() if np.isfinite(value)} == dict(known)
+
+
+def test_the_caption_counts_the_images_of_one_training(about):
+    exhibits = outlier_exhibits(np.random.default_rng(1))
+    rows = exhibits["outliers"]
+    each = rows.loc[rows["seed"] != "all", "images"].max()
+    assert f"up to {each:,} training images each" in outliers.outliers_words(exhibits, about)
+
+
+def test_images_are_counted_for_one_seed_not_for_all_together(about):
+    exhibits = outlier_exhibits(np.random.default_rng(1))
+    rows = exhibits["outliers"]
+    exhibits["outliers"] = rows.assign(images=np.where(rows["seed"] == "all", 2560, 1280))
+    assert "up to 1,280 training images each" in outliers.outliers_words(exhibits, about)

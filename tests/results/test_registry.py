@@ -14,21 +14,13 @@ from matplotlib.text import Text
 from PIL import Image
 
 from evoscope.errors import EvoscopeError
+from evoscope.viz.sheet import COLUMN, PAGE, TALLEST
+from evoscope.viz.style import plain
 from results import registry, training
 from results.registry import RECORD, Drawn, entry, stamp
 from tests.results.helpers import figure_of
 
-FIGURES = (
-    "fig_alignment",
-    "fig_discovery",
-    "fig_evolution",
-    "fig_training",
-    "fig_metrics",
-    "fig_coverage",
-    "fig_scenes",
-    "fig_reversal",
-    "fig_important",
-)
+FIGURES = tuple(name for name, each in registry.entries().items() if isinstance(each, registry.FigureEntry))
 TABLES = (
     "table_metrics",
     "table_protocols",
@@ -49,11 +41,11 @@ def test_every_result_leaves_the_files_it_promises(everything):
 def test_every_result_reads_only_what_it_declares(exhibits, about, tmp_path):
     for each in registry.entries().values():
         declared = {name: exhibits[name] for name in each.reads}
-        if isinstance(each, registry.TableEntry):
-            assert each.draw(declared, about, tmp_path)
-        else:
-            assert each.words(declared, about)
+        if isinstance(each, registry.FigureEntry):
+            assert each.caption(declared, about)
             assert each.picture(declared, about)
+        else:
+            assert each.draw(declared, about, tmp_path)
 
 
 def test_results_come_by_place_and_subjects_stand_alone():
@@ -102,11 +94,43 @@ def test_titles_end_in_one_mark():
 
 
 @each_figure
-def test_leaves_png_svg_and_caption(name, everything):
+def test_leaves_png_svg_pdf_and_caption(name, everything):
     with Image.open(everything[f"{name}.png"]) as image:
-        assert image.width >= 4.5 * 200
+        assert image.mode in ("RGB", "RGBA")  # no palette
         assert len(np.unique(np.asarray(image.convert("L")))) > 20
-    assert everything[f"{name}.svg"].stat().st_size < 1_000_000
+    svg = everything[f"{name}.svg"]
+    assert svg.stat().st_size < 1_000_000
+    assert "<text" in svg.read_text()
+    assert everything[f"{name}.pdf"].read_bytes().startswith(b"%PDF")
+
+
+@each_figure
+def test_fits_a_page_or_a_column(name, exhibits, about):
+    width, height = figure_of(name, exhibits, about).get_size_inches()
+    assert width in (PAGE, COLUMN)
+    assert height <= TALLEST
+
+
+@each_figure
+def test_photographs_keep_their_colours(name, exhibits, about, everything):
+    """No picture is drawn with fewer colours than the images in it have."""
+    figure = figure_of(name, exhibits, about)
+    tiles = [image.get_array() for axes in figure.axes for image in axes.images]
+    tiles = [tile for tile in tiles if tile.ndim == 3]
+    colours = len(np.unique(np.concatenate([tile.reshape(-1, 3) for tile in tiles]), axis=0)) if tiles else 0
+    with Image.open(everything[f"{name}.png"]) as image:
+        drawn = len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0))
+    assert drawn > max(64, min(colours // 2, 1000))  # a palette has 256
+
+
+@each_figure
+def test_a_sentence_stands_above_and_opens_the_caption(name, exhibits, about, everything):
+    sentence = entry(name).says(exhibits, about)
+    assert "nan" not in sentence
+    assert re.search(r"\d", sentence)
+    assert everything[f"{name}.md"].read_text().startswith(f"**{entry(name).title}.** {sentence}. ")
+    bold = [text.get_text() for text in figure_of(name, exhibits, about).texts if text.get_weight() == "bold"]
+    assert " ".join(bold).endswith(" ".join(plain(sentence).split("\n")))
 
 
 @pytest.mark.parametrize("name", [*FIGURES, *TABLES])
@@ -132,9 +156,9 @@ def test_origin_is_inside_the_pictures(name, everything, about):
 def test_caption_names_n_interval_data_and_scale(name, everything, about):
     text = everything[f"{name}.md"].read_text()
     assert entry(name).title in text
-    for fact in ("n: ", "interval: ", f"data: {about.data}", f"scale: {about.scale}", "5,000 images"):
+    for fact in ("n: ", "interval: ", f"data: {about.data}", f"scale: {about.scale}"):
         assert fact in text
-    if name != "fig_scenes":
+    if name not in ("fig_scenes", "fig_studies", "fig_tabular"):
         assert "recipe of the laptop scale, not the published one" in text
 
 
@@ -286,3 +310,96 @@ def test_code_of_another_subject_does_not_count(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(f"{name} changed")
         assert sources("results.training") != before
         before = sources("results.training")
+
+
+SAYING = {each.id for each in registry.entries().values() if getattr(each, "finding", None) is not None}
+
+
+def test_tables_of_every_experiment_say_what_they_hold(everything):
+    folder = next(iter(everything.values())).parent
+    told = {name: registry.findings([name], folder) for name in registry.entries()}
+    assert {name for name, sentences in told.items() if sentences} == SAYING
+    for name in SAYING:
+        (sentence,) = told[name]
+        assert re.search(r"\d", sentence), name
+        assert sentence[0].isupper() or sentence[0].isdigit(), name
+        assert sentence.endswith("."), name
+        assert "nan" not in sentence, name
+        assert len(sentence) < 400, name
+
+
+@pytest.mark.parametrize("name", sorted(SAYING))
+def test_a_table_without_rows_says_nothing(name, everything, tmp_path):
+    path = tmp_path / f"{name}.csv"
+    pd.read_csv(everything[path.name]).iloc[:0].to_csv(path, index=False)
+    assert registry.findings([name], tmp_path) == []
+    path.write_text("another\n1\n")  # kept from an earlier version
+    assert registry.findings([name], tmp_path) == []
+    path.unlink()
+    assert registry.findings([name], tmp_path) == []
+
+
+def said(name, folder, rows):
+    pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
+    (sentence,) = registry.findings([name], folder)
+    return sentence
+
+
+def test_sentences_hold_the_numbers_of_the_rows(tmp_path):
+    cell = {
+        "run": "vgg16",
+        "pair": "early",
+        "from_epoch": 0,
+        "to_epoch": 2,
+        "protocol": "corrected",
+        "layers": "once",
+    }
+    rows = [
+        {**cell, "split": split, "metric": "top1", "condition": condition, "value": value}
+        for split, share in (("test", 1.0), ("train", 7.0))
+        for condition, value in (("bin1", -0.0666 * share), ("random", -0.01), ("bin4", 0.021))
+    ]
+    rows += [{**row, "protocol": "as_released", "value": -0.9} for row in rows]
+    assert said("table_reversal", tmp_path, rows) == (
+        "Taking back the most important quarter of a layer changes test accuracy by -6.7 points, a random quarter by "
+        "-1.0, the least important one by +2.1; VGG16, 1 pair of epochs."
+    )
+    trained = [{"run": "vgg16", "seed": seed, "test_top1": share} for seed, share in ((0, 0.9), (1, 0.8))]
+    assert said("table_training", tmp_path, trained) == "Test accuracy after training: VGG16 85 %."
+    concepts = [
+        {"run": "vgg16", "logit_change": change, "random_low": -0.5} for change in (-0.6, -0.4, float("nan"))
+    ]
+    assert said("table_concept_relevance", tmp_path, concepts).startswith(
+        "1 of 2 concepts of VGG16 cost the logit"
+    )
+
+
+def test_a_collapse_is_counted_by_the_bar_of_its_claim(tmp_path):
+    head = {"run": "vgg16_large_lr", "criterion": "collapses", "value": 0.1, "low": 0.0, "high": 1.0}
+    rows = [
+        {**head, "seed": seed, "holds": True, "statement": f"peak {peak}% (at least 10%), end 5%"}
+        for seed, peak in enumerate((42.0, 10.6))
+    ]
+    sentence = said("table_behaviour", tmp_path, rows)
+    assert "collapses in 1 of 1 seeds" in sentence
+    assert "(1 more learnt nothing that could be lost)" in sentence
+
+
+def test_outliers_among_the_first_are_told_at_the_published_depth(tmp_path):
+    head = {
+        "setting": "stamp",
+        "p": 0.1,
+        "seed": "all",
+        "reading": "projection",
+        "score": "svd",
+        "images": 1000,
+    }
+    rows = [
+        {**head, "layer": layer, "metric": metric, "value": value, "low": 0.7, "high": 0.9, "outliers": 50}
+        for layer, lift in (("layer4.1", 4.0), ("layer2.1", 9.0))
+        for metric, value in (("lift_at_20", lift), ("auroc", 0.8))
+    ]
+    rows += [{**row, "seed": "0", "value": 0.0} for row in rows]
+    sentence = said("table_outlier_readings", tmp_path, rows)
+    assert "20 % have a stamp that disagrees with the class, of all samples 5.0 %" in sentence
+    assert "(AUROC 0.800 [0.700, 0.900]; layer layer4.1, p = 0.1, 1 seed)" in sentence

@@ -1,14 +1,18 @@
-"""The page needs nothing but itself, its links lead somewhere, and it is written again only when something changed."""
+"""The page is small, its links and pictures lead somewhere, and it is written again only when something changed."""
 
+import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from results import registry
 from results import report as report_module
-from results.report import digest_of, rendered, write_report
+from results.report import digest_of, galleries, pictures_of, rendered, shortened, write_report
 
 VOID = {"meta", "img", "br", "hr"}
 
@@ -29,7 +33,7 @@ class Reader(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        assert self.open.pop() == tag
+        assert tag in VOID or self.open.pop() == tag
 
 
 DRAWN = ("fig_training", "fig_metrics", "table_reversal", "table_training", "table_metrics")
@@ -45,6 +49,12 @@ def folder(exhibits, about, tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(folder, tmp_path_factory):
     to = tmp_path_factory.mktemp("report")
+    (to / "explorer").mkdir()
+    head = {
+        "data": "concept_scenes",
+        "runs": [{"name": "vgg16", "label": "VGG16", "looks": [{"epoch": 2}, {"epoch": 6}]}],
+    }
+    (to / "explorer" / "data.js").write_text(f"window.EVOSCOPE={json.dumps(head)};\n")
     write_report([folder], to)
     return to
 
@@ -56,17 +66,24 @@ def page(report):
     return reader
 
 
-def test_the_page_is_whole_and_stands_alone(page, report):
+def test_the_page_is_whole_and_its_files_lie_beside_it(page, report):
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
     inner = [link[1:] for link in page.links if link.startswith("#")]
     assert set(inner) <= set(page.ids)
-    assert all(link.startswith(("#", "https://arxiv.org/")) for link in page.links)
+    files = [link for link in page.links if not link.startswith(("#", "https://arxiv.org/", "explorer/"))]
+    assert all((report / link).is_file() for link in [*files, *page.sources])
     figures = [name for name in DRAWN if name.startswith("fig_")]
-    assert len(page.sources) == len(figures)
-    assert all(source.startswith("data:image/") for source in page.sources)
+    assert {Path(source).stem for source in page.sources} == set(figures)
     text = (report / "report.html").read_text(encoding="utf-8")
+    assert text.count("<img") == len(
+        re.findall(r'<img loading="lazy" src="[^"]+" width="\d+" height="\d+"', text)
+    )
+    with Image.open(report / page.sources[0]) as image:
+        assert f'src="{page.sources[0]}" width="{image.width}" height="{image.height}"' in text
+    assert len(text) < 500_000
     assert 'name="viewport"' in text
+    assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
     assert not re.search(r"<script|@import|url\(", text)
 
@@ -84,6 +101,33 @@ def test_links_of_the_index_lead_to_files(report):
     links = re.findall(r"\]\(([^)]+)\)", index)
     assert links
     assert all((report / link).is_file() for link in links)
+
+
+def test_findings_come_first_then_cards_and_the_rest_is_folded(report):
+    text = (report / "report.html").read_text(encoding="utf-8")
+    places = [text.index(f'id="{name}"') for name in ("what-holds", "what-the-tables-say", "e3b", "appendix")]
+    assert places == sorted(places)
+    assert registry.findings(["table_reversal"], report.parent) == []
+    assert "Taking back the most important quarter" in text[places[1] : places[2]]
+    assert text.count("<details ") == text.count("</details>") >= 2
+    assert text.index("<details ") > places[3]
+    assert "explorer/index.html#run=vgg16&amp;epoch=6" in text[places[2] : places[3]]
+
+
+def test_tables_of_more_than_thirty_rows_are_links_to_their_rows():
+    long = "\n".join(["| a |", "| --- |", *(f"| {row} |" for row in range(31))])
+    short = "\n".join(long.splitlines()[:-1])
+    assert shortened(f"above\n\n{long}\n\nbelow", "tables/table_a.csv") == (
+        "above\n\n31 rows: [table_a.csv](tables/table_a.csv)\n\nbelow"
+    )
+    assert shortened(short, "table_a.csv") == short
+
+
+def test_pictures_are_those_of_the_corrected_protocol(folder, about, exhibits, tmp_path):
+    for protocol in ("as_released", "corrected"):
+        registry.draw(["fig_training"], exhibits, replace(about, protocol=protocol), tmp_path / protocol)
+    found = pictures_of(galleries([tmp_path]), tmp_path)
+    assert found == {("concept_scenes", "fig_training"): "corrected/fig_training.png"}
 
 
 def test_tags_in_texts_are_shown_not_obeyed():

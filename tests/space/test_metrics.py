@@ -199,26 +199,17 @@ def test_the_concept_is_the_last_label_or_the_first():
     np.testing.assert_allclose(aucs, [[0.5, 0.8], [0.95, 0.5]])
 
 
-def test_largest_changes_first_with_different_concepts():
-    before = np.full((4, 2), 0.5)
-    after = np.array([[0.9, 0.5], [0.95, 0.5], [0.5, 0.8], [0.5, 0.5]])
-    vectors = [np.zeros((4, 3), np.float32), np.ones((4, 3), np.float32)]
-    ends = [concepts(before, [-1] * 4), concepts(after, [0, 0, 1, -1])]
-    chosen = choose_followed(vectors, ends, np.arange(4), 2)
+def test_largest_rises_first_with_different_concepts():
+    vectors = [np.zeros((5, 3), np.float32), np.ones((5, 3), np.float32)]
+    values = np.array([[0.5, 0.5, 0.5, 0.95, np.nan], [0.9, 0.95, 0.8, 0.5, np.nan]])
+    chosen = choose_followed(vectors, values, np.array([0, 0, 1, 2, -1]), 2)
     np.testing.assert_array_equal(chosen, [1, 2])
-
-
-def test_without_concepts_the_longest_paths_of_different_layers():
-    rng = np.random.default_rng()
-    lengths = rng.permutation(np.arange(1, 7)).astype(np.float32)
-    vectors = [np.zeros((6, 1), np.float32), lengths[:, None]]
-    layers = np.array([0, 0, 0, 1, 1, 1])
-    unknown = [NeuronConcepts.unknown(6)] * 2
-    expected = {int(rows[np.argmax(lengths[rows])]) for rows in (np.arange(3), np.arange(3, 6))}
-    assert set(choose_followed(vectors, unknown, layers, 2)) == expected
+    every = choose_followed(vectors, values, np.array([0, 0, 1, 2, -1]), 5)
+    np.testing.assert_array_equal(every, [1, 2, 3, 0, 4])
 
 
 def test_unplaced_neurons_come_last():
     vectors = [np.zeros((3, 2), np.float32), np.array([[9, 9], [np.nan, np.nan], [1, 1]], np.float32)]
-    chosen = choose_followed(vectors, [NeuronConcepts.unknown(3)] * 2, np.zeros(3, np.int64), 3)
+    values = np.array([[0.0, 0.0, 0.0], [0.5, 0.9, 0.1]])
+    chosen = choose_followed(vectors, values, np.zeros(3, np.int64), 3)
     assert list(chosen) == [0, 2, 1]

@@ -1,8 +1,22 @@
 """Regions are where every model has neurons near an anchor of the base."""
 
-import numpy as np
+import json
 
-from evoscope.space.regions import COPIES, DIFFERENT, find_regions
+import numpy as np
+import pytest
+
+from evoscope.errors import EvoscopeError
+from evoscope.space.regions import (
+    COPIES,
+    DIFFERENT,
+    MOST,
+    NamedRegion,
+    central,
+    far_apart,
+    find_regions,
+    read_regions,
+    region_name,
+)
 
 
 def clusters(rng, sizes, dim=8, noise=0.1):
@@ -63,3 +77,68 @@ def test_no_region_when_a_model_has_collapsed():
     rng = np.random.default_rng()
     models = [rng.normal(size=(10, 4)).astype(np.float32), np.full((10, 4), np.nan, dtype=np.float32)]
     assert find_regions(models, count=3, members=2) == []
+
+
+WHEELS = {
+    "name": "wheels",
+    "neurons": [
+        {"run": "vgg16", "epoch": -1, "layer": "features.3", "channel": 5},
+        {"run": "convnext", "epoch": 6, "layer": "features.1.0", "channel": 0},
+    ],
+}
+
+
+def test_named_regions_are_read_as_the_explorer_saves_them(tmp_path):
+    path = tmp_path / "regions.json"
+    path.write_text(json.dumps({"regions": [WHEELS]}))
+    neurons = (("vgg16", -1, "features.3", 5), ("convnext", 6, "features.1.0", 0))
+    assert read_regions(path) == (NamedRegion("wheels", neurons),)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "no regions of the explorer"),
+        ("[1]", "no regions of the explorer"),
+        ('{"regions": [{"name": "a", "neurons": []}]}', "'a' has no neurons"),
+        ('{"regions": [{"name": "a", "neurons": [{"run": "b"}]}]}', "'epoch'"),
+        ('{"regions": []}', "holds 0 regions"),
+        (json.dumps({"regions": [WHEELS] * (MOST + 1)}), f"at most {MOST}"),
+    ],
+)
+def test_a_file_without_regions_is_refused_in_one_sentence(tmp_path, text, says):
+    path = tmp_path / "regions.json"
+    path.write_text(text)
+    with pytest.raises(EvoscopeError, match=says):
+        read_regions(path)
+    with pytest.raises(EvoscopeError, match="FileNotFoundError"):
+        read_regions(tmp_path / "none.json")
+
+
+def test_central_rows_are_the_nearest_to_the_mean_direction():
+    angles = np.array([0.0, 0.1, 0.2, 0.9, np.nan])
+    vectors = np.stack([3 * np.cos(angles), 3 * np.sin(angles)], axis=1).astype(np.float32)
+    vectors[0] *= 100  # length does not count
+    assert list(central(vectors, 2)) == [2, 1]
+    assert list(central(vectors, 9)) == [2, 1, 0, 3]
+
+
+def test_a_region_is_named_by_what_all_models_show_more_often_than_chance():
+    families = ["colour", "colour", "texture"]
+    red, _, dots = np.eye(3, dtype=bool)
+    both, nothing = red | dots, np.zeros(3, bool)
+    content = [np.array([both, both, both, red]), np.array([both, both, dots, nothing])]
+    anywhere = np.array([dots, dots, dots, red])  # dots are seen nearly everywhere, red dots nowhere
+    columns, lead = region_name(content, anywhere, families)
+    assert columns == [0, 2]
+    assert lead == 0.5
+    assert region_name(content, np.zeros((4, 3), bool), ["class"] * 3)[0] in ([0], [2])
+
+
+def test_regions_are_far_apart_while_they_are_clear_and_named_once():
+    places = np.array([[0, 0], [1.2, 0], [9, 0], [9, 9], [0.5, 0]], dtype=float)
+    leads = np.array([0.9, 0.8, 0.7, 0.3, 0.95])
+    assert far_apart(places, leads, ["a", "b", "c", "d", "e"], 3) == [4, 2, 1]
+    assert far_apart(places, leads, ["a", "b", "c", "d", "e"], 5) == [4, 2, 1, 0, 3]
+    assert far_apart(places, leads, ["a", "a", "a", "a", "a"], 3) == [4]
+    assert far_apart(places, leads - 0.6, ["a", "b", "c", "d", "e"], 2) == [4, 0]

@@ -148,6 +148,7 @@ def test_interrupted_at_any_write_it_goes_on_with_the_same_bytes(
     assert not net.module.training
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adamw", marks=pytest.mark.slow)])
 def test_killed_by_the_system_it_goes_on_with_the_same_bytes(tmp_path, optimizer):
     command = [sys.executable, str(SCRIPT), str(tmp_path / "cut"), optimizer, "0.003", "60"]

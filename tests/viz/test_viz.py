@@ -57,7 +57,7 @@ def rng():
 def test_style_lasts_only_inside():
     before = dict(mpl.rcParams)
     with use_style():
-        assert mpl.rcParams["svg.fonttype"] == "path"
+        assert mpl.rcParams["svg.fonttype"] == "none"
         assert mpl.rcParams["pdf.fonttype"] == 42
         assert mpl.rcParams["svg.hashsalt"]
     assert dict(mpl.rcParams) == before
@@ -89,16 +89,16 @@ def test_saved_files_are_the_same_twice_and_know_their_origin(tmp_path, rng):
 
     origin = {"Commit": "abc", "Scale": "smoke"}
     once, twice = (save_figure(figure(), tmp_path / name, "stem", "A *caption*: µ.", origin) for name in "ab")
-    assert [path.name for path in once] == ["stem.png", "stem.svg", "stem.md"]
+    assert [path.name for path in once] == ["stem.png", "stem.svg", "stem.pdf", "stem.md"]
     assert [path.read_bytes() for path in once] == [path.read_bytes() for path in twice]
     with Image.open(once[0]) as image:
         assert image.size == (400, 400)
         assert image.text == {"Title": "stem", "Description": "A *caption*: µ.", **origin}
     svg = once[1].read_text()
     assert "Commit=abc; Scale=smoke" in svg
-    assert "<text" not in svg
+    assert "five $ and six $" in svg
     assert "dc:date" not in svg
-    assert once[2].read_text() == "A *caption*: µ.\n"
+    assert once[3].read_text() == "A *caption*: µ.\n"
 
 
 def test_dense_scatter_stays_small_in_svg(tmp_path, rng):

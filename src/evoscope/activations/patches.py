@@ -7,11 +7,13 @@ from typing import Literal
 import numpy as np
 
 from evoscope.activations.stimuli import Stimuli
-from evoscope.arrays import Array, Bytes, Doubles, Ints
+from evoscope.arrays import Array, Bools, Bytes, Doubles, Ints
 from evoscope.data.images import SQUASH, Fit, ImageSet
+from evoscope.data.scenes.source import SceneSource
 from evoscope.errors import EvoscopeError
 
 PAPER = 255  # what lies outside the image
+MASK = 64  # pixels of a mask: what lies at a patch's middle needs no finer one
 
 
 def example_patches(
@@ -55,6 +57,43 @@ def example_patches(
                 place = cell_places(stimuli.cells[neuron, rank], grid, centre)
                 patches[row, number] = cut(read(int(image)), place, pixels, inside=centre == "centre")
     return patches
+
+
+def patch_content(
+    images: ImageSet, stimuli: Stimuli, neurons: Ints, count: int
+) -> tuple[tuple[str, ...], Bools]:
+    """What the ``count`` most exciting patches of each neuron show: names, and bool [neurons, count, names].
+
+    Of drawn scenes, the concepts whose mask holds the middle of the arg-max cell; of other images, their class. A
+    missing stimulus shows nothing.
+
+    Raises
+    ------
+    EvoscopeError : as for `example_patches`.
+    """
+    _check_pool(images, stimuli, count)
+    source = images.source
+    drawn = source if isinstance(source, SceneSource) and images.concepts is not None else None
+    names = images.concepts.names if drawn and images.concepts else images.class_names
+    column = {name: place for place, name in enumerate(names)}
+    content = np.zeros((len(neurons), count, len(names)), dtype=bool)
+
+    @lru_cache(maxsize=1024)
+    def masks(image: int) -> dict[str, Bools]:
+        return drawn.masks(int(images.rows[image]), MASK) if drawn else {}
+
+    for row, neuron in enumerate(neurons):
+        grid = stimuli.neurons.grid[stimuli.neurons.layer[neuron]]
+        for number, image in enumerate(stimuli.images[neuron, :count]):
+            if image < 0:
+                continue
+            if drawn is None:
+                content[row, number, int(images.labels[image])] = True
+                continue
+            down, across = (cell_places(stimuli.cells[neuron, number], grid) * MASK).astype(int)
+            for name, mask in masks(int(image)).items():
+                content[row, number, column[name]] = mask[down, across]
+    return names, content
 
 
 def _check_pool(images: ImageSet, stimuli: Stimuli, count: int) -> None:

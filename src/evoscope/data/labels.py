@@ -14,6 +14,8 @@ from evoscope.data.files import listed
 from evoscope.data.images import ConceptTable, ImageSet, digest
 from evoscope.errors import EvoscopeError
 
+CLASSES = "classes"
+"""In ``data.concepts``: what photographs are known to show is their class."""
 PRESENT, ABSENT = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no", "-1"})
 _NAMED = 5
 _FORM = "the first column names the image, every other is a concept, and its cells are 0 or 1"
@@ -84,6 +86,15 @@ class MatchedLabels:
         are = "is" if len(self.strangers) == 1 else "are"
         named = listed(self.strangers, _NAMED)
         return (f"{rows} of {self.labels.path.name} {are} about no image: {named}",)
+
+
+def with_classes(images: ImageSet) -> ImageSet:
+    """The set with its classes as concepts, unless it says more of its images already."""
+    if images.concepts is not None:
+        return images
+    present = images.labels[:, None] == np.arange(len(images.class_names))
+    table = ConceptTable(images.class_names, partial(_given, present))
+    return replace(images, concepts=table, fingerprint=digest(images.fingerprint, CLASSES))
 
 
 def _given(present: Bools) -> Bools:

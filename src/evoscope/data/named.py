@@ -1,4 +1,4 @@
-"""Well-known sets of real images: Imagenette, ImageWoof, ImageNet and CIFAR-10, with readable class names."""
+"""Well-known sets of real images: Imagenette, ImageWoof, ImageNet, cue conflict and CIFAR-10, with readable names."""
 
 import hashlib
 import json
@@ -14,8 +14,8 @@ from PIL import Image
 
 from evoscope.arrays import Array, Bytes, Ints
 from evoscope.data.files import PLAIN, Reading, UndecodableError, decode, square
-from evoscope.data.folder import Layout, find_layout, open_layout
-from evoscope.data.images import SQUASH, Fit, ImageSet, ImageSource, digest
+from evoscope.data.folder import Layout, find_layout, open_folder, open_layout
+from evoscope.data.images import SQUASH, ConceptTable, Fit, ImageSet, ImageSource, digest
 from evoscope.errors import EvoscopeError
 
 IMAGENETTE = {
@@ -102,6 +102,43 @@ def open_imagenet(
     layout = Layout(_existing(root / "train"), _existing(root / "val"))
     images = open_layout(root, layout, split, reading)
     return _named(images, "imagenet", _read_class_index(root / CLASS_INDEX))
+
+
+def open_cue_conflict(root: Path, split: str, seed: int = 0, reading: Reading = PLAIN) -> ImageSet:
+    """Photographs with the texture of another class (Geirhos et al. 2019): sixteen shapes, sixteen textures.
+
+    Reads ``root/cue-conflict`` or ``-160``, or ``root`` itself: ``<shape>/<shape>N-<texture>M.jpg``. Classes are the
+    shapes; half of each is the test split, by a seeded hash. Concepts: ``shape:cat``, ``texture:cat`` and so on. The
+    other parameters are those of `evoscope.data.folder.open_folder`.
+
+    Raises
+    ------
+    EvoscopeError : the set is missing, or a file is called otherwise.
+    """
+    folder = _version(root, "cue-conflict")
+    if folder is None:
+        raise EvoscopeError(
+            f"cue_conflict is not in {root}",
+            "put style-transfer-preprocessed-512 of github.com/rgeirhos/texture-vs-shape there, as cue-conflict",
+        )
+    images = open_folder(folder, split, 0.5, seed, reading)
+    kinds, textures = sorted(set(images.class_names)), [_texture(name) for name in images.ids]
+    strange = next((n for n, texture in enumerate(textures) if texture not in kinds), None)
+    if strange is not None:
+        raise EvoscopeError(
+            f"{folder / images.ids[strange]} names no texture",
+            "call it <shape>N-<texture>M, as in cat7-elephant3.jpg",
+        )
+    shapes = [images.class_names[label] for label in images.labels]
+    present = np.hstack([np.array(shown)[:, None] == kinds for shown in (shapes, textures)])
+    names = tuple(f"{family}:{kind}" for family in ("shape", "texture") for kind in kinds)
+    marks = digest(images.fingerprint, *names)
+    return replace(images, name="cue_conflict", concepts=ConceptTable(names, present), fingerprint=marks)
+
+
+def _texture(name: str) -> str:
+    """The texture in the name of an image: ``elephant`` in ``cat/cat7-elephant3.jpg``."""
+    return Path(name).stem.rpartition("-")[2].rstrip("0123456789")
 
 
 def _open_version(

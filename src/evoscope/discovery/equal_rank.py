@@ -5,7 +5,7 @@ decomposition spends its first directions on those and the rest on noise. So the
 random ones, over the same concepts, the mean over several draws.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from evoscope.activations.stimuli import concept_auc
 from evoscope.arrays import Array, Doubles, Floats, Ints, unit_rows
 from evoscope.data.images import ConceptTable, ImageSet
-from evoscope.discovery.basis import ConceptBasis
+from evoscope.discovery.basis import ConceptBasis, blocks
 from evoscope.discovery.latent import LayerLatents, Outcomes
 from evoscope.discovery.methods import Neurons, RandomRotation
 from evoscope.discovery.protocol import DiscoveryProtocol, Reading
@@ -80,6 +80,11 @@ class Told:
     def take(self, rows: Ints) -> "Told":
         """Some of the directions."""
         return Told(self.areas[rows], self.judged_areas[rows], self.linear[rows], self.judged_linear[rows])
+
+    def about(self, concepts: Ints) -> "Told":
+        """Of some of the concepts."""
+        areas, judged_areas = self.areas[:, concepts], self.judged_areas[:, concepts]
+        return Told(areas, judged_areas, self.linear[:, concepts], self.judged_linear[:, concepts])
 
     def scores(self) -> dict[str, Doubles]:
         """Each concept's AUC along its best direction, and its correlation when each has one of its own."""
@@ -179,6 +184,161 @@ def _gains(
                 }
             )
     return rows
+
+
+METHOD_RANKS = (10, 20, 50, 100)
+UNORDERED = ("neurons", "rotation")
+"""Methods whose directions have no order: as many as are compared are drawn from all of them, several times."""
+BOARD, ALIKE = 10, 7
+"""Images that excite a direction most; how many of them must be of one class for its board to be of that class."""
+COLUMNS = 256
+"""Directions whose boards are sought at a time."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Directions of a method, the strongest first: what they tell of each kind of truth, and their boards' shares."""
+
+    method: str
+    told: Mapping[str, Told]
+    boards: Doubles
+
+    def values(self, rank: int, seed: int) -> dict[tuple[str, str], Doubles]:
+        """Scores of the first ``rank`` directions, or of as many that are drawn (their mean), by truth and metric."""
+        sets = self.sets(rank, seed)
+        found: dict[tuple[str, str], Doubles] = {}
+        for kind, told in self.told.items():
+            scores = [told.take(each).scores() for each in sets]
+            found |= {
+                (kind, metric): np.mean([each[metric] for each in scores], axis=0) for metric in scores[0]
+            }
+        boards = self.boards[np.unique(np.concatenate(sets))]
+        alike = (boards >= ALIKE / BOARD).astype(np.float64)
+        return {**found, ("classes", "board share"): boards, ("classes", "boards alike"): alike}
+
+    def sets(self, rank: int, seed: int) -> list[Ints]:
+        """Which directions are compared at a rank."""
+        every = len(self.boards)
+        if self.method not in UNORDERED or rank >= every:
+            return [np.arange(min(rank, every))]
+        return [_some(every, rank, derive(seed, "at equal rank", draw)) for draw in range(DRAWS)]
+
+
+def method_rank_rows(
+    bases: Sequence[ConceptBasis],
+    layers: tuple[LayerLatents, LayerLatents],
+    truth: tuple[ConceptTable, ConceptTable],
+    labels: tuple[Ints, Ints],
+    protocol: DiscoveryProtocol,
+    seed: int,
+) -> pd.DataFrame:
+    """Compare methods at equal numbers of directions, those that have an order by energy.
+
+    Parameters
+    ----------
+    bases : one per method; the others are compared with the first.
+    layers, labels : latents and classes of the images that directions are chosen on, and of those they are judged on.
+    truth : what these show; of concepts called ``kind:name`` those of each kind are summed up too.
+
+    Returns
+    -------
+    One row per ``method`` (of ``bases``, and ``refined``: the unique concepts of the job's own decomposition, the
+    method's output), ``rank`` (how many directions; ``all``: these are all), ``truth`` and ``metric``: ``value`` with
+    ``low``, ``high``, ``count`` (over how many), ``draws``, and ``gain`` with ``gain_low``, ``gain_high`` (over the
+    first method at that rank, paired over concepts; NaN for boards). ``recovery auc``, ``matched correlation``: over
+    concepts. ``board share``, ``boards alike``: over directions, see `board_shares`, and whether `ALIKE` of `BOARD`
+    images are of one class.
+    """
+    pool, others = (layer.rows("features") for layer in layers)
+    known, kinds = Truth.of(*truth), kinds_of(*truth)
+    refined = unique_basis(layers[0], layer_basis(layers[0], protocol), protocol, seed)
+    ranked = [
+        Ranked(
+            basis.method,
+            {kind: told.about(concepts) for kind, concepts in kinds.items()},
+            board_shares(directions, (pool, others), labels),
+        )
+        for basis in (*bases, refined)
+        for directions in [basis.directions[np.argsort(-basis.strengths, kind="stable")]]
+        if len(directions)
+        for told in [Told.of(directions, pool, others, known)]
+    ]
+    rows: list[dict[str, object]] = []
+    for each in ranked:
+        every = len(each.boards)
+        for rank in [*(rank for rank in METHOD_RANKS if rank < every), every]:
+            draws = len(each.sets(rank, seed))
+            head: dict[str, object] = {
+                "method": each.method,
+                "rank": rank,
+                "all": rank == every,
+                "draws": draws,
+            }
+            rows += _rank_rows(head, each.values(rank, seed), ranked[0].values(rank, seed), seed)
+    return pd.DataFrame(rows)
+
+
+def kinds_of(shown: ConceptTable, held_out: ConceptTable) -> dict[str, Ints]:
+    """Columns of `Truth` by kind: all, as ``all``, and those of each ``kind:name`` that has two or more."""
+    columns = np.flatnonzero(told_apart(shown.present) & told_apart(held_out.present))
+    kinds = np.array([shown.names[column].rpartition(":")[0] for column in columns])
+    found = {str(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}
+    several = {kind: own for kind, own in found.items() if kind and len(own) > 1} if len(found) > 1 else {}
+    return {"all": np.arange(len(columns)), **several}
+
+
+def _rank_rows(
+    head: dict[str, object],
+    own: dict[tuple[str, str], Doubles],
+    first: dict[tuple[str, str], Doubles],
+    seed: int,
+) -> list[dict[str, object]]:
+    """Rows of a method at a rank; ``own``, ``first``: its values and those of the first method."""
+    rows: list[dict[str, object]] = []
+    for (kind, metric), values in own.items():
+        found, gain = mean_interval(values, seed), Interval(float("nan"), float("nan"), float("nan"), 0)
+        if not metric.startswith("board"):
+            gain = mean_interval(values - first[kind, metric], seed)
+        ends = {"value": found.value, "low": found.low, "high": found.high}
+        beside = {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+        rows.append({**head, "truth": kind, "metric": metric, **ends, **beside, "count": len(values)})
+    return rows
+
+
+def unique_basis(
+    layer: LayerLatents, basis: ConceptBasis, protocol: DiscoveryProtocol, seed: int
+) -> ConceptBasis:
+    """The unique concepts on both sides of the strongest directions, in the order of these: CDISCO's own output."""
+    count = min(max(METHOD_RANKS), len(basis))
+    which, sides = np.repeat(np.arange(count), 2), np.tile([1, -1], count)
+    features = layer.rows("features")
+    found = refine(features, basis.directions, protocol.refine, which=which, sides=sides, seed=seed)
+    order = np.arange(len(found.vectors), 0, -1, dtype=np.float64)
+    return ConceptBasis(basis.layer, "refined", found.vectors, order, False, np.zeros(features.shape[1]))
+
+
+def board_shares(directions: Doubles, features: tuple[Array, Array], labels: tuple[Ints, Ints]) -> Doubles:
+    """Share of the commonest class among the `BOARD` images that excite each direction most, float64 [directions].
+
+    On the side whose board is of one class more clearly on the first images; of the second images' board.
+    """
+    shares = []
+    for rows in blocks(len(directions), COLUMNS):
+        own = directions[rows].T.astype(np.float32)
+        chosen, judged = (
+            np.stack([_commonest(side * (each @ own), known) for side in (1, -1)])
+            for each, known in zip(features, labels, strict=True)
+        )
+        shares.append(judged[chosen.argmax(axis=0), np.arange(judged.shape[1])])
+    return np.concatenate(shares)
+
+
+def _commonest(scores: Array, labels: Ints) -> Doubles:
+    """Share of the commonest class among the images that score highest, of scores [images, directions]."""
+    count = min(BOARD, len(scores))
+    top = labels[np.argpartition(-scores, count - 1, axis=0)[:count]]
+    shares = np.stack([(top == label).mean(axis=0) for label in range(int(labels.max()) + 1)])
+    return np.asarray(shares.max(axis=0), dtype=np.float64)
 
 
 def class_reading_rows(

@@ -20,6 +20,7 @@ from evoscope.discovery.refine import most_activating
 from evoscope.models.layers import capture, ensure_layouts
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
+from evoscope.seeds import generator
 from evoscope.stats import Interval, bootstrap_interval, correlations, mean_interval
 
 SEGMENT = 80.0
@@ -97,9 +98,13 @@ def board(scores: Array) -> Ints:
     return shown
 
 
-def predicted_board(predictions: Ints, label: int, count: int = 10) -> Ints:
-    """First images predicted as a class, in the order of the data (the released boards), int64 [up to count]."""
-    return np.flatnonzero(predictions == label)[:count]
+def predicted_board(predictions: Ints, label: int, seed: int, count: int = 10) -> Ints:
+    """Images drawn at random from those predicted as a class, int64 [up to count].
+
+    The released boards show the first ones in the order of the data: of data that are sorted by class, nearly only
+    mistakes.
+    """
+    return generator(seed, "predicted", label).permutation(np.flatnonzero(predictions == label))[:count]
 
 
 def _projection(directions: Doubles, pixels: int | None, name: str, maps: Tensor) -> Tensor:

@@ -57,6 +57,24 @@ def class_drops(counts: pd.DataFrame, metric: str, layers: Sequence[str]) -> pd.
     return chosen.assign(drop=drop).groupby(keys, sort=True)["drop"].mean().reset_index()
 
 
+def layer_costs(counts: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Mean change of a class's top-1 accuracy when each layer alone is reverted.
+
+    Parameters
+    ----------
+    counts : rows of `evoscope.evolution.reversal.reversal` of one class.
+
+    Returns
+    -------
+    A row per layer, a column per bin and ``random``; means over samples and draws, not a number where there is none.
+    """
+    own = counts[counts["split"] == split]
+    untouched = own[own["condition"] == "none"].iloc[0]
+    change = own.assign(change=(own["top1"] - untouched["top1"]) / own["images"])
+    table = change.pivot_table("change", "layer", "condition", "mean")
+    return table.reindex(columns=[*BIN_NAMES, "random"])
+
+
 def interval_over_classes(drops: pd.DataFrame, condition: str, seed: int, resamples: int) -> Interval:
     """Mean drop under a condition, over the numbers within a class and then over classes, with its interval."""
     return mean_interval(by_class(drops, condition).to_numpy(), seed, resamples)

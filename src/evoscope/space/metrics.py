@@ -255,21 +255,23 @@ def concept_changes(concepts: Sequence[NeuronConcepts]) -> tuple[Ints, Doubles]:
     return concept, np.stack(aucs).astype(float) if aucs else np.full((len(concepts), len(concept)), np.nan)
 
 
-def choose_followed(
-    vectors: Sequence[Floats], concepts: Sequence[NeuronConcepts], layers: Ints, count: int
-) -> Ints:
-    """The ``count`` neurons whose evolution is largest: int64 rows.
+def choose_followed(vectors: Sequence[Floats], values: Doubles, concepts: Ints, count: int) -> Ints:
+    """The ``count`` neurons whose concept forms most: int64 rows.
 
-    Where concepts are known the size is the change of the held-out AUC between the first and the last epoch;
-    elsewhere the length of the path in the space. At most one neuron per concept (or, without concepts, per
-    layer) is taken while there are enough; neurons unplaced at the last epoch come after all others.
+    The size is the rise of ``values`` between the first and the last epoch. At most one neuron per concept is taken
+    while there are enough; neurons without a concept, and those unplaced at the last epoch, come after all others.
+
+    Parameters
+    ----------
+    vectors : float32 [neurons, dim] per epoch.
+    values : how well each neuron tells its concept, [epochs, neurons]; NaN: unknown.
+    concepts : int [neurons], -1: none.
     """
-    concept, aucs = concept_changes(concepts)
-    known = bool(np.isfinite(aucs).any())
-    change = np.abs(aucs[-1] - aucs[0]) if known else np.nansum(steps_taken(vectors), axis=0)
-    change = np.nan_to_num(change, nan=-1.0) - 10.0 * np.isnan(vectors[-1]).any(axis=1)
-    order = np.argsort(-change, kind="stable")
-    return _varied(order, concept if known else layers, count)
+    rise = np.nan_to_num(values[-1] - values[0], nan=-2.0)
+    order = np.argsort(-rise, kind="stable")
+    late = ((concepts < 0) | np.isnan(vectors[-1]).any(axis=1))[order]
+    first = _varied(order[~late], concepts, len(order))
+    return np.concatenate([first, order[late]])[:count].astype(np.int64)
 
 
 def _varied(order: Ints, groups: Ints, count: int) -> Ints:

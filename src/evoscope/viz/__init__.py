@@ -2,17 +2,14 @@
 
 from evoscope.viz.charts import (
     accuracy_curves,
-    interval_bars,
     interval_curve,
     interval_rows,
-    level_band,
     level_line,
     mark_points,
-    reference_marks,
 )
-from evoscope.viz.maps import Limits, background, circles, map_frame, map_limits, move, path, points
+from evoscope.viz.maps import Limits, background, circles, map_frame, map_limits, path, points
 from evoscope.viz.pictures import heat_over, message, patch_grid, remark
-from evoscope.viz.sheet import Sheet, save_figure
+from evoscope.viz.sheet import Sheet, headed, save_figure
 from evoscope.viz.style import colour_of, family_of, label_of, use_style
 
 __all__ = [
@@ -23,22 +20,19 @@ __all__ = [
     "circles",
     "colour_of",
     "family_of",
+    "headed",
     "heat_over",
-    "interval_bars",
     "interval_curve",
     "interval_rows",
     "label_of",
-    "level_band",
     "level_line",
     "map_frame",
     "map_limits",
     "mark_points",
     "message",
-    "move",
     "patch_grid",
     "path",
     "points",
-    "reference_marks",
     "remark",
     "save_figure",
     "use_style",

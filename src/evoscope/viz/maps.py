@@ -9,7 +9,7 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
 from evoscope.arrays import Doubles
-from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, SMALL, plain
+from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, plain
 
 
 @dataclass(frozen=True)
@@ -76,21 +76,21 @@ def background(axes: Axes, x: Doubles, y: Doubles) -> Axes:
     return axes
 
 
-def circles(axes: Axes, regions: pd.DataFrame) -> Axes:
-    """Circle each region and write its letter beside it.
+def circles(axes: Axes, regions: pd.DataFrame, size: float = LARGE) -> Axes:
+    """Circle each region and write its letter beside it, in ``size`` points.
 
     ``regions`` has ``region`` (the letter), ``x``, ``y`` and ``radius`` in map units.
     """
     low, high = axes.get_ylim()
     least = 0.04 * (high - low)
-    for letter, x, y, size in regions[["region", "x", "y", "radius"]].itertuples(index=False, name=None):
-        radius = max(size, least)
+    for letter, x, y, wide in regions[["region", "x", "y", "radius"]].itertuples(index=False, name=None):
+        radius = max(wide, least)
         axes.add_patch(Circle((x, y), radius, fill=False, color=INK, lw=0.9, zorder=4))
-        _letter(axes, str(letter), x, y, radius)
+        _letter(axes, str(letter), x, y, radius, size)
     return axes
 
 
-def _letter(axes: Axes, letter: str, x: float, y: float, radius: float) -> None:
+def _letter(axes: Axes, letter: str, x: float, y: float, radius: float, size: float) -> None:
     """Letter beside a circle, on the side where the map has room."""
     left, right = axes.get_xlim()
     side = -1 if x > right - 0.15 * (right - left) - radius else 1
@@ -99,7 +99,7 @@ def _letter(axes: Axes, letter: str, x: float, y: float, radius: float) -> None:
         (x + side * radius * 0.75, y + radius * 0.75),
         xytext=(side * 1.5, 0.5),
         textcoords="offset points",
-        size=LARGE,
+        size=size,
         weight="bold",
         color=INK,
         ha="left" if side > 0 else "right",
@@ -131,24 +131,4 @@ def path(axes: Axes, x: Doubles, y: Doubles, colour: str) -> Axes:
     axes.scatter(way[1:-1, 0], way[1:-1, 1], s=4, c=colour, linewidths=0, zorder=4)
     axes.scatter(way[0, 0], way[0, 1], s=14, c="white", edgecolors=colour, linewidths=1.0, zorder=5)
     axes.scatter(way[-1, 0], way[-1, 1], s=16, c=colour, edgecolors=INK, linewidths=0.5, zorder=6)
-    return axes
-
-
-def move(axes: Axes, x: Doubles, y: Doubles, colour: str) -> Axes:
-    """Arrow of one neuron [before, after] from an open ring to a full dot; an unplaced end is said in words."""
-    placed = np.isfinite(x) & np.isfinite(y)
-    if not placed.all():
-        missing = "unplaced" if not placed.any() else f"unplaced {'after' if placed[0] else 'before'}"
-        note = axes.text(0.5, 0.04, missing, transform=axes.transAxes, ha="center", va="bottom", zorder=7)
-        note.set(
-            size=SMALL, color=QUIET, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
-        )
-    else:
-        way = {"arrowstyle": "-|>,head_width=0.16,head_length=0.32", "color": colour, "lw": 1.2}
-        gaps = {"shrinkA": 2.2, "shrinkB": 1.6, "mutation_scale": 9, "zorder": 4}
-        axes.annotate("", (x[1], y[1]), (x[0], y[0]), arrowprops=way | gaps, zorder=4)
-    if placed[0]:
-        axes.scatter(x[0], y[0], s=14, c="white", edgecolors=colour, linewidths=1.0, zorder=5)
-    if placed[1]:
-        axes.scatter(x[1], y[1], s=14, c=colour, edgecolors=INK, linewidths=0.5, zorder=6)
     return axes

@@ -19,8 +19,9 @@ INK = "#222222"
 QUIET = "#707070"
 FAINT = "#b5b5b5"
 BACKDROP = "#d9d9d9"
-# Sizes in points: headings, text, and the smallest text there is.
-LARGE, NORMAL, SMALL = 8.5, 7.0, 6.2
+WRONG = "#c00000"  # numbers that are the message
+# Sizes in points: names of regions, headings, text, and the smallest text there is.
+HUGE, LARGE, NORMAL, SMALL = 11.0, 8.5, 7.0, 6.2
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def use_style() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Look:
-    """How a run appears: its colour and label, the family of networks it belongs to, what sets it apart there."""
+    """How a run appears: its colour and label, its family of networks, and what sets it apart there ("": nothing)."""
 
     colour: str
     label: str
@@ -44,15 +45,15 @@ class Look:
 
 
 LOOKS = {
-    "vgg19": Look("#d95f02", "VGG19", "VGG19", "default recipe"),
-    "vgg16": Look("#7570b3", "VGG16", "VGG16", "well trained"),
-    "vgg16_large_lr": Look("#e6ab02", "VGG16, large lr", "VGG16", "too large learning rate"),
+    "vgg19": Look("#d95f02", "VGG19", "VGG19", ""),
+    "vgg16": Look("#7570b3", "VGG16", "VGG16", ""),
+    "vgg16_large_lr": Look("#e6ab02", "VGG16, large lr", "VGG16", "learning rate too large"),
     "vgg16_no_dropout": Look("#666666", "VGG16, no dropout", "VGG16", "no dropout"),
-    "inception_v3": Look("#1b9e77", "InceptionV3", "InceptionV3", "well trained"),
+    "inception_v3": Look("#1b9e77", "InceptionV3", "InceptionV3", ""),
     "inception_v3_large_lr": Look(
-        "#a6761d", "InceptionV3, large lr", "InceptionV3", "too large learning rate"
+        "#a6761d", "InceptionV3, large lr", "InceptionV3", "learning rate too large"
     ),
-    "convnext": Look("#e7298a", "ConvNeXt", "ConvNeXt", "default recipe"),
+    "convnext": Look("#e7298a", "ConvNeXt", "ConvNeXt", ""),
     # Not a run: what is measured over all models together.
     "all": Look(INK, "all models", "all models", ""),
 }
@@ -92,7 +93,7 @@ def look_of(run: str) -> Look:
             first = int.from_bytes(sha256(each.encode()).digest()[:4], "big") % len(SPARE)
             wanted = [*SPARE[first:], *SPARE[:first]]
             given[each] = next((colour for colour in wanted if colour not in given.values()), wanted[0])
-    return Look(given[run], run, run, "own recipe")
+    return Look(given[run], run, run, "")
 
 
 def colour_of(run: str) -> str:
@@ -145,22 +146,22 @@ def _cut(text: str, kept: int, where: str) -> str:
     return text[: kept - tail] + DOTS + text[len(text) - tail :]
 
 
-def wrap(text: str, room: float, size: float, lines: int) -> str:
+def wrap(text: str, room: float, size: float, lines: int, bold: bool = False) -> str:
     """Break ``text`` at spaces into at most ``lines`` lines of ``room`` inches, cutting what does not fit."""
     rows: list[str] = []
     words = text.split(" ")
     while words and len(rows) < lines - 1:
-        taken = _fitting(words, room, size)
-        rows.append(elide(" ".join(words[:taken]), room, size))
+        taken = _fitting(words, room, size, bold)
+        rows.append(elide(" ".join(words[:taken]), room, size, bold))
         words = words[taken:]
     if words:
-        rows.append(elide(" ".join(words), room, size))
+        rows.append(elide(" ".join(words), room, size, bold))
     return "\n".join(rows)
 
 
-def _fitting(words: list[str], room: float, size: float) -> int:
+def _fitting(words: list[str], room: float, size: float, bold: bool) -> int:
     """How many of the first words fit on one line (at least one)."""
     for taken in range(len(words), 1, -1):
-        if width_of(" ".join(words[:taken]), size) <= room:
+        if width_of(" ".join(words[:taken]), size, bold) <= room:
             return taken
     return 1
