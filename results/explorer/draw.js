@@ -38,7 +38,7 @@
   class PointMap {
     constructor(canvas) {
       this.canvas = canvas;
-      const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, preserveDrawingBuffer: true });
+      const gl = canvas.getContext("webgl2", { antialias: false, alpha: true });
       if (!gl) throw new Error("This browser has no WebGL 2.");
       this.gl = gl;
       const program = gl.createProgram();
