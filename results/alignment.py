@@ -101,9 +101,8 @@ def alignment_finding(exhibits: Exhibits, about: About) -> str:
         )
     if 2 * clear >= candidates:
         return f"{networks}, one map: neurons that look for the same thing land in the same place"
-    *names, last = alignment.regions["title"].head(COLUMNS)
-    listed = f"{', '.join(names)} and {last}" if names else last
-    return f"{networks}, one map: in {clear} of {candidates} tight regions all look for the same thing, as for {listed}"
+    listed = ", ".join(alignment.regions["title"].head(COLUMNS))
+    return f"{networks}, one map: in {clear} of {candidates} tight regions all look for one thing: {listed}"
 
 
 def shares(alignment: Alignment) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The unified space: learned from the base, other checkpoints placed in it, its map, regions and followed neurons."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -33,7 +33,7 @@ REGIONS, MEMBERS = 3, 2
 # Regions looked at, patches of a neuron that name them, and neurons of each model that tell what is shown anywhere.
 CANDIDATES, JUDGED, ANYWHERE = 80, 10, 40
 UNLIKE = 0.7  # cosine above which two of these regions are one
-CUT = 24  # of the clearest, those whose patches are looked at
+CUT, GLANCE = 24, 32  # of the clearest, those whose patches are looked at, and the pixels of these patches
 ADJECTIVES = {"dots": "dotted", "stripes": "striped", "checks": "checked", "rings": "ringed"}
 ORDER = ("texture", "colour")
 UNSEEN = "shape"  # of a whole body, which a patch does not show
@@ -89,7 +89,7 @@ def _neuron_frame(look: Look, places: Floats) -> pd.DataFrame:
     )
 
 
-@stage(version=3)
+@stage(version=4)
 def alignment(
     places: Artefact[NeuronMap], looks: Sequence[Look], pool: ImageSet, patches: Patches, seed: int
 ) -> Alignment:
@@ -104,7 +104,8 @@ def alignment(
     if not found:
         return Alignment(pd.DataFrame(columns=REGION_COLUMNS), pd.DataFrame(columns=MEMBER_COLUMNS), none)
     named = _named(found, looks, pool, _anywhere(looks, pool, seed))
-    cut = [_cut(each.region, looks, pool, patches) for each in named[:CUT]]
+    glance = replace(patches, pixels=GLANCE)
+    cut = [_cut(each.region, looks, pool, glance) for each in named[:CUT]]
     seen = [row for row, shown in enumerate(cut) if is_seen(shown)] or list(range(len(cut)))
     spots = np.array([_middle(frames, named[row].region) for row in seen])
     leads, titles = np.array([named[row].lead for row in seen]), [named[row].title for row in seen]
@@ -123,7 +124,8 @@ def alignment(
         }
     )
     regions = facts.merge(_circles(members, pd.concat(frames)), on="region")[REGION_COLUMNS]
-    return Alignment(regions, members, np.concatenate([cut[row] for row in rows]))
+    shown = [_cut(each.region, looks, pool, patches) for each in chosen.values()]
+    return Alignment(regions, members, np.concatenate(shown))
 
 
 @dataclass(frozen=True)

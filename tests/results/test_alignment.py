@@ -77,7 +77,7 @@ def test_regions_that_somebody_chose_claim_nothing(maker, about, collisions):
             0.9,
             0.1,
             9,
-            "Three networks, one map: in 9 of 20 tight regions all look for the same thing, as for a and b",
+            "Three networks, one map: in 9 of 20 tight regions all look for one thing: a, b",
         ),
         (0.9, 0.6, 10, "in 0 of 2 regions where they meet"),
         (0.4, 0.1, 10, "in 0 of 2 regions where they meet"),
