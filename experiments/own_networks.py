@@ -278,7 +278,9 @@ def read_networks(path: Path) -> dict[str, NetworkConfig]:
     EvoscopeError : there is no such file, it is no YAML, or an entry has an unknown key or a value of another type.
     """
     if not path.is_file():
-        raise EvoscopeError(f"there is no file runs={path}", "write one by experiment=init")
+        raise EvoscopeError(
+            f"there is no file {str(path)!r} of networks (runs=FILE.yaml)", "write one by experiment=init"
+        )
     try:
         content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except Exception as error:  # YAML's own classes of errors, and those of decoding

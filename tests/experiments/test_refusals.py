@@ -52,6 +52,7 @@ CASES = {
     "no epochs": (["experiment=unified_space", "epochs=[]"], "epochs is empty"),
     "no folder to write to": (["experiment=train", "outputs=/proc/nowhere"], "outputs="),
     "store that is a file": (["experiment=train", "store=/proc/version/x"], "store="),
+    "no file of networks": (["experiment=concept_discovery", "networks="], "networks"),
     "unknown base": (["experiment=unified_space", "base=vgg61"], "vgg19"),
 }
 
