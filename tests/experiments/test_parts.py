@@ -39,7 +39,7 @@ def test_a_narrowed_plan_has_the_exhibits_of_its_results():
     first = whole.narrowed(["fig_training", "fig_metrics"])
     assert (tuple(first.drawn), set(first.exhibits)) == (
         ("fig_training", "fig_metrics"),
-        {"training", "metrics"},
+        {"training", *registry.entry("fig_metrics").reads},
     )
     found = whole.narrowed(["fig_reversal"])
     assert (tuple(found.drawn), set(found.exhibits)) == (("fig_reversal",), {"reversal", "order"})
