@@ -85,6 +85,20 @@ def test_photographs_keep_their_colours_size_and_origin(lossless, error, folder,
     assert f"{kept.relative_to(paper)}" in (paper / "report.html").read_text()
 
 
+def test_a_film_is_kept_as_it_is_with_its_origin(tmp_path):
+    first, second = (Image.new("RGB", (8, 6), colour) for colour in ("red", "blue"))
+    origin = b"Data=concept_scenes; Protocol=corrected; Scale=laptop; Seed=0"
+    film = tmp_path / "drawn" / "animation.webp"
+    film.parent.mkdir()
+    first.save(film, "webp", save_all=True, append_images=[second], xmp=origin)
+    paper = tmp_path / "paper"
+    keep([film.parent], paper)
+    kept = paper / "concept_scenes-laptop" / "figures" / "animation.webp"
+    assert kept.read_bytes() == film.read_bytes()
+    for name in ("README.md", "report.html"):
+        assert "concept_scenes-laptop/figures/animation.webp" in (paper / name).read_text()
+
+
 def test_what_is_drawn_no_more_goes_and_nothing_else(folder, tmp_path):
     tables = tmp_path / "concept_scenes-laptop" / "tables"
     tables.mkdir(parents=True)
