@@ -123,8 +123,7 @@ def typed_config(config: DictConfig) -> Config:
     else:
         _fit_size(config, typed.model)
     if typed.networks is not None:
-        stamped = typed.model.name == typed.scale.stamped.model  # what outlier_discovery names, not the user
-        if brought(typed.model) or not (stamped or typed.model.name == PAPER):
+        if brought(typed.model) or _named(typed):
             raise EvoscopeError(
                 f"runs={typed.networks} names the networks, and model another one", "give one of the two"
             )
@@ -145,11 +144,17 @@ def _join(config: Config) -> None:
     if brought(model):
         name = name_of(config, model)
         config.brought[name] = NetworkConfig(**vars(model), epochs=config.epochs)
-    elif model.name not in (PAPER, config.scale.stamped.model):
+    elif _named(config):
         raise EvoscopeError(
             f"the networks of runs come trained, and model.name={model.name} has no weights",
             f"give model.weights, or model.factory and model.checkpoints={AS_BUILT}",
         )
+
+
+def _named(config: Config) -> bool:
+    """Whether the user names a network of ours; ``outlier_discovery`` names one by itself."""
+    own = [PAPER, config.scale.stamped.model] if config.task == "outlier_discovery" else [PAPER]
+    return config.model.name not in own
 
 
 def _expand(config: Config, key: str) -> None:

@@ -252,8 +252,8 @@ def test_aligned_share_counts_both_signs():
 
 def test_relevance_claims_only_what_the_intervals_say(one):
     rows = one["relevance"].iloc[[0, 0, 0, 0]].reset_index(drop=True)
-    rows["logit_high"], rows["random_low"] = [-0.5, -0.3, -0.1, np.nan], -0.2
-    assert "random directions: 2 of 3 concepts." in relevance.beyond(rows)
+    rows["logit_change"], rows["random_low"] = [-0.5, -0.3, -0.1, np.nan], -0.2
+    assert relevance.beyond(rows).startswith("2 of 3 concepts cost")
     assert "not known" in relevance.beyond(rows.iloc[3:])
 
 
