@@ -122,10 +122,11 @@ def arguments(body: str, experiment: str, *groups: str) -> str:
     return filled(body, ["default"], values)
 
 
-def found(body: str, experiment: str) -> str:
-    """Claims that an experiment decides, with their verdicts and effects; ``body`` counts for nothing."""
+def found(body: str, experiment: str, *data: str) -> str:
+    """Claims that an experiment (``all``: any) decides, on some data or on all, with their verdicts and effects."""
     rows = pd.read_csv(PAPER / "claims.csv")
-    rows = rows[rows["command"].str.contains(rf"experiment={experiment}(?:\s|$)", regex=True)]
+    decides = rows["command"].str.contains(rf"experiment={experiment}(?:\s|$)", regex=True)
+    rows = rows[(decides | (experiment == "all")) & (rows["data"].isin(data) | (not data))]
     if rows.empty:
         return NOT_KEPT
     effects = rows[["effect", "low", "high"]].apply(pd.to_numeric, errors="coerce")

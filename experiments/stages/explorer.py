@@ -97,7 +97,7 @@ class PointSet:
     looks: list[Points]
 
 
-@folder_stage(version=2, read=Site, label="explorer's data")
+@folder_stage(version=3, read=Site, label="explorer's data")
 def explorer_data(
     folder: Path,
     places: Artefact[NeuronMap],
@@ -121,6 +121,7 @@ def explorer_data(
         packed = [_packed(own, nets, index, names, told) for own in sets]
     head = {
         "title": title,
+        "data": pool.name,
         "patch": shown.side,
         "concepts": list(names),
         "told": told,
