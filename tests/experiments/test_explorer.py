@@ -20,6 +20,7 @@ from experiments.stages.importance import ClassImportance
 from experiments.stages.reversal import Reversals
 from human_eval.design import load_study
 from results.explorer import ASSETS, write_site
+from results.report import views_of
 from tests.experiments.conftest import ROOT
 from tests.human_eval import browser as browsers
 
@@ -80,6 +81,7 @@ def test_the_page_holds_what_the_map_and_the_stimuli_hold(site):
     head = parsed(data)
     table = pd.read_parquet(data / explorer.TABLE)
     assert {path.name for path in page.parent.iterdir()} >= {*ASSETS, explorer.DATA, explorer.TABLE}
+    assert set(views_of(page.parent.parent)) == {("concept_scenes", run["label"]) for run in head["runs"]}
     for run in networks(head):
         rows = table[table["run"] == run["name"]]
         last = run["looks"][-1]
