@@ -137,14 +137,14 @@ def _name(item: Item) -> str:
 
     ``desk/vgg16_bn-cifar10-0`` at the scale of that name; ``all-cifar10-0`` of a job that names no network.
     """
-    data, scale, protocol = item.place
+    (data, scale, _), protocol = item.place, item.origin.get("Protocol", CORRECTED)
     seed = item.origin.get("Seed", "0")
     if scale == DESK:
         network = item.origin.get("Key", "").removeprefix(f"{data}-{scale}-{protocol}-").rpartition("-")[0]
         return f"{DESK}/{network or 'all'}-{data}-{seed}"
     return "-".join(
         [
-            data,
+            data.partition(" (")[0],
             scale,
             *([protocol] if protocol != CORRECTED else []),
             *([f"seed{seed}"] if seed != "0" else []),
