@@ -106,7 +106,7 @@ def animation(exhibits: Exhibits, about: About) -> Iterator[tuple[Bytes, int]]:
     sheet = Sheet(max(len(runs), 1) * (WIDE + BETWEEN) - BETWEEN + 0.5 + MARGIN, TOP + MAP + WORDS)
     clock = _text(sheet, sheet.width - MARGIN, 0.1, "", HUGE, across="right")
     _text(
-        sheet, MARGIN, 0.1, "Every dot is a neuron; neurons that look for the same thing lie together", LARGE
+        sheet, MARGIN, 0.1, "Every dot is a neuron; near dots are excited by the same images", LARGE
     )
     limits = map_limits(doubles(neurons["x"]), doubles(neurons["y"]))
     scenes = [_Scene.on(sheet, place, each, base_of(neurons), limits) for place, each in enumerate(runs)]

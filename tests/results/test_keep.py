@@ -221,3 +221,11 @@ def test_time_is_that_of_the_plain_call_that_computed_most(tmp_path):
     assert duration(registry.entry("fig_scenes"), known) == "20 s (2 of 3 stages)"
     assert duration(registry.entry("fig_scenes"), known[:1]) == "3 min (1 of 2 stages)"
     assert duration(registry.entry("fig_metrics"), known) == "–"
+
+
+def test_no_kept_picture_has_a_palette():
+    kept = sorted(keep_module.PAPER.rglob("*.png"))
+    assert kept
+    for path in kept:
+        with Image.open(path) as image:
+            assert image.mode != "P", path
