@@ -105,9 +105,7 @@ def animation(exhibits: Exhibits, about: About) -> Iterator[tuple[Bytes, int]]:
     runs = [Looks.of(run, neurons, curves[curves["seed"] == seeds]) for run in shown_runs(neurons)]
     sheet = Sheet(max(len(runs), 1) * (WIDE + BETWEEN) - BETWEEN + 0.5 + MARGIN, TOP + MAP + WORDS)
     clock = _text(sheet, sheet.width - MARGIN, 0.1, "", HUGE, across="right")
-    _text(
-        sheet, MARGIN, 0.1, "Every dot is a neuron; near dots are excited by the same images", LARGE
-    )
+    _text(sheet, MARGIN, 0.1, "Every dot is a neuron; near dots are excited by the same images", LARGE)
     limits = map_limits(doubles(neurons["x"]), doubles(neurons["y"]))
     scenes = [_Scene.on(sheet, place, each, base_of(neurons), limits) for place, each in enumerate(runs)]
     looked = sorted({float(epoch) for each in runs for epoch in each.epochs} or {0.0})
