@@ -18,8 +18,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from evoscope.errors import EvoscopeError
 from experiments.schema import register
+from results.ledger.claim import DASH
 from results.page_style import markdown, with_interval
 from results.registry import entries
+from results.report import PICTURES
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -31,7 +33,6 @@ SCALES, PROTOCOLS = ("smoke", "laptop", "desk", "gpu", "imagenet"), ("as_release
 # Keys that name a group or its class, and choose nothing.
 NAMES = ("name", "defaults", "_target_")
 OF_ANOTHER = re.compile(r"\$\{(?:oc\.env:\w+,)?(scale\.|protocol\.|\.)?([\w.]*)\}")
-DASH = "–"
 ESTIMATE = "`dry_run=true` estimates it for your machine, with disk and memory."
 NOT_KEPT = "Not in `results/paper` yet."
 
@@ -165,7 +166,7 @@ def quoted(body: str, folder: str, table: str, chosen: str, *columns: str) -> st
 def picture(body: str, folder: str, figure: str) -> str:
     """A kept figure with its caption, as a page in a folder of ``docs/`` sees it; ``body`` counts for nothing."""
     place = PAPER / folder / "figures"
-    files = [path for path in sorted(place.glob(f"{figure}.*")) if path.suffix in (".png", ".webp")]
+    files = [path for path in sorted(place.glob(f"{figure}.*")) if path.suffix in PICTURES]
     if not files:
         return NOT_KEPT
     base = f"../../results/paper/{folder}/figures"

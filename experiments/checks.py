@@ -110,10 +110,11 @@ def _roles(context: Context, runs: Mapping[str, Run]) -> str:
 
 def _awaited(context: Context, run: Run) -> bool:
     """Whether the weights of a run that is only planned are not there; says where their file belongs."""
-    if context.awaits(run):
+    awaited = context.awaits(run)
+    if awaited:
         path = weights_path(run.spec)
         complain(f"evoscope: the weights of {run.name} are not here yet: put {path.name} into {path.parent}")
-    return context.awaits(run)
+    return awaited
 
 
 def one_of(key: str, value: object, allowed: Iterable[object]) -> None:

@@ -42,7 +42,7 @@ NEEDS_TRUTH, NEEDS_SCENES = ("coverage", "scenes"), ("scenes",)
 NEEDS_PAPER = ("training_behaviour", "coverage")
 NEEDS_TRAINING = ("outlier_discovery",)
 NEEDS_EPOCHS = ("evolution_importance",)
-# The main job takes less than half an hour on two cores. Reverting under the released protocol too, or judging
+# The main job takes about half an hour on two cores. Reverting under the released protocol too, or judging
 # reversals on all classes, would take as long again; following concept vectors needs every epoch.
 MAIN = (
     "unified_space",

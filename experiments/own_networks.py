@@ -127,7 +127,7 @@ def typed_config(config: DictConfig) -> Config:
             raise EvoscopeError(
                 f"runs={typed.networks} names the networks, and model another one", "give one of the two"
             )
-        typed.brought = read_networks(Path(typed.networks).expanduser())
+        typed.brought = read_networks(Path(typed.networks))
     elif typed.brought:
         _join(typed)
     return typed

@@ -21,8 +21,10 @@ from results.page_style import (
     exhibit,
     full_name,
     map_panel,
+    one_seed,
     percent,
     placed,
+    runs_shown,
     spread,
     status_counts,
 )
@@ -30,11 +32,8 @@ from results.registry import About, Exhibits, figure
 
 # --- figure: alignment -----------------------------------------------------------------------------------------------
 
-COLUMNS, NEURONS, PATCHES = (
-    3,
-    2,
-    3,
-)  # regions, neurons of a model in one, and patches of a neuron that are shown
+# Regions, neurons of a model in one, and patches of a neuron that are shown.
+COLUMNS, NEURONS, PATCHES = 3, 2, 3
 NUMBERS = {1: "One network", 2: "Two networks", 3: "Three networks"}
 # Inches.
 MARGIN, MAP, TOP, PATCH, BESIDE, BETWEEN, TITLES, KEY = 0.07, 2.5, 0.06, 0.425, 0.025, 0.1, 0.4, 0.5
@@ -369,22 +368,12 @@ ARROW = {"arrowstyle": "-|>", "color": QUIET, "lw": 1.0, "shrinkA": 0, "shrinkB"
 
 def story_runs(neurons: pd.DataFrame) -> list[str]:
     """Return the three VGG16 runs; where the map has none of them, every run but the base."""
-    present = list(dict.fromkeys(neurons.loc[~neurons["base"], "run"]))
-    return [run for run in STORY if run in present] or present
+    return runs_shown(neurons, STORY)
 
 
 def shown_epochs(neurons: pd.DataFrame, run: str) -> list[int]:
     """At most four epochs of a run."""
     return spread([int(epoch) for epoch in neurons.loc[neurons["run"] == run, "epoch"].unique()], EPOCHS)
-
-
-def one_seed(curves: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Of every run the rows of ``seed``, or of its first seed where it was not trained with that one."""
-    kept = [
-        rows[rows["seed"] == (seed if seed in set(rows["seed"]) else rows["seed"].iloc[0])]
-        for _, rows in curves.groupby("run", sort=False)
-    ]
-    return pd.concat(kept) if kept else curves
 
 
 def _panel(

@@ -16,17 +16,24 @@ from evoscope.arrays import Bools, Bytes, Doubles
 from evoscope.figure_data import NeuronMap, TrainingCurves
 from evoscope.viz import Limits, Sheet, colour_of, map_limits
 from evoscope.viz.pictures import bare
-from evoscope.viz.style import BACKDROP, HUGE, INK, LARGE, QUIET, WRONG, elide, look_of, plain
-from results.page_style import base_of, doubles, exhibit, full_name, map_panel, percent
+from evoscope.viz.style import BACKDROP, HUGE, INK, LARGE, QUIET, WRONG, look_of
+from results.page_style import (
+    base_of,
+    doubles,
+    exhibit,
+    full_name,
+    map_panel,
+    one_seed,
+    percent,
+    runs_shown,
+)
 from results.registry import About, Exhibits, film
 
+TITLE = "Every dot is a neuron; near dots are excited by the same images"
 SHOWN = ("vgg16", "vgg16_large_lr")
 STEPS = 8  # frames from an epoch to the next
-FRAME, LOOKED, END = (
-    60,
-    240,
-    2200,
-)  # milliseconds of a frame, of one at an epoch that is looked at, and of the last
+# Milliseconds of a frame, of one at an epoch that is looked at, and of the last.
+FRAME, LOOKED, END = 60, 240, 2200
 DPI = 110
 FELL = 0.1  # loss of accuracy from which on it is red
 # Inches.
@@ -98,14 +105,11 @@ class Looks:
 def animation(exhibits: Exhibits, about: About) -> Iterator[tuple[Bytes, int]]:
     """Frames from the first epoch to the last, the runs side by side."""
     neurons = exhibit(exhibits, "map", NeuronMap).neurons
-    curves = exhibit(exhibits, "training", TrainingCurves).curves
-    seeds = curves.groupby("run")["seed"].transform(
-        lambda own: about.seed if about.seed in set(own) else own.iloc[0]
-    )
-    runs = [Looks.of(run, neurons, curves[curves["seed"] == seeds]) for run in shown_runs(neurons)]
+    curves = one_seed(exhibit(exhibits, "training", TrainingCurves).curves, about.seed)
+    runs = [Looks.of(run, neurons, curves) for run in shown_runs(neurons)]
     sheet = Sheet(max(len(runs), 1) * (WIDE + BETWEEN) - BETWEEN + 0.5 + MARGIN, TOP + MAP + WORDS)
-    clock = _text(sheet, sheet.width - MARGIN, 0.1, "", HUGE, across="right")
-    _text(sheet, MARGIN, 0.1, "Every dot is a neuron; near dots are excited by the same images", LARGE)
+    [clock] = sheet.text(sheet.width - MARGIN, 0.1, "", size=HUGE, bold=True, across="right")
+    sheet.text(MARGIN, 0.1, TITLE, size=LARGE, bold=True)
     limits = map_limits(doubles(neurons["x"]), doubles(neurons["y"]))
     scenes = [_Scene.on(sheet, place, each, base_of(neurons), limits) for place, each in enumerate(runs)]
     looked = sorted({float(epoch) for each in runs for epoch in each.epochs} or {0.0})
@@ -121,8 +125,7 @@ def animation(exhibits: Exhibits, about: About) -> Iterator[tuple[Bytes, int]]:
 
 def shown_runs(neurons: pd.DataFrame) -> list[str]:
     """The two runs of the story; where the map has none of them, the first two besides the base."""
-    present = list(dict.fromkeys(neurons.loc[~neurons["base"], "run"]))
-    return [run for run in SHOWN if run in present] or present[:2]
+    return runs_shown(neurons, SHOWN)[: len(SHOWN)]
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,14 @@ class _Scene:
     def on(cls, sheet: Sheet, place: int, looks: Looks, base: pd.DataFrame, limits: Limits) -> "_Scene":
         left = MARGIN + place * (WIDE + BETWEEN)
         name = full_name(look_of(looks.run), looks.run)
-        _text(sheet, left, TOP - 0.22, elide(name, MAP, LARGE, bold=True), LARGE, colour_of(looks.run))
+        colour = colour_of(looks.run)
+        sheet.text(left, TOP - 0.22, name, room=MAP, size=LARGE, bold=True, color=colour)
         axes = map_panel(sheet, left, TOP, MAP, limits, base)
-        dots = axes.scatter([], [], s=5, c=colour_of(looks.run), alpha=0.7, linewidths=0, zorder=2)
+        dots = axes.scatter([], [], s=5, c=colour, alpha=0.7, linewidths=0, zorder=2)
         beside = sheet.axes(left + MAP + 0.1, TOP, BAR, MAP)
-        bar = _bar(beside, colour_of(looks.run))
+        bar = _bar(beside, colour)
         share = beside.text(1.15, 0, "", size=LARGE, weight="bold", va="center", zorder=6)
-        words = _text(sheet, left, TOP + MAP + 0.05, "", LARGE, QUIET)
+        [words] = sheet.text(left, TOP + MAP + 0.05, "", size=LARGE, color=QUIET)
         return cls(looks, dots, bar, share, words)
 
     def show(self, epoch: float) -> None:
@@ -168,14 +172,6 @@ def _bar(axes: Axes, colour: str) -> Rectangle:
     bar = Rectangle((0, 0), 1, 0, facecolor=colour, linewidth=0)
     axes.add_patch(bar)
     return bar
-
-
-def _text(
-    sheet: Sheet, left: float, top: float, text: str, size: float, colour: str = INK, across: str = "left"
-) -> Text:
-    place = left / sheet.width, 1 - (top + 0.8 * size / 72) / sheet.height
-    weight = "normal" if colour == QUIET else "bold"
-    return sheet.figure.text(*place, plain(text), size=size, color=colour, ha=across, weight=weight)
 
 
 def _pixels(sheet: Sheet) -> Bytes:

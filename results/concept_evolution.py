@@ -37,11 +37,8 @@ from results.registry import About, Exhibits, Written, figure, table
 # --- figure: concept evolution ---------------------------------------------------------------------------------------
 
 CONCEPT = ["direction", "side"]
-EPOCHS, COLUMNS, BOARDS = (
-    5,
-    2,
-    2,
-)  # most epochs with boards, images in a row of a board, and concepts with boards
+# Most epochs with boards, images in a row of a board, and concepts with boards.
+EPOCHS, COLUMNS, BOARDS = 5, 2, 2
 INTERVAL = "95 %, bootstrap over directions; of shares above chance, Wilson over concepts"
 CHANCE = 5.0  # per cent of the concepts that chance alone lifts above it
 # Inches.

@@ -31,7 +31,8 @@ import pandas as pd
 from PIL import Image
 
 from evoscope.errors import EvoscopeError
-from results.ledger.claim import CORRECTED, DRAWN, LAPTOP, Claim, Evidence, collect
+from evoscope.viz.sheet import origin_line
+from results.ledger.claim import CORRECTED, DASH, DRAWN, LAPTOP, Claim, Evidence, collect
 from results.ledger.claim import command as command_of
 from results.ledger.summary import findings
 from results.ledger.write import CLAIMS, ledger
@@ -169,7 +170,7 @@ def _copied(path: Path, target: Path) -> Path:
 
 def as_webp(path: Path, target: Path) -> Path:
     """A picture as WebP of the same size, without loss where that is small, with the texts on where it comes from."""
-    origin = "; ".join(f"{name}={text}" for name, text in sorted(stamped(path).items())).encode()
+    origin = origin_line(stamped(path)).encode()
     with Image.open(path) as image:
         pixels = image.convert("RGB")
     for lossless in (True, False):
@@ -263,7 +264,7 @@ def duration(entry: Entry, known: Sequence[Mapping[str, Any]]) -> str:
     """``17 min (151 of 171 stages)`` of the job that computed most to draw an entry, a dash where none is known."""
     drew = [job for job in known if any(Path(name).stem == entry.id for name in job["outputs"])]
     if not drew:
-        return "–"
+        return DASH
     job = max(drew, key=lambda each: (each["computed"], each["seconds"]))
     seconds, stages = float(job["seconds"]), job["computed"] + job["cached"]
     time = f"{seconds / 60:.0f} min" if seconds >= LONG else f"{seconds:.0f} s"
@@ -303,7 +304,7 @@ def with_kept(text: str, paper: Path = PAPER) -> str:
 def _pictures(name: str, paper: Path) -> list[Path]:
     """Kept pictures of that name on drawn images."""
     found = paper.glob(f"{DRAWN}-{LAPTOP}/*/{name}.*")
-    return sorted(path for path in found if path.suffix in (".png", ".webp"))
+    return sorted(path for path in found if path.suffix in PICTURES)
 
 
 def _shown(name: str, paper: Path) -> str:

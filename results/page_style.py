@@ -257,6 +257,21 @@ def status_counts(neurons: pd.DataFrame) -> list[str]:
     return [f"{count:,} {name}" for name, count in counts.items() if count]
 
 
+def runs_shown(neurons: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
+    """Those of the ``wanted`` runs that the map has; where it has none of them, every run but the base."""
+    present = list(dict.fromkeys(neurons.loc[~neurons["base"], "run"]))
+    return [run for run in wanted if run in present] or present
+
+
+def one_seed(curves: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Of every run the rows of ``seed``, or of its first seed where it was not trained with that one."""
+    kept = [
+        rows[rows["seed"] == (seed if seed in set(rows["seed"]) else rows["seed"].iloc[0])]
+        for _, rows in curves.groupby("run", sort=False)
+    ]
+    return pd.concat(kept) if kept else curves
+
+
 def base_of(neurons: pd.DataFrame) -> pd.DataFrame:
     """Rows of the map that are the base model's."""
     return neurons[neurons["base"]]

@@ -146,9 +146,8 @@ class FigureEntry(Entry):
     def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
         """Write PNG, SVG, PDF and the caption as Markdown."""
         from evoscope.viz import save_figure, use_style
-        from evoscope.viz.style import shown_together
 
-        with use_style(), shown_together(about.recipes):
+        with use_style():
             made = self.picture(exhibits, about)
             return save_figure(made, folder, self.id, self.caption(exhibits, about), about.origin())
 
@@ -192,11 +191,14 @@ class TableEntry(Entry):
 
         The origin is a comment at the end of the Markdown; a CSV has no place for it that every reader would skip.
         """
+        from evoscope.viz.sheet import origin_line
+
         full, paragraphs = self.rows(exhibits, about)
         folder.mkdir(parents=True, exist_ok=True)
         csv, page = (folder / name for name in self.outputs)
-        stamp = "; ".join(f"{name}={value}" for name, value in sorted(about.origin().items()))
-        text = "\n\n".join([*(part.strip() for part in paragraphs), f"<!-- {stamp} -->"])
+        text = "\n\n".join(
+            [*(part.strip() for part in paragraphs), f"<!-- {origin_line(about.origin())} -->"]
+        )
         full.to_csv(csv, index=False, lineterminator="\n")
         page.write_text(self.titled(text) + "\n", encoding="utf-8")
         return [csv, page]
@@ -317,10 +319,13 @@ def draw(
         raise EvoscopeError(
             f"exhibits are missing: {listed}", "run the experiment that makes them before drawing"
         )
+    from evoscope.viz.style import shown_together
+
     paths: list[Path] = []
-    for result in wanted:
-        stages = (other_code or {}).get(result.id, ())
-        paths += result.draw(exhibits, _remarked(about, stages), folder)
+    with shown_together(about.recipes):
+        for result in wanted:
+            stages = (other_code or {}).get(result.id, ())
+            paths += result.draw(exhibits, _remarked(about, stages), folder)
     return paths
 
 

@@ -145,13 +145,10 @@ def _key(sheet: Sheet, top: float) -> None:
 def beyond(rows: pd.DataFrame) -> str:
     """Sentence on how many concepts lower the logit more than random directions do."""
     known = rows[rows[["logit_change", "random_low"]].notna().all(axis=1)]
-    below = int((known["logit_change"] < known["random_low"]).sum())
-    return (
-        f"{below} of {len(known)} concepts cost the logit of their class more than 97.5 % of random directions of "
-        "equal variance do."
-        if len(known)
-        else "Intervals of the logit are not known."
-    )
+    if known.empty:
+        return "Intervals of the logit are not known."
+    below = f"{int(lost_more(known).sum())} of {len(known)}"
+    return f"{below} concepts cost the logit of their class more than 97.5 % of random directions of equal variance do."
 
 
 def finding(rows: pd.DataFrame) -> str:

@@ -106,14 +106,9 @@ def _panel(axes: Axes, training: TrainingCurves, runs: list[str], labelled: bool
     level_line(axes, 100 / training.classes)
     for run in runs:
         rows = training.curves[training.curves["run"] == run]
-        epochs, train, test = (
-            by_seed(rows, "train_top1"),
-            by_seed(rows, "train_top1"),
-            by_seed(rows, "test_top1"),
-        )
-        accuracy_curves(
-            axes, epochs.columns.to_numpy(dtype=float), values(train), values(test), colour_of(run)
-        )
+        train, test = by_seed(rows, "train_top1"), by_seed(rows, "test_top1")
+        epochs = train.columns.to_numpy(dtype=float)
+        accuracy_curves(axes, epochs, values(train), values(test), colour_of(run))
         broken = rows[rows["diverged"].astype(bool)]
         mark_points(
             axes,

@@ -24,7 +24,7 @@ from evoscope.figure_data import ConceptEvolution, NeuronMap, Table
 from evoscope.seeds import derive
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 from evoscope.store import Artefact, Runtime, stage
-from experiments.stages.concepts import LayerSpace, best_concept_per_direction
+from experiments.stages.concepts import LayerSpace, concepts_told
 from experiments.stages.stimuli import Look
 
 SHOWN, BOARD, PIXELS = 4, 4, 96
@@ -108,13 +108,11 @@ def _steps(
 ) -> pd.DataFrame:
     """Rows of the exhibit but for run, layer and places on the map."""
     last, snapshot = following.virtual[-1], snapshots[-1]
-    names, _ = best_concept_per_direction(
-        snapshot.features @ last.vectors.T, held_out[-1] @ last.vectors.T, images, others
-    )
+    told = concepts_told(snapshot.features @ last.vectors.T, held_out[-1] @ last.vectors.T, images, others)
     more: dict[str, Array | list[str]] = {
         "class_name": class_tops(snapshot.found.ranking, last, images.class_names),
-        "concept": list(names),
-        "auc": _auc(following, held_out, names, others),
+        "concept": told.all_names(),
+        "auc": _auc(following, held_out, told.label.astype(np.int64), others),
         "energy_share": energy_shares(following, snapshots),
     }
     steps = steps_frame(following, more)
@@ -123,12 +121,10 @@ def _steps(
     return steps.assign(shown=np.repeat(shown, len(following.epochs)))
 
 
-def _auc(following: Following, held_out: Sequence[Array], names: Sequence[str], others: ImageSet) -> Doubles:
-    """Held-out AUC of every partner for the concept of its direction; NaN where no truth is known."""
+def _auc(following: Following, held_out: Sequence[Array], concept: Ints, others: ImageSet) -> Doubles:
+    """Held-out AUC of every partner for the ``concept`` of its direction; NaN where no truth is known."""
     if others.concepts is None:
         return np.full(following.partner.shape, np.nan)
-    known = others.concepts.names
-    concept = np.array([known.index(name) if name else -1 for name in names], dtype=np.int64)
     return detector_auc(following, held_out, others.concepts.present, concept)
 
 

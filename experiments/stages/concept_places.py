@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from evoscope.activations.stimuli import NeuronConcepts, NeuronIndex, concept_auc
+from evoscope.activations.stimuli import NeuronConcepts, NeuronIndex
 from evoscope.arrays import Array, SmallInts
 from evoscope.data.images import ImageSet
 from evoscope.discovery.following import FIRST, Snapshot, virtual_neurons
@@ -18,7 +18,7 @@ from evoscope.space.build import project
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
 from evoscope.store import Artefact, stage
 from experiments.stages.concept_methods import MethodConcepts
-from experiments.stages.concepts import LayerConcepts, LayerSpace, best_concept_per_direction
+from experiments.stages.concepts import LayerConcepts, LayerSpace, concepts_told
 from experiments.stages.stimuli import Look
 
 REFINED, DICTIONARY = "refined", "sparse autoencoder"
@@ -76,8 +76,8 @@ def concept_places(
     projection = project(semantic.load(), as_stimuli(best, images.ids), protocol)
     anchors = base.rows(places.load().neurons)[["x", "y"]].to_numpy(float)
     xy = on_the_map(projection.vectors.astype(float), base.projection.load().vectors, anchors)
-    scores = features @ turned.T, space.held_out().rows("features") @ turned.T
-    told = _told(scores, images, others)
+    held_out = space.held_out().rows("features")
+    told = concepts_told(features @ turned.T, held_out @ turned.T, images, others)
     frame = pd.DataFrame(xy, columns=["x", "y"]).assign(
         coverage=projection.coverage,
         concept=told.all_names(),
@@ -113,20 +113,6 @@ def _virtual(number: Array, vectors: Array, features: Array, k: int) -> Virtual:
     """Vectors on their positive side; their places are still unknown."""
     ones, nowhere = np.ones(len(number), np.int64), np.full((len(number), 0), np.nan)
     return Virtual(number.astype(np.int64), ones, vectors, top_images(features, vectors, k), nowhere)
-
-
-def _told(scores: tuple[Array, Array], images: ImageSet, others: ImageSet) -> NeuronConcepts:
-    """How well scores on both image sets tell each true concept."""
-    names, _ = best_concept_per_direction(*scores, images, others)
-    if images.concepts is None or others.concepts is None:
-        return NeuronConcepts.unknown(len(names))
-    known = images.concepts.names
-    label = np.array([known.index(name) if name else -1 for name in names], dtype=np.int32)
-    here, there = (
-        concept_auc(own, each.present)
-        for own, each in zip(scores, (images.concepts, others.concepts), strict=True)
-    )
-    return NeuronConcepts(known, here, there, label)
 
 
 def _classes(found: LayerConcepts, kinds: Mapping[str, Virtual], names: Sequence[str]) -> list[str]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evoscope.activations.stimuli import concept_auc, label_neurons
+from evoscope.activations.stimuli import NeuronConcepts, concept_auc, label_neurons
 from evoscope.arrays import Array, Doubles
-from evoscope.data.images import ConceptTable, ImageSet
+from evoscope.data.images import ImageSet
 from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.gradients import Quantity
 from evoscope.discovery.latent import Latents, LayerLatents, latent_pass, require_memory, width
@@ -186,15 +186,15 @@ def best_concept_per_direction(
     -------
     Names, "" where none is known or clear; AUC, float64, NaN there.
     """
+    told = concepts_told(scores, held_out, images, others)
+    auc, clear = np.full(len(told.label), np.nan), np.flatnonzero(told.label >= 0)
+    auc[clear] = told.auc_held_out[clear, told.label[clear]]
+    return tuple(told.all_names()), auc
+
+
+def concepts_told(scores: Array, held_out: Array, images: ImageSet, others: ImageSet) -> NeuronConcepts:
+    """How well each direction tells each true concept; the parameters are those of `best_concept_per_direction`."""
     if images.concepts is None or others.concepts is None:
-        return ("",) * scores.shape[1], np.full(scores.shape[1], np.nan)
-    return _best(scores, held_out, images.concepts, others.concepts)
-
-
-def _best(
-    scores: Array, held_out: Array, shown: ConceptTable, others: ConceptTable
-) -> tuple[tuple[str, ...], Doubles]:
-    judged = concept_auc(held_out, others.present)
-    best = label_neurons(concept_auc(scores, shown.present), judged)
-    auc = np.where(best >= 0, judged[np.arange(len(best)), best], np.nan)
-    return tuple(shown.names[each] if each >= 0 else "" for each in best), auc.astype(np.float64)
+        return NeuronConcepts.unknown(scores.shape[1])
+    here, there = concept_auc(scores, images.concepts.present), concept_auc(held_out, others.concepts.present)
+    return NeuronConcepts(images.concepts.names, here, there, label_neurons(here, there))

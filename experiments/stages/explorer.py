@@ -35,10 +35,8 @@ CHUNK = 128  # images in a script, which the page loads when it shows one of the
 SIDES = (256, 224, 192, 160, 128, 112, 96, 80, 64)
 QUALITY, THUMBNAIL = 78, 48
 NONE, UNJUDGED = 65535, 255
-SAMPLE, MOST = (
-    48,
-    12_000,
-)  # images by whose size the side is chosen, and most: those that few points share go first
+# Images by whose size the side is chosen, and most: those that few points share go first.
+SAMPLE, MOST = 48, 12_000
 COLUMNS, TOP = 64, 6  # concepts whose AUC is told of every point, and evolutions listed for a class
 
 

@@ -192,7 +192,7 @@ def _anywhere(looks: Sequence[Look], pool: ImageSet, seed: int) -> Bools:
     """What patches of placed neurons show that are drawn at random from every model: bool [patches, names]."""
     parts = []
     for look in looks:
-        placed = np.flatnonzero(~np.isnan(look.projection.load().vectors).any(axis=1))
+        placed = np.flatnonzero(look.projection.load().placed)
         drawn = generator(seed, "anywhere", look.run).permutation(placed)[:ANYWHERE]
         names, content = patch_content(pool, look.stimuli.load().stimuli, drawn, _judged(look))
         parts.append(content.reshape(-1, len(names)))

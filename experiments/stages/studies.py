@@ -185,7 +185,9 @@ class StudyNeurons:
         found = self.stimuli()
         pairs = [(look, each.neurons) for look, each in zip(self.looks, found, strict=True)]
         ids = [
-            f"{look.run}@{look.epoch}/{each.name(row)}" for look, each in pairs for row in range(len(each))
+            neuron_id(look.run, look.epoch, each.name(row))
+            for look, each in pairs
+            for row in range(len(each))
         ]
         count = min(each.k for each in found) if self.held_out else self.patches.count
         return NeuronPool(
@@ -267,6 +269,11 @@ def options_of(
     )
 
 
+def neuron_id(run: str, epoch: int, name: str) -> str:
+    """What a study calls a neuron of a run at an epoch; ``name``: its layer and channel."""
+    return f"{run}@{epoch}/{name}"
+
+
 def _picked(looks: Sequence[Look], regions: Sequence[NamedRegion]) -> tuple[tuple[str, ...], ...]:
     """The ids of the regions' neurons that the looks show, each with an intruder to be drawn.
 
@@ -278,7 +285,7 @@ def _picked(looks: Sequence[Look], regions: Sequence[NamedRegion]) -> tuple[tupl
     sets = []
     for region in regions:
         ids = [
-            f"{run}@{at}/{layer}#{channel}"
+            neuron_id(run, at, f"{layer}#{channel}")
             for run, at, layer, channel in region.neurons
             if (run, at) in shown
         ]

@@ -122,6 +122,11 @@ def measure(
     return Measure(what, network, int(str(seed)), effect, low, high, items, *numbers, setting, own)
 
 
+def seeds_words(number: int) -> str:
+    """``one seed``, ``3 seeds``."""
+    return f"{int(number)} seeds" if int(number) > 1 else "one seed"
+
+
 def counted(number: int, what: str) -> str:
     """``1 item``, ``1,280 items``."""
     return f"{int(number):,} {what}{'' if int(number) == 1 else 's'}"
@@ -142,8 +147,8 @@ class Headline:
     def words(self) -> str:
         """``0.031 [0.018, 0.046]; 3 networks, one seed, 32 items``."""
         networks = counted(self.networks, "network")
-        seeds = f"{self.seeds} seeds" if self.seeds > 1 else "one seed"
-        return f"{with_interval(self.effect, self.low, self.high)}; {networks}, {seeds}, {counted(self.items, 'item')}"
+        ends, seeds = with_interval(self.effect, self.low, self.high), seeds_words(self.seeds)
+        return f"{ends}; {networks}, {seeds}, {counted(self.items, 'item')}"
 
 
 def headline(measures: Sequence[Measure]) -> Headline:

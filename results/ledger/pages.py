@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 
 from results.ledger.claim import DASH, DRAWN, LAPTOP, Evidence
-from results.ledger.effect import RULE, Verdict, counted
+from results.ledger.effect import RULE, Verdict, counted, seeds_words
 from results.ledger.provenance import lead, provenance
-from results.ledger.summary import EFFECTLESS, named
-from results.page_style import markdown, with_interval
+from results.ledger.summary import DATA_NAMES, EFFECTLESS, ends_of, named, networks_in
+from results.page_style import markdown
 from results.reference import PUBLISHED_SETTING
 from results.registry import entry
 
 WORDS = Path(__file__).parent / "words.csv"
 # What fits a narrow column.
 SHORT = {Verdict.WEAKER: "weaker", Verdict.IMPOSSIBLE: "not testable here"}
-SHORT_DATA = {DRAWN: "scenes", "cifar10": "CIFAR-10", "imagenette": "Imagenette"}
+SHORT_DATA = DATA_NAMES | {DRAWN: "scenes"}
 ONE = "¹"
 LEGEND = (
     "Effect: how far the number lies beyond what the claim must beat, with a 95 % interval if it has one; its unit is "
@@ -184,13 +184,14 @@ def _by_reason(rows: pd.DataFrame) -> list[str]:
 
 def _found(row: "pd.Series[Any]") -> str:
     """``scenes: **weaker than published (one seed)**, 0.067 [0.024, 0.109] share of images. Rests on ...``."""
-    ends = with_interval(*(float(row[name]) for name in ("effect", "low", "high")))
-    seeds = "one seed" if int(row["seeds"]) == 1 else f"{row['seeds']} seeds"
     why = "" if row["why"] == DASH else f" ({row['why']})"
-    rests = f"Rests on {row['data']} ({row['scale']}), {seeds}, {counted(row['items'], 'item')}: {row['by network']}."
+    size = f"{seeds_words(row['seeds'])}, {counted(row['items'], 'item')}"
+    rests = f"Rests on {row['data']} ({row['scale']}), {size}: {row['by network']}."
     released = f"{row['verdict as released']}: {row['as released']}"
     place = place_name(row["data"], row["scale"])
-    return f"{place}: **{row['verdict']}**, {ends} {row['unit']}{why}. {rests} As released: {released}."
+    return (
+        f"{place}: **{row['verdict']}**, {ends_of(row)} {row['unit']}{why}. {rests} As released: {released}."
+    )
 
 
 def _picture(claim: str, figure: str, rows: pd.DataFrame, around: Around, shown: dict[str, str]) -> str:
@@ -212,9 +213,7 @@ def _views(rows: pd.DataFrame, around: Around) -> str:
     links = [
         f"[{network}]({link})"
         for (data, network), link in around.views.items()
-        if any(
-            network in _networks(str(row["by network"])) for _, row in rows[rows["data"] == data].iterrows()
-        )
+        if any(network in networks_in(row) for _, row in rows[rows["data"] == data].iterrows())
     ]
     return f"**In the explorer:** {', '.join(links)}." if links else ""
 
@@ -241,8 +240,3 @@ def finding(claims: pd.DataFrame) -> list[str]:
             parts += [f"{len(ids)} {verdict.value}{listed}"] if ids else []
         sentences.append(f"Of {len(own)} claims on {data} at {scale} scale: {', '.join(parts)}.")
     return sentences
-
-
-def _networks(text: str) -> list[str]:
-    """``[VGG16, ConvNeXt]`` of ``VGG16 0.021 [0.010, 0.032]; ConvNeXt 0.020``."""
-    return [part.split(" [")[0].rpartition(" ")[0] for part in text.split("; ")]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from results.ledger.claim import DASH, LAPTOP, Evidence
-from results.ledger.effect import Verdict
+from results.ledger.claim import DASH, DRAWN, LAPTOP, Evidence
+from results.ledger.effect import Verdict, seeds_words
 from results.ledger.provenance import provenance
 from results.page_style import with_interval
 
@@ -47,7 +47,7 @@ FINDINGS = {
         "more of the first 20 samples than of all",
     ),
 }
-DATA_NAMES = {"concept_scenes": "drawn scenes", "cifar10": "CIFAR-10", "imagenette": "Imagenette"}
+DATA_NAMES = {DRAWN: "drawn scenes", "cifar10": "CIFAR-10", "imagenette": "Imagenette"}
 EFFECTLESS = (Verdict.NOT_RUN, Verdict.IMPOSSIBLE, Verdict.PEOPLE)
 
 
@@ -79,15 +79,18 @@ def _measured(rows: pd.DataFrame) -> str:
 
 
 def _number(row: "pd.Series[Any]") -> str:
-    ends = with_interval(*(float(row[name]) for name in ("effect", "low", "high")))
-    seeds = "one seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-    return f"{ends} {row['unit']} on {row['data']} ({row['scale']}; {_networks(row)}; {seeds})"
+    rests = f"{row['scale']}; {', '.join(networks_in(row))}; {seeds_words(row['seeds'])}"
+    return f"{ends_of(row)} {row['unit']} on {row['data']} ({rests})"
 
 
-def _networks(row: "pd.Series[Any]") -> str:
-    """``VGG16, ConvNeXt`` of ``VGG16 0.021 [0.010, 0.032]; ConvNeXt 0.013 [0.002, 0.024]``."""
-    parts = str(row["by network"]).split("; ")
-    return ", ".join(part.split(" [")[0].rpartition(" ")[0] for part in parts)
+def ends_of(row: "pd.Series[Any]") -> str:
+    """The effect of a row of the ledger with its interval."""
+    return with_interval(*(float(row[name]) for name in ("effect", "low", "high")))
+
+
+def networks_in(row: "pd.Series[Any]") -> list[str]:
+    """``[VGG16, ConvNeXt]`` of ``VGG16 0.021 [0.010, 0.032]; ConvNeXt 0.020``."""
+    return [part.split(" [")[0].rpartition(" ")[0] for part in str(row["by network"]).split("; ")]
 
 
 def _missing(rows: pd.DataFrame) -> str:
@@ -111,11 +114,9 @@ def _found(rows: pd.DataFrame, number: str) -> str:
     if not judged:
         return f"*{Verdict.NOT_RUN.value}*" if rows.empty else f"*{rows['verdict'].iloc[0]}*"
     first, *others = judged
-    ends = with_interval(*(float(first[name]) for name in ("effect", "low", "high")))
-    seeds = "one seed" if int(first["seeds"]) == 1 else f"{first['seeds']} seeds"
     more = "".join(f"; {_data(row)}: *{named(row['verdict']).value}*" for row in others)
-    found = f"*{named(first['verdict']).value}*, {ends} {number}"
-    return f"{found} ({_networks(first)}; {_data(first)}; {seeds}){more}"
+    rests = f"{', '.join(networks_in(first))}; {_data(first)}; {seeds_words(first['seeds'])}"
+    return f"*{named(first['verdict']).value}*, {ends_of(first)} {number} ({rests}){more}"
 
 
 def _data(row: "pd.Series[Any]") -> str:

@@ -46,12 +46,8 @@ FILES = (
     PAGE,
     INDEX,
 )
-SOURCES = (
-    HERE,
-    HERE.parent,
-    Path(ledger.__file__).parent,
-    reference.HERE,
-)  # what decides the page besides the results
+# What decides the page besides the results.
+SOURCES = (HERE, HERE.parent, Path(ledger.__file__).parent, reference.HERE)
 PICTURES = (".png", ".webp")
 ENDINGS = (*PICTURES, ".svg", ".md", ".csv")  # of drawn results
 TAIL = 500  # characters of the page that hold the digest
@@ -159,9 +155,10 @@ def write_report(folders: Sequence[Path], to: Path) -> list[Path]:
     evidence = collect(folders)
     paths = write_ledger(evidence, to, Around(pictures))
     texts = {path.stem: path.read_text(encoding="utf-8") for path in paths if path.suffix == ".md"}
-    first = rendered(lead(evidence)) + _counts(counted(to / "claims.csv"))
+    verdicts = counted(to / "claims.csv")
+    first = rendered(lead(evidence)) + _counts(verdicts)
     (to / PAGE).write_text(page(to, first, texts, jobs, Around(pictures, views), inputs), encoding="utf-8")
-    (to / INDEX).write_text(index(texts, jobs, counted(to / "claims.csv"), to), encoding="utf-8")
+    (to / INDEX).write_text(index(texts, jobs, verdicts, to), encoding="utf-8")
     return [*paths, to / PAGE, to / INDEX]
 
 

@@ -4,7 +4,6 @@ import csv
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +75,7 @@ class MatchedLabels:
         at = np.array([self.rows[name] for name in images.ids], dtype=np.int64)
         names, present = self.labels.names, self.labels.present[at]
         marks = digest(images.fingerprint, "concepts", *names, np.packbits(present).tobytes().hex())
-        table = ConceptTable(names, partial(_given, present))
+        table = ConceptTable(names, present)
         return replace(images, concepts=table, fingerprint=marks, notes=(*images.notes, *self._notes()))
 
     def _notes(self) -> tuple[str, ...]:
@@ -93,12 +92,8 @@ def with_classes(images: ImageSet) -> ImageSet:
     if images.concepts is not None:
         return images
     present = images.labels[:, None] == np.arange(len(images.class_names))
-    table = ConceptTable(images.class_names, partial(_given, present))
+    table = ConceptTable(images.class_names, present)
     return replace(images, concepts=table, fingerprint=digest(images.fingerprint, CLASSES))
-
-
-def _given(present: Bools) -> Bools:
-    return present
 
 
 def read_labels(path: Path) -> ConceptLabels:

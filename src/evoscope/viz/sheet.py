@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from PIL import Image
 
 from evoscope.arrays import Bytes
@@ -55,15 +56,21 @@ class Sheet:
         across: Literal["left", "center", "right"] = "left",
         cut: str = "end",
         color: str | None = None,
-    ) -> None:
+    ) -> list[Text]:
         """Lines of text, the first below ``top``, cut to ``room`` inches (see `evoscope.viz.style.elide`)."""
+        written = []
         for number, line in enumerate(text.split("\n")):
             shown = line if room is None else elide(line, room, size, bold, cut)
             # On the baseline, so that words with and without tall letters stand level.
             baseline = top + (ASCENT + number * SPACING) * size / 72
             place = (left / self.width, 1 - baseline / self.height)
             weight = "bold" if bold else "normal"
-            self.figure.text(*place, plain(shown), size=size, weight=weight, ha=across, color=color or INK)
+            written.append(
+                self.figure.text(
+                    *place, plain(shown), size=size, weight=weight, ha=across, color=color or INK
+                )
+            )
+        return written
 
     def swatch(self, left: float, top: float, colour: str, dashes: Dashes = "-", marker: str = "") -> Line2D:
         """Short line (or marker) of a legend, ``top`` at the upper edge of the text that follows it."""
@@ -166,7 +173,7 @@ def save_film(
     """
     folder.mkdir(parents=True, exist_ok=True)
     shown = [(Image.fromarray(pixels), milliseconds) for pixels, milliseconds in frames]
-    origin = "; ".join(f"{name}={value}" for name, value in sorted(metadata.items()))
+    origin = origin_line(metadata)
     first, *rest = (image for image, _ in shown)
     for quality in QUALITIES:
         buffer = BytesIO()
@@ -181,6 +188,11 @@ def save_film(
     return path
 
 
+def origin_line(origin: Mapping[str, str]) -> str:
+    """``Data=cifar10; Scale=laptop``: where a file comes from, by name."""
+    return "; ".join(f"{name}={value}" for name, value in sorted(origin.items()))
+
+
 def png_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str, str | None]:
     """Text chunks of a PNG; matplotlib's own version stamp is taken out."""
     return {"Software": None, "Title": stem, "Description": caption, **dict(sorted(origin.items()))}
@@ -188,14 +200,13 @@ def png_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str
 
 def svg_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str, object]:
     """Dublin Core terms of an SVG; no date."""
-    source = "; ".join(f"{name}={value}" for name, value in sorted(origin.items()))
+    source = origin_line(origin)
     return {"Date": None, "Creator": "Evoscope", "Title": stem, "Description": caption, "Source": source}
 
 
 def pdf_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str, object]:
     """Entries of a PDF; no date."""
-    words = "; ".join(f"{name}={value}" for name, value in sorted(origin.items()))
-    return {"CreationDate": None, "Title": stem, "Subject": caption, "Keywords": words}
+    return {"CreationDate": None, "Title": stem, "Subject": caption, "Keywords": origin_line(origin)}
 
 
 def _bytes(fig: Figure, kind: str, dpi: int, metadata: Mapping[str, object]) -> bytes:
