@@ -1,6 +1,7 @@
 """CDISCO: concept vectors of a layer's latent space, beside other directions, the truth, chance, and over training."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from evoscope.data.images import ImageSet, at_most
 from evoscope.discovery.dictionaries import ACTIVE, ENTRIES
@@ -9,7 +10,7 @@ from evoscope.discovery.latent import require_memory
 from evoscope.discovery.methods import METHODS
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.errors import EvoscopeError
-from evoscope.figure_data import ConceptEvolution, Crosscoder, NeuronMap, Table
+from evoscope.figure_data import BlindBoards, ConceptEvolution, Crosscoder, NeuronMap, Table
 from evoscope.space.protocol import SemanticSpace
 from evoscope.store import Artefact
 from experiments.base import base_look, base_space, checkpoint
@@ -26,6 +27,7 @@ from experiments.selection import (
     judged_runs,
     require_outputs,
 )
+from experiments.stages.blind_boards import blind_boards, judged_boards, read_judgements
 from experiments.stages.concept_evolution import concept_evolution, concept_evolutions, persistence
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
 from experiments.stages.concept_places import ConceptPlaces, concept_places
@@ -79,6 +81,9 @@ def plan(context: Context) -> Plan:
     maps = [cluster_maps(space, protocol, config.seed, context.runtime) for space in spaces]
     exhibits["cluster_map"] = gathered("clusters over thresholds", maps)
     drawn = list(ALWAYS)
+    if config.discovery.blind or config.discovery.judged is not None:
+        exhibits["blind_boards"] = _blind_boards(context, directions)
+        drawn += ["fig_blind_boards", "table_blind_boards"]
     sides = [name for name, each in compared_protocols(context).items() if each.side == "columns"]
     if sides:
         exhibits["wrong_side"] = wrong_side(found, sides, config.seed)
@@ -205,6 +210,23 @@ def method_directions(context: Context, space: LayerSpace) -> Artefact[MethodCon
     protocols, images, methods = compared_protocols(context), concept_images(context), chosen_methods(context)
     node = concept_methods(space, protocols, methods, images, context.config.seed, context.runtime)
     return node.called(f"directions of {space.run}, {at(space.epoch)}, by {len(methods)} methods")
+
+
+def _blind_boards(
+    context: Context, directions: Sequence[tuple[LayerSpace, Artefact[MethodConcepts]]]
+) -> Artefact[BlindBoards]:
+    """Boards with the method hidden, with their judgements where a file holds them."""
+    config = context.config
+    each, file, seed = config.discovery.blind, config.discovery.judged, config.seed
+    if each < 1:
+        raise EvoscopeError(
+            f"discovery.blind={each} is impossible",
+            "give how many boards of each method are shown, such as 10",
+        )
+    answers = None if file is None else read_judgements(Path(file))
+    node = blind_boards(directions, discovery_protocol(config.protocol), concept_images(context), each, seed)
+    node = node.called(f"{each} boards of each method to judge blind")
+    return node if answers is None else judged_boards(node, *answers)
 
 
 def _relevance(context: Context, found: SpaceConcepts, labels: Sequence[int]) -> Artefact[Table]:

@@ -93,6 +93,7 @@ PATHS = (
     "networks",
     "tabular.path",
     "regions",
+    "discovery.judged",
 )
 FROM_SCALE = ("width", "pixels", "depth", "layer_scale")
 

@@ -243,7 +243,8 @@ class DiscoveryConfig:
     ``epoch``: ``null`` is the last
     that is looked at; ``classes``: shown, names or numbers (``null``: as many as the scale says for importance);
     ``methods``: of `evoscope.discovery.methods.METHODS` (``null``: all), or ``package.module:name``; ``evolution``:
-    whether concept vectors are followed over the epochs.
+    whether concept vectors are followed over the epochs; ``blind``: boards per method to judge without knowing whose
+    they are; ``judged``: CSV of these judgements.
     """
 
     layer: Any = None
@@ -251,6 +252,8 @@ class DiscoveryConfig:
     classes: list[str] | None = None
     methods: list[str] | None = None
     evolution: bool = True
+    blind: int = 0
+    judged: str | None = None
 
 
 @dataclass

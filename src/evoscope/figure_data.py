@@ -256,3 +256,17 @@ class OutlierBoards:
 
     rows: pd.DataFrame
     images: Bytes
+
+
+@dataclass(frozen=True)
+class BlindBoards:
+    """Boards of images for judging whether they show one thing, without knowing whose they are.
+
+    ``boards``: ``board`` (number on the sheet), ``run``, ``layer``, ``method``, ``direction``, ``side``, ``share`` (of
+    the commonest class among the images), ``one_thing`` (the judgement; null: not judged);
+    ``images``: uint8 [boards, images, side, side, 3], most exciting first; ``sheet``: code of these boards.
+    """
+
+    boards: pd.DataFrame
+    images: Bytes
+    sheet: str

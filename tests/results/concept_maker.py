@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from evoscope.figure_data import NEVER, ConceptBoards, Crosscoder
+from evoscope.figure_data import NEVER, BlindBoards, ConceptBoards, Crosscoder
 
 RANKED = (
     *("run", "layer", "truth", "directions", "rank", "all", "against", "metric", "value", "low", "high", "other"),
@@ -57,8 +57,24 @@ class ConceptMaker:
             "crosscoder": self.crosscoder(),
             "method_ranks": self.method_ranks(),
             "equal_rank": self.equal_rank(), "class_readings": self.class_readings(), "switches": self.switches(),
-            "cluster_map": self.cluster_map(),
+            "cluster_map": self.cluster_map(), "blind_boards": self.blind_boards(),
         }  # fmt: skip
+
+    def blind_boards(self, boards=40):
+        """Judged boards of two methods."""
+        frame = pd.DataFrame(
+            {
+                "board": range(1, boards + 1),
+                "run": self.runs[0],
+                "layer": LAYERS[self.runs[0]],
+                "method": np.repeat(["svd", "neurons"], boards // 2),
+                "direction": range(boards),
+                "side": 1,
+                "share": self.rng.integers(3, 11, boards) / 10,
+                "one_thing": pd.array(self.rng.random(boards) < 0.5, "boolean"),
+            }
+        )
+        return BlindBoards(frame, self.rng.integers(0, 256, (boards, 10, 8, 8, 3), np.uint8), "c0de")
 
     def crosscoder(self, entries=40, epochs=(-1, 0, 2, 5)):
         """Entries that are born, turn and die, of every run."""
