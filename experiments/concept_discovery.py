@@ -27,11 +27,12 @@ from experiments.selection import (
     judged_runs,
     require_outputs,
 )
-from experiments.stages.blind_boards import blind_boards, judged_boards, read_judgements
+from experiments.stages.blind_boards import MOST, blind_boards, judged_boards, read_judgements
 from experiments.stages.concept_evolution import concept_evolution, concept_evolutions, persistence
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods
 from experiments.stages.concept_places import ConceptPlaces, concept_places
 from experiments.stages.concept_relevance import concept_boards, concept_relevance
+from experiments.stages.concept_split import concept_split
 from experiments.stages.concept_tables import (
     bands,
     class_readings,
@@ -51,7 +52,14 @@ from experiments.stages.space import neuron_map
 from experiments.stages.stimuli import Look
 
 ALWAYS = (
-    *("fig_concepts", "fig_concept_spectrum", "fig_concept_relevance", "table_clusters", "fig_clusters"),
+    *(
+        "fig_concepts",
+        "fig_concept_split",
+        "fig_concept_spectrum",
+        "fig_concept_relevance",
+        "table_clusters",
+        "fig_clusters",
+    ),
     *("table_popularity", "table_concept_relevance", "table_spectrum"),
     *("table_equal_rank", "table_method_ranks", "table_class_ranking", "table_cluster_map"),
 )
@@ -67,6 +75,7 @@ def plan(context: Context) -> Plan:
     directions = [(space, method_directions(context, space)) for space in spaces]
     exhibits: Exhibits = {
         "concepts": concept_boards(found, labels, images, held_out, config.seed, context.runtime),
+        "concept_split": concept_split(found, discovery_protocol(config.protocol), images),
         "clusters": clusters(directions),
         "cluster_means": cluster_means(directions, config.seed),
         "bands": bands(directions),
@@ -218,10 +227,11 @@ def _blind_boards(
     """Boards with the method hidden, with their judgements where a file holds them."""
     config = context.config
     each, file, seed = config.discovery.blind, config.discovery.judged, config.seed
-    if each < 1:
+    boards = each * (len(chosen_methods(context)) + 1) * len(directions)
+    if not 0 < boards <= MOST:
         raise EvoscopeError(
-            f"discovery.blind={each} is impossible",
-            "give how many boards of each method are shown, such as 10",
+            f"discovery.blind={each} makes {boards} boards, and a sheet holds 1 to {MOST}",
+            "give fewer boards of each method, or fewer discovery.methods, layers or networks",
         )
     answers = None if file is None else read_judgements(Path(file))
     node = blind_boards(directions, discovery_protocol(config.protocol), concept_images(context), each, seed)

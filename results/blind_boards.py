@@ -13,7 +13,7 @@ from evoscope.viz.style import QUIET, SMALL
 from results.page_style import caption, exhibit, markdown, method_name, percent, runs_of, with_interval
 from results.registry import About, Exhibits, Written, figure, table
 
-# Inches.
+# Inches; a page holds `experiments.stages.blind_boards.MOST` boards.
 MARGIN, NUMBER, LINE, FOOT = 0.07, 0.22, 0.045, 0.24
 ABREAST = 2  # boards beside one another
 TITLES = {"refined": "refined concepts"}

@@ -24,6 +24,8 @@ from experiments.stages.concepts import LayerSpace
 
 FIRST = 20
 """The strongest directions of a method, among which its boards are drawn."""
+MOST = 42
+"""Boards that a sheet holds."""
 TILE = 96
 """Pixels of an image of a board."""
 ANSWERS = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}

@@ -270,3 +270,27 @@ class BlindBoards:
     boards: pd.DataFrame
     images: Bytes
     sheet: str
+
+
+@dataclass(frozen=True)
+class ConceptSplit:
+    """One direction that holds several unique concepts (CDISCO's step from a direction to concepts).
+
+    ``facts``: one row: ``run``, ``layer``, ``epoch``, ``classes`` (whose first candidate it is), ``direction``,
+    ``side``, ``from`` (score of the least of its most activating images), ``several`` of the ``sought`` directions hold
+    more than one unique concept (none: only these two);
+    ``histogram``: ``left``, ``right``, ``images``, of the scores of all images; ``points``: the most activating images
+    on two axes, ``x``, ``y``, with their ``concept`` (from 1; 0: none);
+    ``concepts``: ``concept``, ``size``, ``title`` (what it shows more often than all images do), ``share`` of its
+    images and of images ``everywhere`` that show it;
+    ``images``: uint8 [concepts, images, side, side, 3]; ``heat``, ``segments``: their concept maps, and pixels above
+    the published percentile of them.
+    """
+
+    facts: pd.DataFrame
+    histogram: pd.DataFrame
+    points: pd.DataFrame
+    concepts: pd.DataFrame
+    images: Bytes
+    heat: Floats
+    segments: Bools

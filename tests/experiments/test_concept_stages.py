@@ -1,5 +1,7 @@
 """Stages of concept discovery: rows of its tables, relevance, boards, and what is drawn for studies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,9 +9,11 @@ import pytest
 from evoscope.data.scenes import concept_scenes
 from evoscope.discovery.basis import Moments, svd_basis
 from evoscope.discovery.latent import scan_latents
+from evoscope.discovery.protocol import RefineRule
 from evoscope.discovery.ranking import ClassRanking, class_concepts, discover
+from evoscope.discovery.refine import refine
 from evoscope.discovery.truth import localisation_by_concept, localise, recovery
-from experiments.stages import concept_relevance, concept_tables
+from experiments.stages import concept_relevance, concept_split, concept_tables
 from experiments.stages.concept_methods import decomposition
 from experiments.stages.concept_truth import place_rows
 from experiments.stages.concepts import (
@@ -237,3 +241,33 @@ def test_methods_are_localised_together_as_each_alone(rng):
         alone = localisation_by_concept(localise(network, images, "second", vectors, each.columns), 0)
         for metric, score in (("pointing", "hit"), ("iou", "iou")):
             assert rows.loc[(basis.method, metric), "value"] == pytest.approx(alone[score].mean())
+
+
+def test_the_direction_that_is_shown_split_has_the_clusters_that_are_the_farthest_apart(rng):
+    """Two planted pairs of clusters along two directions; of one pair the two are farther apart."""
+    features = np.concatenate([rng.normal(size=(20, 4)) * 0.1 + centre for centre in CENTRES])
+    unique = refine(features, np.eye(4)[:2], RefineRule(images=40, ward=1.0), layer="layer")
+    assert unique.surviving.tolist() == [2, 2]
+    apart = [concept_split.apart(unique, place, features) for place in (0, 1)]
+    for place, found in enumerate(apart):
+        first, second = (
+            features[concept_split.members_of(unique, row)]
+            for row in concept_split.concepts_of(unique, place)[:2]
+        )
+        inside = [np.square(row - each.mean(0)).sum() for each in (first, second) for row in each]
+        assert found == pytest.approx(
+            np.linalg.norm(first.mean(0) - second.mean(0)) / np.sqrt(np.mean(inside))
+        )
+    assert apart[1] > apart[0]
+
+
+CENTRES = np.array([[3, 0, 0, 0], [3, 0, 3, 0], [0, 3, 0, 0], [0, 3, 0, 6]], dtype=float)
+
+
+def test_a_cluster_is_called_what_it_shows_more_often_than_all_images_do():
+    images = replace(image_set(40), labels=np.arange(40) % 2)
+    names = concept_split._names([np.arange(0, 20, 2), np.arange(1, 8)], images).set_index("concept")
+    assert names.loc[1, "title"] == images.class_names[0]
+    assert names["share"].tolist() == [1.0, 4 / 7]
+    assert names["everywhere"].tolist() == [0.5, 0.5]
+    assert names["size"].tolist() == [10, 7]

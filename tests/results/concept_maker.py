@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from evoscope.figure_data import NEVER, BlindBoards, ConceptBoards, Crosscoder
+from evoscope.figure_data import NEVER, BlindBoards, ConceptBoards, ConceptSplit, Crosscoder
 
 RANKED = (
     *("run", "layer", "truth", "directions", "rank", "all", "against", "metric", "value", "low", "high", "other"),
@@ -58,7 +58,42 @@ class ConceptMaker:
             "method_ranks": self.method_ranks(),
             "equal_rank": self.equal_rank(), "class_readings": self.class_readings(), "switches": self.switches(),
             "cluster_map": self.cluster_map(), "blind_boards": self.blind_boards(),
+            "concept_split": self.split(),
         }  # fmt: skip
+
+    def split(self, clusters=(30, 20), most=100):
+        """A direction with two unique concepts."""
+        edges, run = np.linspace(-1, 1, 21), self.runs[0]
+        facts = {
+            "run": run,
+            "layer": LAYERS[run],
+            "epoch": 7,
+            "classes": CLASSES[0],
+            "direction": 3,
+            "side": -1,
+        }
+        number = np.repeat([*range(1, len(clusters) + 1), 0], [*clusters, most - sum(clusters)])
+        shape = (len(clusters), 5, 24, 24)
+        heat = self.rng.random(shape, np.float32)
+        return ConceptSplit(
+            pd.DataFrame([{**facts, "from": 0.3, "several": 4, "sought": 12}]),
+            pd.DataFrame({"left": edges[:-1], "right": edges[1:], "images": self.rng.integers(1, 90, 20)}),
+            pd.DataFrame(
+                {"x": self.rng.normal(size=most), "y": self.rng.normal(size=most), "concept": number}
+            ),
+            pd.DataFrame(
+                {
+                    "concept": range(1, len(clusters) + 1),
+                    "size": clusters,
+                    "title": CONCEPTS[: len(clusters)],
+                    "share": 0.85,
+                    "everywhere": 0.1,
+                }
+            ),
+            self.rng.integers(0, 256, (*shape, 3), np.uint8),
+            heat,
+            heat > 0.8,
+        )
 
     def blind_boards(self, boards=40):
         """Judged boards of two methods."""
