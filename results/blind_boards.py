@@ -72,9 +72,10 @@ def judged_finding(rows: pd.DataFrame) -> str:
     shares = rows.dropna(subset=["one_thing"]).groupby("method")["one_thing"].agg(["mean", "size"])
     if len(shares) < 2:
         return ""
-    best, worst = shares["mean"].idxmax(), shares["mean"].idxmin()
-    count = int(shares["size"].sum())
-    said = [f"{percent(shares['mean'][name])} of {_title(name)}" for name in (best, worst)]
+    count, ordered = int(shares["size"].sum()), shares["mean"].sort_values(kind="stable")
+    said = [
+        f"{percent(float(ordered.iloc[place]))} of {_title(str(ordered.index[place]))}" for place in (-1, 0)
+    ]
     return f"Judged blind on {count} boards, {said[0]} and {said[1]} show one thing"
 
 

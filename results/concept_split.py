@@ -46,7 +46,8 @@ def split_finding(exhibits: Exhibits, about: About) -> str:
     facts = split.facts.iloc[0]
     if split.concepts.empty:
         return f"None of {facts['sought']:,} directions holds more than one unique concept"
-    parts = [f"{row.title} ({percent(row.share)} of its images)" for row in split.concepts.itertuples()]
+    shares = zip(split.concepts["title"], doubles(split.concepts["share"]), strict=True)
+    parts = [f"{title} ({percent(share)} of its images)" for title, share in shares]
     listed = f"{', '.join(parts[:-1])} and {parts[-1]}"
     direction = direction_name(facts["direction"], facts["side"])
     return f"Direction {direction} of {label_of(str(facts['run']))} holds {len(parts)} concepts: {listed}"
@@ -106,7 +107,8 @@ def _histogram(axes: Axes, split: ConceptSplit) -> None:
 
 
 def _clusters(axes: Axes, points: pd.DataFrame) -> None:
-    for number, own in points.groupby("concept"):
+    for number in sorted(points["concept"].unique()):
+        own = points[points["concept"] == number]
         x, y = doubles(own["x"]), doubles(own["y"])
         if number == 0:
             axes.plot(x, y, "o", markersize=3, mfc="none", mec=FAINT, mew=0.6)

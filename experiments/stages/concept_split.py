@@ -53,11 +53,16 @@ def concept_split(
 
 def nothing(sought: int) -> ConceptSplit:
     """No direction of those ``sought`` holds several unique concepts."""
-    frames = [pd.DataFrame(columns=columns) for columns in (HISTOGRAM, POINTS, CONCEPTS)]
-    facts = pd.DataFrame({"several": [0], "sought": [sought]})
     shape = (0, IMAGES, SIDE, SIDE)
-    empty = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
-    return ConceptSplit(facts, *frames, *empty)
+    return ConceptSplit(
+        facts=pd.DataFrame({"several": [0], "sought": [sought]}),
+        histogram=pd.DataFrame(columns=HISTOGRAM),
+        points=pd.DataFrame(columns=POINTS),
+        concepts=pd.DataFrame(columns=CONCEPTS),
+        images=np.zeros((*shape, 3), np.uint8),
+        heat=np.zeros(shape, np.float32),
+        segments=np.zeros(shape, np.bool_),
+    )
 
 
 def apart(unique: UniqueConcepts, place: int, features: Array) -> float:
@@ -79,7 +84,7 @@ def concepts_of(unique: UniqueConcepts, place: int) -> Ints:
 def members_of(unique: UniqueConcepts, concept: int) -> Ints:
     """Images of a unique concept, the most activating first."""
     members = unique.images[concept]
-    return members[members >= 0]
+    return np.asarray(members[members >= 0], dtype=np.int64)
 
 
 def _split(
