@@ -31,7 +31,7 @@ COLUMNS = ("metric", "run", "epoch", "value", "low", "high", "null", "null_low",
 BASELINES = (
     *("metric", "run", "epoch", "space", "value", "low", "high", "learned_less", "less_low", "less_high", "n"),
 )  # fmt: skip
-INTERVAL = "95 %, bootstrap; of the null, 95 % of the shuffles"
+INTERVAL = "95 %, bootstrap; of the null, 95 % of its draws"
 NAMES = {
     "concept_purity@10": "Concept purity@10 across models",
     "same_neuron_mrr": "Same neuron found again after an epoch (MRR)",
@@ -63,7 +63,8 @@ def metrics_words(exhibits: Exhibits, about: About) -> str:
         "the same concept (where none is known: rank correlation of the cosine with shared stimuli), of every network "
         "and, over all of them, in the learned space and without one. Right: how well a neuron is found again after an "
         "epoch (mean reciprocal rank). Dots are values with their intervals; grey bands (dashed over epochs) are the "
-        "null, the same after shuffling; a value without one has none. All metrics are in table_metrics."
+        "null, the same after shuffling, and for coverage with images drawn at random; a value without one has none. "
+        "All metrics are in table_metrics."
     )
     if (metrics["epoch"] == AS_IT_IS).any() and over_epochs(metrics):
         what += " Dotted lines over epochs: networks of which one state is known."
@@ -212,7 +213,7 @@ def _key(sheet: Sheet, top: float) -> None:
     sheet.swatch(0.1, top, QUIET, marker="o")
     sheet.text(0.24, top, "value with its interval", size=SMALL, color=QUIET)
     sheet.swatch(3.0, top, QUIET, dashes="dashed")
-    sheet.text(3.26, top, "null (grey band or dashed): the same after shuffling", size=SMALL, color=QUIET)
+    sheet.text(3.26, top, "null (grey band or dashed): what chance gives", size=SMALL, color=QUIET)
 
 
 # --- table: space baselines ------------------------------------------------------------------------------------------

@@ -132,24 +132,21 @@ class FigureEntry(Entry):
     says: Words
     words: Words
 
-    def picture(self, exhibits: Exhibits, about: About) -> "Figure":
-        """The figure under its sentence."""
+    def made(self, exhibits: Exhibits, about: About) -> tuple["Figure", str]:
+        """The figure under its sentence, and its caption: title, sentence and words."""
         from evoscope.viz import headed
 
-        return headed(self.sketch(exhibits, about), self.says(exhibits, about))
-
-    def caption(self, exhibits: Exhibits, about: About) -> str:
-        """Title, sentence and words."""
         sentence = self.says(exhibits, about)
-        return self.titled((f"{sentence}. " if sentence else "") + self.words(exhibits, about))
+        words = (f"{sentence}. " if sentence else "") + self.words(exhibits, about)
+        return headed(self.sketch(exhibits, about), sentence), self.titled(words)
 
     def draw(self, exhibits: Exhibits, about: About, folder: Path) -> list[Path]:
         """Write PNG, SVG, PDF and the caption as Markdown."""
         from evoscope.viz import save_figure, use_style
 
         with use_style():
-            made = self.picture(exhibits, about)
-            return save_figure(made, folder, self.id, self.caption(exhibits, about), about.origin())
+            picture, caption = self.made(exhibits, about)
+            return save_figure(picture, folder, self.id, caption, about.origin())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ LONG_CLASSES = ("American Staffordshire terrier, Staffordshire terrier that cost
 def figure_of(name, exhibits, about):
     """The figure ``name``, not yet on disk."""
     with use_style():
-        return entry(name).picture(exhibits, about)
+        return entry(name).made(exhibits, about)[0]
 
 
 def written(figure):

@@ -24,7 +24,7 @@ VARIANTS = {
 
 def drawn(result, exhibits, about):
     with use_style():
-        return entry(result).picture(exhibits, about)
+        return entry(result).made(exhibits, about)[0]
 
 
 def written(figure):

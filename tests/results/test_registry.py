@@ -42,8 +42,7 @@ def test_every_result_reads_only_what_it_declares(exhibits, about, tmp_path):
     for each in registry.entries().values():
         declared = {name: exhibits[name] for name in each.reads}
         if isinstance(each, registry.FigureEntry):
-            assert each.caption(declared, about)
-            assert each.picture(declared, about)
+            assert all(each.made(declared, about))
         else:
             assert each.draw(declared, about, tmp_path)
 
