@@ -15,6 +15,7 @@ from evoscope.data.named import (
     open_imagenette,
     open_imagewoof,
 )
+from evoscope.data.planted import PLANTED, planted
 from evoscope.data.scenes import Confounder, concept_scenes
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress
@@ -52,12 +53,14 @@ def open_data(config: DataConfig, seed: int, progress: Progress, listings: Path 
     if config.name == "concept_scenes":
         return _scenes(config, seed)
     whole = [_real(config, split, seed, progress, listings) for split in ("train", "test")]
+    if config.concepts == PLANTED:
+        whole = [planted(images, seed) for images in whole]
     train = _limited(whole[0], config, config.train_images, seed)
     test = _limited(whole[1], config, config.test_images, seed)
     images = limit(train, config.pool_images, None, seed) if config.pool_images else train
     if config.pool_fraction:
         images = pool(images, config.pool_fraction, seed)
-    if config.concepts is None:
+    if config.concepts in (None, PLANTED):
         return Data(train, test, images, test)
     if config.concepts == CLASSES:
         return Data(train, with_classes(test), with_classes(images), test)

@@ -35,7 +35,8 @@ OnError = Enum("OnError", {"raise": "raise", "skip": "skip"})
 class DataConfig:
     """Which images. ``null`` counts mean all there are.
 
-    ``concepts``: a CSV file of labels (`evoscope.data.labels`), or ``classes``: the classes are what is known.
+    ``concepts``: a CSV file of labels (`evoscope.data.labels`), ``classes``: the classes are what is known, or
+    ``planted``: marks are put on the images (`evoscope.data.planted`).
     """
 
     name: str = MISSING

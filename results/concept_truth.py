@@ -73,7 +73,7 @@ def concept_truth_words(exhibits: Exhibits, about: About) -> str:
 def _meaning(rows: pd.DataFrame) -> str:
     """What is measured; photographs with labels have no masks."""
     masked = "iou" in metrics_of(rows) or not len(rows)
-    known = "the scenes were drawn from" if masked else "the images were labelled with (data.concepts)"
+    known = "the images were made with" if masked else "the images were labelled with (data.concepts)"
     return MEANING.format(known=known, places=PLACES if masked else "")
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evoscope.arrays import Doubles
-from evoscope.data.images import ConceptTable, ImageSet, limit
-from evoscope.data.scenes.source import SceneSource
+from evoscope.data.images import ConceptTable, ImageSet, Located, limit
 from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.equal_rank import Truth, equal_rank_rows, known_truth, method_rank_rows
 from evoscope.discovery.latent import LayerLatents
@@ -51,7 +50,7 @@ def concept_truth(
     bases = methods.load().bases
     found = [judge.recovered(basis) for basis in bases]
     rows = [row for pair in zip(bases, found, strict=True) for row in judge.rows(*pair)]
-    if isinstance(held_out.source, SceneSource):
+    if isinstance(held_out.source, Located):
         masked = limit(held_out, min(most, len(held_out)), None, seed)
         rows += place_rows(space.checkpoint.open(), masked, space.layer, bases, found, seed, runtime.progress)
     order = [basis.method for basis in bases]

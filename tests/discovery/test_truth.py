@@ -255,7 +255,7 @@ def test_localisation_is_summed_up_by_concept(rng):
 
 
 def test_photographs_have_no_masks():
-    with pytest.raises(EvoscopeError, match="no scene descriptions"):
+    with pytest.raises(EvoscopeError, match="does not say where its concepts are"):
         localise(small(), image_set(4), "second", np.eye(6)[:1], np.array([0]))
 
 

@@ -81,6 +81,19 @@ def test_directions_and_boards_are_judged_by_the_labels(command, run_py, tmp_pat
     assert "labelled with (data.concepts)" in next(tmp_path.rglob("fig_concept_truth.md")).read_text()
 
 
+def test_planted_concepts_are_found_and_located(command, run_py, tmp_path):
+    """A channel that is twice red less the rest sees the red stamp, wherever it is."""
+    planted = [each for each in command if not each.startswith("data.concepts")]
+    more = ["discovery.methods=[svd,neurons]", "data.concepts=planted"]
+    done = run_py("experiment=concept_discovery", *planted, *more, store=tmp_path / "store")
+    assert done.returncode == 0, done.stderr
+    (table,) = tmp_path.rglob("table_concept_truth.csv")
+    rows = pd.read_csv(table).set_index(["method", "metric"])
+    assert {"pointing", "iou"} <= set(rows.index.get_level_values("metric"))
+    assert rows.loc[("neurons", "pointing"), "value"] > rows.loc[("neurons", "pointing"), "null"] + 0.2
+    assert "the images were made with" in next(tmp_path.rglob("fig_concept_truth.md")).read_text()
+
+
 def test_neurons_get_the_concept_that_they_see(command, run_py, tmp_path):
     done = run_py("experiment=unified_space", *command, "base=vgg16", store=tmp_path / "store")
     assert done.returncode == 0, done.stderr

@@ -8,8 +8,7 @@ import numpy as np
 
 from evoscope.activations.stimuli import Stimuli
 from evoscope.arrays import Array, Bools, Bytes, Doubles, Ints
-from evoscope.data.images import SQUASH, Fit, ImageSet
-from evoscope.data.scenes.source import SceneSource
+from evoscope.data.images import SQUASH, Fit, ImageSet, Located
 from evoscope.errors import EvoscopeError
 
 PAPER = 255  # what lies outside the image
@@ -64,7 +63,8 @@ def patch_content(
 ) -> tuple[tuple[str, ...], Bools]:
     """What the ``count`` most exciting patches of each neuron show: names, and bool [neurons, count, names].
 
-    Of drawn scenes, the concepts whose mask holds the middle of the arg-max cell; of other images, their class. A
+    Of images whose concepts have known places, those whose mask holds the middle of the arg-max cell; of others, their
+    class. A
     missing stimulus shows nothing.
 
     Raises
@@ -73,7 +73,7 @@ def patch_content(
     """
     _check_pool(images, stimuli, count)
     source = images.source
-    drawn = source if isinstance(source, SceneSource) and images.concepts is not None else None
+    drawn = source if isinstance(source, Located) and images.concepts is not None else None
     names = images.concepts.names if drawn and images.concepts else images.class_names
     column = {name: place for place, name in enumerate(names)}
     content = np.zeros((len(neurons), count, len(names)), dtype=bool)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,6 +33,15 @@ class ImageSource(Protocol):
 
     def read(self, index: int, pixels: int, fit: Fit = SQUASH) -> Bytes:
         """RGB image ``index`` of the source as uint8 [pixels, pixels, 3]."""
+        ...
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A source that knows where its concepts are."""
+
+    def masks(self, index: int, pixels: int) -> dict[str, Bools]:
+        """Pixels of each concept in image ``index``, bool [pixels, pixels] by the concept's name."""
         ...
 
 

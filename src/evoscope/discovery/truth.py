@@ -12,11 +12,11 @@ from torch.nn.functional import interpolate
 
 from evoscope.activations.stimuli import concept_auc
 from evoscope.arrays import Array, Bools, Doubles, Ints, unit_rows
-from evoscope.data.images import ConceptTable, ImageSet
+from evoscope.data.images import ConceptTable, ImageSet, Located
 from evoscope.data.loader import Batch, Loader
-from evoscope.data.scenes import scene_source
 from evoscope.discovery.gradients import frozen
 from evoscope.discovery.refine import most_activating
+from evoscope.errors import EvoscopeError
 from evoscope.models.layers import capture, ensure_layouts
 from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
@@ -129,7 +129,7 @@ def localise(
     Parameters
     ----------
     network : on its device; its input size is that of the masks.
-    images : of concept_scenes.
+    images : whose concepts have known places.
     layer : dotted name.
     directions : float64 [concepts, d], one per concept, on the side that detects it.
     concepts : int64 [concepts], columns of the concept table.
@@ -143,9 +143,14 @@ def localise(
 
     Raises
     ------
-    EvoscopeError : the images are no scenes.
+    EvoscopeError : the images' concepts have no known places.
     """
-    source, pixels = scene_source(images), network.preprocessing.pixels
+    source, pixels = images.source, network.preprocessing.pixels
+    if not isinstance(source, Located):
+        raise EvoscopeError(
+            f"'{images.name}' does not say where its concepts are",
+            "use data=concept_scenes or data.concepts=planted",
+        )
     device = next(network.module.parameters()).device
     loader = Loader(images, network.preprocessing, batch_size=batch_size, device=device)
     assert images.concepts is not None
@@ -190,10 +195,10 @@ def localisation_by_concept(found: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def _masks(masks: dict[str, Bools], names: Sequence[str], shown: Bools) -> Iterator[tuple[int, Bools]]:
-    """Number and mask of each concept that an image shows, but for masks without a pixel."""
+    """Number and mask of each concept that an image shows, but for masks without a pixel, or with all."""
     for number in np.flatnonzero(shown):
         mask = masks[names[int(number)]]
-        if mask.any():
+        if mask.any() and not mask.all():
             yield int(number), mask
 
 
