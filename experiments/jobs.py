@@ -158,7 +158,7 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
 
         composed.run_parts(context, status)
     else:
-        carry_out(context, planner(status.task)(context), status)
+        carry_out(context, planner(status.task)(context).asked(typed.only), status)
 
 
 COMPILER, QUESTION = "torch._dynamo", "is_compile_supported"

@@ -55,6 +55,24 @@ class Plan:
         reads = dict.fromkeys(name for each in ids for name in registry.entry(each).reads)
         return replace(self, exhibits={name: self.exhibits[name] for name in reads}, drawn=ids)
 
+    def asked(self, only: Sequence[str] | None) -> "Plan":
+        """The part that draws the results ``only`` and nothing else, or the whole plan.
+
+        Raises
+        ------
+        EvoscopeError : there is no result of a name, or the plan does not draw it.
+        """
+        if only is None:
+            return self
+        ids = list(dict.fromkeys(registry.entry(name).id for name in only))
+        strange = [name for name in ids if name not in self.drawn]
+        if strange:
+            raise EvoscopeError(
+                f"only={list(only)} asks for what this experiment does not draw ({', '.join(strange)})",
+                f"choose among {', '.join(self.drawn)}" if self.drawn else "leave only out",
+            )
+        return replace(self.narrowed(ids), after=None, found=None)
+
 
 def carry_out(context: Context, plan: Plan, status: Status) -> None:
     """Show the plan (``dry_run``), or compute its exhibits and draw the figures and tables made of them.

@@ -319,7 +319,10 @@ class ExplorerConfig:
 
 @dataclass
 class Config:
-    """The whole configuration of one job; ``regions``: a file of regions that the explorer saved."""
+    """The whole configuration of one job.
+
+    ``regions``: a file of regions that the explorer saved; ``only``: results that are drawn, ``null``: all.
+    """
 
     task: str | None = None
     seed: int = 0

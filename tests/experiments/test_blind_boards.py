@@ -37,6 +37,7 @@ def command(tmp_path, monkeypatch):
         *("experiment=concept_discovery", "scale=smoke", "data=folder", f"data.root={tmp_path / 'photos'}"),
         *("model.factory=judged_network:build", "model.checkpoints=as_built", "model.pixels=24"),
         *("model.layers=['0']", "discovery.methods=[svd,neurons]", "data.pool_fraction=null"),
+        "only=[table_blind_boards]",
     ]
     sys.modules.pop("judged_network", None)
 

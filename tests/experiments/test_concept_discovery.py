@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from evoscope.data.images import ConceptTable
 from evoscope.discovery.basis import Moments
@@ -92,12 +93,30 @@ def test_refused_before_any_work(case, run_py, tmp_path):
     assert not (tmp_path / "store").exists()
 
 
-def test_rows_that_do_not_fit_are_refused_before_training_with_a_number_that_works(run_py, tmp_path):
-    """600 images with their three quantities and 120 held-out ones, of 128 channels each, take 1.3 MB."""
+WIDE = """
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Conv2d(3, 48, 4, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(48, 2))
+"""
+
+
+def test_rows_that_do_not_fit_are_refused_before_any_work_with_a_number_that_works(
+    run_py, tmp_path, monkeypatch, rng
+):
+    """1,400 images with their three quantities and 40 held-out ones, of 48 channels each, take 1.1 MB."""
+    for split, count in (("train", 1400), ("val", 40)):
+        for number in range(count):
+            path = tmp_path / "photos" / split / "ab"[number % 2] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    (tmp_path / "wide_network.py").write_text(WIDE)
+    monkeypatch.syspath_prepend(tmp_path)
     arguments = (
-        "experiment=concept_discovery", "scale=smoke", "model=vgg16", "model.width=0.25", "data.train_images=600",
-        "scale.latent_images=null", "discovery.layer=features.43", "discovery.methods=[neurons]",
-        "discovery.classes=[0]", "discovery.epoch=0", "discovery.evolution=false", "~protocols.as_released",
+        "experiment=concept_discovery", "scale=smoke", "data=folder", f"data.root={tmp_path / 'photos'}",
+        "model.factory=wide_network:build", "model.checkpoints=as_built", "model.pixels=8", "model.layers=['0']",
+        "discovery.layer='0'", "discovery.methods=[neurons]", "data.train_images=null", "scale.latent_images=null",
+        "~protocols.as_released", "only=[table_clusters]",
     )  # fmt: skip
     refused = run_py(*arguments, "memory_mb=1", store=tmp_path / "store")
     assert refused.returncode != 0
@@ -114,7 +133,7 @@ def test_as_released_and_few_methods(run_py, tmp_path):
     done = run_py(
         "experiment=concept_discovery", "scale=smoke", "model=vgg16", "protocol=as_released",
         "discovery.methods=[neurons]", "~protocols.corrected", "discovery.classes=[0]", "discovery.epoch=0",
-        "discovery.evolution=false",
+        "discovery.evolution=false", "only=[table_clusters]",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "vgg19" not in done.stdout

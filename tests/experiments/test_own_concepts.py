@@ -66,8 +66,8 @@ def command(tmp_path, monkeypatch):
 
 
 def test_directions_and_boards_are_judged_by_the_labels(command, run_py, tmp_path):
-    methods = "discovery.methods=[svd,neurons,probes]"
-    done = run_py("experiment=concept_discovery", *command, methods, store=tmp_path / "store")
+    less = ("discovery.methods=[svd,neurons,probes]", "only=[fig_concept_truth,table_concept_truth]")
+    done = run_py("experiment=concept_discovery", *command, *less, store=tmp_path / "store")
     assert done.returncode == 0, done.stderr
     assert "1 row of labels.csv is about no image: train/lost.png" in done.stderr
     (table,) = tmp_path.rglob("table_concept_truth.csv")
@@ -84,7 +84,11 @@ def test_directions_and_boards_are_judged_by_the_labels(command, run_py, tmp_pat
 def test_planted_concepts_are_found_and_located(command, run_py, tmp_path):
     """A channel that is twice red less the rest sees the red stamp, wherever it is."""
     planted = [each for each in command if not each.startswith("data.concepts")]
-    more = ["discovery.methods=[svd,neurons]", "data.concepts=planted"]
+    more = [
+        "discovery.methods=[svd,neurons]",
+        "data.concepts=planted",
+        "only=[fig_concept_truth,table_concept_truth]",
+    ]
     done = run_py("experiment=concept_discovery", *planted, *more, store=tmp_path / "store")
     assert done.returncode == 0, done.stderr
     (table,) = tmp_path.rglob("table_concept_truth.csv")
@@ -95,7 +99,9 @@ def test_planted_concepts_are_found_and_located(command, run_py, tmp_path):
 
 
 def test_neurons_get_the_concept_that_they_see(command, run_py, tmp_path):
-    done = run_py("experiment=unified_space", *command, "base=vgg16", store=tmp_path / "store")
+    done = run_py(
+        "experiment=unified_space", *command, "base=vgg16", "only=[table_metrics]", store=tmp_path / "store"
+    )
     assert done.returncode == 0, done.stderr
     found = [load(Looked, path.parent) for path in (tmp_path / "store" / "stimuli").rglob("fields.json")]
     (own,) = [each for each in found if set(each.stimuli.neurons.layers) == {"see"}]

@@ -123,3 +123,27 @@ def test_what_no_experiment_draws_is_refused(run_py, tmp_path):
     done = run_py("experiment=paper", "scale=smoke", "only=[fig_coverage]", "dry_run=true")
     assert done.returncode == 1
     assert "fig_coverage" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("only", "clue"),
+    [
+        (
+            "fig_reversal",
+            "only=['fig_reversal'] asks for what this experiment does not draw (fig_reversal): choose",
+        ),
+        ("fig_trainings", "there is no figure or table 'fig_trainings': choose one of fig_training"),
+    ],
+)
+def test_one_experiment_refuses_what_it_does_not_draw(only, clue, run_py, tmp_path):
+    done = run_py("experiment=scenes", "scale=smoke", f"only=[{only}]", store=tmp_path / "store")
+    assert done.returncode == 1
+    assert clue in done.stderr
+    assert not (tmp_path / "store").exists()
+
+
+def test_one_experiment_draws_what_it_is_asked_for_and_computes_no_more(run_py, tmp_path):
+    done = run_py("experiment=unified_space", "scale=smoke", "only=[table_training]", "dry_run=true")
+    assert done.returncode == 0, done.stderr
+    assert "neuron_map" not in done.stdout
+    assert "table_training" not in done.stderr
