@@ -30,6 +30,28 @@ WITH_NETWORKS = (
     "quickstart",
 )
 
+# Arguments of single experiments, by their group or name, and who reads them; jobs made of others read them all.
+READ_BY = {
+    "discovery": ("concept_discovery", "human_eval", "explorer", "outlier_discovery", "quickstart"),
+    "evolution": ("evolution_importance", "explorer", "quickstart"),
+    "explorer": ("explorer",),
+    "outlier": ("outlier_discovery",),
+    "study": ("human_eval",),
+    "tabular": ("tabular_concepts",),
+    "regions": ("unified_space", "human_eval"),
+    "action": ("store",),
+    "older_than_days": ("store",),
+}
+
+
+def tell_unread(task: str, overrides: Iterable[str]) -> None:
+    """Say which arguments of a command its experiment does not read, and which experiments do."""
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        readers = READ_BY.get(key.partition(".")[0], (task,))
+        if task not in (*readers, "results", "paper"):
+            complain(f"evoscope: {task} does not read {key}, which is for {', '.join(readers)}")
+
 
 def check(config: Config) -> None:
     """Refuse an impossible configuration.

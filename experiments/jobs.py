@@ -132,7 +132,7 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
     _import_torchvision()
     from experiments import store
-    from experiments.checks import check, check_files
+    from experiments.checks import check, check_files, tell_unread
     from experiments.context import Context, settle
     from experiments.own_networks import typed_config, write_template
     from experiments.runner import carry_out
@@ -143,6 +143,7 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         return
     typed = typed_config(config)
     check(typed)
+    tell_unread(status.task, status.overrides)
     context = Context(typed)
     _check_writable("outputs", context.folder)
     settle(typed.threads, context.device)

@@ -11,12 +11,22 @@ from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.reversal import ReversalProtocol
 from evoscope.space.protocol import SpaceProtocol
+from experiments import experiment_names, planner
 from experiments.base import training
-from experiments.checks import check
+from experiments.checks import READ_BY, check
 from experiments.context import Context, content_key
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.runs import selected_runs
-from experiments.schema import Config, register
+from experiments.schema import (
+    Config,
+    DiscoveryConfig,
+    EvolutionConfig,
+    ExplorerConfig,
+    OutlierConfig,
+    StudyConfig,
+    TabularConfig,
+    register,
+)
 from run import prepared
 from tests import protocols
 
@@ -194,3 +204,43 @@ def test_the_layers_that_are_looked_at_do_not_change_the_training(tmp_path):
     ]
     keys = {training(context, context.runs["vgg16"]).key for context in contexts}
     assert len(keys) == 1
+
+
+GROUPS = {
+    "discovery": DiscoveryConfig, "evolution": EvolutionConfig, "explorer": ExplorerConfig, "outlier": OutlierConfig,
+    "study": StudyConfig, "tabular": TabularConfig,
+}  # fmt: skip
+
+
+def test_the_arguments_that_each_experiment_reads_are_listed(tmp_path, monkeypatch):
+    """Every group notes that an attribute of it is read while the experiment is planned."""
+    read = set()
+
+    def noting(kind, names):
+        plain = kind.__getattribute__
+
+        def note(self, name):
+            read.update(names(name))
+            return plain(self, name)
+
+        monkeypatch.setattr(kind, "__getattribute__", note)
+
+    for group, kind in GROUPS.items():
+        noting(kind, lambda name, group=group: () if name.startswith("__") else (group,))
+    noting(Config, lambda name: (name,) if name == "regions" else ())
+    every = ("scale=smoke", "explorer.importance=true", "explorer.concepts=true", f"store={tmp_path}")
+    for name in experiment_names():
+        if name in ("init", "store", "results", "paper"):
+            continue
+        context = Context(composed(f"experiment={name}", *every))
+        read.clear()
+        planner(name)(context)
+        assert read == {group for group, readers in READ_BY.items() if name in readers}, name
+
+
+def test_what_an_experiment_does_not_read_is_said(run_py, tmp_path):
+    done = run_py("experiment=scenes", "scale=smoke", "discovery.layer=head", "dry_run=true", "seed=1")
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if "does not read" in line]
+    assert len(said) == 1
+    assert "scenes does not read discovery.layer, which is for concept_discovery, human_eval" in said[0]
