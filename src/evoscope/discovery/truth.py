@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from evoscope.activations.stimuli import concept_auc
-from evoscope.arrays import Array, Bools, Doubles, Ints, unit_rows
+from evoscope.arrays import Array, Bools, Doubles, Ints
 from evoscope.data.images import ConceptTable, ImageSet
 from evoscope.data.loader import Batch, Loader
 from evoscope.data.scenes import scene_source
@@ -182,8 +182,7 @@ def localisation_by_concept(found: pd.DataFrame, seed: int) -> pd.DataFrame:
     for concept, part in found.groupby("concept"):
         row: dict[str, object] = {"concept": concept, "images": len(part)}
         for score, chance in (("hit", "share"), ("iou", "iou_chance")):
-            found_here = bootstrap_interval(part[score].astype(float).to_numpy(), seed)
-            row |= {score: found_here.value, f"{score}_low": found_here.low, f"{score}_high": found_here.high}
+            row |= bootstrap_interval(part[score].astype(float).to_numpy(), seed).columns(score)
             row[chance] = float(part[chance].mean())
         rows.append(row)
     return pd.DataFrame(rows)
@@ -269,46 +268,13 @@ def matched(chosen: Doubles, judged: Doubles) -> tuple[Ints, Doubles]:
     return partner, found
 
 
-@dataclass(frozen=True)
-class Distinctness:
-    """How distinct directions are.
-
-    ``selectivity``: float64 [r], how much better a direction tells its best concept than its second best, as a
-    difference of AUC on either side; ``overlap``: float64 [r], largest |cosine| with another direction;
-    ``own_share``: different directions among the best detectors of all concepts, per concept (1: each concept
-    has a direction of its own).
-    """
-
-    selectivity: Doubles
-    overlap: Doubles
-    own_share: float
-
-
-def distinctness(scores: Array, present: Bools, directions: Doubles, found: Recovery) -> Distinctness:
-    """Measure how distinct directions are.
-
-    Parameters
-    ----------
-    scores : [images, r], projections.
-    present : bool [images, concepts], of the concept table.
-    directions : float64 [r, d].
-    found : their `Recovery`, whose concepts count.
-    """
-    own = len(np.unique(found.direction)) / max(1, len(found.direction))
-    return Distinctness(selectivity(scores, present[:, found.columns]), overlap(directions), own)
-
-
 def selectivity(scores: Array, present: Bools) -> Doubles:
-    """Gap between the best and the second best concept of each direction, float64 [r]; 0 with a single concept."""
+    """How much better each direction tells its best concept than its second best, float64 [r]; 0 with a single one.
+
+    A difference of AUC on either side, of scores [images, r] and what the images show, bool [images, concepts].
+    """
     reach = np.nan_to_num(np.abs(np.asarray(concept_auc(scores, present), dtype=np.float64) - 0.5))
     if present.shape[1] < 2:
         return np.zeros(scores.shape[1])
     best = np.sort(reach, axis=1)
     return np.asarray(best[:, -1] - best[:, -2], dtype=np.float64)
-
-
-def overlap(directions: Doubles) -> Doubles:
-    """Largest |cosine| of each row [r, d] with another row, float64 [r]; 0 for a single row."""
-    cosines = np.abs(unit_rows(directions) @ unit_rows(directions).T)
-    np.fill_diagonal(cosines, 0)
-    return np.asarray(cosines.max(axis=1), dtype=np.float64)
