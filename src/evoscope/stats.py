@@ -28,6 +28,15 @@ class Interval:
         """Whether ``point`` lies outside; never so without bounds."""
         return bool(point < self.low or point > self.high)
 
+    def columns(self, name: str = "") -> dict[str, float]:
+        """``value``, ``low`` and ``high`` of a table's row; of a ``name``: ``name``, ``name_low``, ``name_high``."""
+        low, high = (f"{name}_low", f"{name}_high") if name else ("low", "high")
+        return {name or "value": self.value, low: self.low, high: self.high}
+
+
+UNKNOWN = Interval(float("nan"), float("nan"), float("nan"), 0)
+"""Of what cannot be measured."""
+
 
 def mean_of_rows(samples: Doubles) -> Doubles:
     """Mean over the last axis."""
@@ -49,8 +58,7 @@ def bootstrap_interval(
 
     Raises
     ------
-    EvoscopeError
-        No values, or a value that is not finite.
+    EvoscopeError : no values, or a value that is not finite.
 
     Notes
     -----
@@ -61,7 +69,10 @@ def bootstrap_interval(
     value = float(statistic(sample))
     if len(sample) == 1:
         return Interval(value, float("nan"), float("nan"), 1)
-    return percentile_interval(value, _resampled(sample, seed, n, statistic), level, len(sample))
+    stream, size = generator(seed, "bootstrap"), max(1, IN_MEMORY // sample.size)
+    parts = [min(size, n - start) for start in range(0, n, size)]
+    draws = [statistic(sample[stream.integers(len(sample), size=(part, len(sample)))]) for part in parts]
+    return percentile_interval(value, np.concatenate(draws), level, len(sample))
 
 
 def percentile_interval(value: float, draws: ArrayLike, level: float, n: int) -> Interval:
@@ -71,7 +82,7 @@ def percentile_interval(value: float, draws: ArrayLike, level: float, n: int) ->
     return Interval(value, float(low), float(high), n)
 
 
-def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+def t_interval(values: ArrayLike) -> Interval:
     """Student's interval of the mean of a few values [m], such as one per training seed."""
     from scipy import stats as distributions
 
@@ -80,7 +91,7 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     if count == 1:
         return Interval(mean, float("nan"), float("nan"), 1)
     error = float(sample.std(ddof=1)) / count**0.5
-    reach = error * float(distributions.t.ppf((1 + level) / 2, count - 1))
+    reach = error * float(distributions.t.ppf((1 + LEVEL) / 2, count - 1))
     return Interval(mean, mean - reach, mean + reach, count)
 
 
@@ -98,7 +109,7 @@ def mean_interval(values: ArrayLike, seed: int, n: int = 1000) -> Interval:
     return t_interval(values) if np.size(values) < FEW else bootstrap_interval(values, seed, n)
 
 
-def wilson(right: int, count: int, level: float = 0.95) -> Interval:
+def wilson(right: int, count: int) -> Interval:
     """Wilson's score interval of a share (Wilson 1927), which stays inside [0, 1] for small counts.
 
     Raises
@@ -111,7 +122,7 @@ def wilson(right: int, count: int, level: float = 0.95) -> Interval:
         )
     from scipy import stats as distributions
 
-    bounds = distributions.binomtest(right, count).proportion_ci(level, "wilson")
+    bounds = distributions.binomtest(right, count).proportion_ci(LEVEL, "wilson")
     return Interval(right / count, float(bounds.low), float(bounds.high), count)
 
 
@@ -126,19 +137,6 @@ def _checked(values: ArrayLike) -> Doubles:
             "leave out what could not be measured, and report it",
         )
     return sample
-
-
-def _resampled(sample: Doubles, seed: int, n: int, statistic: Statistic) -> Doubles:
-    stream = generator(seed, "bootstrap")
-    size = max(1, IN_MEMORY // sample.size)
-    parts = [min(size, n - start) for start in range(0, n, size)]
-    return np.concatenate([statistic(sample[_rows(stream, part, len(sample))]) for part in parts])
-
-
-def _rows(
-    stream: np.random.Generator, samples: int, count: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    return stream.integers(count, size=(samples, count))
 
 
 def permutation_null(draw: Callable[[np.random.Generator], float], seed: int, n: int = 200) -> Interval:
@@ -163,10 +161,10 @@ def shuffled(draw: Callable[[np.random.Generator], float], seed: int, n: int) ->
     return np.array([draw(stream) for _ in range(n)], dtype=np.float64)
 
 
-def summary(draws: ArrayLike, level: float = LEVEL) -> Interval:
+def summary(draws: ArrayLike) -> Interval:
     """Mean of the draws [n] between their percentiles."""
     values = np.asarray(draws, dtype=np.float64)
-    return percentile_interval(float(values.mean()), values, level, len(values))
+    return percentile_interval(float(values.mean()), values, LEVEL, len(values))
 
 
 def exceedance(observed: float, draws: ArrayLike) -> float:

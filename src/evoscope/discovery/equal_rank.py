@@ -22,7 +22,7 @@ from evoscope.discovery.ranking import layer_basis, rank_layer
 from evoscope.discovery.refine import refine
 from evoscope.discovery.truth import best_detectors, matched, told_apart
 from evoscope.seeds import derive, generator
-from evoscope.stats import Interval, correlations, mean_interval, wins
+from evoscope.stats import UNKNOWN, correlations, mean_interval, wins
 
 RANKS = (10, 20, 50)
 DRAWS = 10
@@ -167,19 +167,11 @@ def _gains(
         beside = [each.scores() for each in draws]
         for metric, values in own.scores().items():
             other = np.mean([each[metric] for each in beside], axis=0)
-            found, gain = mean_interval(values, seed), mean_interval(values - other, seed)
             rows.append(
                 {
-                    **head,
-                    "against": against,
-                    "metric": metric,
-                    **{
-                        "value": found.value,
-                        "low": found.low,
-                        "high": found.high,
-                        "other": float(other.mean()),
-                    },
-                    **{"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high},
+                    **{**head, "against": against, "metric": metric},
+                    **{**mean_interval(values, seed).columns(), "other": float(other.mean())},
+                    **mean_interval(values - other, seed).columns("gain"),
                     **{"concepts": len(values), "draws": len(draws)},
                 }
             )
@@ -296,12 +288,10 @@ def _rank_rows(
     """Rows of a method at a rank; ``own``, ``first``: its values and those of the first method."""
     rows: list[dict[str, object]] = []
     for (kind, metric), values in own.items():
-        found, gain = mean_interval(values, seed), Interval(float("nan"), float("nan"), float("nan"), 0)
-        if not metric.startswith("board"):
-            gain = mean_interval(values - first[kind, metric], seed)
-        ends = {"value": found.value, "low": found.low, "high": found.high}
-        beside = {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
-        rows.append({**head, "truth": kind, "metric": metric, **ends, **beside, "count": len(values)})
+        boards = metric.startswith("board")
+        gain = UNKNOWN if boards else mean_interval(values - first[kind, metric], seed)
+        ends = {**mean_interval(values, seed).columns(), **gain.columns("gain")}
+        rows.append({**head, "truth": kind, "metric": metric, **ends, "count": len(values)})
     return rows
 
 
@@ -397,15 +387,12 @@ def _reading_rows(
     for method, found in tells.items():
         areas, places = (np.mean([pair[part] for pair in found], axis=0) for part in (0, 1))
         known = np.isfinite(areas) & np.isfinite(chance)
-        nothing = Interval(float("nan"), float("nan"), float("nan"), 0)
-        own = mean_interval(areas[known], seed) if known.any() else nothing
+        own = mean_interval(areas[known], seed) if known.any() else UNKNOWN
         same = method == "rotation" or not known.any()
-        gain = nothing if same else mean_interval((areas - chance)[known], seed)
+        gain = UNKNOWN if same else mean_interval((areas - chance)[known], seed)
         rows.append(
             {
-                **head,
-                "directions": method,
-                **{"value": own.value, "low": own.low, "high": own.high},
+                **{**head, "directions": method, **own.columns()},
                 "place": float(np.nanmedian(places)) if known.any() else float("nan"),
                 **{"rotation_gain": gain.value, "rotation_low": gain.low, "rotation_high": gain.high},
                 "classes": int(known.sum()),

@@ -69,11 +69,10 @@ def persistence_rows(before: Epoch, last: Epoch, seed: int, first: int = FIRST) 
     rows = []
     for (by, against), (values, draws) in found.items():
         null = np.stack(draws)
-        gain = mean_interval(values - null.mean(axis=0), seed)
         rows.append(
             {
                 **{"by": by, "against": against, "value": float(values.mean()), "other": float(null.mean())},
-                **{"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high},
+                **mean_interval(values - null.mean(axis=0), seed).columns("gain"),
                 "above": float((values > np.quantile(null, LEVEL, axis=0)).mean()),
                 **{"directions": count, "draws": len(draws)},
             }

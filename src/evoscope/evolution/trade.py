@@ -100,10 +100,9 @@ def trade_rows(
                 found["own less exchanged"].append(found["own"][-1] - found["exchanged"][-1])
         for name, values in found.items():
             if values:
-                mean = mean_interval(values, seed)
-                bounds = {"value": mean.value, "low": mean.low, "high": mean.high}
                 counts = {"classes": len(values), "images": len(truth)}
-                rows.append({"condition": kind, "judged": name, **bounds, **counts})
+                mean = mean_interval(values, seed).columns()
+                rows.append({"condition": kind, "judged": name, **mean, **counts})
     return pd.DataFrame(rows)
 
 
