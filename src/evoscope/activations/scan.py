@@ -37,7 +37,7 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import capture, ensure_layouts
-from evoscope.models.network import Network, layout
+from evoscope.models.network import Network, evaluating, layout
 from evoscope.progress import Progress, silent
 
 
@@ -195,7 +195,7 @@ def scan_batches(
     reader = MapReader(scan.k)
     state: _Pass | None = None
     with ExitStack() as stack:
-        for context in (_laid_out(module, form), _evaluating(module), torch.inference_mode()):
+        for context in (_laid_out(module, form), evaluating(module), torch.inference_mode()):
             stack.enter_context(context)
         readings: dict[str, Reading] | None = None
         for pixels in batches:
@@ -226,8 +226,10 @@ class _Pass:
 
     def __init__(self, readings: Mapping[str, Reading], images: int, classes: int, scan: Scan) -> None:
         self._scan = scan
-        self._neurons = _index(readings)
         self._channels = [reading.maxima.shape[1] for reading in readings.values()]
+        grids = (reading.grid for reading in readings.values())
+        shapes = zip(readings, self._channels, grids, strict=True)
+        self._neurons = NeuronIndex.of({layer: (channels, *grid) for layer, channels, grid in shapes})
         self._seen = 0
         neurons, device = len(self._neurons), next(iter(readings.values())).maxima.device
         self._top = TopK.empty(scan.k, neurons, device)
@@ -302,16 +304,6 @@ class _Pass:
             self._maxima[rows] = maxima.cpu().numpy()
 
 
-def _index(readings: Mapping[str, Reading]) -> NeuronIndex:
-    channels = [reading.maxima.shape[1] for reading in readings.values()]
-    return NeuronIndex(
-        layers=tuple(readings),
-        layer=np.repeat(np.arange(len(channels), dtype=np.int32), channels),
-        channel=np.concatenate([np.arange(count, dtype=np.int32) for count in channels]),
-        grid=np.array([reading.grid for reading in readings.values()], dtype=np.int32),
-    )
-
-
 def _taken(readings: dict[str, Reading], layer: str) -> Reading:
     """Take the reading of a layer out so that it cannot be mistaken for the next batch's."""
     require(
@@ -333,18 +325,6 @@ def checked_logits(logits: object) -> Tensor:
             "wrap the module so that its forward returns one tensor of logits in eval mode",
         )
     return logits
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Run in eval mode and leave every submodule in the mode it was in."""
-    training = [part for part in module.modules() if part.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part in training:
-            part.training = True
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What excites each neuron: the artefact that the activation pass leaves and the semantic space reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -34,6 +35,17 @@ class NeuronIndex:
     layer: SmallInts
     channel: SmallInts
     grid: SmallInts
+
+    @classmethod
+    def of(cls, shapes: Mapping[str, tuple[int, int, int]]) -> "NeuronIndex":
+        """All channels of layers, by name, whose maps have these channels, heights and widths."""
+        channels = [channels for channels, _, _ in shapes.values()]
+        return cls(
+            layers=tuple(shapes),
+            layer=np.repeat(np.arange(len(channels), dtype=np.int32), channels),
+            channel=np.concatenate([np.arange(count, dtype=np.int32) for count in channels]),
+            grid=np.array([grid for _, *grid in shapes.values()], dtype=np.int32),
+        )
 
     def __len__(self) -> int:
         return len(self.layer)

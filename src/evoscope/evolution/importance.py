@@ -1,20 +1,18 @@
 """Importance of every neuron's evolution for one class (ConceptEvo, importance of an evolution)."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evoscope.activations.stimuli import NeuronIndex
 from evoscope.arrays import Doubles, Ints
 from evoscope.data.images import ImageSet
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import Pair, fixed_batch, importance_bytes, loader_of, refuse_non_finite
-from evoscope.models.layers import as_map, capture, hook_point
+from evoscope.models.layers import GradientHooks, capture
 from evoscope.models.network import doubled
 from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
@@ -54,81 +52,29 @@ def sensitivity_maps(pair: Pair, pixels: Tensor, label: int, layer: str) -> Tens
 
     Tokens are one column, with those that stand for no patch.
     """
-    return _sensitivities(pair, pixels, label, _terms, (layer,))[layer]
+    return _sensitivities(pair, pixels, label, torch.mul, (layer,))[layer]
 
 
 def _sensitivities(
     pair: Pair, pixels: Tensor, label: int, reduce: Reduction, layers: tuple[str, ...] = ()
 ) -> dict[str, Tensor]:
     wanted = layers or pair.layers
-    with torch.no_grad(), capture(pair.after.module, wanted, partial(_kept, pair), everywhere=True) as later:
+
+    def kept(name: str, later: Tensor) -> Tensor:
+        return later.clone() if name in pair.overwritten else later
+
+    with torch.no_grad(), capture(pair.after.module, wanted, kept, everywhere=True) as maps:
         pair.after.module(pixels)
-    hooks = _Hooks(later, reduce, pair.overwritten)
+    # Each later map gives way to its change, but not in place: the maps of two layers may be one tensor.
+    hooks = GradientHooks(pair.overwritten, lambda name, earlier: maps.pop(name) - earlier)
     with torch.enable_grad(), hooks.attached(pair.before.module, wanted):
-        logits = pair.before.module(pixels)
-        if logits.requires_grad:
-            torch.autograd.backward(logits[:, label].sum(), inputs=hooks.leaves)
-    # Their hooks know the hooks: a circle that would keep this batch's maps until the garbage is collected.
-    hooks.leaves.clear()
-    return {name: hooks.result(name) for name in wanted}
-
-
-def _kept(pair: Pair, name: str, activation: Tensor) -> Tensor:
-    return activation.clone() if name in pair.overwritten else activation
+        found = hooks.backward(pair.before.module(pixels)[:, label].sum(), reduce)
+    return {name: found[name] for name in wanted}
 
 
 def _contracted(gradient: Tensor, change: Tensor) -> Tensor:
     """Sum over places of gradient times change: [images, channels]. ``change`` is used up."""
     return change.mul_(gradient).sum((2, 3))
-
-
-def _terms(gradient: Tensor, change: Tensor) -> Tensor:
-    return gradient * change
-
-
-@dataclass
-class _Hooks:
-    """Hooks on the earlier network: each reduces a layer's gradient when the backward pass reaches it.
-
-    ``later``: maps of the later network; each gives way to its change as soon as the earlier map is known.
-    """
-
-    later: dict[str, Tensor]
-    reduce: Reduction
-    overwritten: frozenset[str]
-    leaves: list[Tensor] = field(default_factory=list)
-    changes: dict[str, Tensor] = field(default_factory=dict)
-    found: dict[str, Tensor] = field(default_factory=dict)
-
-    @contextmanager
-    def attached(self, module: nn.Module, layers: tuple[str, ...]) -> Iterator[None]:
-        with ExitStack() as stack:
-            for name in layers:
-                place = hook_point(module, name)
-                stack.callback(place.register_forward_hook(partial(self._tap, name)).remove)
-            yield
-
-    def result(self, name: str) -> Tensor:
-        """What was found for a layer; what the logits do not depend on has no gradient and no importance."""
-        if name in self.found:
-            return self.found[name]
-        change = self.changes[name]
-        return self.reduce(torch.zeros_like(change), change)
-
-    def _tap(self, name: str, layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        # Not in place: the maps of two layers may be one tensor.
-        self.changes[name] = self.later.pop(name) - as_map(layer, output, name, everywhere=True).detach()
-        begins = not output.requires_grad
-        if begins:
-            # The parameters need no gradient, so the backward pass ends at the first layers.
-            output = output.detach().requires_grad_()
-            self.leaves.append(output)
-        output.register_hook(partial(self._arrive, name, layer))  # type: ignore[no-untyped-call]
-        # The pass goes on with a copy, so that the gradient is that of the layer's own values.
-        return output.clone() if name in self.overwritten else output
-
-    def _arrive(self, name: str, layer: nn.Module, gradient: Tensor) -> None:
-        self.found[name] = self.reduce(as_map(layer, gradient, name, everywhere=True), self.changes.pop(name))
 
 
 @dataclass(frozen=True)
@@ -251,13 +197,7 @@ def significance(found: EvolutionImportance) -> tuple[Doubles, Doubles]:
 
 def neuron_index(pair: Pair) -> NeuronIndex:
     """Which neuron each row of a result is."""
-    channels = [channels for channels, _, _ in pair.shapes.values()]
-    return NeuronIndex(
-        layers=pair.layers,
-        layer=np.repeat(np.arange(len(channels), dtype=np.int32), channels),
-        channel=np.concatenate([np.arange(count, dtype=np.int32) for count in channels]),
-        grid=np.array([shape[1:] for shape in pair.shapes.values()], dtype=np.int32),
-    )
+    return NeuronIndex.of(pair.shapes)
 
 
 @dataclass

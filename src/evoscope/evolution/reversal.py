@@ -6,7 +6,6 @@ follows it.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -33,6 +32,7 @@ from evoscope.evolution.suffix import (
 )
 from evoscope.figure_data import BIN_NAMES
 from evoscope.models.layers import channel_axis
+from evoscope.models.network import hooked
 from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
 
@@ -279,14 +279,13 @@ class Reverser:
     def _all_layers(
         self, earlier: Mapping[int, Any], pixels: Tensor, split: str, first: int
     ) -> Sequence[Tensor]:
-        module, copies = self.pair.after.module, len(self.conditions.listed)
-        with ExitStack() as stack:
-            for suffix in self._once:
-                masks = self._masks(suffix, split, first, pixels)
-                hook = partial(_revert, masks, earlier[suffix.number])
-                place = module.get_submodule(suffix.place)
-                stack.callback(place.register_forward_hook(hook).remove)
-            logits: Tensor = module(repeated(pixels, copies))
+        module, hooks = self.pair.after.module, []
+        for suffix in self._once:
+            masks = self._masks(suffix, split, first, pixels)
+            hook = partial(_revert, masks, earlier[suffix.number])
+            hooks.append((module.get_submodule(suffix.place), hook))
+        with hooked(hooks):
+            logits: Tensor = module(repeated(pixels, len(self.conditions.listed)))
         return torch.split(logits, len(pixels))
 
     def _masks(self, suffix: Suffix, split: str, first: int, pixels: Tensor) -> Tensor:

@@ -8,10 +8,13 @@ that the sizes allow is held against the place that answers most. What fits none
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from evoscope.models.network import hooked
 
 NOTE = "_evoscope_layout"
 """Attribute of a layer that holds the sizes of its output and its layout: copies of the module have it too."""
@@ -160,19 +163,12 @@ def probed(
     wanted = dict.fromkeys(outer for name in layers for outer in _around(name))
     answers: dict[str, Tensor] = {}
 
-    def watch(name: str) -> Callable[..., None]:
-        def hook(part: nn.Module, inputs: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.ndim in (3, 4) and len(output) == SPOTS + 1:
-                answers[name] = (output[1:] - output[:1]).double().abs().cpu()
+    def watch(name: str, part: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim in (3, 4) and len(output) == SPOTS + 1:
+            answers[name] = (output[1:] - output[:1]).double().abs().cpu()
 
-        return hook
-
-    hooks = [module.get_submodule(name).register_forward_hook(watch(name)) for name in wanted]
-    try:
+    with hooked((module.get_submodule(name), partial(watch, name)) for name in wanted):
         run(probe.images)
-    finally:
-        for each in hooks:
-            each.remove()
     square = shape[1] == shape[2]
     read = {name: _read(answer, probe.centres, square) for name, answer in answers.items()}
     return {name: layout for name in layers if (layout := _or_as_around(name, read, answers)) is not None}

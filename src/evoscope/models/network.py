@@ -1,8 +1,10 @@
 """A network ready to be looked into: its module, its neuron layers and its own preprocessing."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +41,27 @@ class Network:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input: ``inputs``, or that of a square image."""
         return self.inputs or (3, self.preprocessing.pixels, self.preprocessing.pixels)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Run in eval mode, and leave every part of the module in the mode it was in."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+@contextmanager
+def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Run with forward hooks on some modules."""
+    with ExitStack() as stack:
+        for part, hook in hooks:
+            stack.callback(part.register_forward_hook(hook).remove)
+        yield
 
 
 def doubled(values: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from evoscope.models.families import (
 )
 from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.layouts import note, obvious, put_notes, suggested, taken_notes
-from evoscope.models.network import Network, Preprocessing, closest
+from evoscope.models.network import Network, Preprocessing, closest, hooked
 from evoscope.models.outputs import ChosenOutputs
 from evoscope.models.spec import Listing, ModelSpec
 from evoscope.models.torchvision_models import (
@@ -217,13 +217,8 @@ def _note_likely(module: nn.Module, pixels: int) -> None:
             sizes = tuple(output.shape[1:])
             note(part, sizes, obvious(part, sizes) or suggested(sizes, square=True))
 
-    hooks = [part.register_forward_hook(see) for part in module.modules()]
-    try:
-        with torch.inference_mode():
-            module(torch.zeros(1, 3, pixels, pixels))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with hooked((part, see) for part in module.modules()), torch.inference_mode():
+        module(torch.zeros(1, 3, pixels, pixels))
 
 
 class NoProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own has no annotations
