@@ -90,9 +90,7 @@ def test_a_change_far_upstream_changes_every_key_behind_it():
 
 def test_what_does_not_decide_the_result_is_not_in_the_key():
     plain = node()
-    decorated = node(
-        label="training", resumable=True, build=print, stage=Stage("train", 1, ("evoscope.seeds",))
-    )
+    decorated = node(label="training", resumable=True, build=print)
     names = list(plain.config)
     random.shuffle(names)
     assert decorated.key == plain.key == node(config={name: plain.config[name] for name in names}).key

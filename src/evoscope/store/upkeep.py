@@ -1,6 +1,7 @@
 """Looking after a store: what is in it, whether it is sound, and what can go."""
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -119,14 +120,10 @@ def _finding(path: Path) -> Finding:
     for prefix, condition in _LEFTOVERS.items():
         if path.name.startswith(prefix):
             return Finding(path, condition, f"'{path}' is {condition}", size)
-    if not path.is_dir() or not _is_key(path.name):
+    if not path.is_dir() or not re.fullmatch("[0-9a-f]{64}", path.name):
         return Finding(path, "unknown", f"'{path}' is not an artefact", size)
     verdict = inspect(path, contents=True)
     return Finding(path, verdict.state, verdict.detail, size)
-
-
-def _is_key(name: str) -> bool:
-    return len(name) == 64 and set(name) <= set("0123456789abcdef")
 
 
 def _contents(root: Path) -> list[Path]:
@@ -174,16 +171,15 @@ def prune(
     ------
     EvoscopeError : the store is no folder or cannot be written.
     """
-    reasons = _superfluous(root, list(stages), None if keep is None else _kept_keys(keep))
+    kept = None
+    if keep is not None:
+        asked = list(keep)
+        nodes = in_order(item for item in asked if isinstance(item, Node))
+        kept = {item for item in asked if isinstance(item, str)} | {node.key for node in nodes}
+    reasons = _superfluous(root, list(stages), kept)
     old = [path for path in reasons if _age(path) >= older_than]
     removals = [Removal(path, reasons[path], size_under(path)) for path in old]
     return [removal for removal in removals if dry_run or _remove(removal.path)]
-
-
-def _kept_keys(keep: Iterable[Node | str]) -> set[str]:
-    keep = list(keep)
-    nodes = in_order(item for item in keep if isinstance(item, Node))
-    return {item for item in keep if isinstance(item, str)} | {node.key for node in nodes}
 
 
 def _superfluous(root: Path, stages: list[Stage], kept: set[str] | None) -> dict[Path, str]:
