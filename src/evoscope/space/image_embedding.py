@@ -71,8 +71,7 @@ def embed_images(
 
     Raises
     ------
-    EvoscopeError
-        No neuron has both a vector and stimuli, or the descent diverges.
+    EvoscopeError : no neuron has both a vector and stimuli, or the descent diverges.
     """
     taking_part = np.isfinite(targets).all(axis=1) & (stimuli >= 0).any(axis=1)
     if not taking_part.any():
@@ -178,7 +177,9 @@ def _descent(
 ) -> ImageVectors:
     vectors = generator(seed, "image start").uniform(-0.5, 0.5, (len(covered), targets.shape[1]))
     means = averaging_matrix(stimuli, len(covered))
-    sweep, limit = _sweeper(stimuli, protocol), _error_limit(protocol)
+    sweep, limit = _sweeper(stimuli, protocol), protocol.image_threshold
+    if protocol.image_solver != "gauss_seidel":
+        limit = float(np.sqrt(2 * limit))  # v1's is on sum ||.||^2 / 2N, and not on sqrt(mean ||.||^2)
     errors = means @ vectors - targets
     steps = range(protocol.image_sweeps)
     done = 0
@@ -188,7 +189,11 @@ def _descent(
         sweep(vectors, errors)
         errors = means @ vectors - targets
         done += 1
-        _check_finite(errors, done, protocol)
+        if not np.abs(errors).max(initial=0.0) < DIVERGED:
+            raise EvoscopeError(
+                f"the image embedding diverged in sweep {done} with image_lr={protocol.image_lr}",
+                "lower image_lr of the space protocol or set image_solver='least_squares'",
+            )
     residual = root_mean_square(errors)
     return ImageVectors(vectors, covered, residual, done, residual < limit)
 
@@ -203,21 +208,6 @@ def _sweeper(stimuli: SmallInts, protocol: SpaceProtocol) -> Callable[[Doubles, 
     return lambda vectors, errors: sweep_at_once(vectors, errors, *rows, weights, lr)
 
 
-def _error_limit(protocol: SpaceProtocol) -> float:
-    """Turn the protocol's threshold into a bound on sqrt(mean ||.||^2): v1's is on sum ||.||^2 / 2N."""
-    if protocol.image_solver == "gauss_seidel":
-        return protocol.image_threshold
-    return float(np.sqrt(2 * protocol.image_threshold))
-
-
-def _check_finite(errors: Doubles, sweep: int, protocol: SpaceProtocol) -> None:
-    if not np.abs(errors).max(initial=0.0) < DIVERGED:
-        raise EvoscopeError(
-            f"the image embedding diverged in sweep {sweep} with image_lr={protocol.image_lr}",
-            "lower image_lr of the space protocol or set image_solver='least_squares'",
-        )
-
-
 def _by_appearance(stimuli: SmallInts) -> Groups:
     """Neurons by image; images as they first appear among the stimuli, which the published sweep keeps to.
 
@@ -228,18 +218,6 @@ def _by_appearance(stimuli: SmallInts) -> Groups:
     return group(images, neuron).ordered(np.argsort(np.unique(images, return_index=True)[1]))
 
 
-@dataclass(frozen=True)
-class IndirectVectors:
-    """Image vectors after the indirect embedding.
-
-    ``vectors``: float64 [images, dim], those of covered images unchanged; ``indirect``: bool [images], moved
-    at least once.
-    """
-
-    vectors: Doubles
-    indirect: Bools
-
-
 def embed_indirectly(
     vectors: Doubles,
     covered: Bools,
@@ -248,7 +226,7 @@ def embed_indirectly(
     protocol: SpaceProtocol,
     seed: int,
     progress: Progress = silent,
-) -> IndirectVectors:
+) -> tuple[Doubles, Bools]:
     """Place uncovered images near the images that excite the same neurons, by the skip-gram over images.
 
     Each epoch, every group of images is shuffled and its consecutive members paired, at most
@@ -265,24 +243,28 @@ def embed_indirectly(
     protocol : uses ``indirect*``, ``responsive`` and ``pairs_per_neuron``.
     seed, progress : the latter counts epochs.
 
+    Returns
+    -------
+    float64 [images, dim], the vectors of covered images unchanged; and bool [images], which were moved at least once.
+
     Raises
     ------
-    EvoscopeError
-        The stimuli come without responsive neurons, or the vectors diverge.
+    EvoscopeError : the stimuli come without responsive neurons, or the vectors diverge.
     """
     if protocol.indirect == "none" or covered.all():
-        return IndirectVectors(vectors, np.zeros(len(vectors), dtype=bool))
+        return vectors, np.zeros(len(vectors), dtype=bool)
     groups = _groups(responsive[:, : protocol.responsive], neurons, protocol)
     taking_part = covered.copy()
     taking_part[groups.members] = True
-    started = _start(vectors, seed)
+    random = generator(seed, "indirect start").uniform(-0.5, 0.5, vectors.shape)
+    started = np.where(np.isfinite(vectors), vectors, random)
     compact = np.cumsum(taking_part).astype(np.int32) - 1
     work, fixed = started[taking_part], covered[taking_part]
     members = compact[groups.members]
     moved = np.zeros(len(vectors), dtype=bool)
     moved[taking_part] = _train(work, fixed, groups.offsets, members, protocol, seed, progress)
     started[taking_part] = work
-    return IndirectVectors(np.where(moved[:, None], started, vectors), moved)
+    return np.where(moved[:, None], started, vectors), moved
 
 
 def images_by_neuron(responsive: SmallInts) -> Groups:
@@ -297,7 +279,10 @@ def images_by_character(responsive: SmallInts, neurons: NeuronIndex) -> Groups:
 
     The names have the released form, ``layer-channel``; an image is once in the group of a character.
     """
-    spelled = [_characters(neurons, n) for n in range(len(neurons))]
+    spelled = [
+        set(f"{neurons.layers[layer]}-{channel}")
+        for layer, channel in zip(neurons.layer, neurons.channel, strict=True)
+    ]
     alphabet = sorted(set().union(*spelled))
     contains = np.array([[character in name for character in alphabet] for name in spelled], dtype=bool)
     present = np.zeros((len(responsive), len(alphabet)), dtype=bool)
@@ -306,10 +291,6 @@ def images_by_character(responsive: SmallInts, neurons: NeuronIndex) -> Groups:
     image, character = np.nonzero(present)
     groups = group(character, image)
     return groups.take(groups.sizes >= 2)
-
-
-def _characters(neurons: NeuronIndex, neuron: int) -> set[str]:
-    return set(f"{neurons.layers[neurons.layer[neuron]]}-{neurons.channel[neuron]}")
 
 
 def _groups(responsive: SmallInts, neurons: NeuronIndex, protocol: SpaceProtocol) -> Groups:
@@ -321,11 +302,6 @@ def _groups(responsive: SmallInts, neurons: NeuronIndex, protocol: SpaceProtocol
     if protocol.indirect == "characters":
         return images_by_character(responsive, neurons)
     return images_by_neuron(responsive)
-
-
-def _start(vectors: Doubles, seed: int) -> Doubles:
-    random = generator(seed, "indirect start").uniform(-0.5, 0.5, vectors.shape)
-    return np.where(np.isfinite(vectors), vectors, random)
 
 
 def _train(

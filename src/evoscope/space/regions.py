@@ -24,13 +24,11 @@ CLEAR = 0.5
 class Region:
     """An anchor neuron of the base and its nearest neurons in every model.
 
-    ``anchor``: row in the base's vectors; ``members``: one int64 array of rows per model, nearest first;
-    ``tightness``: the smallest cosine between the anchor and a member.
+    ``anchor``: row in the base's vectors; ``members``: one int64 array of rows per model, nearest first.
     """
 
     anchor: int
     members: tuple[Ints, ...]
-    tightness: float
 
 
 def find_regions(
@@ -61,7 +59,6 @@ def find_regions(
         Region(
             anchor=int(placed[0][anchor]),
             members=tuple(rows[found[anchor]] for rows, (found, _) in zip(placed, nearest, strict=True)),
-            tightness=float(tightness[anchor]),
         )
         for anchor in _unlike(units[0], np.argsort(-tightness, kind="stable"), count, different)
     ]
