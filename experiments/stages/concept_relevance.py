@@ -16,7 +16,6 @@ from evoscope.discovery.ranking import sums_of_rows
 from evoscope.discovery.relevance import (
     Ablation,
     ablate,
-    directional_derivative,
     energy,
     equal_energy_directions,
     random_match,
@@ -127,8 +126,8 @@ def slopes_along(layer: LayerLatents, outcomes: Outcomes, vectors: Doubles) -> t
     basis = ConceptBasis(
         layer.moments.layer, "candidates", vectors, ones, centred=False, centre=np.zeros(width)
     )
-    found = directional_derivative(sums_of_rows(layer.rows("slope"), outcomes, basis))
-    return found.mean, found.positive
+    found = sums_of_rows(layer.rows("slope"), outcomes, basis)
+    return found.means(), found.positive_share()
 
 
 def resampled(layer: LayerLatents, protocol: DiscoveryProtocol, seed: int, resamples: int) -> Doubles:

@@ -208,6 +208,19 @@ def wins(values: Array, chosen: Bools) -> Doubles:
     return np.asarray(ranks.T @ chosen.astype(np.float64) - hits * (hits + 1) / 2, dtype=np.float64)
 
 
+def assignment(likeness: Doubles) -> tuple[Ints, Doubles]:
+    """Match the rows of likeness [r, c] one to one with its columns, with the largest sum (Hungarian method).
+
+    Returns the partner of each row, int64 [r], and their likeness, float64 [r]; -1 and NaN for a row without one.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(-likeness)
+    partner, found = np.full(len(likeness), -1, dtype=np.int64), np.full(len(likeness), np.nan)
+    partner[rows], found[rows] = columns, likeness[rows, columns]
+    return partner, found
+
+
 LEAST = 3
 
 

@@ -33,12 +33,6 @@ class ClassSums:
         """Sums over both parts."""
         return ClassSums(self.counts + other.counts, self.sums + other.sums)
 
-    @property
-    def means(self) -> Doubles:
-        """Mean row per class, float64 [classes, d]; NaN for a class without rows."""
-        counts = np.where(self.counts > 0, self.counts, np.nan)
-        return np.asarray(self.sums / counts[:, None], dtype=np.float64)
-
 
 @dataclass(frozen=True)
 class Moments:

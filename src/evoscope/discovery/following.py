@@ -63,7 +63,7 @@ FIRST = 30
 """Directions that are followed for their energy alone."""
 CONFIDENCE = 0.95
 
-Measure = Callable[[Virtual, Virtual], Doubles]
+Measure = Callable[[Virtual, Virtual], Array]
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,9 @@ def follow(
     number = len(np.unique(last.direction))
     earlier = [virtual_neurons(each, place, k, first, number) for each in before]
     virtual = (*earlier, last)
-    matches = [*(match(last.places, each.places) for each in earlier), _itself(last)]
+    placed = np.isfinite(last.places).all(axis=1)
+    itself = Match(np.where(placed, np.arange(len(last)), -1), np.where(placed, 1.0, np.nan))
+    matches = [*(match(last.places, each.places) for each in earlier), itself]
     pairs = list(zip(snapshots, virtual, strict=True))
     nulls = [
         _nulls(*pair, last.places, place, derive(seed, pair[0].epoch), draws)
@@ -161,7 +163,7 @@ def follow(
         np.stack(rows)
         for rows in ([found.similarity for found in matches], *map(list, zip(*nulls, strict=True)))
     )
-    distance = _measured(virtual, matches, _apart)
+    distance = _measured(virtual, matches, lambda a, b: np.linalg.norm(a.places - b.places, axis=1))
     radius = reach(snapshots[-1].features, last, place, derive(seed, "reach"), draws, CONFIDENCE)
     there = similarity > np.fmax(random, permuted)
     return Following(
@@ -171,8 +173,10 @@ def follow(
         similarity=similarity,
         null_random=random,
         null_permuted=permuted,
-        channel_cosine=_measured(virtual, matches, _cosine),
-        shared_stimuli=_measured(virtual, matches, _shared),
+        channel_cosine=_measured(
+            virtual, matches, lambda a, b: (unit_rows(a.vectors) * unit_rows(b.vectors)).sum(axis=1)
+        ),
+        shared_stimuli=_measured(virtual, matches, lambda a, b: shared(a.images, b.images)),
         distance=distance,
         reach=radius,
         appears=first_lasting(there, epochs),
@@ -198,11 +202,6 @@ def virtual_neurons(snapshot: Snapshot, place: Place, k: int, first: int = FIRST
     return Virtual(direction, side, vectors, images, place(images))
 
 
-def _itself(last: Virtual) -> Match:
-    placed = np.isfinite(last.places).all(axis=1)
-    return Match(np.where(placed, np.arange(len(last)), -1), np.where(placed, 1.0, np.nan))
-
-
 def _nulls(
     snapshot: Snapshot, found: Virtual, targets: Doubles, place: Place, seed: int, draws: int
 ) -> tuple[Doubles, Doubles]:
@@ -220,15 +219,3 @@ def _measured(virtual: Sequence[Virtual], matches: Sequence[Match], measure: Mea
         pairs = matched.partner >= 0
         found[row, pairs] = measure(last.take(pairs), own.take(matched.partner[pairs]))
     return found
-
-
-def _apart(one: Virtual, other: Virtual) -> Doubles:
-    return np.asarray(np.linalg.norm(one.places - other.places, axis=1), dtype=np.float64)
-
-
-def _cosine(one: Virtual, other: Virtual) -> Doubles:
-    return np.asarray((unit_rows(one.vectors) * unit_rows(other.vectors)).sum(axis=1), dtype=np.float64)
-
-
-def _shared(one: Virtual, other: Virtual) -> Doubles:
-    return shared(one.images, other.images)

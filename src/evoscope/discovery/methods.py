@@ -125,6 +125,11 @@ class RandomRotation:
         return as_basis(self.name, layer, (q * np.sign(np.diag(r))).T, features, centred=False)
 
 
+def rotation(width: int, seed: int) -> Doubles:
+    """A rotation, uniform among all, float64 [width, width]."""
+    return RandomRotation().fit(np.zeros((1, width)), seed).directions
+
+
 STARTS = 5
 
 
@@ -146,8 +151,7 @@ class KMeansCentres:
 
         count = max(2, components_within(features, self.components, layer, self.name))
         model = KMeans(count, n_init=STARTS, random_state=derive(seed, KMeansCentres.name) % 2**32)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             centres = model.fit(np.asarray(features, dtype=np.float64)).cluster_centers_
         return as_basis(self.name, layer, centres - mean_of(features), features, centred=True)
 
@@ -173,8 +177,7 @@ class Independent:
         count = components_within(features, self.components, layer, self.name)
         state = derive(seed, "ica") % 2**32
         model = FastICA(count, whiten="unit-variance", random_state=state, max_iter=ITERATIONS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             # Dimensions that the features do not have are divided by zero, and then left out.
             warnings.simplefilter("ignore", RuntimeWarning)
             model.fit(features.astype("float64"))
@@ -203,8 +206,7 @@ class NonNegative:
         parts = np.hstack([np.maximum(exact, 0), np.maximum(-exact, 0)]) if signed else exact
         state = derive(seed, "nmf") % 2**32
         model = NMF(count, init="nndsvdar", random_state=state, max_iter=ITERATIONS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             found = model.fit(parts).components_
         width = exact.shape[1]
         rows = found[:, :width] - found[:, width:] if signed else found
@@ -263,7 +265,7 @@ class Singular:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Decompose the Gram matrix of the features."""
-        rank = _rank(self.components, features)
+        rank = self.components and min(self.components, features.shape[1])
         return svd_basis(_moments(features, layer), signs=self.signs, rank=rank, features=features)
 
 
@@ -276,11 +278,8 @@ class CentredPCA:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Decompose the covariance of the features."""
-        return svd_basis(_moments(features, layer), centred=True, rank=_rank(self.components, features))
-
-
-def _rank(components: int | None, features: Array) -> int | None:
-    return components and min(components, features.shape[1])
+        rank = self.components and min(self.components, features.shape[1])
+        return svd_basis(_moments(features, layer), centred=True, rank=rank)
 
 
 def _moments(features: Array, layer: str) -> Moments:

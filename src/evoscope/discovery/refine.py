@@ -214,9 +214,8 @@ def _k_means(places: Doubles, number: int, rule: RefineRule, seed: int) -> tuple
     from sklearn.exceptions import ConvergenceWarning
 
     means = KMeans(number, n_init=rule.starts, max_iter=rule.iterations, random_state=seed)
-    with warnings.catch_warnings():
-        # Fewer distinct points than clusters: the surplus clusters are empty, and pruned.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # Fewer distinct points than clusters: the surplus clusters are empty, and pruned.
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         labels = means.fit_predict(places)
     squared: Doubles = ((places - means.cluster_centers_[labels]) ** 2).sum(axis=1)
     return labels.astype(np.int64), squared

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -68,11 +67,11 @@ def map_batches(
     layer : dotted name.
     directions, pixels : as for `concept_maps`.
     """
-    reduce = partial(_projection, directions, pixels)
     with frozen(network.module):
         for batch in batches:
             ensure_layouts(network.module, (layer,), batch.pixels.shape[1:])
-            with torch.no_grad(), capture(network.module, (layer,), reduce) as found:
+            maps = capture(network.module, (layer,), lambda _, map_: concept_maps(map_, directions, pixels))
+            with torch.no_grad(), maps as found:
                 network.module(batch.pixels)
             yield MapBatch(batch.rows.cpu().numpy(), found[layer].cpu().numpy())
 
@@ -105,10 +104,6 @@ def predicted_board(predictions: Ints, label: int, seed: int, count: int = 10) -
     mistakes.
     """
     return generator(seed, "predicted", label).permutation(np.flatnonzero(predictions == label))[:count]
-
-
-def _projection(directions: Doubles, pixels: int | None, name: str, maps: Tensor) -> Tensor:
-    return concept_maps(maps, directions, pixels)
 
 
 COLUMNS = ("image", "concept", "hit", "share", "iou", "iou_chance")
@@ -232,7 +227,7 @@ def recovery(chosen_on: Array, shown: ConceptTable, judged_on: Array, held_out: 
     chosen_on, judged_on : [images, r], projections of two sets of images on the same directions.
     shown, held_out : what they show.
     """
-    columns = np.flatnonzero(told_apart(shown.present) & told_apart(held_out.present))
+    columns = told_by_both(shown, held_out)
     first, second = shown.present[:, columns], held_out.present[:, columns]
     direction, side = best_detectors(concept_auc(chosen_on, first))
     areas = np.asarray(concept_auc(judged_on, second), dtype=np.float64)
@@ -246,6 +241,11 @@ def recovery(chosen_on: Array, shown: ConceptTable, judged_on: Array, held_out: 
 def told_apart(present: Bools) -> Bools:
     """Which concepts some but not all images show, bool [concepts]."""
     return np.asarray(present.any(axis=0) & ~present.all(axis=0))
+
+
+def told_by_both(shown: ConceptTable, held_out: ConceptTable) -> Ints:
+    """Columns of the concepts that some but not all images of both sets show, int64 [concepts]."""
+    return np.flatnonzero(told_apart(shown.present) & told_apart(held_out.present))
 
 
 def best_detectors(areas: Array) -> tuple[Ints, Ints]:

@@ -11,6 +11,7 @@ from evoscope.seeds import generator
 from evoscope.space.build import project
 from evoscope.space.metrics import placed_rows
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
+from evoscope.stats import assignment
 
 FLAT = 1e-6
 """Deviation of projections, as a share of the features' root mean square length, that float32 features do not carry."""
@@ -57,14 +58,11 @@ def placer(space: SemanticSpace, image_ids: tuple[str, ...], protocol: SpaceProt
 def as_stimuli(images: SmallInts, image_ids: tuple[str, ...]) -> Stimuli:
     """Stimuli of virtual neurons from their images [rows, k]; what no projection reads is NaN or -1."""
     rows, k = images.shape
-    index = NeuronIndex(
-        ("",), np.zeros(rows, np.int32), np.arange(rows, dtype=np.int32), np.ones((1, 2), np.int32)
-    )
     unknown = np.full(rows, np.nan, np.float32)
     none = (images < 0).all(axis=1)
     return Stimuli(
         image_ids=image_ids,
-        neurons=index,
+        neurons=NeuronIndex.of({"": (rows, 1, 1)}),
         images=images,
         values=np.full((rows, k), np.nan, np.float32),
         cells=np.full((rows, k, 2), -1, np.int32),
@@ -153,16 +151,13 @@ def match(rows: Doubles, others: Doubles) -> Match:
 
     Unplaced vectors (NaN) have no partner, and where one side has more vectors some of it have none.
     """
-    from scipy.optimize import linear_sum_assignment
-
     partner = np.full(len(rows), -1, dtype=np.int64)
     similarity = np.full(len(rows), np.nan)
     left, right = np.flatnonzero(placed_rows(rows)), np.flatnonzero(placed_rows(others))
     if len(left) and len(right):
-        cosines = unit_rows(rows[left]) @ unit_rows(others[right]).T
-        first, second = linear_sum_assignment(-cosines)
-        partner[left[first]] = right[second]
-        similarity[left[first]] = np.clip(cosines[first, second], -1, 1)
+        found, cosines = assignment(unit_rows(rows[left]) @ unit_rows(others[right]).T)
+        partner[left] = np.where(found >= 0, right[found], -1)
+        similarity[left] = np.clip(cosines, -1, 1)
     return Match(partner, similarity)
 
 
@@ -273,10 +268,10 @@ def reach(
     stream = generator(seed, "resampled images")
     k, images = found.images.shape[1], len(features)
     order = top_images(features, found.vectors, min(images, 3 * k + SPARE))
-    distances = [
-        np.linalg.norm(place(resampled(order, _counts(stream, images), k)) - found.places, axis=1)
-        for _ in range(draws)
-    ]
+    distances = []
+    for _ in range(draws):
+        counts = np.bincount(stream.integers(images, size=images), minlength=images)
+        distances.append(np.linalg.norm(place(resampled(order, counts, k)) - found.places, axis=1))
     radius = np.full(len(found), np.nan)
     known = np.isfinite(distances).all(axis=0)
     radius[known] = np.quantile(np.stack(distances)[:, known], share, axis=0)
@@ -304,7 +299,3 @@ def resampled(order: SmallInts, counts: Array, k: int) -> SmallInts:
         chosen = np.repeat(images, times)
         found[row, : len(chosen)] = chosen
     return found
-
-
-def _counts(stream: np.random.Generator, images: int) -> Array:
-    return np.bincount(stream.integers(images, size=images), minlength=images)
