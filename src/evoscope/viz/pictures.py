@@ -46,14 +46,19 @@ def bare(axes: Axes) -> Axes:
     return axes
 
 
-def message(axes: Axes, text: str) -> Axes:
-    """Write a quiet remark where there is nothing to show."""
+def framed(axes: Axes) -> Axes:
+    """A thin frame without ticks."""
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():
         side.set_visible(True)
         side.set_color(BACKDROP)
-    return remark(axes, text)
+    return axes
+
+
+def message(axes: Axes, text: str) -> Axes:
+    """Write a quiet remark where there is nothing to show."""
+    return remark(framed(axes), text)
 
 
 def remark(axes: Axes, text: str) -> Axes:
@@ -101,11 +106,7 @@ def glow_over(images: Bytes, heat: Floats) -> Bytes:
     """
     above = _above_median(heat)
     opacity = STRONGEST * (above / (float(above.max(initial=0.0)) or 1.0))[..., None]
-    colour = np.array([int(GLOW[place : place + 2], 16) for place in (1, 3, 5)])
-    grey = images.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    pale = (grey * (1 - PALE) + 255 * PALE)[..., None]
-    mixed: Bytes = np.round((1 - opacity) * pale + opacity * colour).astype(np.uint8)
-    return mixed
+    return _over_grey(images, opacity, _rgb(GLOW), PALE)
 
 
 def show_mosaic(axes: Axes, tiles: Bytes, columns: int) -> Axes:
@@ -179,8 +180,13 @@ def heat_over(images: Bytes, heat: Floats) -> Bytes:
     scale = float(np.abs(known).max(initial=0.0)) or 1.0
     opacity = HEAT_STRONGEST * np.clip(np.abs(known) / scale, 0, 1)[..., None]
     colour = np.where(known[..., None] > 0, _rgb(RAISES), _rgb(LOWERS))
+    return _over_grey(images, opacity, colour, HEAT_PALE)
+
+
+def _over_grey(images: Bytes, opacity: Doubles, colour: Floats, paleness: float) -> Bytes:
+    """A colour over images that are turned to grey, and blended towards white."""
     grey = images.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    pale = (grey * (1 - HEAT_PALE) + 255 * HEAT_PALE)[..., None]
+    pale = (grey * (1 - paleness) + 255 * paleness)[..., None]
     mixed: Bytes = np.round((1 - opacity) * pale + opacity * colour).astype(np.uint8)
     return mixed
 
