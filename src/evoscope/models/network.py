@@ -83,6 +83,12 @@ def layout(module: nn.Module, device: str | torch.device) -> torch.memory_format
     return torch.channels_last if last else torch.contiguous_format
 
 
+def layout_of(tensor: Tensor) -> torch.memory_format:
+    """Memory format of a tensor that is there: channels last, or the usual one."""
+    channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """List the four known names most like ``name``, as text: ``'vgg16', 'vgg16_bn'``."""
     choices = list(known)

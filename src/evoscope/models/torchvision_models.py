@@ -1,5 +1,6 @@
 """Any torchvision classifier by name, with published weights or without, by torchvision's own constructor."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -222,19 +223,10 @@ def _last_layer(module: nn.Module, name: str) -> tuple[str, nn.Linear | nn.Conv2
 
 def _rows_of(layer: nn.Linear | nn.Conv2d, classes: list[int]) -> nn.Linear | nn.Conv2d:
     """The layer with only the outputs of ``classes``."""
-    smaller: nn.Linear | nn.Conv2d
-    if isinstance(layer, nn.Linear):
-        smaller = nn.Linear(layer.in_features, len(classes), bias=layer.bias is not None)
-    else:
-        smaller = nn.Conv2d(
-            layer.in_channels,
-            len(classes),
-            (layer.kernel_size[0], layer.kernel_size[1]),
-            stride=(layer.stride[0], layer.stride[1]),
-            bias=layer.bias is not None,
-        )
+    smaller = copy.deepcopy(layer)
+    setattr(smaller, "out_features" if isinstance(smaller, nn.Linear) else "out_channels", len(classes))
     with torch.no_grad():
-        smaller.weight.copy_(layer.weight[classes])
-        if layer.bias is not None and smaller.bias is not None:
-            smaller.bias.copy_(layer.bias[classes])
+        smaller.weight = nn.Parameter(layer.weight[classes])
+        if layer.bias is not None:
+            smaller.bias = nn.Parameter(layer.bias[classes])
     return smaller

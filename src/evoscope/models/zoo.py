@@ -54,9 +54,11 @@ def build_custom(spec: ModelSpec, n_classes: int) -> nn.Module:
     EvoscopeError : when the function cannot be found, refuses its arguments, or returns no module.
     """
     function = find_function(spec.factory or "")
-    arguments = {**_class_argument(function, n_classes), **spec.kwargs}
+    signature = inspect.signature(function)
+    classes = {name: n_classes for name in CLASS_ARGUMENTS if name in signature.parameters}
+    arguments = {**classes, **spec.kwargs}
     try:
-        inspect.signature(function).bind(**arguments)
+        signature.bind(**arguments)
     except TypeError as error:
         raise EvoscopeError(
             f"{spec.factory!r} refuses its arguments ({error})", "correct model.kwargs"
@@ -90,9 +92,10 @@ def find_function(factory: str, key: str = "model.factory") -> Callable[..., Any
     library = _import(place, f"{key}={factory!r}")
     function = getattr(library, name, None)
     if not callable(function):
+        functions = [key for key, each in vars(library).items() if callable(each) and not key.startswith("_")]
         raise EvoscopeError(
             f"module {place!r} has no function {name!r}",
-            f"the closest names are {closest(name, _functions(library))}",
+            f"the closest names are {closest(name, functions)}",
         )
     return function  # type: ignore[no-any-return]  # narrowed by callable() above
 
@@ -109,15 +112,6 @@ def _import(place: str, asked: str) -> ModuleType:
         raise EvoscopeError(
             f"importing {place!r} failed ({type(error).__name__}: {error})", "fix that module first"
         ) from error
-
-
-def _functions(library: ModuleType) -> list[str]:
-    return [name for name, value in vars(library).items() if callable(value) and not name.startswith("_")]
-
-
-def _class_argument(function: Callable[..., Any], n_classes: int) -> dict[str, int]:
-    parameters = inspect.signature(function).parameters
-    return {name: n_classes for name in CLASS_ARGUMENTS if name in parameters}
 
 
 __all__ = ["ModelSpec", "build", "build_module", "validate"]
@@ -306,7 +300,12 @@ def validate(spec: ModelSpec) -> None:
 
 def _validate_torchvision(spec: ModelSpec) -> None:
     check_name(spec.name)
-    _check_pixels(spec)
+    smallest = minimum_pixels(spec.name)
+    if spec.pixels < smallest:
+        raise EvoscopeError(
+            f"{spec.name!r} cannot see images of {spec.pixels} pixels",
+            f"set model.pixels to {smallest} or more",
+        )
     if spec.name == "inception_v3":
         check_width(spec.width)
     if spec.depths is not None and spec.name not in VARIANTS:
@@ -316,15 +315,6 @@ def _validate_torchvision(spec: ModelSpec) -> None:
     check_depths(spec.depths)
     if spec.weights is not None and not _is_file(spec):
         find_weights(spec)
-
-
-def _check_pixels(spec: ModelSpec) -> None:
-    smallest = minimum_pixels(spec.name)
-    if spec.pixels < smallest:
-        raise EvoscopeError(
-            f"{spec.name!r} cannot see images of {spec.pixels} pixels",
-            f"set model.pixels to {smallest} or more",
-        )
 
 
 def _construct(spec: ModelSpec, n_classes: int) -> nn.Module:
