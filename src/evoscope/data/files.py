@@ -92,8 +92,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Raises
     ------
-    UndecodableError
-        The mode has no known range.
+    UndecodableError : the mode has no known range.
     """
     if image.mode.startswith(("I", "F")):
         return _sixteen_bit(image)
@@ -215,8 +214,7 @@ def file_set(
 
     Raises
     ------
-    EvoscopeError
-        An option is unknown, files cannot be decoded and are not to be skipped, or none is left.
+    EvoscopeError : an option is unknown, files cannot be decoded and are not to be skipped, or none is left.
     """
     if reading.on_error not in ("raise", "skip"):
         raise EvoscopeError(f"on_error={reading.on_error!r} is unknown", "choose 'raise' or 'skip'")

@@ -124,8 +124,7 @@ def limit(
 
     Raises
     ------
-    EvoscopeError
-        A limit is below one, or ``total`` is below the number of classes that have images.
+    EvoscopeError : a limit is below one, or ``total`` is below the number of classes that have images.
     """
     _check_limits(images, total, per_class)
     keys, ranks = _ranked(images, "limit", seed)
@@ -145,8 +144,7 @@ def pool(images: ImageSet, per_class_fraction: float = 0.1, seed: int = 0) -> Im
 
     Raises
     ------
-    EvoscopeError
-        The fraction is not in (0, 1], or a class has no images.
+    EvoscopeError : the fraction is not in (0, 1], or a class has no images.
     """
     if not 0 < per_class_fraction <= 1:
         raise EvoscopeError(

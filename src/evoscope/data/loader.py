@@ -64,8 +64,7 @@ class Loader:
 
     Raises
     ------
-    EvoscopeError
-        The set is empty or a number is out of range; while iterating: an image cannot be read.
+    EvoscopeError : the set is empty or a number is out of range; while iterating: an image cannot be read.
     """
 
     def __init__(

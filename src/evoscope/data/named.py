@@ -60,8 +60,7 @@ def open_imagenette(
 
     Raises
     ------
-    EvoscopeError
-        The set is missing or its download failed, or as `open_folder`.
+    EvoscopeError : the set is missing or its download failed, or as `open_folder`.
     """
     if download and _version(root, "imagenette2") is None:
         _download_imagenette(root)
@@ -87,8 +86,7 @@ def open_imagenet(
 
     Raises
     ------
-    EvoscopeError
-        The set is missing, the class index is not of that form, or as `open_folder`.
+    EvoscopeError : the set is missing, the class index is not of that form, or as `open_folder`.
     """
     folder = root / ("train" if split == "train" else "val")
     if unpack and not folder.is_dir():
@@ -228,8 +226,7 @@ def open_cifar10(root: Path, split: str, download: bool = False) -> ImageSet:
 
     Raises
     ------
-    EvoscopeError
-        The set is missing, damaged, or could not be downloaded.
+    EvoscopeError : the set is missing, damaged, or could not be downloaded.
     """
     if split not in ("train", "test"):
         raise EvoscopeError(f"split {split!r} is unknown", "choose 'train' or 'test'")
