@@ -39,19 +39,6 @@ from evoscope.models.zoo import listed
 from evoscope.space.build import build_space, project
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 
-__all__ = [
-    "ConceptVectors",
-    "Space",
-    "images",
-    "importance",
-    "nearest",
-    "network",
-    "reversal",
-    "semantic_space",
-    "stimuli",
-    "stimuli_table",
-]
-
 
 def images(root: str | Path, split: str = "train") -> ImageSet:
     """Open a folder with a subfolder of images per class; see `evoscope.data.folder.open_folder`."""

@@ -109,11 +109,15 @@ def concept_auc(maxima: Array, present: Bools) -> Floats:
     """
     if len(maxima) != len(present):
         raise ValueError(f"{len(maxima)} images in maxima, {len(present)} in the concept table")
-    neurons = maxima.shape[1]
+    positives = present.sum(axis=0).astype(np.float64)
+    pairs = positives * (len(present) - positives)
+    pairs[pairs == 0] = np.nan
     step = max(1, CHUNK // max(1, len(maxima)))
-    areas = np.empty((neurons, present.shape[1]), np.float32)
-    for start in range(0, neurons, step):
-        areas[start : start + step] = _auc(maxima[:, start : start + step], present)
+    areas = np.full((maxima.shape[1], present.shape[1]), np.nan, np.float32)
+    for start in range(0, maxima.shape[1], step):
+        some = maxima[:, start : start + step]
+        finite = np.isfinite(some).all(axis=0)
+        areas[start : start + step][finite] = wins(some[:, finite], present) / pairs
     return areas
 
 
@@ -139,16 +143,6 @@ def label_neurons(auc_pool: Array, auc_held_out: Array, threshold: float = 0.7) 
     # Comparisons with NaN are false, so a concept without a defined AUC on either side does not count.
     holds = (auc_pool[rows, best] >= 0) & (auc_held_out[rows, best] >= threshold)
     return np.where(holds, best, -1).astype(np.int32)
-
-
-def _auc(maxima: Array, present: Bools) -> Array:
-    finite = np.isfinite(maxima).all(axis=0)
-    positives = present.sum(axis=0).astype(np.float64)
-    negatives = len(present) - positives
-    pairs = np.where(positives * negatives > 0, positives * negatives, np.nan)
-    areas = np.full((maxima.shape[1], present.shape[1]), np.nan)
-    areas[finite] = wins(maxima[:, finite], present) / pairs
-    return areas
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,10 @@ class Loader:
         self.device = torch.device(device)
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._labels = torch.from_numpy(images.labels).to(self.device)
-        self._mean, self._std = (_per_channel(values, self.device) for values in (prep.mean, prep.std))
+        self._mean, self._std = (
+            torch.tensor(values, dtype=torch.float32, device=self.device).view(3, 1, 1)
+            for values in (prep.mean, prep.std)
+        )
 
     def __len__(self) -> int:
         """Count the batches."""
@@ -213,10 +216,6 @@ def _decoded(images: ImageSet, prep: Preprocessing, workers: int, progress: Prog
 def _size(images: ImageSet, prep: Preprocessing) -> int:
     """Bytes of the decoded set."""
     return len(images) * 3 * prep.pixels**2
-
-
-def _per_channel(values: tuple[float, float, float], device: torch.device) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.float32, device=device).view(3, 1, 1)
 
 
 def _check_arguments(

@@ -7,7 +7,6 @@ gradient. Each layer's gradient is reduced as soon as it arrives.
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Literal
 
 import torch
@@ -62,7 +61,7 @@ class Reading:
     extra: dict[tuple[str, str], Array]
 
 
-class Reader:
+class Reader(ExitStack):
     """Reads batches; within its context the network is in eval mode and its parameters need no gradient.
 
     Parameters
@@ -77,25 +76,20 @@ class Reader:
     """
 
     def __init__(self, network: Network, layers: Sequence[str], quantities: Sequence[Quantity] = ()) -> None:
+        super().__init__()
         check_names(network.module, layers)
         for name in quantities:
             if name not in QUANTITIES:
                 raise EvoscopeError(f"no quantity {name!r}", f"choose among {', '.join(QUANTITIES)}")
         self.network = replace(network, layers=tuple(layers))
         self.quantities = tuple(quantities)
-        self._stack = ExitStack()
         self._overwritten: frozenset[str] = frozenset()
 
     def __enter__(self) -> "Reader":
-        self._stack.enter_context(frozen(self.network.module))
+        self.enter_context(frozen(self.network.module))
         ensure_layouts(self.network.module, self.network.layers, self.network.input_shape)
         self._overwritten = overwritten_layers(self.network)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
 
     def read(self, batch: Batch) -> Reading:
         """Read one batch: one forward pass, and a backward pass per kind of gradient."""

@@ -9,7 +9,7 @@ that the sizes allow is held against the place that answers most. What fits none
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -120,19 +120,12 @@ def obvious(layer: nn.Module, sizes: Sequence[int]) -> Layout | None:
     return Layout((channels, *others), 0, (1, 1) if len(sizes) == 2 else None)
 
 
-class Probe(NamedTuple):
-    """Noise that is touched.
+def make_probe(shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Draw noise that is touched, of ``shape`` [3, height, width]; always the same.
 
-    ``images``: [1 + spots, *shape], noise and the same noise with a spot each; ``centres``: [spots, 2], rows and
-    columns of the spots, as shares of the image.
+    Returns images [1 + spots, *shape], noise and the same noise with a spot each; and the centres of the spots, rows
+    and columns as shares of the image, [spots, 2].
     """
-
-    images: Tensor
-    centres: Tensor
-
-
-def make_probe(shape: Sequence[int]) -> Probe:
-    """Draw the images, of ``shape`` [3, height, width]; always the same ones."""
     draw = torch.Generator().manual_seed(0)
     images = torch.randn(1, *shape, generator=draw).repeat(SPOTS + 1, 1, 1, 1)
     sizes = torch.tensor(shape[1:])
@@ -145,7 +138,7 @@ def make_probe(shape: Sequence[int]) -> Probe:
         height, width = sides.tolist()
         spot = 3 * (1 + torch.randn(shape[0], height, width, generator=draw))
         image[:, top : top + height, left : left + width] += spot
-    return Probe(images, (corners + sides / 2) / sizes)
+    return images, (corners + sides / 2) / sizes
 
 
 def probed(
@@ -159,7 +152,7 @@ def probed(
     shape : of one image, [3, height, width].
     run : makes a forward pass of images.
     """
-    probe = make_probe(shape)
+    images, centres = make_probe(shape)
     wanted = dict.fromkeys(outer for name in layers for outer in _around(name))
     answers: dict[str, Tensor] = {}
 
@@ -168,9 +161,9 @@ def probed(
             answers[name] = (output[1:] - output[:1]).double().abs().cpu()
 
     with hooked((module.get_submodule(name), partial(watch, name)) for name in wanted):
-        run(probe.images)
+        run(images)
     square = shape[1] == shape[2]
-    read = {name: _read(answer, probe.centres, square) for name, answer in answers.items()}
+    read = {name: _read(answer, centres, square) for name, answer in answers.items()}
     return {name: layout for name in layers if (layout := _or_as_around(name, read, answers)) is not None}
 
 

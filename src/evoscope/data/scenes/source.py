@@ -225,7 +225,10 @@ def concept_scenes(
     ------
     EvoscopeError : if an argument is out of its range.
     """
-    _check(split, images)
+    if split not in SPLITS:
+        raise EvoscopeError(f"concept_scenes has no split '{split}'", f"ask for one of {', '.join(SPLITS)}")
+    if images < 1:
+        raise EvoscopeError(f"{images} images were asked of concept_scenes", "ask for 1 or more")
     source = SceneSource(split, classes, seed, confounder)
     class_names = tuple(rule.name for rule in rules(classes))
     names = concept_names() + (stamp_names() if confounder else ())
@@ -241,13 +244,6 @@ def concept_scenes(
         # Describing thousands of scenes takes seconds, and plans do not read the table.
         concepts=ConceptTable(names, partial(_present, source, images, names)),
     )
-
-
-def _check(split: str, images: int) -> None:
-    if split not in SPLITS:
-        raise EvoscopeError(f"concept_scenes has no split '{split}'", f"ask for one of {', '.join(SPLITS)}")
-    if images < 1:
-        raise EvoscopeError(f"{images} images were asked of concept_scenes", "ask for 1 or more")
 
 
 def _present(source: SceneSource, images: int, names: tuple[str, ...]) -> Bools:
