@@ -203,7 +203,11 @@ def scan_batches(
                 ensure_layouts(module, network.layers, pixels.shape[1:])
                 readings = stack.enter_context(capture(module, network.layers, reader))
             logits = checked_logits(module(pixels.contiguous(memory_format=form)))
-            layers = {layer: _taken(readings, layer) for layer in network.layers}
+            for layer in network.layers:
+                problem = f"layer {layer!r} does not run in a forward pass"
+                require(layer in readings, problem, "leave it out of model.layers")
+            # Taken out, so that they cannot be mistaken for the next batch's.
+            layers = {layer: readings.pop(layer) for layer in network.layers}
             state = state or _Pass(layers, len(image_ids), logits.shape[1], scan)
             state.add(list(layers.values()), logits)
             if (bars := state.bars()) is not None:
@@ -302,14 +306,6 @@ class _Pass:
             self._listed[rows] = strongest(maxima, self._scan.listed_at_once).cpu().numpy()
         if self._maxima is not None:
             self._maxima[rows] = maxima.cpu().numpy()
-
-
-def _taken(readings: dict[str, Reading], layer: str) -> Reading:
-    """Take the reading of a layer out so that it cannot be mistaken for the next batch's."""
-    require(
-        layer in readings, f"layer {layer!r} does not run in a forward pass", "leave it out of model.layers"
-    )
-    return readings.pop(layer)
 
 
 def checked_logits(logits: object) -> Tensor:

@@ -151,7 +151,13 @@ def pool(images: ImageSet, per_class_fraction: float = 0.1, seed: int = 0) -> Im
             f"a pool of {per_class_fraction} of each class is impossible", "give a share in (0, 1]"
         )
     counts = np.bincount(images.labels, minlength=len(images.class_names))
-    _refuse_empty(images, counts)
+    empty = [name for name, n in zip(images.class_names, counts, strict=True) if n == 0]
+    if empty:
+        raise EvoscopeError(
+            f"{len(empty)} classes of {images.name} {images.split} have no images ({', '.join(empty[:5])}"
+            + (", ...)" if len(empty) > 5 else ")"),
+            "the pool takes images of every class: add images or drop these classes",
+        )
     # The small addition keeps .29 of 100 at 29: the product is 28.999999999999996.
     quotas = np.array([max(1, math.floor(n * per_class_fraction + 1e-9)) for n in counts], dtype=np.int64)
     _, ranks = _ranked(images, "pool", seed)
@@ -182,16 +188,6 @@ def _check_limits(images: ImageSet, total: int | None, per_class: int | None) ->
         raise EvoscopeError(
             f"a limit of {total} images cannot cover the {present} classes of {images.name} {images.split}",
             f"allow at least {present} images",
-        )
-
-
-def _refuse_empty(images: ImageSet, counts: Ints) -> None:
-    empty = [name for name, n in zip(images.class_names, counts, strict=True) if n == 0]
-    if empty:
-        raise EvoscopeError(
-            f"{len(empty)} classes of {images.name} {images.split} have no images ({', '.join(empty[:5])}"
-            + (", ...)" if len(empty) > 5 else ")"),
-            "the pool takes images of every class: add images or drop these classes",
         )
 
 

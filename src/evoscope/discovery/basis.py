@@ -27,7 +27,12 @@ class ClassSums:
     @classmethod
     def of(cls, rows: Array, classes: Ints, number: int) -> "ClassSums":
         """Add up rows [n, d] by their classes, integers [n] below ``number``."""
-        return cls(np.bincount(classes, minlength=number).astype(np.int64), sums_by(rows, classes, number))
+        order = np.argsort(classes, kind="stable")
+        present, starts = np.unique(classes[order], return_index=True)
+        sums = np.zeros((number, rows.shape[1]))
+        if len(rows):
+            sums[present] = np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)
+        return cls(np.bincount(classes, minlength=number).astype(np.int64), sums)
 
     def merge(self, other: "ClassSums") -> "ClassSums":
         """Sums over both parts."""
@@ -82,29 +87,14 @@ class Moments:
         return np.asarray(self.by_label.sums.sum(axis=0) / self.count, dtype=np.float64)
 
     @property
-    def second_moment(self) -> Doubles:
-        """Mean of phi phi^T, float64 [d, d]."""
-        return self.gram / self.count
-
-    @property
     def covariance(self) -> Doubles:
         """Population covariance of phi, float64 [d, d]."""
-        return self.second_moment - np.outer(self.mean, self.mean)
+        return self.gram / self.count - np.outer(self.mean, self.mean)
 
 
 def blocks(rows: int, size: int = BLOCK) -> Iterator[slice]:
     """Slices that cover ``rows`` in order."""
     return (slice(start, start + size) for start in range(0, rows, size))
-
-
-def sums_by(rows: Array, groups: Ints, number: int) -> Doubles:
-    """Sums of rows [n, d] by group, integers [n] below ``number``: float64 [number, d]."""
-    order = np.argsort(groups, kind="stable")
-    present, starts = np.unique(groups[order], return_index=True)
-    sums = np.zeros((number, rows.shape[1]))
-    if len(rows):
-        sums[present] = np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)
-    return sums
 
 
 def check_finite(features: Array, layer: str) -> None:
@@ -189,7 +179,12 @@ def svd_basis(
     """
     width = len(moments.gram)
     rank = width if rank is None else rank
-    _check(rank, width, side)
+    if not 1 <= rank <= width:
+        raise EvoscopeError(f"a layer of {width} channels has no {rank} directions", f"ask for 1 to {width}")
+    if side == "columns" and rank < width:
+        raise EvoscopeError(
+            f"the released projection needs all {width} directions, not {rank}", "give rank=null or side=rows"
+        )
     matrix = moments.covariance * moments.count if centred else moments.gram
     check_finite(matrix, moments.layer)
     centre = moments.mean if centred else np.zeros(width)
@@ -220,15 +215,6 @@ def _by_solver(features: Array | None, centre: Doubles, layer: str) -> tuple[Dou
     # The thin decomposition; with fewer images than channels the null space has to be spanned as well.
     _, found, rows = np.linalg.svd(exact, full_matrices=len(exact) < exact.shape[1])
     return np.pad(found, (0, exact.shape[1] - len(found))), rows
-
-
-def _check(rank: int, width: int, side: Side) -> None:
-    if not 1 <= rank <= width:
-        raise EvoscopeError(f"a layer of {width} channels has no {rank} directions", f"ask for 1 to {width}")
-    if side == "columns" and rank < width:
-        raise EvoscopeError(
-            f"the released projection needs all {width} directions, not {rank}", "give rank=null or side=rows"
-        )
 
 
 ALIGNED = 0.6

@@ -1,6 +1,6 @@
 """Concept maps and segments, and how well concepts recover and locate known truth (CDISCO, step 5)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,9 +151,11 @@ def localise(
         parts, places = segments(batch.maps, SEGMENT), peaks(batch.maps)
         for number, image in enumerate(batch.rows):
             masks = source.masks(int(images.rows[image]), pixels)
-            for concept, mask in _masks(masks, names, shown[image]):
-                scores = compare(parts[number, concept], places[number, concept], mask)
-                rows.append((int(image), int(concepts[concept]), *scores))
+            for concept in np.flatnonzero(shown[image]):
+                mask = masks[names[concept]]
+                if mask.any():
+                    scores = compare(parts[number, concept], places[number, concept], mask)
+                    rows.append((int(image), int(concepts[concept]), *scores))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -181,14 +183,6 @@ def localisation_by_concept(found: pd.DataFrame, seed: int) -> pd.DataFrame:
             row[chance] = float(part[chance].mean())
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _masks(masks: dict[str, Bools], names: Sequence[str], shown: Bools) -> Iterator[tuple[int, Bools]]:
-    """Number and mask of each concept that an image shows, but for masks without a pixel."""
-    for number in np.flatnonzero(shown):
-        mask = masks[names[int(number)]]
-        if mask.any():
-            yield int(number), mask
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ def sensitivities(pair: Pair, pixels: Tensor, label: int) -> dict[str, Tensor]:
     EvoscopeError : an activation or a gradient is NaN or infinite; names the state and, of activations, the
         layer.
     """
-    found = _sensitivities(pair, pixels, label, _contracted)
+    # The sum over places of gradient times change, [images, channels]; the change is used up.
+    found = _sensitivities(pair, pixels, label, lambda gradient, change: change.mul_(gradient).sum((2, 3)))
     if not all(bool(torch.isfinite(values).all()) for values in found.values()):
         refuse_non_finite(pair, pixels)
         raise EvoscopeError(
@@ -70,11 +71,6 @@ def _sensitivities(
     with torch.enable_grad(), hooks.attached(pair.before.module, wanted):
         found = hooks.backward(pair.before.module(pixels)[:, label].sum(), reduce)
     return {name: found[name] for name in wanted}
-
-
-def _contracted(gradient: Tensor, change: Tensor) -> Tensor:
-    """Sum over places of gradient times change: [images, channels]. ``change`` is used up."""
-    return change.mul_(gradient).sum((2, 3))
 
 
 @dataclass(frozen=True)

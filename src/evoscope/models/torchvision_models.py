@@ -55,7 +55,10 @@ def build_any(spec: ModelSpec, n_classes: int) -> nn.Module:
     ------
     EvoscopeError : when the architecture has no such width, dropout or other argument.
     """
-    return construct(spec.name, {"num_classes": n_classes, **_start(spec), **options(spec)})
+    start: dict[str, Any] = {"image_size": spec.pixels} if spec.name.startswith("vit_") else {}
+    if spec.name in WITH_AUXILIARY_HEAD:
+        start = {"init_weights": True}
+    return construct(spec.name, {"num_classes": n_classes, **start, **options(spec)})
 
 
 def construct(name: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -82,13 +85,6 @@ def input_options(name: str, weights: str | None) -> dict[str, bool]:
     """What the first layer of InceptionV3 and GoogLeNet expects, as torchvision's published weights were trained."""
     published = name in WITH_AUXILIARY_HEAD and published_weights(name, weights) is not None
     return {"transform_input": True} if published else {}
-
-
-def _start(spec: ModelSpec) -> dict[str, Any]:
-    """Choose what only a network without published weights is asked for."""
-    if spec.name in WITH_AUXILIARY_HEAD:
-        return {"init_weights": True}
-    return {"image_size": spec.pixels} if spec.name.startswith("vit_") else {}
 
 
 def any_width(name: str) -> bool:
@@ -189,7 +185,12 @@ def imagenet_classes(name: str, weights: str, classes: Sequence[int]) -> nn.Modu
     EvoscopeError : an unknown name, a file that is missing or does not fit, numbers that are no classes.
     """
     check_name(name)
-    _check_classes(classes)
+    wrong = [number for number in classes if not 0 <= number < IMAGENET_CLASSES]
+    if wrong or not classes or len(set(classes)) < len(classes):
+        raise EvoscopeError(
+            f"model.kwargs.classes={list(classes)} are not classes of ImageNet",
+            f"give different numbers from 0 to {IMAGENET_CLASSES - 1}, one per class of the data set",
+        )
     if not Path(weights).is_file():
         raise EvoscopeError(f"there are no weights at {weights}", "give their file in model.kwargs.weights")
     head = {"aux_logits": False} if name in WITH_AUXILIARY_HEAD else {}
@@ -199,15 +200,6 @@ def imagenet_classes(name: str, weights: str, classes: Sequence[int]) -> nn.Modu
     parent, _, key = place.rpartition(".")
     setattr(module.get_submodule(parent), key, _rows_of(last, list(classes)))
     return module
-
-
-def _check_classes(classes: Sequence[int]) -> None:
-    wrong = [number for number in classes if not 0 <= number < IMAGENET_CLASSES]
-    if wrong or not classes or len(set(classes)) < len(classes):
-        raise EvoscopeError(
-            f"model.kwargs.classes={list(classes)} are not classes of ImageNet",
-            f"give different numbers from 0 to {IMAGENET_CLASSES - 1}, one per class of the data set",
-        )
 
 
 def _last_layer(module: nn.Module, name: str) -> tuple[str, nn.Linear | nn.Conv2d]:

@@ -139,7 +139,12 @@ def read_with_remarks(path: Path, key: str | None) -> tuple[State, list[str]]:
             "save the state dict of the module, by torch.save(model.state_dict(), path)",
         )
     if path.suffix == ".safetensors":
-        return _read_safetensors(path), []
+        try:
+            return load_safetensors(path), []
+        except (SafetensorError, OSError) as error:
+            raise EvoscopeError(
+                f"'{path}' cannot be read as safetensors ({error})", "write or copy it again"
+            ) from error
     return _find_state(_read_torch(path), key, path)
 
 
@@ -171,16 +176,6 @@ def _shards(index: Path) -> list[Path]:
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise EvoscopeError(f"'{index}' is no index of shards ({error})", "copy it again") from error
     return [index.parent / name for name in names]
-
-
-def _read_safetensors(path: Path) -> State:
-    try:
-        state: State = load_safetensors(path)
-    except (SafetensorError, OSError) as error:
-        raise EvoscopeError(
-            f"'{path}' cannot be read as safetensors ({error})", "write or copy it again"
-        ) from error
-    return state
 
 
 def _read_torch(path: Path) -> object:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from evoscope.activations.stimuli import Stimuli
-from evoscope.arrays import Array, Bools, Doubles, SmallInts
+from evoscope.arrays import Bools, SmallInts
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
@@ -83,23 +83,12 @@ def project(space: SemanticSpace, stimuli: Stimuli, protocol: SpaceProtocol) -> 
     else:
         poorly = coverage < protocol.min_coverage
         used = np.asarray(covered | (_flags(space.indirect, images) & poorly[:, None]))
-    vectors = mean_vectors(space.image_vectors, images, used)
-    return Projection(vectors.astype(np.float32), coverage.astype(np.float32), np.asarray(used.any(axis=1)))
-
-
-def mean_vectors(image_vectors: Array, images: SmallInts, used: Bools) -> Doubles:
-    """Mean over the stimuli in use, float64 [neurons, dim], NaN where there are none.
-
-    Parameters
-    ----------
-    image_vectors : [images, dim]; images : int32 [neurons, k]; used : bool [neurons, k].
-    """
-    sums = np.zeros((len(images), image_vectors.shape[1]))
+    sums = np.zeros((len(images), space.image_vectors.shape[1]))
     for column, use in zip(images.T, used.T, strict=True):
-        sums[use] += image_vectors[column[use]]
-    counts = used.sum(axis=1, keepdims=True)
-    means: Doubles = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
-    return means
+        sums[use] += space.image_vectors[column[use]]
+    number = used.sum(axis=1, keepdims=True)
+    vectors = np.divide(sums, number, out=np.full_like(sums, np.nan), where=number > 0)
+    return Projection(vectors.astype(np.float32), coverage.astype(np.float32), np.asarray(used.any(axis=1)))
 
 
 def _flags(flags: Bools, images: SmallInts) -> Bools:

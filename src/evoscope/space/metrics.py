@@ -107,7 +107,9 @@ def self_projection(
         return float((left * stream.permutation(right)).sum(axis=1).mean())
 
     squares, cosines = ((projected - own) ** 2).sum(axis=1), (left * right).sum(axis=1)
-    rmse = bootstrap_interval(squares, derive(seed, "rmse"), RESAMPLES, statistic=_root_of_mean)
+    rmse = bootstrap_interval(
+        squares, derive(seed, "rmse"), RESAMPLES, statistic=lambda each: np.sqrt(mean_of_rows(each))
+    )
     cosine = bootstrap_interval(cosines, derive(seed, "cosine"), RESAMPLES)
     nulls = [
         permutation_null(shuffled_rmse, derive(seed, "rmse null"), SHUFFLES),
@@ -129,10 +131,6 @@ def _both(own: Floats, projected: Floats) -> tuple[Doubles, Doubles]:
     if not both.any():
         raise EvoscopeError("no base neuron is placed", "check the health and the coverage of the base model")
     return own[both].astype(np.float64), projected[both].astype(np.float64)
-
-
-def _root_of_mean(squares: Doubles) -> Doubles:
-    return np.sqrt(mean_of_rows(squares))
 
 
 # Cosines that agree to so many decimals are tied: a collapsed model's neurons all are.
@@ -255,13 +253,8 @@ def choose_followed(vectors: Sequence[Floats], values: Doubles, concepts: Ints, 
     rise = np.nan_to_num(values[-1] - values[0], nan=-2.0)
     order = np.argsort(-rise, kind="stable")
     late = ((concepts < 0) | np.isnan(vectors[-1]).any(axis=1))[order]
-    first = _varied(order[~late], concepts, len(order))
-    return np.concatenate([first, order[late]])[:count].astype(np.int64)
-
-
-def _varied(order: Ints, groups: Ints, count: int) -> Ints:
-    """The first of each group in ``order``, then the rest, cut to ``count``."""
-    _, firsts = np.unique(groups[order], return_index=True)
-    ahead = np.sort(firsts)
-    rest = np.setdiff1d(np.arange(len(order)), ahead)
-    return np.asarray(order[np.concatenate([ahead, rest])[:count]], dtype=np.int64)
+    known = order[~late]
+    # The first of each concept, then the rest.
+    ahead = np.sort(np.unique(concepts[known], return_index=True)[1])
+    rest = np.setdiff1d(np.arange(len(known)), ahead)
+    return np.concatenate([known[ahead], known[rest], order[late]])[:count].astype(np.int64)
