@@ -10,10 +10,10 @@ from evoscope.arrays import unit_rows
 from evoscope.discovery.basis import Moments, svd_basis
 from evoscope.discovery.following import Snapshot, first_lasting, follow, share_since, virtual_neurons
 from evoscope.discovery.ranking import ClassRanking, Discovery
+from evoscope.discovery.refine import most_activating
 from evoscope.discovery.virtual_neurons import (
     Virtual,
     as_stimuli,
-    largest,
     level,
     match,
     on_the_map,
@@ -84,9 +84,9 @@ def test_top_images_are_those_of_a_full_stable_sort(rng):
 
 
 @pytest.mark.parametrize("count", [1, 4, 9, 30])
-def test_largest_sorts_like_a_full_stable_sort(rng, count):
+def test_the_most_activating_sort_like_a_full_stable_sort(rng, count):
     scores = rng.integers(0, 4, 9).astype(float)
-    assert largest(scores, count).tolist() == np.argsort(-scores, kind="stable")[:count].tolist()
+    assert most_activating(scores, count).tolist() == np.argsort(-scores, kind="stable")[:count].tolist()
 
 
 def test_few_images_leave_places_empty_and_rounding_makes_no_stimuli(rng):

@@ -3,7 +3,6 @@ import pytest
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from evoscope.discovery.latent import Outcomes
 from evoscope.discovery.outlier_judging import auroc, average_precision, detection, difference, precision_at
 from evoscope.discovery.outliers import (
     concept_absence,
@@ -11,7 +10,6 @@ from evoscope.discovery.outliers import (
     knn_distance,
     mahalanobis,
     robust_z,
-    uncertainty,
 )
 from evoscope.discovery.ranking import ClassRanking
 from evoscope.errors import EvoscopeError
@@ -113,12 +111,6 @@ def test_neighbours_are_of_the_same_class_and_never_oneself(drawn, neighbours):
     copies = knn_distance(np.ones((4, 2)), np.array([0, 0, 0, 1]), 2)
     assert copies[:3].tolist() == [0, 0, 0]
     assert np.isnan(copies[3])
-
-
-def test_uncertainty_is_what_confidence_lacks():
-    nothing = np.zeros(2, dtype=int)
-    outcomes = Outcomes(nothing, nothing, np.zeros(2), np.array([0.25, 1.0]), 2)
-    assert uncertainty(outcomes).tolist() == [0.75, 0]
 
 
 def test_metrics_follow_their_definitions(rng):

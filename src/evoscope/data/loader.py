@@ -79,7 +79,18 @@ class Loader:
         channels_last: bool = False,
         fixed: bool = False,
     ) -> None:
-        _check_arguments(images, prep, batch_size, memory_mb, workers)
+        least = (("batch_size", batch_size, 1), ("memory_mb", memory_mb, 0), ("workers", workers, 0))
+        for name, value, smallest in (*least, ("pixels", prep.pixels, 1)):
+            if value < smallest:
+                raise EvoscopeError(f"{name}={value} is impossible", f"give {smallest} or more")
+        if min(prep.std) <= 0:
+            raise EvoscopeError(
+                f"the preprocessing's std {prep.std} is not positive", "give a positive std per channel"
+            )
+        if len(images) == 0:
+            raise EvoscopeError(
+                f"{images.name} {images.split} has no images", "raise the limit or choose another split"
+            )
         self.images = images
         self.prep = prep
         self.batch_size = batch_size if fixed else max(1, batch_size >> HALVED.times)
@@ -216,20 +227,3 @@ def _decoded(images: ImageSet, prep: Preprocessing, workers: int, progress: Prog
 def _size(images: ImageSet, prep: Preprocessing) -> int:
     """Bytes of the decoded set."""
     return len(images) * 3 * prep.pixels**2
-
-
-def _check_arguments(
-    images: ImageSet, prep: Preprocessing, batch_size: int, memory_mb: int, workers: int
-) -> None:
-    least = (("batch_size", batch_size, 1), ("memory_mb", memory_mb, 0), ("workers", workers, 0))
-    for name, value, smallest in (*least, ("pixels", prep.pixels, 1)):
-        if value < smallest:
-            raise EvoscopeError(f"{name}={value} is impossible", f"give {smallest} or more")
-    if min(prep.std) <= 0:
-        raise EvoscopeError(
-            f"the preprocessing's std {prep.std} is not positive", "give a positive std per channel"
-        )
-    if len(images) == 0:
-        raise EvoscopeError(
-            f"{images.name} {images.split} has no images", "raise the limit or choose another split"
-        )

@@ -18,11 +18,6 @@ NEIGHBOURS = 10
 _FLAT = 1e-12  # eigenvalues below this share of the largest are rounding
 
 
-def uncertainty(outcomes: Outcomes) -> Doubles:
-    """One minus the confidence, float64 [samples]; the loss is `Outcomes.loss` as it stands."""
-    return 1 - outcomes.confidence
-
-
 def mahalanobis(features: Array, labels: Ints) -> Doubles:
     """Distance from the mean of the sample's class, float64 [samples] (Lee et al. 2018).
 
@@ -155,7 +150,7 @@ def outlier_scores(
             columns[f"{method}_{name}"] = score(along, labels, ranking, options.concepts)
     columns |= {
         "loss": outcomes.loss,
-        "uncertainty": uncertainty(outcomes),
+        "uncertainty": 1 - outcomes.confidence,
         "mahalanobis": mahalanobis(features, labels),
         "knn": knn_distance(features, labels, options.neighbours),
         "random": generator(seed, "random outlier score").random(len(labels)),

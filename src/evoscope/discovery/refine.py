@@ -120,8 +120,11 @@ def refine(
 
 
 def most_activating(scores: Array, count: int) -> Ints:
-    """Positions of the ``count`` largest scores [n], largest first, of equals the first."""
-    return np.argsort(-scores, kind="stable")[:count].astype(np.int64)
+    """Positions of the ``count`` largest scores [n], largest first, of equals the first; sorts only those."""
+    count = min(count, len(scores))
+    bar = np.partition(scores, len(scores) - count)[len(scores) - count]
+    above = np.flatnonzero(scores >= bar)
+    return above[np.argsort(-scores[above], kind="stable")[:count]]
 
 
 def top_images(features: Array, directions: Doubles, count: int) -> Iterator[Ints]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from evoscope.activations.stimuli import NeuronIndex, Status, Stimuli
 from evoscope.arrays import Array, Doubles, Ints, SmallInts, unit_rows
+from evoscope.discovery.refine import most_activating
 from evoscope.seeds import generator
 from evoscope.space.build import project
 from evoscope.space.metrics import placed_rows
@@ -93,20 +94,9 @@ def top_images(features: Array, vectors: Doubles, k: int) -> SmallInts:
     found = np.full((len(vectors), k), -1, dtype=np.int32)
     for row, deviation in enumerate(scores.std(axis=1)):
         if deviation > FLAT * scale:
-            best = largest(scores[row], k)
+            best = most_activating(scores[row], k)
             found[row, : len(best)] = best
     return found
-
-
-def largest(scores: Array, count: int) -> Ints:
-    """Positions of the ``count`` largest scores [n], largest first, of equals the first; sorts only those.
-
-    The same as `evoscope.discovery.refine.most_activating`, ten times as fast for a few of thousands.
-    """
-    count = min(count, len(scores))
-    bar = np.partition(scores, len(scores) - count)[len(scores) - count]
-    above = np.flatnonzero(scores >= bar)
-    return above[np.argsort(-scores[above], kind="stable")[:count]]
 
 
 def on_the_map(vectors: Doubles, anchors: Array, places: Array, neighbours: int = NEIGHBOURS) -> Doubles:

@@ -29,9 +29,8 @@ SHARPNESS = 8
 RIVAL = 0.8  # the best reading's distance as a share of the second best one's, at most
 # Places answer to some spots only where they exceed their usual answer by more than these shares of it.
 LOCAL, VERY_LOCAL = 0.3, 1.0
-ELSEWHERE = (
-    0.25  # a very local map that answers farther from the spots than this share of the image shows no places
-)
+# A very local map that answers farther from the spots than this share of the image shows no places.
+ELSEWHERE = 0.25
 CHANNELS_FIRST = (
     *(nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.Dropout2d),
     *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.PixelShuffle, nn.Upsample),

@@ -141,19 +141,28 @@ def embed_neurons(
     ------
     EvoscopeError : no image stimulates two neurons, or the vectors diverge.
     """
+    from evoscope.space.kernels import random_state, train_pairs
+
     if len(groups) == 0:
         raise EvoscopeError(
             "no image is among the stimuli of two base neurons, so there is nothing to learn from",
             "take a larger k or a smaller image pool",
         )
-    judge = _Judge(groups, neurons, protocol, seed)
-    training = _Training(judge.training, neurons, protocol, seed)
-    epochs = protocol.skipgram_epochs
+    judge, epochs = _Judge(groups, neurons, protocol, seed), protocol.skipgram_epochs
+    vectors = generator(seed, "neuron start").uniform(-0.5, 0.5, (neurons, protocol.dim))
+    offsets, members = judge.training.offsets, judge.training.members.copy()
+    state = random_state(derive(seed, "skip-gram pairs"))
     for epoch in progress(range(epochs), total=epochs, what="skip-gram", unit="epoch"):
-        gradient = training.epoch(epoch)
-        if judge.stops(epoch, training.vectors, gradient):
+        pairs, negatives = _draw(offsets, members, neurons, protocol, state)
+        gradient = float(train_pairs(vectors, pairs, negatives, protocol.skipgram_lr))
+        if not np.isfinite(gradient):
+            raise EvoscopeError(
+                f"the skip-gram diverged in epoch {epoch} with skipgram_lr={protocol.skipgram_lr}",
+                "lower skipgram_lr of the space protocol",
+            )
+        if judge.stops(epoch, vectors, gradient):
             break
-    vectors = training.vectors if judge.best is None else judge.best
+    vectors = vectors if judge.best is None else judge.best
     return NeuronVectors(vectors, np.array(judge.history, dtype=np.float32))
 
 
@@ -183,30 +192,6 @@ def pair_likelihood(vectors: Doubles, pairs: SmallInts, negatives: SmallInts) ->
     together = np.einsum("pd,pd->p", ends[:, 0], ends[:, 1])
     apart = np.einsum("psd,psrd->psr", ends, vectors[negatives])
     return float((_log_sigmoid(together) + _log_sigmoid(-apart).sum(axis=(1, 2))).mean())
-
-
-class _Training:
-    """Vectors under training, and the stream that draws their pairs."""
-
-    def __init__(self, groups: Groups, neurons: int, protocol: SpaceProtocol, seed: int) -> None:
-        from evoscope.space.kernels import random_state
-
-        self.vectors = generator(seed, "neuron start").uniform(-0.5, 0.5, (neurons, protocol.dim))
-        self._protocol = protocol
-        self._offsets, self._members = groups.offsets, groups.members.copy()
-        self._state = random_state(derive(seed, "skip-gram pairs"))
-
-    def epoch(self, number: int) -> float:
-        from evoscope.space.kernels import train_pairs
-
-        pairs, negatives = _draw(self._offsets, self._members, len(self.vectors), self._protocol, self._state)
-        gradient = float(train_pairs(self.vectors, pairs, negatives, self._protocol.skipgram_lr))
-        if not np.isfinite(gradient):
-            raise EvoscopeError(
-                f"the skip-gram diverged in epoch {number} with skipgram_lr={self._protocol.skipgram_lr}",
-                "lower skipgram_lr of the space protocol",
-            )
-        return gradient
 
 
 class _Judge:

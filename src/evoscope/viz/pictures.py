@@ -71,10 +71,8 @@ def remark(axes: Axes, text: str) -> Axes:
 
 
 GLOW = "#d55e00"  # Okabe and Ito's vermilion, which colour-blind readers tell from the greys below it
-PALE, STRONGEST = (
-    0.45,
-    0.85,
-)  # how far an image is blended towards white, and the opacity of the largest value
+PALE = 0.45  # how far an image is blended towards white
+STRONGEST, HEAT_STRONGEST = 0.85, 0.9  # opacity of the largest value of a glow, and of heat
 TILE, RIM = 128, 3  # pixels of a tile, and half of those between two tiles of a mosaic
 GAP = 2 * RIM
 
@@ -106,7 +104,7 @@ def glow_over(images: Bytes, heat: Floats) -> Bytes:
     """
     above = _above_median(heat)
     opacity = STRONGEST * (above / (float(above.max(initial=0.0)) or 1.0))[..., None]
-    return _over_grey(images, opacity, _rgb(GLOW), PALE)
+    return _over_grey(images, opacity, _rgb(GLOW))
 
 
 def show_mosaic(axes: Axes, tiles: Bytes, columns: int) -> Axes:
@@ -157,8 +155,6 @@ def _smooth(segment: Bools) -> Doubles:
 
 # Ends of ColorBrewer's RdBu, which colour-blind readers tell apart.
 RAISES, LOWERS = "#b2182b", "#2166ac"
-HEAT_PALE = 0.45  # how far the image below is blended towards white
-HEAT_STRONGEST = 0.9  # opacity of the largest value
 
 
 def heat_over(images: Bytes, heat: Floats) -> Bytes:
@@ -180,13 +176,13 @@ def heat_over(images: Bytes, heat: Floats) -> Bytes:
     scale = float(np.abs(known).max(initial=0.0)) or 1.0
     opacity = HEAT_STRONGEST * np.clip(np.abs(known) / scale, 0, 1)[..., None]
     colour = np.where(known[..., None] > 0, _rgb(RAISES), _rgb(LOWERS))
-    return _over_grey(images, opacity, colour, HEAT_PALE)
+    return _over_grey(images, opacity, colour)
 
 
-def _over_grey(images: Bytes, opacity: Doubles, colour: Floats, paleness: float) -> Bytes:
+def _over_grey(images: Bytes, opacity: Doubles, colour: Floats) -> Bytes:
     """A colour over images that are turned to grey, and blended towards white."""
     grey = images.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    pale = (grey * (1 - paleness) + 255 * paleness)[..., None]
+    pale = (grey * (1 - PALE) + 255 * PALE)[..., None]
     mixed: Bytes = np.round((1 - opacity) * pale + opacity * colour).astype(np.uint8)
     return mixed
 
