@@ -218,15 +218,7 @@ def scan_batches(
 
 
 class _Pass:
-    """The state of a pass while batches stream by, laid out by the shapes of the first.
-
-    Parameters
-    ----------
-    readings : of the first batch, by layer.
-    images : of the pool.
-    classes : logits per image.
-    scan : as in `scan_batches`.
-    """
+    """The state of a pass while batches stream by, laid out by the ``readings`` of the first, by layer."""
 
     def __init__(self, readings: Mapping[str, Reading], images: int, classes: int, scan: Scan) -> None:
         self._scan = scan

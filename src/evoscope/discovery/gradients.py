@@ -123,25 +123,18 @@ class Reader(ExitStack):
             logits = _checked(self.network.module(batch.pixels), batch.labels)
             pooled = {name: _pooled(name, kept) for name, kept in hooks.kept.items()}
             extra: dict[tuple[str, str], Array] = {}
-            for value, names, again in self._values(logits, batch.labels):
-                for layer, reduced in hooks.backward(value, _reduced, again=again).items():
-                    extra.update({(layer, name): reduced[_KEY[name]].cpu().numpy() for name in names})
+            others = [name for name in self.quantities if name != "loss"]
+            if "loss" in self.quantities:
+                value = cross_entropy(logits, batch.labels, reduction="sum")
+                for layer, reduced in hooks.backward(value, _reduced, again=bool(others)).items():
+                    extra[layer, "loss"] = reduced["evidence"].cpu().numpy()
+            if others:
+                value = logits.gather(1, logits.argmax(1, keepdim=True)).sum()
+                for layer, reduced in hooks.backward(value, _reduced).items():
+                    for name in others:
+                        key = "slope" if name == "slope" else "evidence"
+                        extra[layer, name] = reduced[key].cpu().numpy()
         return pooled, logits.detach(), extra
-
-    def _values(self, logits: Tensor, labels: Tensor) -> list[tuple[Tensor, list[Quantity], bool]]:
-        """Give what to go back from, what that yields, and whether more follows."""
-        of_loss: list[Quantity] = [name for name in self.quantities if name == "loss"]
-        of_logit: list[Quantity] = [name for name in self.quantities if name != "loss"]
-        values: list[tuple[Tensor, list[Quantity], bool]] = []
-        if of_loss:
-            values.append((cross_entropy(logits, labels, reduction="sum"), of_loss, bool(of_logit)))
-        if of_logit:
-            predicted = logits.argmax(1, keepdim=True)
-            values.append((logits.gather(1, predicted).sum(), of_logit, False))
-        return values
-
-
-_KEY: dict[str, str] = {"loss": "evidence", "logit": "evidence", "slope": "slope"}
 
 
 def _pooled(name: str, maps: Tensor) -> Tensor:

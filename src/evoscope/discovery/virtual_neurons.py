@@ -183,13 +183,9 @@ def random_directions(
     """
     stream = generator(seed, "random directions")
     _, own = np.unique(like.direction, return_inverse=True)
-    k = like.images.shape[1]
-
-    def draw() -> Array:
-        frame = random_frame(stream, int(own.max()) + 1, features.shape[1])
-        return top_images(features, like.side[:, None] * frame[own], k)
-
-    return _matched(targets, [draw() for _ in range(draws)], place)
+    frames = (random_frame(stream, int(own.max()) + 1, features.shape[1]) for _ in range(draws))
+    turned = (like.side[:, None] * frame[own] for frame in frames)
+    return _matched(targets, [top_images(features, each, like.images.shape[1]) for each in turned], place)
 
 
 def permuted_stimuli(
@@ -201,11 +197,8 @@ def permuted_stimuli(
     show. ``images``: how many there are.
     """
     stream = generator(seed, "permuted stimuli")
-
-    def draw() -> Array:
-        return np.append(stream.permutation(images), -1)[like.images].astype(np.int32)
-
-    return _matched(targets, [draw() for _ in range(draws)], place)
+    orders = (np.append(stream.permutation(images), -1) for _ in range(draws))
+    return _matched(targets, [order[like.images].astype(np.int32) for order in orders], place)
 
 
 def random_frame(stream: np.random.Generator, count: int, width: int) -> Doubles:

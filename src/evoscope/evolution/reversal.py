@@ -252,16 +252,13 @@ class Reverser:
                 found = {(EVERY_LAYER, NONE): pair.after.module(pixels)}
             for suffix in self._once:
                 logits = self._one_layer(suffix, earlier.outputs, later.outputs, pixels, split, first)
-                for layer in self._sharing(suffix):
+                # A convolution and its in-place ReLU share one tensor.
+                for layer in (name for name, other in self.suffixes.items() if other.number == suffix.number):
                     found.update({(layer, each): part for each, part in zip(listed, logits, strict=True)})
             if self.together:
                 logits = self._all_layers(earlier.outputs, pixels, split, first)
                 found.update({(EVERY_LAYER, each): part for each, part in zip(listed, logits, strict=True)})
         return found
-
-    def _sharing(self, suffix: Suffix) -> list[str]:
-        """Layers whose map is the same tensor (a convolution and its in-place ReLU)."""
-        return [name for name, other in self.suffixes.items() if other.number == suffix.number]
 
     def _one_layer(
         self,

@@ -128,12 +128,7 @@ def _given_prefix(prefix: str, names: list[str], path: Path) -> str:
 
 
 def _found_prefix(wanted: set[str], names: set[str], path: Path) -> str:
-    """Prefix that every wanted name has in the file: none, or the only one there is.
-
-    Raises
-    ------
-    EvoscopeError : several copies of the network are there under different prefixes.
-    """
+    """Prefix that every wanted name has in the file: none, or the only one there is, else an error."""
     if not wanted or wanted <= names:
         return ""
     first = max(wanted, key=len)

@@ -4,7 +4,6 @@ Wanted are image vectors whose mean over a neuron's stimuli is that neuron's vec
 solvers.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,9 +80,14 @@ def embed_images(
     stimuli, targets = stimuli[taking_part], np.ascontiguousarray(targets[taking_part], dtype=np.float64)
     covered = np.zeros(images, dtype=bool)
     covered[stimuli[stimuli >= 0]] = True
-    if protocol.image_solver == "least_squares":
-        return _least_squares(stimuli, targets, covered, protocol.image_ridge)
-    return _descent(stimuli, targets, covered, protocol, seed, progress)
+    if protocol.image_solver != "least_squares":
+        return _descent(stimuli, targets, covered, protocol, seed, progress)
+    means, ridge = averaging_matrix(stimuli, images)[:, covered], protocol.image_ridge
+    solution, steps = minimum_norm(means, targets) if ridge == 0 else near_mean(means, targets, ridge)
+    vectors = np.full((images, targets.shape[1]), np.nan)
+    vectors[covered] = solution
+    residual = root_mean_square(means @ solution - targets)
+    return ImageVectors(vectors, covered, residual, steps, steps < _STEPS)
 
 
 def averaging_matrix(stimuli: SmallInts, images: int) -> sparse.csr_array:
@@ -97,15 +101,6 @@ def averaging_matrix(stimuli: SmallInts, images: int) -> sparse.csr_array:
 def root_mean_square(differences: Doubles) -> float:
     """sqrt(mean_n ||d_n||^2) of float64 [n, dim]: not divided by the dimension, as published."""
     return float(np.sqrt((differences**2).sum(axis=1).mean()))
-
-
-def _least_squares(stimuli: SmallInts, targets: Doubles, covered: Bools, ridge: float) -> ImageVectors:
-    means = averaging_matrix(stimuli, len(covered))[:, covered]
-    solution, steps = minimum_norm(means, targets) if ridge == 0 else near_mean(means, targets, ridge)
-    vectors = np.full((len(covered), targets.shape[1]), np.nan)
-    vectors[covered] = solution
-    residual = root_mean_square(means @ solution - targets)
-    return ImageVectors(vectors, covered, residual, steps, steps < _STEPS)
 
 
 def minimum_norm(matrix: sparse.csr_array, targets: Doubles) -> tuple[Doubles, int]:
@@ -177,8 +172,10 @@ def _descent(
 ) -> ImageVectors:
     vectors = generator(seed, "image start").uniform(-0.5, 0.5, (len(covered), targets.shape[1]))
     means = averaging_matrix(stimuli, len(covered))
-    sweep, limit = _sweeper(stimuli, protocol), protocol.image_threshold
+    by_image, weights = _by_appearance(stimuli), 1.0 / (stimuli >= 0).sum(axis=1)
+    sweep, lr, limit = sweep_in_place, protocol.image_lr, protocol.image_threshold
     if protocol.image_solver != "gauss_seidel":
+        sweep, lr = sweep_at_once, lr / len(stimuli)
         limit = float(np.sqrt(2 * limit))  # v1's is on sum ||.||^2 / 2N, and not on sqrt(mean ||.||^2)
     errors = means @ vectors - targets
     steps = range(protocol.image_sweeps)
@@ -186,7 +183,7 @@ def _descent(
     for _ in progress(steps, total=len(steps), what="image embedding", unit="sweep"):
         if root_mean_square(errors) < limit:
             break
-        sweep(vectors, errors)
+        sweep(vectors, errors, by_image.keys, by_image.offsets, by_image.members, weights, lr)
         errors = means @ vectors - targets
         done += 1
         if not np.abs(errors).max(initial=0.0) < DIVERGED:
@@ -196,16 +193,6 @@ def _descent(
             )
     residual = root_mean_square(errors)
     return ImageVectors(vectors, covered, residual, done, residual < limit)
-
-
-def _sweeper(stimuli: SmallInts, protocol: SpaceProtocol) -> Callable[[Doubles, Doubles], None]:
-    by_image = _by_appearance(stimuli)
-    rows = (by_image.keys, by_image.offsets, by_image.members)
-    weights = 1.0 / (stimuli >= 0).sum(axis=1)
-    if protocol.image_solver == "gauss_seidel":
-        return lambda vectors, errors: sweep_in_place(vectors, errors, *rows, weights, protocol.image_lr)
-    lr = protocol.image_lr / len(stimuli)
-    return lambda vectors, errors: sweep_at_once(vectors, errors, *rows, weights, lr)
 
 
 def _by_appearance(stimuli: SmallInts) -> Groups:

@@ -229,13 +229,11 @@ def concept_changes(concepts: Sequence[NeuronConcepts]) -> tuple[Ints, Doubles]:
     """
     first, last = concepts[0].label, concepts[-1].label
     concept = np.where(last >= 0, last, first).astype(np.int64)
+    if not concepts[0].names:
+        return concept, np.full((len(concepts), len(concept)), np.nan)
     rows = np.arange(len(concept))
-    aucs = (
-        [np.where(concept >= 0, c.auc_held_out[rows, concept], np.nan) for c in concepts]
-        if concepts[0].names
-        else []
-    )
-    return concept, np.stack(aucs).astype(float) if aucs else np.full((len(concepts), len(concept)), np.nan)
+    aucs = [np.where(concept >= 0, c.auc_held_out[rows, concept], np.nan) for c in concepts]
+    return concept, np.stack(aucs).astype(float)
 
 
 def choose_followed(vectors: Sequence[Floats], values: Doubles, concepts: Ints, count: int) -> Ints:

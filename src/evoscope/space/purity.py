@@ -66,7 +66,14 @@ def concept_purity(models: Sequence[LabelledNeurons], *, seed: int, neighbours: 
     EvoscopeError : only one model, or a model without any labelled, placed neuron.
     """
     used = [placed_rows(m.vectors) & (m.concept >= 0) for m in models]
-    _check(models, used)
+    if len({m.model for m in models}) < 2:
+        raise EvoscopeError("concept purity across models got one model", "give at least two models")
+    for m, rows in zip(models, used, strict=True):
+        if not rows.any():
+            raise EvoscopeError(
+                f"no neuron of {m.model} at epoch {m.epoch} is both placed and labelled",
+                "leave this model out of the purity, and report that it has no concept",
+            )
     stacked, owner = _stack(models, used)
     nearest = nearest_of_others(stacked.unit, stacked.model, neighbours)
     hits = share_of_same(nearest, stacked.concept)
@@ -110,17 +117,6 @@ def _top(cosines: Doubles, count: int) -> Ints:
     rows = np.arange(len(cosines))[:, None]
     part = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
     return np.asarray(part[rows, np.argsort(-cosines[rows, part], axis=1, kind="stable")])
-
-
-def _check(models: Sequence[LabelledNeurons], used: Sequence[Bools]) -> None:
-    if len({m.model for m in models}) < 2:
-        raise EvoscopeError("concept purity across models got one model", "give at least two models")
-    for m, rows in zip(models, used, strict=True):
-        if not rows.any():
-            raise EvoscopeError(
-                f"no neuron of {m.model} at epoch {m.epoch} is both placed and labelled",
-                "leave this model out of the purity, and report that it has no concept",
-            )
 
 
 def _stack(models: Sequence[LabelledNeurons], used: Sequence[Bools]) -> tuple[_Stacked, Ints]:
