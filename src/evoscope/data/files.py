@@ -48,7 +48,15 @@ def decode(content: bytes, pixels: int, fit: Fit = SQUASH) -> Bytes:
     """
     if not content:
         raise UndecodableError("empty")
-    return _guarded(lambda: _open_square(io.BytesIO(content), pixels, fit))
+    try:
+        return _open_square(io.BytesIO(content), pixels, fit)
+    except (UndecodableError, MemoryError):
+        raise
+    # A damaged file makes Pillow's readers fail in any way: struct, zlib, index, syntax errors and more.
+    except Exception as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        unknown = text.startswith("cannot identify image file")
+        raise UndecodableError("not an image" if unknown else text) from error
 
 
 def fault(content: bytes) -> str | None:
@@ -110,18 +118,6 @@ def _open_square(stream: IO[bytes], pixels: int, fit: Fit) -> Bytes:
         image.draft(None, (wanted, wanted))  # Only JPEG heeds this.
         image.load()
         return square(to_rgb(ImageOps.exif_transpose(image)), pixels, fit)
-
-
-def _guarded(work: Callable[[], Bytes]) -> Bytes:
-    try:
-        return work()
-    except (UndecodableError, MemoryError):
-        raise
-    # A damaged file makes Pillow's readers fail in any way: struct, zlib, index, syntax errors and more.
-    except Exception as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        unknown = text.startswith("cannot identify image file")
-        raise UndecodableError("not an image" if unknown else text) from error
 
 
 def _sixteen_bit(image: Image.Image) -> Image.Image:

@@ -126,7 +126,15 @@ def limit(
     ------
     EvoscopeError : a limit is below one, or ``total`` is below the number of classes that have images.
     """
-    _check_limits(images, total, per_class)
+    for name, value in (("total", total), ("per_class", per_class)):
+        if value is not None and value < 1:
+            raise EvoscopeError(f"a {name} limit of {value} leaves no image", "give 1 or more, or none")
+    present = len(np.unique(images.labels))
+    if total is not None and total < present:
+        raise EvoscopeError(
+            f"a limit of {total} images cannot cover the {present} classes of {images.name} {images.split}",
+            f"allow at least {present} images",
+        )
     keys, ranks = _ranked(images, "limit", seed)
     kept = np.flatnonzero(ranks < (len(images) if per_class is None else per_class))
     # Every class's first image comes before any class's second, so that every prefix is balanced.
@@ -177,18 +185,6 @@ def _ranked(images: ImageSet, purpose: str, seed: int) -> tuple[Ints, Ints]:
 def _chosen(images: ImageSet, indices: Ints) -> ImageSet:
     """Subset in the set's order; the set itself, with its fingerprint, when nothing is left out."""
     return images if len(indices) == len(images) else images.subset(np.sort(indices))
-
-
-def _check_limits(images: ImageSet, total: int | None, per_class: int | None) -> None:
-    for name, value in (("total", total), ("per_class", per_class)):
-        if value is not None and value < 1:
-            raise EvoscopeError(f"a {name} limit of {value} leaves no image", "give 1 or more, or none")
-    present = len(np.unique(images.labels))
-    if total is not None and total < present:
-        raise EvoscopeError(
-            f"a limit of {total} images cannot cover the {present} classes of {images.name} {images.split}",
-            f"allow at least {present} images",
-        )
 
 
 def mislabelled(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, Bools]:

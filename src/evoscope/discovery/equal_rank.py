@@ -248,7 +248,11 @@ def method_rank_rows(
     """
     pool, others = (layer.rows("features") for layer in layers)
     known, kinds = Truth.of(*truth), kinds_of(*truth)
-    refined = unique_basis(layers[0], layer_basis(layers[0], protocol), protocol, seed)
+    own = layer_basis(layers[0], protocol)
+    # CDISCO's own output: the unique concepts of the strongest directions, in the order of these.
+    vectors = _unique(layers[0], own, protocol, max(METHOD_RANKS), seed)
+    order = np.arange(len(vectors), 0, -1, dtype=np.float64)
+    refined = ConceptBasis(own.layer, "refined", vectors, order, False, np.zeros(vectors.shape[1]))
     ranked = [
         Ranked(
             basis.method,
@@ -293,15 +297,6 @@ def _rank_rows(
         ends = {**mean_interval(values, seed).columns(), **gain.columns("gain")}
         rows.append({**head, "truth": kind, "metric": metric, **ends, "count": len(values)})
     return rows
-
-
-def unique_basis(
-    layer: LayerLatents, basis: ConceptBasis, protocol: DiscoveryProtocol, seed: int
-) -> ConceptBasis:
-    """The unique concepts on both sides of the strongest directions, in the order of these: CDISCO's own output."""
-    vectors = _unique(layer, basis, protocol, max(METHOD_RANKS), seed)
-    order = np.arange(len(vectors), 0, -1, dtype=np.float64)
-    return ConceptBasis(basis.layer, "refined", vectors, order, False, np.zeros(vectors.shape[1]))
 
 
 def board_shares(directions: Doubles, features: tuple[Array, Array], labels: tuple[Ints, Ints]) -> Doubles:

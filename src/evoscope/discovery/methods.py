@@ -77,24 +77,20 @@ def components_within(features: Array, components: int | None, layer: str, metho
     EvoscopeError : the features are NaN, infinite, or the same for all images.
     """
     check_finite(features, layer)
-    rank = _dimensions(features)
-    if rank == 0:
-        raise EvoscopeError(
-            f"the features of layer {layer!r} are the same for all images, so {method} finds nothing",
-            "choose another layer or epoch",
-        )
-    return min(rank, components or rank)
-
-
-def _dimensions(features: Array) -> int:
-    """Number of dimensions in which features [images, d] vary by more than rounding."""
+    # The dimensions in which the features vary by more than rounding.
     mean, scatter = mean_of(features), np.zeros((features.shape[1],) * 2)
     for rows in blocks(len(features)):
         centred = features[rows] - mean
         scatter += centred.T @ centred
     values = np.linalg.eigvalsh(scatter)
     rounding = _ROUNDING**2 * len(features) * float(mean @ mean)
-    return int((values > max(_ROUNDING * values.max(), rounding)).sum())
+    rank = int((values > max(_ROUNDING * values.max(), rounding)).sum())
+    if rank == 0:
+        raise EvoscopeError(
+            f"the features of layer {layer!r} are the same for all images, so {method} finds nothing",
+            "choose another layer or epoch",
+        )
+    return min(rank, components or rank)
 
 
 @dataclass(frozen=True)

@@ -269,9 +269,11 @@ class Reverser:
         split: str,
         first: int,
     ) -> Sequence[Tensor]:
-        masks = self._masks(suffix, split, first, pixels)
-        place = self.pair.after.module.get_submodule(suffix.place)
-        mixed = _mixed(place, masks, earlier[suffix.number], later[suffix.number])
+        masks, own = self._masks(suffix, split, first, pixels), later[suffix.number]
+        chosen = _shaped(self.pair.after.module.get_submodule(suffix.place), masks, own)
+        # Maps of every condition, one condition's images after another's: [conditions * images, ...].
+        mixed = torch.where(chosen[:, None], earlier[suffix.number], own).flatten(0, 1)
+        mixed = mixed.contiguous(memory_format=layout_of(own))
         logits: Tensor = run_suffix(self.pair.after.module, suffix, mixed, later, pixels, len(masks))
         return torch.split(logits, len(pixels))
 
@@ -357,13 +359,6 @@ def _correct(reverser: Reverser, batch: Batch, split: str, label: int) -> dict[t
         )
     ranks = {key: top_ranks(logits, label) for key, logits in found.items()}
     return {key: torch.stack([(rank < 1).sum(), (rank < 5).sum()]).cpu() for key, rank in ranks.items()}
-
-
-def _mixed(place: nn.Module, masks: Tensor, earlier: Tensor, later: Tensor) -> Tensor:
-    """Maps of every condition, one condition's images after another's: [conditions * images, ...]."""
-    chosen = _shaped(place, masks, later)
-    mixed = torch.where(chosen[:, None], earlier, later).flatten(0, 1)
-    return mixed.contiguous(memory_format=layout_of(later))
 
 
 def _revert(masks: Tensor, earlier: Tensor, place: nn.Module, inputs: object, output: Tensor) -> Tensor:

@@ -205,7 +205,11 @@ def _inside(call: Call, outer: Call, calls: Mapping[int, Call]) -> bool:
 def _live(module: nn.Module, draft: Suffix, output: Any, pixels: Tensor) -> frozenset[int]:
     """Known calls, or the images, that the logits depend on once the layer's map is given."""
     images = pixels.clone().requires_grad_()
-    leaves = {number: map_tensors(_leaf, value) for number, value in draft.blanks.items()}
+
+    def leaf(tensor: Tensor) -> Tensor:
+        return tensor.detach().requires_grad_() if tensor.is_floating_point() else tensor
+
+    leaves = {number: map_tensors(leaf, value) for number, value in draft.blanks.items()}
     with torch.enable_grad(), _replayed(module, draft, {**leaves, draft.number: output}):
         logits = module(_unchanged(images))
     candidates = [(INPUT, images)] + [
@@ -232,10 +236,6 @@ def _holds(
     except RuntimeError:
         return False
     return found.shape == logits.shape and torch.allclose(found, logits, rtol=1e-4, equal_nan=True)
-
-
-def _leaf(tensor: Tensor) -> Tensor:
-    return tensor.detach().requires_grad_() if tensor.is_floating_point() else tensor
 
 
 def _unchanged(tensor: Tensor) -> Tensor:

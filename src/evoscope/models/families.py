@@ -1,6 +1,5 @@
 """VGG, Inception and ConvNeXt at any width and image size, built from torchvision's own classes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -87,11 +86,14 @@ def build_inception(spec: ModelSpec, n_classes: int) -> nn.Module:
     """
     check_width(spec.width)
     options = {} if spec.dropout is None else {"dropout": spec.dropout}
+    convolution = partial(_convolution, spec.width)
+    kinds = (f"Inception{kind}" for kind in ("A", "B", "C", "D", "E", "Aux"))
+    mixed = [getattr(torchvision.models.inception, kind) for kind in kinds]
     module: nn.Module = torchvision.models.Inception3(
         num_classes=1,
         aux_logits=False,
         init_weights=True,
-        inception_blocks=_blocks(spec.width),
+        inception_blocks=[convolution, *(partial(block, conv_block=convolution) for block in mixed)],
         **options,
         **spec.kwargs,
     )
@@ -107,14 +109,6 @@ def check_width(width: float) -> None:
             f"InceptionV3 cannot have width {width}",
             "choose a multiple of 1/16, for instance model.width=0.25",
         )
-
-
-def _blocks(width: float) -> list[Callable[..., nn.Module]]:
-    convolution = partial(_convolution, width)
-    mixed = (
-        getattr(torchvision.models.inception, f"Inception{kind}") for kind in ("A", "B", "C", "D", "E", "Aux")
-    )
-    return [convolution, *(partial(block, conv_block=convolution) for block in mixed)]
 
 
 def _convolution(width: float, in_channels: int, out_channels: int, **options: Any) -> nn.Module:

@@ -1,7 +1,6 @@
 """How the names in a file of weights become those of a module, and whether all of them fit."""
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -77,7 +76,10 @@ def load_file(
 
 def _renamed(state: State, module: nn.Module, prefix: str, path: Path) -> tuple[State, list[str]]:
     """The state under the names of the module, and the names in the file that are none of its."""
-    plain = _unwrapped_names(module.state_dict())
+    # The module's names by their bare form; where two have the same, each keeps its own.
+    own = list(module.state_dict())
+    counted = Counter(map(_bare, own))
+    plain = {(_bare(name) if counted[_bare(name)] == 1 else name): name for name in own}
     keys = {name: each for each, name in plain.items()}
     bare = {name: keys.get(name, _bare(name)) for name in state}
     if prefix:
@@ -104,13 +106,6 @@ def _renamed(state: State, module: nn.Module, prefix: str, path: Path) -> tuple[
 def _bare(name: str) -> str:
     """A name without what wrappers add."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
-
-
-def _unwrapped_names(own: Iterable[str]) -> dict[str, str]:
-    """The module's names by their bare form; where two have the same, each keeps its own."""
-    names = list(own)
-    counts = Counter(map(_bare, names))
-    return {(_bare(name) if counts[_bare(name)] == 1 else name): name for name in names}
 
 
 def _given_prefix(prefix: str, names: list[str], path: Path) -> str:

@@ -240,7 +240,14 @@ def embed_indirectly(
     """
     if protocol.indirect == "none" or covered.all():
         return vectors, np.zeros(len(vectors), dtype=bool)
-    groups = _groups(responsive[:, : protocol.responsive], neurons, protocol)
+    listed = responsive[:, : protocol.responsive]
+    if listed.shape[1] == 0:
+        raise EvoscopeError(
+            f"indirect={protocol.indirect!r} needs responsive neurons, and the stimuli hold none",
+            f"run the base model's activation pass with responsive={protocol.responsive}",
+        )
+    released = protocol.indirect == "characters"
+    groups = images_by_character(listed, neurons) if released else images_by_neuron(listed)
     taking_part = covered.copy()
     taking_part[groups.members] = True
     random = generator(seed, "indirect start").uniform(-0.5, 0.5, vectors.shape)
@@ -278,17 +285,6 @@ def images_by_character(responsive: SmallInts, neurons: NeuronIndex) -> Groups:
     image, character = np.nonzero(present)
     groups = group(character, image)
     return groups.take(groups.sizes >= 2)
-
-
-def _groups(responsive: SmallInts, neurons: NeuronIndex, protocol: SpaceProtocol) -> Groups:
-    if responsive.shape[1] == 0:
-        raise EvoscopeError(
-            f"indirect={protocol.indirect!r} needs responsive neurons, and the stimuli hold none",
-            f"run the base model's activation pass with responsive={protocol.responsive}",
-        )
-    if protocol.indirect == "characters":
-        return images_by_character(responsive, neurons)
-    return images_by_neuron(responsive)
 
 
 def _train(
