@@ -226,6 +226,7 @@ class LinearProbes:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Fit one concept after another; nothing is random."""
+        from sklearn.linear_model import LogisticRegression
         from sklearn.preprocessing import StandardScaler
 
         components_within(features, None, layer, self.name)
@@ -234,18 +235,14 @@ class LinearProbes:
         if len(usable) == 0:
             raise EvoscopeError("no concept is shown by some but not all images", "give more images")
         scaler = StandardScaler().fit(np.asarray(features, dtype=np.float64))
-        standard = scaler.transform(np.asarray(features, dtype=np.float64))
-        normals = [self._normal(standard, self.truth.present[:, concept]) for concept in usable]
+        standard, normals = scaler.transform(np.asarray(features, dtype=np.float64)), []
+        for concept in usable:
+            model = LogisticRegression(C=PROBE_STRENGTH, class_weight="balanced", max_iter=PROBE_ITERATIONS)
+            normals.append(model.fit(standard, self.truth.present[:, concept]).coef_[0])
         names = tuple(self.truth.names[concept] for concept in usable)
         return as_basis(
             self.name, layer, np.array(normals) / scaler.scale_, features, centred=True, names=names
         )
-
-    def _normal(self, standard: Doubles, present: Array) -> Doubles:
-        from sklearn.linear_model import LogisticRegression
-
-        model = LogisticRegression(C=PROBE_STRENGTH, class_weight="balanced", max_iter=PROBE_ITERATIONS)
-        return np.asarray(model.fit(standard, present).coef_[0], dtype=np.float64)
 
 
 @dataclass(frozen=True)
