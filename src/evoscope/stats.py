@@ -44,7 +44,7 @@ def mean_of_rows(samples: Doubles) -> Doubles:
 
 
 def bootstrap_interval(
-    values: ArrayLike, seed: int, n: int = 1000, level: float = LEVEL, statistic: Statistic = mean_of_rows
+    values: ArrayLike, seed: int, n: int = 1000, statistic: Statistic = mean_of_rows
 ) -> Interval:
     """Percentile bootstrap interval of a statistic of independent values.
 
@@ -53,7 +53,6 @@ def bootstrap_interval(
     values : [m] or [m, d], one observation per row.
     seed : same seed, same interval.
     n : number of resamples.
-    level : confidence, between 0 and 1.
     statistic : maps samples [..., m] (or [..., m, d]) to [...]; the mean unless given.
 
     Raises
@@ -72,7 +71,7 @@ def bootstrap_interval(
     stream, size = generator(seed, "bootstrap"), max(1, IN_MEMORY // sample.size)
     parts = [min(size, n - start) for start in range(0, n, size)]
     draws = [statistic(sample[stream.integers(len(sample), size=(part, len(sample)))]) for part in parts]
-    return percentile_interval(value, np.concatenate(draws), level, len(sample))
+    return percentile_interval(value, np.concatenate(draws), LEVEL, len(sample))
 
 
 def percentile_interval(value: float, draws: ArrayLike, level: float, n: int) -> Interval:

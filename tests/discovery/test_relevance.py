@@ -58,7 +58,7 @@ def test_ablation_is_a_projection_in_the_middle_of_the_network(rng, layer, centr
     network, pixels, labels = small(1), noise(9, 1), np.arange(9) % 4
     directions = np.linalg.qr(rng.normal(size=(6, 6)))[0][:5]
     around = rng.normal(size=6) if centred else None
-    found = ablate(network, batches_of(pixels, size=4), layer, directions, around=around, together=2)
+    found = ablate(network, batches_of(pixels, size=4), layer, directions, around=around)
     before = logits_with(network, pixels, layer, lambda maps: maps).numpy()
     rows = np.arange(9)
     np.testing.assert_array_equal(found.intact, before.argmax(1) == labels)

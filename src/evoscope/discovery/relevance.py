@@ -19,7 +19,7 @@ from evoscope.models.network import Network
 from evoscope.seeds import derive, generator
 from evoscope.stats import LEVEL, Interval, assignment, bootstrap_interval, percentile_interval
 
-TOGETHER = 8
+TOGETHER = 8  # directions that run as one batch
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ def ablate(
     directions: Doubles,
     *,
     around: Doubles | None = None,
-    together: int = TOGETHER,
 ) -> Ablation:
     """Project directions out of a layer, one at a time, and run only what follows it.
 
@@ -74,7 +73,6 @@ def ablate(
     layer : dotted name of a layer that runs once.
     directions : float64 [n, d], unit rows: those to test and random ones of equal energy alike.
     around : float64 [d], what the direction's coordinate becomes that of (the mean of phi); zero unless given.
-    together : directions that run as one batch.
 
     Raises
     ------
@@ -88,7 +86,7 @@ def ablate(
         suffix = find_suffixes(module, (layer,), blank(network))[layer]
         recorder = Recorder(module, lambda number: number in suffix.live or number == suffix.number)
         with torch.no_grad():
-            parts = [_of_batch(recorder, suffix, batch, directions, around, together) for batch in batches]
+            parts = [_of_batch(recorder, suffix, batch, directions, around) for batch in batches]
     if not parts:
         raise EvoscopeError("there are no images to ablate on", "give at least one")
     labels, change, after, before = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
@@ -117,7 +115,6 @@ def _of_batch(
     batch: Batch,
     directions: Doubles,
     around: Doubles | None,
-    together: int,
 ) -> tuple[Ints, Floats, Ints, Ints]:
     with recorder.watching():
         before = recorder.module(batch.pixels)
@@ -125,7 +122,7 @@ def _of_batch(
     axis = channel_axis(recorder.module.get_submodule(suffix.layer), output)
     centre = None if around is None else torch.from_numpy(around).to(output)
     after = []
-    for part in torch.split(torch.from_numpy(directions).to(output), together):
+    for part in torch.split(torch.from_numpy(directions).to(output), TOGETHER):
         changed = project_out(output, part, axis, centre).flatten(0, 1)
         logits = run_suffix(recorder.module, suffix, changed, recorder.outputs, batch.pixels, len(part))
         after.append(logits.reshape(len(part), *before.shape))

@@ -13,7 +13,7 @@ from evoscope.progress import Progress, silent
 from evoscope.store.disk import disk_trouble, locked_if_free, remove_folder
 from evoscope.store.hashing import JSON, canonical, size_under
 from evoscope.store.manifest import RUN, Manifest, inspect, read_manifest, read_run
-from evoscope.store.node import Node, Stage, in_order
+from evoscope.store.node import Stage
 
 Condition: TypeAlias = Literal["ok", "damaged", "unreadable", "foreign", "partial", "set aside", "unknown"]
 LISTINGS = ".listings"
@@ -150,7 +150,6 @@ def prune(
     root: Path,
     *,
     stages: Iterable[Stage] = (),
-    keep: Iterable[Node | str] | None = None,
     older_than: float = 0.0,
     dry_run: bool = False,
 ) -> list[Removal]:
@@ -158,9 +157,7 @@ def prune(
 
     Always: interrupted computations that nobody is running, what was set aside, damaged and unreadable
     artefacts. With ``stages`` (all there are): artefacts of a stage that is not among them or whose version
-    differs, and what was made from such artefacts. With ``keep`` (nodes, which keep what they rest on too, or
-    keys): every other artefact; kept ones stay even if stale. Artefacts of another format and unknown files
-    are never removed.
+    differs, and what was made from such artefacts. Artefacts of another format and unknown files are never removed.
 
     Parameters
     ----------
@@ -171,18 +168,13 @@ def prune(
     ------
     EvoscopeError : the store is no folder or cannot be written.
     """
-    kept = None
-    if keep is not None:
-        asked = list(keep)
-        nodes = in_order(item for item in asked if isinstance(item, Node))
-        kept = {item for item in asked if isinstance(item, str)} | {node.key for node in nodes}
-    reasons = _superfluous(root, list(stages), kept)
+    reasons = _superfluous(root, list(stages))
     old = [path for path in reasons if _age(path) >= older_than]
     removals = [Removal(path, reasons[path], size_under(path)) for path in old]
     return [removal for removal in removals if dry_run or _remove(removal.path)]
 
 
-def _superfluous(root: Path, stages: list[Stage], kept: set[str] | None) -> dict[Path, str]:
+def _superfluous(root: Path, stages: list[Stage]) -> dict[Path, str]:
     """Reasons by path, in the order of the store."""
     stale = _stale(root, stages) if stages else {}
     reasons: dict[Path, str] = {}
@@ -190,9 +182,8 @@ def _superfluous(root: Path, stages: list[Stage], kept: set[str] | None) -> dict
         path = finding.path
         if finding.condition in ("damaged", "unreadable", "partial", "set aside"):
             reasons[path] = finding.detail
-        elif finding.condition == "ok" and path.name not in (kept or ()):
-            reason = stale.get(path.name) if kept is None else "not to be kept"
-            reasons |= {path: reason} if reason else {}
+        elif finding.condition == "ok" and path.name in stale:
+            reasons[path] = stale[path.name]
     return reasons
 
 

@@ -161,16 +161,7 @@ def heat_over(images: Bytes, heat: Floats) -> Bytes:
     """Signed heat over images that are turned to pale grey, so that only the heat has a colour.
 
     Red where the heat is positive, blue where it is negative, the more opaque the larger, up to the largest of all; not
-    finite: none.
-
-    Parameters
-    ----------
-    images : uint8 [images, side, side, 3].
-    heat : [images, side, side].
-
-    Returns
-    -------
-    uint8 [images, side, side, 3].
+    finite: none. Parameters and result are those of `glow_over`.
     """
     known = np.nan_to_num(heat.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     scale = float(np.abs(known).max(initial=0.0)) or 1.0
