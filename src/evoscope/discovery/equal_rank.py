@@ -375,7 +375,7 @@ def _reading_rows(
     head: dict[str, object], tells: dict[str, list[tuple[Doubles, Doubles]]], seed: int
 ) -> list[dict[str, object]]:
     chance = np.mean([areas for areas, _ in tells["rotation"]], axis=0)
-    rows = []
+    rows: list[dict[str, object]] = []
     for method, found in tells.items():
         areas, places = (np.mean([pair[part] for pair in found], axis=0) for part in (0, 1))
         known = np.isfinite(areas) & np.isfinite(chance)

@@ -37,10 +37,10 @@ def interval_rows(
     """
     if null is not None:
         middle, (left, right) = null[0], bounded(*null)
-        for row in np.flatnonzero(np.isfinite(middle)):
-            ends = [row - THICK, row + THICK]
-            axes.fill_betweenx(ends, left[row], right[row], color=BACKDROP, lw=0, zorder=1)
-            axes.plot([middle[row]] * 2, ends, color=QUIET, lw=1.0, zorder=2, solid_capstyle="butt")
+        for place in np.flatnonzero(np.isfinite(middle)):
+            ends = [place - THICK, place + THICK]
+            axes.fill_betweenx(ends, left[place], right[place], color=BACKDROP, lw=0, zorder=1)
+            axes.plot([middle[place]] * 2, ends, color=QUIET, lw=1.0, zorder=2, solid_capstyle="butt")
     low, high = bounded(value, low, high)
     for row, colour in enumerate(colours):
         axes.plot([low[row], high[row]], [row, row], color=colour, lw=1.5, zorder=3, solid_capstyle="butt")
