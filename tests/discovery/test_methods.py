@@ -4,7 +4,6 @@ from sklearn.linear_model import LogisticRegression
 
 from evoscope.data.images import ConceptTable
 from evoscope.discovery.methods import (
-    CentredPCA,
     Independent,
     KMeansCentres,
     LinearProbes,
@@ -38,7 +37,7 @@ def methods(truth):
         method.name: method
         for method in (
             Singular(),
-            CentredPCA(),
+            Singular(name="pca", centred=True),
             Neurons(),
             RandomRotation(),
             NonNegative(SOME),
@@ -127,7 +126,7 @@ def test_constant_features_are_refused_or_have_no_strength(method):
 
 
 def test_orthonormal_methods_are(features):
-    for method in (Singular(), CentredPCA(), Neurons(), RandomRotation()):
+    for method in (Singular(), Singular(name="pca", centred=True), Neurons(), RandomRotation()):
         directions = method.fit(features, seed=3).directions
         np.testing.assert_allclose(directions @ directions.T, np.eye(WIDTH), atol=1e-10)
 
@@ -135,7 +134,7 @@ def test_orthonormal_methods_are(features):
 def test_singular_vectors_are_numpys(features):
     whole = np.linalg.svd(features, full_matrices=False)
     centred = np.linalg.svd(features - features.mean(axis=0), full_matrices=False)
-    for method, (_, values, rows) in ((Singular(3), whole), (CentredPCA(3), centred)):
+    for method, (_, values, rows) in ((Singular(3), whole), (Singular(3, name="pca", centred=True), centred)):
         found = method.fit(features, seed=0)
         np.testing.assert_allclose(found.strengths, values[:3], rtol=1e-6)
         np.testing.assert_allclose(np.abs((found.directions * rows[:3]).sum(axis=1)), 1, atol=1e-9)

@@ -147,6 +147,7 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
 
 OnError = Literal["raise", "skip"]
 
+Inspection = tuple[str, str | None]  # a file's stamp, and what is wrong with it
 _CHECKED_AT_MOST = 20_000
 _HASHED_BELOW = 2**30
 _NAMED = 3
@@ -216,12 +217,10 @@ def file_set(
         raise EvoscopeError(f"on_error={reading.on_error!r} is unknown", "choose 'raise' or 'skip'")
     ordered = sorted(entries, key=lambda entry: entry.id)
     found = _inspect(root, split, ordered, reading)
-    pairs = list(zip(ordered, found, strict=True))
-    kept = [entry for entry, seen in pairs if seen.fault is None]
-    faults = {entry.id: seen.fault for entry, seen in pairs if seen.fault is not None}
-    told = (
-        text for entry, seen in pairs if seen.fault is None for text in (entry.id, entry.label, seen.stamp)
-    )
+    pairs = [(entry, *seen) for entry, seen in zip(ordered, found, strict=True)]
+    kept = [entry for entry, _, wrong in pairs if wrong is None]
+    faults = {entry.id: wrong for entry, _, wrong in pairs if wrong is not None}
+    told = (text for entry, stamp, wrong in pairs if wrong is None for text in (entry.id, entry.label, stamp))
     _refuse(root, split, faults, len(kept), reading)
     label = {name: index for index, name in enumerate(class_names)}
     return ImageSet(
@@ -237,13 +236,7 @@ def file_set(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Inspection:
-    stamp: str
-    fault: str | None
-
-
-def _inspect(root: Path, split: str, entries: Sequence[Entry], reading: Reading) -> list[_Inspection]:
+def _inspect(root: Path, split: str, entries: Sequence[Entry], reading: Reading) -> list[Inspection]:
     hashes = is_hashed(root, entries)
     checks = _checks(len(entries), reading)
     inspect = partial(_inspection, root=root, hashes=hashes, checks=checks)
@@ -252,19 +245,19 @@ def _inspect(root: Path, split: str, entries: Sequence[Entry], reading: Reading)
     return list(reading.progress(found, total=len(entries), what=what, unit="file"))
 
 
-def _inspection(entry: Entry, root: Path, hashes: bool, checks: bool) -> _Inspection:
+def _inspection(entry: Entry, root: Path, hashes: bool, checks: bool) -> Inspection:
     path = os.path.join(root, entry.path)
     if not is_utf8(entry.id):
-        return _Inspection("", "its name is not valid UTF-8")
+        return "", "its name is not valid UTF-8"
     size = _size(path)
     if size is None:
-        return _Inspection("", "neither a file nor a link to one")
+        return "", "neither a file nor a link to one"
     try:
         content = Path(path).read_bytes() if hashes or checks else b""
         stamp = hashlib.sha256(content).hexdigest() if hashes else str(size)
     except OSError as error:
-        return _Inspection("", reason(error))
-    return _Inspection(stamp, fault(content) if checks else None)
+        return "", reason(error)
+    return stamp, fault(content) if checks else None
 
 
 def is_utf8(name: str) -> bool:

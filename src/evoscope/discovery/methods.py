@@ -247,7 +247,7 @@ class LinearProbes:
 
 @dataclass(frozen=True)
 class Singular:
-    """Right singular vectors of the features as they are (CDISCO, step 2).
+    """Right singular vectors of the features as they are (CDISCO, step 2), or from their mean: principal components.
 
     ``components``: how many, all d unless given; ``signs``: see `DiscoveryProtocol`.
     """
@@ -255,29 +255,14 @@ class Singular:
     components: int | None = None
     signs: Signs = "canonical"
     name: str = "svd"
+    centred: bool = False
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
-        """Decompose the Gram matrix of the features."""
+        """Decompose the Gram matrix of the features, or their covariance."""
         rank = self.components and min(self.components, features.shape[1])
-        return svd_basis(_moments(features, layer), signs=self.signs, rank=rank, features=features)
-
-
-@dataclass(frozen=True)
-class CentredPCA:
-    """Principal components: the same from the mean. ``components``: how many, all d unless given."""
-
-    components: int | None = None
-    name: str = "pca"
-
-    def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
-        """Decompose the covariance of the features."""
-        rank = self.components and min(self.components, features.shape[1])
-        return svd_basis(_moments(features, layer), centred=True, rank=rank)
-
-
-def _moments(features: Array, layer: str) -> Moments:
-    one_class = np.zeros(len(features), dtype=np.int64)
-    return Moments.of(layer, features, one_class, one_class, 1)
+        one_class = np.zeros(len(features), dtype=np.int64)
+        moments = Moments.of(layer, features, one_class, one_class, 1)
+        return svd_basis(moments, centred=self.centred, signs=self.signs, rank=rank, features=features)
 
 
 @dataclass(frozen=True)
@@ -302,7 +287,7 @@ METHODS = {
     "svd": Method("SVD", lambda truth, signs: Singular(signs=signs), place=0),
     "neurons": Method("neurons", lambda truth, signs: Neurons(), place=2),
     "rotation": Method("random rotation", lambda truth, signs: RandomRotation(), place=3),
-    "pca": Method("centred PCA", lambda truth, signs: CentredPCA(), place=1),
+    "pca": Method("centred PCA", lambda truth, signs: Singular(name="pca", centred=True), place=1),
     "nmf": Method("NMF", lambda truth, signs: NonNegative(COMPONENTS), few=True),
     "ica": Method("ICA", lambda truth, signs: Independent(COMPONENTS)),
     "kmeans": Method("k-means", lambda truth, signs: KMeansCentres(COMPONENTS), few=True),

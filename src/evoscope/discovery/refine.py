@@ -49,17 +49,6 @@ class UniqueConcepts:
     images: Ints
 
 
-@dataclass(frozen=True)
-class Clusters:
-    """Clusters of points.
-
-    ``formed``: how many before pruning; ``members``: positions of the points of each that survives.
-    """
-
-    formed: int
-    members: tuple[Ints, ...]
-
-
 def refine(
     features: Array,
     basis_directions: Doubles,
@@ -99,9 +88,9 @@ def refine(
     # A hundred points are too few to share out: a second thread only waits for the first.
     with threadpool_limits(limits=1):
         for top in progress(tops, total=len(asked), what="unique concepts", unit="direction"):
-            clusters = cluster(features[top], rule, scale, seed)
-            formed.append(clusters.formed)
-            found.append([top[members] for members in clusters.members])
+            number, clusters = cluster(features[top], rule, scale, seed)
+            formed.append(number)
+            found.append([top[members] for members in clusters])
     surviving = np.array([len(each) for each in found], dtype=np.int64)
     vectors, sizes, images = _table([members for each in found for members in each], features)
     return UniqueConcepts(
@@ -144,7 +133,9 @@ def typical_distance(features: Array, seed: int) -> float:
     return float(np.median(pdist(np.asarray(features[drawn], dtype=np.float64))))
 
 
-def cluster(points: Array, rule: RefineRule, scale: float = 1.0, seed: int = RELEASED_SEED) -> Clusters:
+def cluster(
+    points: Array, rule: RefineRule, scale: float = 1.0, seed: int = RELEASED_SEED
+) -> tuple[int, tuple[Ints, ...]]:
     """Ward's clustering up to a distance gives the number, k-means the clusters, and both are then pruned.
 
     Parameters
@@ -152,10 +143,14 @@ def cluster(points: Array, rule: RefineRule, scale: float = 1.0, seed: int = REL
     points : [n, d].
     rule : thresholds, in units of ``scale``.
     seed : of k-means.
+
+    Returns
+    -------
+    How many there are before pruning, and the positions of the points of each that survives.
     """
     places = _compact(points)
     number = _number(_heights(places), rule.ward * scale)
-    return Clusters(number, _kept(*_k_means(places, number, rule, seed), rule, rule.prune * scale**2))
+    return number, _kept(*_k_means(places, number, rule, seed), rule, rule.prune * scale**2)
 
 
 @dataclass(frozen=True)

@@ -128,18 +128,11 @@ def on_the_map(vectors: Doubles, anchors: Array, places: Array, neighbours: int 
     return found
 
 
-@dataclass(frozen=True)
-class Match:
-    """The partner of each row, int64 [rows] (-1: none), and their cosine, float64 [rows] (NaN: none)."""
-
-    partner: Ints
-    similarity: Doubles
-
-
-def match(rows: Doubles, others: Doubles) -> Match:
+def match(rows: Doubles, others: Doubles) -> tuple[Ints, Doubles]:
     """Pair rows [r, dim] with others [o, dim] so that the sum of cosines is largest (Hungarian method).
 
-    Unplaced vectors (NaN) have no partner, and where one side has more vectors some of it have none.
+    Returns the partner of each row, int64 [rows], and their cosine, float64 [rows]; -1 and NaN for none. Unplaced
+    vectors (NaN) have no partner, and where one side has more vectors some of it have none.
     """
     partner = np.full(len(rows), -1, dtype=np.int64)
     similarity = np.full(len(rows), np.nan)
@@ -148,7 +141,7 @@ def match(rows: Doubles, others: Doubles) -> Match:
         found, cosines = assignment(unit_rows(rows[left]) @ unit_rows(others[right]).T)
         partner[left] = np.where(found >= 0, right[found], -1)
         similarity[left] = np.clip(cosines, -1, 1)
-    return Match(partner, similarity)
+    return partner, similarity
 
 
 def shared(images: SmallInts, others: SmallInts) -> Doubles:
@@ -221,7 +214,7 @@ def _matched(targets: Doubles, stimuli: list[Array], place: Place) -> Doubles:
     for start in range(0, len(stimuli), TOGETHER):
         some = stimuli[start : start + TOGETHER]
         places = place(np.concatenate(some)).reshape(len(some), len(some[0]), -1)
-        rows += [match(targets, each).similarity for each in places]
+        rows += [match(targets, each)[1] for each in places]
     return np.stack(rows)
 
 

@@ -254,21 +254,18 @@ def _replayed(module: nn.Module, suffix: Suffix, outputs: Mapping[int, Any]) -> 
         for name, queue in queues.items():
             part = module.get_submodule(name)
             stack.callback(_put_back, part, part.__dict__.get("forward"))
-            part.forward = _Replay(queue, part.forward)
+            part.forward = _replay(queue, part.forward)
         yield
 
 
-class _Replay:
+def _replay(queue: Sequence[Any], forward: Callable[..., Any]) -> Callable[..., Any]:
     """A ``forward`` that gives known outputs first."""
+    waiting = list(reversed(queue))
 
-    def __init__(self, queue: Sequence[Any], forward: Callable[..., Any]) -> None:
-        self._queue = list(reversed(queue))
-        self._forward = forward
+    def replayed(*args: Any, **kwargs: Any) -> Any:
+        return map_tensors(_unchanged, waiting.pop()) if waiting else forward(*args, **kwargs)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._queue:
-            return map_tensors(_unchanged, self._queue.pop())
-        return self._forward(*args, **kwargs)
+    return replayed
 
 
 def _put_back(part: nn.Module, forward: Any) -> None:

@@ -1,6 +1,5 @@
 """VGG, Inception and ConvNeXt at any width and image size, built from torchvision's own classes."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -120,34 +119,26 @@ def _convolution(width: float, in_channels: int, out_channels: int, **options: A
     return block
 
 
-@dataclass(frozen=True)
-class Variant:
-    """Channels of the first stage (each next stage has twice as many), blocks per stage, stochastic depth."""
-
-    channels: int
-    depths: tuple[int, ...]
-    stochastic_depth: float
-
-
+# Channels of the first stage (each next stage has twice as many), blocks per stage, stochastic depth.
 VARIANTS = {
-    "convnext_tiny": Variant(96, (3, 3, 9, 3), 0.1),
-    "convnext_small": Variant(96, (3, 3, 27, 3), 0.4),
-    "convnext_base": Variant(128, (3, 3, 27, 3), 0.5),
-    "convnext_large": Variant(192, (3, 3, 27, 3), 0.5),
+    "convnext_tiny": (96, (3, 3, 9, 3), 0.1),
+    "convnext_small": (96, (3, 3, 27, 3), 0.4),
+    "convnext_base": (128, (3, 3, 27, 3), 0.5),
+    "convnext_large": (192, (3, 3, 27, 3), 0.5),
 }
 
 
 def build_convnext(spec: ModelSpec, n_classes: int) -> nn.Module:
     """Torchvision's ConvNeXt with ``spec.width`` times its channels and ``spec.depths`` blocks per stage."""
-    variant = VARIANTS[spec.name]
-    depths = spec.depths or variant.depths
-    widths = [scaled(variant.channels, spec.width) * 2**stage for stage in range(len(depths))]
+    channels, usual, stochastic_depth = VARIANTS[spec.name]
+    depths = spec.depths or usual
+    widths = [scaled(channels, spec.width) * 2**stage for stage in range(len(depths))]
     stages = zip(widths, [*widths[1:], None], depths, strict=True)
-    channels = [torchvision.models.convnext.CNBlockConfig(*stage) for stage in stages]
-    options = {"stochastic_depth_prob": variant.stochastic_depth, **spec.kwargs}
+    blocks = [torchvision.models.convnext.CNBlockConfig(*stage) for stage in stages]
+    options = {"stochastic_depth_prob": stochastic_depth, **spec.kwargs}
     if spec.layer_scale is not None:
         options["layer_scale"] = spec.layer_scale
-    module: nn.Module = torchvision.models.ConvNeXt(channels, num_classes=n_classes, **options)
+    module: nn.Module = torchvision.models.ConvNeXt(blocks, num_classes=n_classes, **options)
     return module
 
 
