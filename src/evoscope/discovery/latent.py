@@ -9,16 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from evoscope.arrays import Doubles, Floats, Ints
 from evoscope.data.images import ImageSet
-from evoscope.data.loader import Batch, Loader
+from evoscope.data.loader import Batch
 from evoscope.discovery.basis import Moments
 from evoscope.discovery.gradients import QUANTITIES, Quantity, Reader, Reading
 from evoscope.errors import EvoscopeError
+from evoscope.evolution.pair import loader_of
 from evoscope.models.layers import layer_shapes
-from evoscope.models.network import Network, layout
+from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
 
 WAITING = 1024
@@ -150,15 +150,7 @@ def latent_pass(
     network.module.to(device)
     names = tuple(layers) or network.layers
     require_memory(len(images) * (1 + len(quantities)), width(network, names), memory_mb)
-    loader = Loader(
-        images,
-        network.preprocessing,
-        batch_size=batch_size,
-        memory_mb=memory_mb,
-        workers=workers,
-        device=device,
-        channels_last=layout(network.module, device) is torch.channels_last,
-    )
+    loader = loader_of(network, images, batch_size, memory_mb, workers)
     return scan_latents(network, loader.ordered(progress), len(images), names, quantities)
 
 

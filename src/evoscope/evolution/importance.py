@@ -123,7 +123,7 @@ def importance(
     EvoscopeError : no images, a budget below one batch's need, a NaN or infinite activation.
     """
     batch = fixed_batch(memory_mb, importance_bytes(pair), batch_size)
-    loader = loader_of(pair, images, batch, memory_mb, workers)
+    loader = loader_of(pair.after, images, batch, memory_mb, workers)
     counts = counted(pair, (piece.pixels for piece in loader.ordered(progress)), label)
     mean = counts.total.cpu().numpy() / len(images)
     positive, negative = counts.positive.cpu().numpy(), counts.negative.cpu().numpy()

@@ -68,18 +68,18 @@ def blank(network: Network, images: int = 1) -> Tensor:
 
 
 def loader_of(
-    pair: Pair, images: ImageSet, batch_size: int, memory_mb: int, workers: int = 0, *, fixed: bool = False
+    network: Network, images: ImageSet, batch_size: int, memory_mb: int, workers: int, *, fixed: bool = False
 ) -> Loader:
-    """Batches of images as both networks want them, on their device; see `evoscope.data.loader.Loader`."""
-    device = next(pair.after.module.parameters()).device
+    """Batches of images as a network wants them, on its device; see `evoscope.data.loader.Loader`."""
+    device = next(network.module.parameters()).device
     return Loader(
         images,
-        pair.after.preprocessing,
+        network.preprocessing,
         batch_size=batch_size,
         memory_mb=memory_mb,
         workers=workers,
         device=device,
-        channels_last=layout(pair.after.module, device) is torch.channels_last,
+        channels_last=layout(network.module, device) is torch.channels_last,
         fixed=fixed,
     )
 

@@ -327,7 +327,7 @@ def reversal(
     """
     reverser = Reverser(pair, conditions, together=together)
     batch = batch_within(memory_mb, reverser.bytes_per_image, conditions.random, batch_size)
-    loader = loader_of(pair, images, batch, memory_mb, workers, fixed=conditions.random == "per_batch")
+    loader = loader_of(pair.after, images, batch, memory_mb, workers, fixed=conditions.random == "per_batch")
     counts: dict[tuple[str, Condition], Tensor] = {}
     for piece in loader.ordered(progress):
         for key, correct in _correct(reverser, piece, images.split, label).items():

@@ -88,9 +88,6 @@ INERT = (
 class Left:
     """Stands for an object beside the weights; it takes what a pickle gives it, and does nothing."""
 
-    def __init__(self, *given: object, **named: object) -> None:
-        pass
-
     def __new__(cls, *given: object, **named: object) -> Any:
         """An empty object, whatever is given."""
         return super().__new__(cls)

@@ -38,15 +38,13 @@ class ImageVectors:
 
     ``vectors``: float64 [images, dim], for images outside the stimuli NaN (least squares) or their start in
     U(-.5, .5); ``covered``: bool [images], a stimulus of a neuron that has a vector; ``residual``:
-    sqrt(mean_n ||v'_n - v_n||^2); ``sweeps``: passes over the images, or steps of conjugate gradients;
-    ``reached``: whether the solver met its threshold.
+    sqrt(mean_n ||v'_n - v_n||^2); ``sweeps``: passes over the images, or steps of conjugate gradients.
     """
 
     vectors: Doubles
     covered: Bools
     residual: float
     sweeps: int
-    reached: bool
 
 
 def embed_images(
@@ -87,7 +85,7 @@ def embed_images(
     vectors = np.full((images, targets.shape[1]), np.nan)
     vectors[covered] = solution
     residual = root_mean_square(means @ solution - targets)
-    return ImageVectors(vectors, covered, residual, steps, steps < _STEPS)
+    return ImageVectors(vectors, covered, residual, steps)
 
 
 def averaging_matrix(stimuli: SmallInts, images: int) -> sparse.csr_array:
@@ -191,8 +189,7 @@ def _descent(
                 f"the image embedding diverged in sweep {done} with image_lr={protocol.image_lr}",
                 "lower image_lr of the space protocol or set image_solver='least_squares'",
             )
-    residual = root_mean_square(errors)
-    return ImageVectors(vectors, covered, residual, done, residual < limit)
+    return ImageVectors(vectors, covered, root_mean_square(errors), done)
 
 
 def _by_appearance(stimuli: SmallInts) -> Groups:

@@ -242,7 +242,12 @@ class Store:
         partial = self._partial(node)
         started = time.time()
         with disk_trouble(partial):
-            resumed = _prepare(partial, node.resumable)
+            if not node.resumable:
+                remove_folder(partial)
+            partial.mkdir(exist_ok=True)
+            for name in RESERVED:
+                (partial / name).unlink(missing_ok=True)
+            resumed = any(partial.iterdir())
         self._tell("started", node, "goes on where it was interrupted" if resumed else "")
         with self._failure_told(node, started):
             node.build(partial, inputs, self._progress)
@@ -280,16 +285,6 @@ class Store:
 
     def _tell(self, kind: EventKind, node: Node, detail: str = "", seconds: float = 0.0) -> None:
         self._listener(Event(kind, node, detail, seconds))
-
-
-def _prepare(partial: Path, resumable: bool) -> bool:
-    """Folder for a build, empty unless an interrupted resumable build left something; tells whether."""
-    if not resumable:
-        remove_folder(partial)
-    partial.mkdir(exist_ok=True)
-    for name in RESERVED:
-        (partial / name).unlink(missing_ok=True)
-    return any(partial.iterdir())
 
 
 def _link(source: Path, target: Path) -> None:
