@@ -237,7 +237,7 @@ def concept_frame(
             **class_measures(found, slopes, each, place),
             "singular_value": float(basis.strengths[each.direction]),
             "energy_share": float(squares[each.direction] / squares.sum()),
-            "aligned": float(neuron_alignment(vectors[[place]]).component[0]),
+            "aligned": float(neuron_alignment(vectors[[place]])[0]),
             "clusters": clusters_of(found, each),
         }
         for place, each in enumerate(candidates)
@@ -260,8 +260,8 @@ def heat_maps(network: Network, images: ImageSet, layer: str, vectors: Doubles, 
     for concept, rows in enumerate(best):
         there = np.flatnonzero(rows >= 0)
         loader = Loader(images.subset(rows[there]), network.preprocessing, batch_size=BOARD, device=device)
-        for batch in map_batches(network, loader.ordered(), layer, vectors[[concept]], SIDE):
-            heat[concept, there[batch.rows]] = batch.maps[:, 0]
+        for seen, maps in map_batches(network, loader.ordered(), layer, vectors[[concept]], SIDE):
+            heat[concept, there[seen]] = maps[:, 0]
     return heat
 
 

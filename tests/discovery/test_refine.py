@@ -192,10 +192,10 @@ def test_bands_cover_every_direction_once(width):
 def test_alignment_is_the_largest_component(rng):
     directions = np.linalg.qr(rng.normal(size=(9, 9)))[0]
     found = neuron_alignment(directions)
-    for row, neuron, component in zip(directions, found.neuron, found.component, strict=True):
-        assert row[neuron] == component
+    for row, component in zip(directions, found, strict=True):
+        assert component in row
         assert abs(component) == max(abs(value) for value in row)
-    assert neuron_alignment(-np.eye(5)).component.tolist() == [-1.0] * 5
+    assert neuron_alignment(-np.eye(5)).tolist() == [-1.0] * 5
 
 
 def test_random_directions_are_the_less_aligned_the_more_neurons_there_are():

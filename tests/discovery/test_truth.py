@@ -36,12 +36,12 @@ def test_their_mean_is_the_projection_of_the_features(rng):
     network, pixels, directions = small(), noise(9), rng.normal(size=(3, 6))
     found = list(map_batches(network, batches_of(pixels, size=4), "second", directions))
     maps = maps_of(network, pixels)["second"]
-    assert np.concatenate([each.rows for each in found]).tolist() == list(range(9))
-    means = np.concatenate([each.maps.mean(axis=(2, 3)) for each in found])
+    assert np.concatenate([rows for rows, _ in found]).tolist() == list(range(9))
+    means = np.concatenate([each.mean(axis=(2, 3)) for _, each in found])
     np.testing.assert_allclose(means, maps.mean((2, 3)).numpy() @ directions.T, rtol=1e-9, atol=1e-12)
-    (large,) = map_batches(network, batches_of(pixels, size=9), "second", directions, pixels=16)
+    ((_, large),) = map_batches(network, batches_of(pixels, size=9), "second", directions, pixels=16)
     expected = interpolate(concept_maps(maps, directions), size=(16, 16), mode="bilinear")
-    np.testing.assert_allclose(large.maps, expected.numpy(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(large, expected.numpy(), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("percentile", [50.0, 80.0, 85.0])

@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from evoscope.store import Node, Stage, in_order
+from evoscope.store import Node, Stage
+from evoscope.store.node import in_order
 
 
 def nothing(folder, inputs, progress):

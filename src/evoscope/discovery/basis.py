@@ -221,21 +221,9 @@ ALIGNED = 0.6
 """The published line: a direction with a larger component is called aligned with that neuron."""
 
 
-@dataclass(frozen=True)
-class NeuronAlignment:
-    """The largest component of each unit direction.
-
-    ``neuron``: int64 [r], its channel; ``component``: float64 [r], with its sign.
-    """
-
-    neuron: Ints
-    component: Doubles
-
-
-def neuron_alignment(directions: Doubles) -> NeuronAlignment:
-    """Find the largest component by size (the first of equals) of unit rows [r, d]."""
-    neuron = np.abs(directions).argmax(axis=1)
-    return NeuronAlignment(neuron, directions[np.arange(len(directions)), neuron])
+def neuron_alignment(directions: Doubles) -> Doubles:
+    """Find the largest component by size (the first of equals) of unit rows [r, d], with its sign: float64 [r]."""
+    return directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)]
 
 
 def random_alignment(width: int, count: int, seed: int) -> Doubles:

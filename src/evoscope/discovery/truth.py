@@ -27,17 +27,6 @@ BOARD = 4
 """Published percentile of a segment, and images on a board."""
 
 
-@dataclass(frozen=True)
-class MapBatch:
-    """Concept maps of some images.
-
-    ``rows``: int64 [b], positions in the set; ``maps``: float [b, r, h, w].
-    """
-
-    rows: Ints
-    maps: Array
-
-
 def concept_maps(maps: Tensor, directions: Array, pixels: int | None = None) -> Tensor:
     """Project feature maps [b, d, h, w] on directions [r, d]: M = v . A, [b, r, h, w].
 
@@ -58,8 +47,8 @@ def map_batches(
     layer: str,
     directions: Doubles,
     pixels: int | None = None,
-) -> Iterator[MapBatch]:
-    """Concept maps of images, batch by batch; feature maps die with their batch.
+) -> Iterator[tuple[Ints, Array]]:
+    """Positions in the set, int64 [b], and concept maps, [b, r, h, w], batch by batch; feature maps die with theirs.
 
     Parameters
     ----------
@@ -73,7 +62,7 @@ def map_batches(
             maps = capture(network.module, (layer,), lambda _, map_: concept_maps(map_, directions, pixels))
             with torch.no_grad(), maps as found:
                 network.module(batch.pixels)
-            yield MapBatch(batch.rows.cpu().numpy(), found[layer].cpu().numpy())
+            yield batch.rows.cpu().numpy(), found[layer].cpu().numpy()
 
 
 def segments(maps: Array, percentile: float = SEGMENT) -> Bools:
@@ -147,9 +136,9 @@ def localise(
     shown = images.concepts.present[:, concepts]
     names = [images.concepts.names[concept] for concept in concepts]
     rows = []
-    for batch in map_batches(network, loader.ordered(progress), layer, directions, pixels):
-        parts, places = segments(batch.maps, SEGMENT), peaks(batch.maps)
-        for number, image in enumerate(batch.rows):
+    for seen, maps in map_batches(network, loader.ordered(progress), layer, directions, pixels):
+        parts, places = segments(maps, SEGMENT), peaks(maps)
+        for number, image in enumerate(seen):
             masks = source.masks(int(images.rows[image]), pixels)
             for concept in np.flatnonzero(shown[image]):
                 mask = masks[names[concept]]

@@ -125,19 +125,26 @@ def importance(
     batch = fixed_batch(memory_mb, importance_bytes(pair), batch_size)
     loader = loader_of(pair.after, images, batch, memory_mb, workers)
     counts = counted(pair, (piece.pixels for piece in loader.ordered(progress)), label)
-    mean = counts.total.cpu().numpy() / len(images)
-    positive, negative = counts.positive.cpu().numpy(), counts.negative.cpu().numpy()
-    return EvolutionImportance(neuron_index(pair), label, images.ids, positive, negative, mean)
+    positive, negative, total = (each.cpu().numpy() for each in counts)
+    return EvolutionImportance(neuron_index(pair), label, images.ids, positive, negative, total / len(images))
 
 
-def counted(pair: Pair, batches: Iterable[Tensor], label: int) -> "Counts":
-    """Count the signs of the sensitivities over batches of pixels, and add them up."""
+def counted(pair: Pair, batches: Iterable[Tensor], label: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Count the positive and the negative sensitivities over batches of pixels, and add them up.
+
+    int64, int64 and float64 [neurons] (see `doubled`), on the device.
+    """
     device = next(pair.after.module.parameters()).device
-    counts = Counts.none(sum(channels for channels, _, _ in pair.shapes.values()), device)
+    neurons = sum(channels for channels, _, _ in pair.shapes.values())
+    positive, negative = (torch.zeros(neurons, dtype=torch.int64, device=device) for _ in range(2))
+    total = doubled(torch.zeros(neurons, device=device))
     for pixels in batches:
         found = sensitivities(pair, pixels, label)
-        counts.add(torch.cat([found[layer] for layer in pair.layers], dim=1))
-    return counts
+        values = torch.cat([found[layer] for layer in pair.layers], dim=1)
+        positive += (values > 0).sum(0)
+        negative += (values < 0).sum(0)
+        total += doubled(values).sum(0)
+    return positive, negative, total
 
 
 def sample_of_class(images: ImageSet, label: int, count: int, seed: int, sample: int) -> ImageSet:
@@ -194,24 +201,3 @@ def significance(found: EvolutionImportance) -> tuple[Doubles, Doubles]:
 def neuron_index(pair: Pair) -> NeuronIndex:
     """Which neuron each row of a result is."""
     return NeuronIndex.of(pair.shapes)
-
-
-@dataclass
-class Counts:
-    """What is kept of the sensitivities, on the device: int64 and int64 and float64 [neurons] (see `doubled`)."""
-
-    positive: Tensor
-    negative: Tensor
-    total: Tensor
-
-    @classmethod
-    def none(cls, neurons: int, device: torch.device) -> "Counts":
-        """Nothing counted yet."""
-        whole = [torch.zeros(neurons, dtype=torch.int64, device=device) for _ in range(2)]
-        return cls(whole[0], whole[1], doubled(torch.zeros(neurons, device=device)))
-
-    def add(self, values: Tensor) -> None:
-        """Take in sensitivities [images, neurons]."""
-        self.positive += (values > 0).sum(0)
-        self.negative += (values < 0).sum(0)
-        self.total += doubled(values).sum(0)

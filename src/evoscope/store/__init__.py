@@ -1,6 +1,6 @@
 """Content-addressed artefacts: computed once, checked before use, resumable, shared between processes."""
 
-from evoscope.store.node import Estimate, Event, Node, Stage, in_order
+from evoscope.store.node import Estimate, Event, Node, Stage
 from evoscope.store.source import module_digest
 from evoscope.store.stage import STAGES, Artefact, Machine, Runtime, folder_stage, stage
 from evoscope.store.store import PlanRow, Store
@@ -19,7 +19,6 @@ __all__ = [
     "Store",
     "entries",
     "folder_stage",
-    "in_order",
     "module_digest",
     "prune",
     "stage",
