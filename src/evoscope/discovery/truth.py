@@ -95,9 +95,6 @@ def predicted_board(predictions: Ints, label: int, seed: int, count: int = 10) -
     return generator(seed, "predicted", label).permutation(np.flatnonzero(predictions == label))[:count]
 
 
-COLUMNS = ("image", "concept", "hit", "share", "iou", "iou_chance")
-
-
 def localise(
     network: Network,
     images: ImageSet,
@@ -145,7 +142,7 @@ def localise(
                 if mask.any():
                     scores = compare(parts[number, concept], places[number, concept], mask)
                     rows.append((int(image), int(concepts[concept]), *scores))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=["image", "concept", "hit", "share", "iou", "iou_chance"])
 
 
 def compare(segment: Bools, peak: Ints, mask: Bools) -> tuple[bool, float, float, float]:

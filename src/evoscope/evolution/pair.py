@@ -167,9 +167,7 @@ def importance_bytes(pair: Pair) -> int:
     That is everything the earlier network saves for its backward pass and the later network's maps, counted,
     and three times the largest output for the gradients under way.
     """
-    saved = _saved_bytes(pair)
-    maps = sum(channels * height * width for channels, height, width in pair.shapes.values())
-    return saved + _item(pair) * maps + 3 * largest_output(pair.after.module, blank(pair.after))
+    return _saved_bytes(pair) + _map_bytes(pair) + 3 * largest_output(pair.after.module, blank(pair.after))
 
 
 def reversal_bytes(pair: Pair, conditions: int, cached: int) -> int:
@@ -180,9 +178,8 @@ def reversal_bytes(pair: Pair, conditions: int, cached: int) -> int:
     conditions : sets of channels that run together.
     cached : bytes per image of the cached prefix outputs.
     """
-    maps = sum(channels * height * width for channels, height, width in pair.shapes.values())
     widest = largest_output(pair.after.module, blank(pair.after))
-    return 2 * _item(pair) * maps + cached + 4 * conditions * widest
+    return 2 * _map_bytes(pair) + cached + 4 * conditions * widest
 
 
 def largest_output(module: nn.Module, pixels: Tensor) -> int:
@@ -219,5 +216,6 @@ def _saved_bytes(pair: Pair) -> int:
     return sum(saved.values())
 
 
-def _item(pair: Pair) -> int:
-    return next(pair.after.module.parameters()).element_size()
+def _map_bytes(pair: Pair) -> int:
+    cells = sum(channels * height * width for channels, height, width in pair.shapes.values())
+    return next(pair.after.module.parameters()).element_size() * cells

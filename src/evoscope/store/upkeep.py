@@ -168,23 +168,17 @@ def prune(
     ------
     EvoscopeError : the store is no folder or cannot be written.
     """
-    reasons = _superfluous(root, list(stages))
+    known = list(stages)
+    stale = _stale(root, known) if known else {}
+    reasons: dict[Path, str] = {}
+    for finding in verify(root):
+        if finding.condition in ("damaged", "unreadable", "partial", "set aside"):
+            reasons[finding.path] = finding.detail
+        elif finding.condition == "ok" and finding.path.name in stale:
+            reasons[finding.path] = stale[finding.path.name]
     old = [path for path in reasons if _age(path) >= older_than]
     removals = [Removal(path, reasons[path], size_under(path)) for path in old]
     return [removal for removal in removals if dry_run or _remove(removal.path)]
-
-
-def _superfluous(root: Path, stages: list[Stage]) -> dict[Path, str]:
-    """Reasons by path, in the order of the store."""
-    stale = _stale(root, stages) if stages else {}
-    reasons: dict[Path, str] = {}
-    for finding in verify(root):
-        path = finding.path
-        if finding.condition in ("damaged", "unreadable", "partial", "set aside"):
-            reasons[path] = finding.detail
-        elif finding.condition == "ok" and path.name in stale:
-            reasons[path] = stale[path.name]
-    return reasons
 
 
 def _stale(root: Path, stages: list[Stage]) -> dict[str, str]:

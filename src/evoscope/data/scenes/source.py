@@ -7,7 +7,7 @@ import numpy as np
 
 from evoscope.arrays import Array, Bools, Bytes, Floats, Ints
 from evoscope.data.images import SQUASH, ConceptTable, Fit, ImageSet, digest
-from evoscope.data.scenes.objects import BEHIND, SHAPE_TABLE, box, paint_part, paint_prop, reach
+from evoscope.data.scenes.objects import BEHIND, PART_PAINTERS, SHAPE_TABLE, box, paint_prop, reach
 from evoscope.data.scenes.painting import (
     Canvas,
     Patch,
@@ -78,11 +78,11 @@ def _paint_object(canvas: Canvas, body: Body, light: Light) -> None:
     _paint_shadow(canvas, body, light)
     for part in body.parts:
         if part in BEHIND:
-            paint_part(canvas, patch, part, shape, body.trim)
+            PART_PAINTERS[part](canvas, patch, shape, body.trim)
     _paint_body(canvas, body, light)
     for part in body.parts:
         if part not in BEHIND:
-            paint_part(canvas, patch, part, shape, body.trim)
+            PART_PAINTERS[part](canvas, patch, shape, body.trim)
 
 
 def _paint_shadow(canvas: Canvas, body: Body, light: Light) -> None:
