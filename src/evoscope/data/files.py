@@ -216,7 +216,12 @@ def file_set(
     if reading.on_error not in ("raise", "skip"):
         raise EvoscopeError(f"on_error={reading.on_error!r} is unknown", "choose 'raise' or 'skip'")
     ordered = sorted(entries, key=lambda entry: entry.id)
-    found = _inspect(root, split, ordered, reading)
+    hashes = is_hashed(root, ordered)
+    checks = len(ordered) <= _CHECKED_AT_MOST or reading.on_error == "skip"
+    inspect = partial(_inspection, root=root, hashes=hashes, checks=checks)
+    inspected = in_threads(inspect, ordered) if hashes or checks else map(inspect, ordered)
+    what = f"checking {root.resolve().name} {split}"
+    found = list(reading.progress(inspected, total=len(ordered), what=what, unit="file"))
     pairs = [(entry, *seen) for entry, seen in zip(ordered, found, strict=True)]
     kept = [entry for entry, _, wrong in pairs if wrong is None]
     faults = {entry.id: wrong for entry, _, wrong in pairs if wrong is not None}
@@ -232,17 +237,8 @@ def file_set(
         rows=np.arange(len(kept), dtype=np.int64),
         source=FileSource(root, tuple(entry.path for entry in kept)),
         fingerprint=digest("files", str(len(class_names)), *class_names, *told),
-        notes=_notes(faults, len(found), _checks(len(found), reading)),
+        notes=_notes(faults, len(found), checks),
     )
-
-
-def _inspect(root: Path, split: str, entries: Sequence[Entry], reading: Reading) -> list[Inspection]:
-    hashes = is_hashed(root, entries)
-    checks = _checks(len(entries), reading)
-    inspect = partial(_inspection, root=root, hashes=hashes, checks=checks)
-    found = in_threads(inspect, entries) if hashes or checks else map(inspect, entries)
-    what = f"checking {root.resolve().name} {split}"
-    return list(reading.progress(found, total=len(entries), what=what, unit="file"))
 
 
 def _inspection(entry: Entry, root: Path, hashes: bool, checks: bool) -> Inspection:
@@ -286,10 +282,6 @@ def _size(path: str) -> int | None:
     except (OSError, ValueError):
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def _checks(count: int, reading: Reading) -> bool:
-    return count <= _CHECKED_AT_MOST or reading.on_error == "skip"
 
 
 def _refuse(root: Path, split: str, faults: dict[str, str], kept: int, reading: Reading) -> None:

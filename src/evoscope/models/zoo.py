@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -89,7 +88,17 @@ def find_function(factory: str, key: str = "model.factory") -> Callable[..., Any
     place, colon, name = factory.partition(":")
     if not (place and colon and name):
         raise EvoscopeError(f"{key}={factory!r} names no function", "write it as package.module:function")
-    library = _import(place, f"{key}={factory!r}")
+    try:
+        library = importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        raise EvoscopeError(
+            f"{key}={factory!r} needs a module {error.name!r} that is not there",
+            "start from the folder that holds it, put that folder on PYTHONPATH, or install the package",
+        ) from error
+    except Exception as error:
+        raise EvoscopeError(
+            f"importing {place!r} failed ({type(error).__name__}: {error})", "fix that module first"
+        ) from error
     function = getattr(library, name, None)
     if not callable(function):
         functions = [key for key, each in vars(library).items() if callable(each) and not key.startswith("_")]
@@ -98,23 +107,6 @@ def find_function(factory: str, key: str = "model.factory") -> Callable[..., Any
             f"the closest names are {closest(name, functions)}",
         )
     return function  # type: ignore[no-any-return]  # narrowed by callable() above
-
-
-def _import(place: str, asked: str) -> ModuleType:
-    try:
-        return importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        raise EvoscopeError(
-            f"{asked} needs a module {error.name!r} that is not there",
-            "start from the folder that holds it, put that folder on PYTHONPATH, or install the package",
-        ) from error
-    except Exception as error:
-        raise EvoscopeError(
-            f"importing {place!r} failed ({type(error).__name__}: {error})", "fix that module first"
-        ) from error
-
-
-__all__ = ["ModelSpec", "build", "build_module", "validate"]
 
 
 def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:

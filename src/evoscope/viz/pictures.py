@@ -102,7 +102,9 @@ def glow_over(images: Bytes, heat: Floats) -> Bytes:
     -------
     uint8 [images, side, side, 3].
     """
-    above = _above_median(heat)
+    known = np.where(np.isfinite(heat), heat.astype(np.float64), np.nan)
+    middle = [np.nanmedian(each) if np.isfinite(each).any() else 0.0 for each in known]
+    above = np.nan_to_num(np.clip(known - np.array(middle).reshape(-1, 1, 1), 0, None))
     opacity = STRONGEST * (above / (float(above.max(initial=0.0)) or 1.0))[..., None]
     return _over_grey(images, opacity, _rgb(GLOW))
 
@@ -133,14 +135,6 @@ def show_concept(axes: Axes, images: Bytes, heat: Floats, segments: Bools) -> Ax
         lines.set_clip_on(False)
         axes.axis(frame)
     return axes
-
-
-def _above_median(heat: Floats) -> Doubles:
-    """How far each value is above the median of its own map; zero below it and where it is not known."""
-    known = np.where(np.isfinite(heat), heat.astype(np.float64), np.nan)
-    middle = [np.nanmedian(each) if np.isfinite(each).any() else 0.0 for each in known]
-    above: Doubles = np.nan_to_num(np.clip(known - np.array(middle).reshape(-1, 1, 1), 0, None))
-    return above
 
 
 def _smooth(segment: Bools) -> Doubles:
