@@ -11,6 +11,7 @@ from evoscope.stats import (
     correlations,
     exceedance,
     mean_interval,
+    percentile_interval,
     permutation_null,
     shuffle_within,
     shuffled,
@@ -53,7 +54,8 @@ def test_width_grows_with_the_level_and_shrinks_with_the_sample():
     def width(interval):
         return interval.high - interval.low
 
-    assert width(bootstrap_interval(values, 0, level=0.99)) > width(bootstrap_interval(values, 0, level=0.8))
+    draws = [np.random.default_rng(seed).choice(values, len(values)).mean() for seed in range(300)]
+    assert width(percentile_interval(0, draws, 0.99, 1)) > width(percentile_interval(0, draws, 0.8, 1))
     assert width(bootstrap_interval(values[:25], 0)) > 2 * width(bootstrap_interval(values, 0))
 
 

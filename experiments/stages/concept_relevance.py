@@ -16,7 +16,6 @@ from evoscope.discovery.ranking import sums_of_rows
 from evoscope.discovery.relevance import (
     Ablation,
     ablate,
-    directional_derivative,
     energy,
     equal_energy_directions,
     random_match,
@@ -127,8 +126,8 @@ def slopes_along(layer: LayerLatents, outcomes: Outcomes, vectors: Doubles) -> t
     basis = ConceptBasis(
         layer.moments.layer, "candidates", vectors, ones, centred=False, centre=np.zeros(width)
     )
-    found = directional_derivative(sums_of_rows(layer.rows("slope"), outcomes, basis))
-    return found.mean, found.positive
+    found = sums_of_rows(layer.rows("slope"), outcomes, basis)
+    return found.means(), found.positive_share()
 
 
 def resampled(layer: LayerLatents, protocol: DiscoveryProtocol, seed: int, resamples: int) -> Doubles:
@@ -238,7 +237,7 @@ def concept_frame(
             **class_measures(found, slopes, each, place),
             "singular_value": float(basis.strengths[each.direction]),
             "energy_share": float(squares[each.direction] / squares.sum()),
-            "aligned": float(neuron_alignment(vectors[[place]]).component[0]),
+            "aligned": float(neuron_alignment(vectors[[place]])[0]),
             "clusters": clusters_of(found, each),
         }
         for place, each in enumerate(candidates)
@@ -261,8 +260,8 @@ def heat_maps(network: Network, images: ImageSet, layer: str, vectors: Doubles, 
     for concept, rows in enumerate(best):
         there = np.flatnonzero(rows >= 0)
         loader = Loader(images.subset(rows[there]), network.preprocessing, batch_size=BOARD, device=device)
-        for batch in map_batches(network, loader.ordered(), layer, vectors[[concept]], SIDE):
-            heat[concept, there[batch.rows]] = batch.maps[:, 0]
+        for seen, maps in map_batches(network, loader.ordered(), layer, vectors[[concept]], SIDE):
+            heat[concept, there[seen]] = maps[:, 0]
     return heat
 
 

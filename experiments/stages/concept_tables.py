@@ -271,7 +271,7 @@ def spectrum_rows(basis: ConceptBasis, seed: int) -> pd.DataFrame:
             "index": np.arange(len(basis)),
             "singular_value": basis.strengths,
             "share": squares / max(float(squares.sum()), np.finfo(np.float64).tiny),
-            "alignment": neuron_alignment(basis.directions).component,
+            "alignment": neuron_alignment(basis.directions),
             "random_alignment": np.sort(chance)[::-1],
         }
     )

@@ -12,7 +12,7 @@ from evoscope.discovery.equal_rank import Truth, equal_rank_rows, known_truth, m
 from evoscope.discovery.latent import LayerLatents
 from evoscope.discovery.methods import RandomRotation
 from evoscope.discovery.protocol import DiscoveryProtocol
-from evoscope.discovery.truth import Recovery, distinctness, localisation_by_concept, localise, recovery
+from evoscope.discovery.truth import Recovery, localisation_by_concept, localise, recovery, selectivity
 from evoscope.figure_data import Table
 from evoscope.models.network import Network
 from evoscope.progress import Progress
@@ -138,7 +138,7 @@ class Judge:
         ]
 
     def _metrics(self, directions: Doubles, scores: Doubles, found: Recovery) -> dict[str, Interval]:
-        apart = distinctness(scores, self.others.present, directions, found).selectivity
+        apart = selectivity(scores, self.others.present[:, found.columns])
         return {
             "recovery auc": found.mean_auc(self.seed),
             "matched correlation": found.mean_correlation(self.seed),

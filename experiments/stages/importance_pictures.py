@@ -158,7 +158,7 @@ def _images(
 
 
 def _loader(pair: Pair, images: ImageSet, runtime: Runtime) -> Loader:
-    return loader_of(pair, images, BATCH, runtime.memory_mb, runtime.workers)
+    return loader_of(pair.after, images, BATCH, runtime.memory_mb, runtime.workers)
 
 
 def _filled(values: Array, missing: int) -> Array:

@@ -113,7 +113,7 @@ def _retrieval(before: Look, after: Look, seed: int) -> pd.DataFrame:
 
 def purity(models: Sequence[LabelledNeurons], seed: int) -> pd.DataFrame:
     """Concept purity of each model and of all, and the shares that are left out of it."""
-    rows = measured(lambda: concept_purity(models, seed=seed).measures, "concept_purity@10", "all", -1)
+    rows = measured(lambda: concept_purity(models, seed=seed), "concept_purity@10", "all", -1)
     return pd.concat([rows, *[_left_out(model) for model in models]], ignore_index=True)
 
 

@@ -39,19 +39,6 @@ from evoscope.models.zoo import listed
 from evoscope.space.build import build_space, project
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 
-__all__ = [
-    "ConceptVectors",
-    "Space",
-    "images",
-    "importance",
-    "nearest",
-    "network",
-    "reversal",
-    "semantic_space",
-    "stimuli",
-    "stimuli_table",
-]
-
 
 def images(root: str | Path, split: str = "train") -> ImageSet:
     """Open a folder with a subfolder of images per class; see `evoscope.data.folder.open_folder`."""
@@ -244,22 +231,17 @@ def reversal(
     EvoscopeError : no such class, a table of other neurons, or two networks that are not states of one.
     """
     number, pair = _label(images, label), make_pair(before, after)
-    names = [
-        f"{layer}#{channel}" for layer, (channels, _, _) in pair.shapes.items() for channel in range(channels)
-    ]
+    index = NeuronIndex.of(pair.shapes)
+    names = _names(index).index
     if set(names) != set(important.index):
         raise EvoscopeError(
             "the table of importance is of other neurons",
             "make it by evoscope.importance of the same networks",
         )
-    rows = important.loc[names]
-    layer = np.repeat(
-        np.arange(len(pair.layers), dtype=np.int32), [channels for channels, _, _ in pair.shapes.values()]
-    )
-    rule = BinRule()
+    rows, rule = important.loc[names], BinRule()
     conditions = Conditions(
-        bins=bins_of_all(layer, rows["score"].to_numpy(), rows["mean"].to_numpy(), rule)[None],
-        layer=layer,
+        bins=bins_of_all(index.layer, rows["score"].to_numpy(), rows["mean"].to_numpy(), rule)[None],
+        layer=index.layer,
         layers=pair.layers,
         rule=rule,
         draws=draws,

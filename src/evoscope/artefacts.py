@@ -62,7 +62,7 @@ def load(cls: type[T], folder: Path) -> T:
     ------
     EvoscopeError : a file is missing, damaged, or does not fit ``cls``; names the file.
     """
-    document = _read(folder / FIELDS, _json)
+    document = _read(folder / FIELDS, lambda path: json.loads(path.read_text(encoding="utf-8")))
     if not isinstance(document, dict) or document.get("class") != cls.__name__:
         found = document.get("class") if isinstance(document, dict) else type(document).__name__
         raise _misfit(folder / FIELDS, f"holds {found}, not {cls.__name__}")
@@ -85,10 +85,6 @@ def _read(path: Path, reader: Callable[[Path], T]) -> T:
         raise _misfit(
             path, f"is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from error
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _misfit(path: Path, fault: str) -> EvoscopeError:

@@ -28,6 +28,15 @@ class Interval:
         """Whether ``point`` lies outside; never so without bounds."""
         return bool(point < self.low or point > self.high)
 
+    def columns(self, name: str = "") -> dict[str, float]:
+        """``value``, ``low`` and ``high`` of a table's row; of a ``name``: ``name``, ``name_low``, ``name_high``."""
+        low, high = (f"{name}_low", f"{name}_high") if name else ("low", "high")
+        return {name or "value": self.value, low: self.low, high: self.high}
+
+
+UNKNOWN = Interval(float("nan"), float("nan"), float("nan"), 0)
+"""Of what cannot be measured."""
+
 
 def mean_of_rows(samples: Doubles) -> Doubles:
     """Mean over the last axis."""
@@ -35,7 +44,7 @@ def mean_of_rows(samples: Doubles) -> Doubles:
 
 
 def bootstrap_interval(
-    values: ArrayLike, seed: int, n: int = 1000, level: float = LEVEL, statistic: Statistic = mean_of_rows
+    values: ArrayLike, seed: int, n: int = 1000, statistic: Statistic = mean_of_rows
 ) -> Interval:
     """Percentile bootstrap interval of a statistic of independent values.
 
@@ -44,13 +53,11 @@ def bootstrap_interval(
     values : [m] or [m, d], one observation per row.
     seed : same seed, same interval.
     n : number of resamples.
-    level : confidence, between 0 and 1.
     statistic : maps samples [..., m] (or [..., m, d]) to [...]; the mean unless given.
 
     Raises
     ------
-    EvoscopeError
-        No values, or a value that is not finite.
+    EvoscopeError : no values, or a value that is not finite.
 
     Notes
     -----
@@ -61,7 +68,10 @@ def bootstrap_interval(
     value = float(statistic(sample))
     if len(sample) == 1:
         return Interval(value, float("nan"), float("nan"), 1)
-    return percentile_interval(value, _resampled(sample, seed, n, statistic), level, len(sample))
+    stream, size = generator(seed, "bootstrap"), max(1, IN_MEMORY // sample.size)
+    parts = [min(size, n - start) for start in range(0, n, size)]
+    draws = [statistic(sample[stream.integers(len(sample), size=(part, len(sample)))]) for part in parts]
+    return percentile_interval(value, np.concatenate(draws), LEVEL, len(sample))
 
 
 def percentile_interval(value: float, draws: ArrayLike, level: float, n: int) -> Interval:
@@ -71,7 +81,7 @@ def percentile_interval(value: float, draws: ArrayLike, level: float, n: int) ->
     return Interval(value, float(low), float(high), n)
 
 
-def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+def t_interval(values: ArrayLike) -> Interval:
     """Student's interval of the mean of a few values [m], such as one per training seed."""
     from scipy import stats as distributions
 
@@ -80,7 +90,7 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     if count == 1:
         return Interval(mean, float("nan"), float("nan"), 1)
     error = float(sample.std(ddof=1)) / count**0.5
-    reach = error * float(distributions.t.ppf((1 + level) / 2, count - 1))
+    reach = error * float(distributions.t.ppf((1 + LEVEL) / 2, count - 1))
     return Interval(mean, mean - reach, mean + reach, count)
 
 
@@ -98,7 +108,7 @@ def mean_interval(values: ArrayLike, seed: int, n: int = 1000) -> Interval:
     return t_interval(values) if np.size(values) < FEW else bootstrap_interval(values, seed, n)
 
 
-def wilson(right: int, count: int, level: float = 0.95) -> Interval:
+def wilson(right: int, count: int) -> Interval:
     """Wilson's score interval of a share (Wilson 1927), which stays inside [0, 1] for small counts.
 
     Raises
@@ -111,7 +121,7 @@ def wilson(right: int, count: int, level: float = 0.95) -> Interval:
         )
     from scipy import stats as distributions
 
-    bounds = distributions.binomtest(right, count).proportion_ci(level, "wilson")
+    bounds = distributions.binomtest(right, count).proportion_ci(LEVEL, "wilson")
     return Interval(right / count, float(bounds.low), float(bounds.high), count)
 
 
@@ -126,19 +136,6 @@ def _checked(values: ArrayLike) -> Doubles:
             "leave out what could not be measured, and report it",
         )
     return sample
-
-
-def _resampled(sample: Doubles, seed: int, n: int, statistic: Statistic) -> Doubles:
-    stream = generator(seed, "bootstrap")
-    size = max(1, IN_MEMORY // sample.size)
-    parts = [min(size, n - start) for start in range(0, n, size)]
-    return np.concatenate([statistic(sample[_rows(stream, part, len(sample))]) for part in parts])
-
-
-def _rows(
-    stream: np.random.Generator, samples: int, count: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    return stream.integers(count, size=(samples, count))
 
 
 def permutation_null(draw: Callable[[np.random.Generator], float], seed: int, n: int = 200) -> Interval:
@@ -163,10 +160,10 @@ def shuffled(draw: Callable[[np.random.Generator], float], seed: int, n: int) ->
     return np.array([draw(stream) for _ in range(n)], dtype=np.float64)
 
 
-def summary(draws: ArrayLike, level: float = LEVEL) -> Interval:
+def summary(draws: ArrayLike) -> Interval:
     """Mean of the draws [n] between their percentiles."""
     values = np.asarray(draws, dtype=np.float64)
-    return percentile_interval(float(values.mean()), values, level, len(values))
+    return percentile_interval(float(values.mean()), values, LEVEL, len(values))
 
 
 def exceedance(observed: float, draws: ArrayLike) -> float:
@@ -208,6 +205,19 @@ def wins(values: Array, chosen: Bools) -> Doubles:
 
     ranks, hits = rankdata(values, axis=0), chosen.sum(axis=0).astype(np.float64)
     return np.asarray(ranks.T @ chosen.astype(np.float64) - hits * (hits + 1) / 2, dtype=np.float64)
+
+
+def assignment(likeness: Doubles) -> tuple[Ints, Doubles]:
+    """Match the rows of likeness [r, c] one to one with its columns, with the largest sum (Hungarian method).
+
+    Returns the partner of each row, int64 [r], and their likeness, float64 [r]; -1 and NaN for a row without one.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(-likeness)
+    partner, found = np.full(len(likeness), -1, dtype=np.int64), np.full(len(likeness), np.nan)
+    partner[rows], found[rows] = columns, likeness[rows, columns]
+    return partner, found
 
 
 LEAST = 3

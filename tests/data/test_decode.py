@@ -10,9 +10,9 @@ from PIL import Image
 
 from evoscope.data.files import (
     MAX_PIXELS,
+    FileSource,
     UndecodableError,
     decode,
-    decode_file,
     fault,
     offenders,
     square,
@@ -300,13 +300,13 @@ def test_to_rgb_leaves_rgb_alone():
     assert np.array_equal(np.asarray(to_rgb(image)), np.asarray(image))
 
 
-def test_decode_file_names_the_file(tmp_path):
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"nothing")
+def test_a_file_that_cannot_be_decoded_is_named(tmp_path):
+    files = FileSource(tmp_path, ("broken.png", "absent.png"))
+    (tmp_path / "broken.png").write_bytes(b"nothing")
     with pytest.raises(EvoscopeError, match=r"broken\.png cannot be decoded \(not an image\)"):
-        decode_file(broken, 4)
+        files.read(0, 4)
     with pytest.raises(EvoscopeError, match=r"absent\.png cannot be decoded \(No such file"):
-        decode_file(tmp_path / "absent.png", 4)
+        files.read(1, 4)
 
 
 def test_offenders_lists_twenty_then_counts():

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evoscope.data.scenes import SceneSource, concept_scenes
+from evoscope.data.scenes import concept_scenes
 from evoscope.data.scenes.painting import Canvas, coverage, grain
 from evoscope.data.scenes.scene import Pose
-from evoscope.data.scenes.source import draw, masks
+from evoscope.data.scenes.source import SceneSource, draw, masks
 
 SOURCE = SceneSource("train", 20, 11)
 COUNT = 30

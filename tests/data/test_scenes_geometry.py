@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evoscope.data.scenes import SceneSource, concept_names
 from evoscope.data.scenes.objects import (
     SHAPE_TABLE,
     box,
@@ -21,7 +20,8 @@ from evoscope.data.scenes.objects import (
 from evoscope.data.scenes.painting import pattern, second_tone, shade_of, stamp_rgb
 from evoscope.data.scenes.sample import object_visibility, visible_concepts
 from evoscope.data.scenes.scene import Pose, Prop, Texture
-from evoscope.data.scenes.vocabulary import COLOURS, PARTS, SHAPES, STAMPS, TEXTURES
+from evoscope.data.scenes.source import SceneSource
+from evoscope.data.scenes.vocabulary import COLOURS, PARTS, SHAPES, STAMPS, TEXTURES, concept_names
 
 AXIS = np.linspace(-1.5, 1.5, 151, dtype=np.float32)
 U, V = np.meshgrid(AXIS, AXIS)

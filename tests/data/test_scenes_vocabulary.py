@@ -5,17 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from evoscope.data.scenes import (
-    FAMILIES,
-    Confounder,
-    concept_names,
-    concept_scenes,
-    irrelevant_concepts,
-    relevant_concepts,
-    rules,
-    stamp_names,
-)
+from evoscope.data.scenes import Confounder, concept_scenes, irrelevant_concepts, rules
 from evoscope.data.scenes.source import colour_histogram, histogram_baseline, pixel_baseline
+from evoscope.data.scenes.vocabulary import FAMILIES, concept_names, relevant_concepts, stamp_names
 from evoscope.errors import EvoscopeError
 
 

@@ -10,10 +10,10 @@ from evoscope.arrays import unit_rows
 from evoscope.discovery.basis import Moments, svd_basis
 from evoscope.discovery.following import Snapshot, first_lasting, follow, share_since, virtual_neurons
 from evoscope.discovery.ranking import ClassRanking, Discovery
+from evoscope.discovery.refine import most_activating
 from evoscope.discovery.virtual_neurons import (
     Virtual,
     as_stimuli,
-    largest,
     level,
     match,
     on_the_map,
@@ -84,9 +84,9 @@ def test_top_images_are_those_of_a_full_stable_sort(rng):
 
 
 @pytest.mark.parametrize("count", [1, 4, 9, 30])
-def test_largest_sorts_like_a_full_stable_sort(rng, count):
+def test_the_most_activating_sort_like_a_full_stable_sort(rng, count):
     scores = rng.integers(0, 4, 9).astype(float)
-    assert largest(scores, count).tolist() == np.argsort(-scores, kind="stable")[:count].tolist()
+    assert most_activating(scores, count).tolist() == np.argsort(-scores, kind="stable")[:count].tolist()
 
 
 def test_few_images_leave_places_empty_and_rounding_makes_no_stimuli(rng):
@@ -135,21 +135,21 @@ def test_candidates_are_class_tops_and_the_first_by_energy_on_both_sides(rng):
 
 def test_match_is_the_best_of_all_assignments(rng):
     rows, others = rng.standard_normal((4, 3)), rng.standard_normal((5, 3))
-    found = match(rows, others)
+    partner, similarity = match(rows, others)
     cosines = unit_rows(rows) @ unit_rows(others).T
     best = max(sum(cosines[i, j] for i, j in enumerate(order)) for order in permutations(range(5), 4))
-    assert found.similarity.sum() == pytest.approx(best)
-    np.testing.assert_allclose(found.similarity, cosines[np.arange(4), found.partner])
+    assert similarity.sum() == pytest.approx(best)
+    np.testing.assert_allclose(similarity, cosines[np.arange(4), partner])
 
 
 def test_match_leaves_unplaced_and_surplus_rows_alone(rng):
     rows, others = rng.standard_normal((4, 3)), rng.standard_normal((3, 3))
     rows[1], others[0] = np.nan, np.nan
-    found = match(rows, others)
-    assert found.partner[1] == -1
-    assert sorted(found.partner[found.partner >= 0]) == [1, 2]
-    assert (np.isnan(found.similarity) == (found.partner < 0)).all()
-    assert (match(rows, np.full((2, 3), np.nan)).partner == -1).all()
+    partner, similarity = match(rows, others)
+    assert partner[1] == -1
+    assert sorted(partner[partner >= 0]) == [1, 2]
+    assert (np.isnan(similarity) == (partner < 0)).all()
+    assert (match(rows, np.full((2, 3), np.nan))[0] == -1).all()
 
 
 def test_shared_images_as_sets(rng):

@@ -98,25 +98,6 @@ def test_the_batch_size_changes_nothing(size):
             )
 
 
-def test_parts_of_the_images_merge():
-    network, pixels, labels = small(), noise(20), torch.arange(20) % 4
-    cuts = [slice(0, 4), slice(4, 15), slice(15, 20)]
-    first, second, third = (
-        scan_latents(network, batches_of(pixels[cut], labels[cut]), len(pixels[cut]), LAYERS, ("logit",))
-        for cut in cuts
-    )
-    whole = scanned(network, pixels, quantities=("logit",))
-    for merged in (first.merge(second).merge(third), first.merge(second.merge(third))):
-        np.testing.assert_array_equal(merged.outcomes.predictions, whole.outcomes.predictions)
-        for layer in LAYERS:
-            found, expected = merged.of(layer), whole.of(layer)
-            np.testing.assert_allclose(found.rows("logit"), expected.rows("logit"), rtol=1e-5, atol=1e-7)
-            np.testing.assert_allclose(found.moments.gram, expected.moments.gram, rtol=1e-9)
-            np.testing.assert_allclose(
-                found.moments.by_prediction.sums, expected.moments.by_prediction.sums, rtol=1e-9, atol=1e-12
-            )
-
-
 def test_rows_that_do_not_fit_are_refused_with_the_number_that_does():
     rows = 2 * (
         2**20 // (4 * 18) + 1

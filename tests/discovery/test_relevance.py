@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from evoscope.arrays import unit_rows
 from evoscope.discovery.basis import svd_basis
 from evoscope.discovery.latent import scan_latents
 from evoscope.discovery.methods import Neurons, Singular
@@ -9,7 +10,6 @@ from evoscope.discovery.ranking import sums_of_rows
 from evoscope.discovery.relevance import (
     ablate,
     cut,
-    directional_derivative,
     energy,
     equal_energy_directions,
     gap,
@@ -20,6 +20,7 @@ from evoscope.discovery.relevance import (
     stability,
 )
 from evoscope.errors import EvoscopeError
+from evoscope.stats import assignment
 from tests.discovery.small import LAYERS, batches_of, noise, small
 
 
@@ -38,7 +39,7 @@ def test_the_derivative_is_that_of_small_steps(layer):
     network, pixels = small(2), noise(40, 2)
     latents = scan_latents(network, batches_of(pixels), 40, LAYERS, ("slope",))
     basis = svd_basis(latents.of(layer).moments)
-    found = directional_derivative(sums_of_rows(latents.of(layer).rows("slope"), latents.outcomes, basis))
+    found = sums_of_rows(latents.of(layer).rows("slope"), latents.outcomes, basis)
     predictions, step = latents.outcomes.predictions, 1e-6
     for number, direction in enumerate(basis.directions):
         shift = step * torch.from_numpy(direction)[:, None, None]
@@ -47,8 +48,8 @@ def test_the_derivative_is_that_of_small_steps(layer):
         slopes = ((up - down) / (2 * step)).numpy()[np.arange(40), predictions]
         for label in np.unique(predictions):
             own = slopes[predictions == label]
-            assert found.mean[label, number] == pytest.approx(own.mean(), rel=1e-3, abs=1e-5)
-            assert found.positive[label, number] == pytest.approx((own > 0).mean(), abs=1e-9)
+            assert found.means()[label, number] == pytest.approx(own.mean(), rel=1e-3, abs=1e-5)
+            assert found.positive_share()[label, number] == pytest.approx((own > 0).mean(), abs=1e-9)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -57,7 +58,7 @@ def test_ablation_is_a_projection_in_the_middle_of_the_network(rng, layer, centr
     network, pixels, labels = small(1), noise(9, 1), np.arange(9) % 4
     directions = np.linalg.qr(rng.normal(size=(6, 6)))[0][:5]
     around = rng.normal(size=6) if centred else None
-    found = ablate(network, batches_of(pixels, size=4), layer, directions, around=around, together=2)
+    found = ablate(network, batches_of(pixels, size=4), layer, directions, around=around)
     before = logits_with(network, pixels, layer, lambda maps: maps).numpy()
     rows = np.arange(9)
     np.testing.assert_array_equal(found.intact, before.argmax(1) == labels)
@@ -140,11 +141,12 @@ def test_matching_sees_through_order_sign_and_length(rng):
     rows = rng.normal(size=(5, 7))
     order = rng.permutation(5)
     found = matched(rows, -3 * rows[order])
-    np.testing.assert_array_equal(order[found.partner], np.arange(5))
-    np.testing.assert_allclose(found.cosine, 1)
-    fewer = matched(rows, rows[:2])
-    assert fewer.partner.tolist() == [0, 1, -1, -1, -1]
-    assert np.isnan(fewer.cosine[2:]).all()
+    np.testing.assert_allclose(found, 1)
+    assert np.isnan(matched(rows, rows[:2])).tolist() == [False, False, True, True, True]
+    partner, likeness = assignment(unit_rows(rows) @ unit_rows(rows[order]).T)
+    np.testing.assert_array_equal(order[partner], np.arange(5))
+    np.testing.assert_allclose(likeness, 1)
+    assert assignment(unit_rows(rows) @ unit_rows(rows[:2]).T)[0].tolist() == [0, 1, -1, -1, -1]
 
 
 def test_matching_is_the_best_of_all_orders(rng):
@@ -152,7 +154,7 @@ def test_matching_is_the_best_of_all_orders(rng):
     cosines = np.abs([[a @ b / np.linalg.norm(a) / np.linalg.norm(b) for b in second] for a in first])
     orders = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
     best = max(sum(cosines[i, j] for i, j in enumerate(order)) for order in orders)
-    assert matched(first, second).cosine.sum() == pytest.approx(best)
+    assert matched(first, second).sum() == pytest.approx(best)
 
 
 def test_clear_directions_are_stable_and_noise_is_not(rng):

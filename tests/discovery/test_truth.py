@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -12,11 +10,9 @@ from evoscope.discovery.truth import (
     board,
     compare,
     concept_maps,
-    distinctness,
     localisation_by_concept,
     localise,
     map_batches,
-    overlap,
     peaks,
     predicted_board,
     recovery,
@@ -40,12 +36,12 @@ def test_their_mean_is_the_projection_of_the_features(rng):
     network, pixels, directions = small(), noise(9), rng.normal(size=(3, 6))
     found = list(map_batches(network, batches_of(pixels, size=4), "second", directions))
     maps = maps_of(network, pixels)["second"]
-    assert np.concatenate([each.rows for each in found]).tolist() == list(range(9))
-    means = np.concatenate([each.maps.mean(axis=(2, 3)) for each in found])
+    assert np.concatenate([rows for rows, _ in found]).tolist() == list(range(9))
+    means = np.concatenate([each.mean(axis=(2, 3)) for _, each in found])
     np.testing.assert_allclose(means, maps.mean((2, 3)).numpy() @ directions.T, rtol=1e-9, atol=1e-12)
-    (large,) = map_batches(network, batches_of(pixels, size=9), "second", directions, pixels=16)
+    ((_, large),) = map_batches(network, batches_of(pixels, size=9), "second", directions, pixels=16)
     expected = interpolate(concept_maps(maps, directions), size=(16, 16), mode="bilinear")
-    np.testing.assert_allclose(large.maps, expected.numpy(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(large, expected.numpy(), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("percentile", [50.0, 80.0, 85.0])
@@ -164,17 +160,9 @@ def test_concepts_that_cannot_be_judged_and_directions_too_few(rng):
     assert not correlations(np.ones((80, 1)), shown.present).any()
 
 
-def test_distinct_directions_are_told_from_copies(rng):
+def test_selective_directions_tell_one_concept_apart(rng):
     shown, scores = drawn(rng, 0.01)
-    found = recovery(scores, shown, scores, shown)
-    own = distinctness(scores, shown.present, np.eye(7), found)
-    assert own.own_share == 1
-    np.testing.assert_array_equal(own.overlap, 0)
-    assert own.selectivity[:CONCEPTS].min() > 0.25
-    np.testing.assert_allclose(overlap(np.array([[1.0, 0], [0, 2], [-3, 3]])), [0.5**0.5] * 3)
-    copies = replace(found, direction=np.zeros(CONCEPTS, int))
-    assert distinctness(scores, shown.present, np.eye(7), copies).own_share == 1 / CONCEPTS
-    assert overlap(np.ones((1, 3))).tolist() == [0]
+    assert selectivity(scores, shown.present)[:CONCEPTS].min() > 0.25
     assert selectivity(scores, shown.present[:, :1]).tolist() == [0] * 7
 
 

@@ -195,13 +195,13 @@ def test_significance_by_hand():
 def test_counts_of_a_real_architecture_are_the_loops_signs():
     pair = double_pair("convnext")
     pixels = noise(pair, 8)
-    counts = counted(pair, pixels.split(3), 1)
+    positive, negative, total = counted(pair, pixels.split(3), 1)
     loops = released_sensitivities(pair, pixels, 1).values()
     values = torch.cat([torch.tensor(each, dtype=torch.float64) for each in loops], 1)
     assert (values.abs() > 1e-12 * values.abs().max()).all()
-    assert torch.equal(counts.positive, (values > 0).sum(0))
-    assert torch.equal(counts.negative, (values < 0).sum(0))
-    torch.testing.assert_close(counts.total, values.sum(0))
+    assert torch.equal(positive, (values > 0).sum(0))
+    assert torch.equal(negative, (values < 0).sum(0))
+    torch.testing.assert_close(total, values.sum(0))
 
 
 def hooks(module):

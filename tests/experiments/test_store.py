@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from evoscope.store import Node, Stage, Store
+from evoscope.store import Node, Stage, Store, verify
 from experiments.base import training
 from experiments.context import Context
 from experiments.schema import register
@@ -81,7 +81,7 @@ def test_an_old_training_is_adopted_once_and_stays(earlier, run_py):
     again = run_py(*ADOPT, store=earlier.root)
     assert "1 there already" in again.stdout
     assert "vgg16: adopted" not in again.stdout
-    assert [finding.condition for finding in earlier.context.store.verify()] == ["ok", "ok"]
+    assert [finding.condition for finding in verify(earlier.context.store.root)] == ["ok", "ok"]
 
 
 def test_arguments_of_a_network_fit_in_any_order(earlier, run_py):

@@ -57,14 +57,14 @@ def test_purity_equals_the_obvious_loop(seed, k):
     group = models(seed)
     found = concept_purity(group, seed=0, neighbours=k)
     shares = [slow_purity(group, i, k) for i in range(3)]
-    for measure, expected in zip(found.measures, [*shares, [s for own in shares for s in own]], strict=True):
+    for measure, expected in zip(found, [*shares, [s for own in shares for s in own]], strict=True):
         assert measure.value == pytest.approx(np.mean(expected), rel=1e-9)
         assert measure.n == len(expected)
-    assert [m.model for m in found.measures] == ["model-0", "model-1", "model-2", "all"]
+    assert [m.model for m in found] == ["model-0", "model-1", "model-2", "all"]
 
 
 def test_concepts_that_lie_together_exceed_the_null_with_disjoint_intervals():
-    found = concept_purity(models(0), seed=0).measures[-1]
+    found = concept_purity(models(0), seed=0)[-1]
     assert found.value > 3 * found.null
     assert found.low > found.null_high
     assert found.low < found.value < found.high
@@ -77,7 +77,7 @@ def test_random_labels_are_at_the_null():
         dataclasses.replace(m, concept=rng.integers(6, size=len(m.concept)))
         for m in models(1, sizes=(200, 200))
     ]
-    found = concept_purity(group, seed=0).measures[-1]
+    found = concept_purity(group, seed=0)[-1]
     assert found.value == pytest.approx(found.null, abs=0.04)
     assert found.low <= found.null_high
 
@@ -92,26 +92,17 @@ def test_a_concept_known_from_the_layer_alone_is_no_evidence():
         vectors = (centres[layer] + 0.1 * rng.normal(0, 1, (60, 8))).astype(np.float32)
         return LabelledNeurons(name, 0, vectors, layer.astype(np.int64), layer)
 
-    found = concept_purity([model("a"), model("b")], seed=0).measures[-1]
+    found = concept_purity([model("a"), model("b")], seed=0)[-1]
     assert found.value == found.null == found.null_low == found.null_high
 
 
 def test_epochs_of_one_model_are_not_each_others_neighbours():
     a, b, _ = models(3)
     later = dataclasses.replace(a, epoch=5)
-    alone = concept_purity([a, b], seed=0).measures[0]
-    together = concept_purity([a, later, b], seed=0).measures
+    alone = concept_purity([a, b], seed=0)[0]
+    together = concept_purity([a, later, b], seed=0)
     assert together[0].value == together[1].value == alone.value
     assert [m.epoch for m in together] == [0, 5, 0, -1]
-
-
-def test_unlabelled_and_unplaced_shares_are_reported():
-    group = models(4)
-    found = concept_purity(group, seed=0)
-    for i, m in enumerate(group):
-        placed = np.isfinite(m.vectors).all(axis=1)
-        assert found.unplaced[i] == pytest.approx(1 - placed.mean())
-        assert found.unlabelled[i] == pytest.approx((m.concept[placed] < 0).mean())
 
 
 def test_neighbours_are_padded_where_others_are_few():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evoscope.store import Store
+from evoscope.store import verify
 
 PIPELINE = Path(__file__).with_name("pipeline.py")
 SOURCE = Path(__file__).parents[2] / "src"
@@ -47,7 +47,7 @@ def undisturbed(tmp_path_factory):
 
 def assert_no_half_artefact(root):
     """Whatever has its final name is whole."""
-    findings = Store(root).verify()
+    findings = verify(root)
     assert {finding.condition for finding in findings} <= {"ok", "partial"}, findings
 
 

@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from evoscope.store import Node, Stage, in_order
+from evoscope.store import Node, Stage
+from evoscope.store.node import in_order
 
 
 def nothing(folder, inputs, progress):
@@ -90,9 +91,7 @@ def test_a_change_far_upstream_changes_every_key_behind_it():
 
 def test_what_does_not_decide_the_result_is_not_in_the_key():
     plain = node()
-    decorated = node(
-        label="training", resumable=True, build=print, stage=Stage("train", 1, ("evoscope.seeds",))
-    )
+    decorated = node(label="training", resumable=True, build=print)
     names = list(plain.config)
     random.shuffle(names)
     assert decorated.key == plain.key == node(config={name: plain.config[name] for name in names}).key

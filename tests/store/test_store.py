@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from evoscope.errors import EvoscopeError
-from evoscope.store import Store
+from evoscope.store import Store, entries, verify
 from evoscope.store import hashing as checksums
 
 
@@ -364,7 +364,7 @@ def test_run_json_is_outside_every_checksum(toy):
     (folder / "run.json").write_text("scribble")
     toy.reopened().get(first)
     assert toy.built["first"] == 1
-    assert toy.store.entries()[0].seconds is None
+    assert entries(toy.store.root)[0].seconds is None
 
 
 def test_a_payload_is_read_once_per_process_and_not_at_all_to_plan(toy, monkeypatch):
@@ -469,7 +469,7 @@ def test_an_artefact_of_another_key_is_adopted_without_computing(toy, monkeypatc
     assert (toy.store.path(new) / "deep" / "notes.txt").samefile(source / "deep" / "notes.txt") == links
     record = json.loads((toy.store.path(new) / "run.json").read_text())
     assert (record["code"], record["adopted_from"]) == ("now", old.key)
-    assert [finding.condition for finding in toy.store.verify()] == ["ok", "ok"]
+    assert [finding.condition for finding in verify(toy.store.root)] == ["ok", "ok"]
 
 
 def test_a_damaged_artefact_is_not_adopted(toy):

@@ -47,7 +47,7 @@ def test_entries_say_what_is_there(toy):
     first, second, third = toy.chain(config={"lr": 0.1})
     toy.store.get(third)
     make_old(toy.store.path(first), 100)
-    rows = toy.store.entries()
+    rows = entries(toy.store.root)
     assert [row.stage for row in rows] == ["first", "second", "third"]
     row = rows[0]
     assert (row.key, row.version, row.config, row.summary) == (first.key, 1, {"lr": 0.1}, "toy first")
@@ -59,7 +59,7 @@ def test_entries_say_what_is_there(toy):
 
 def test_without_a_run_record_the_config_stands_for_the_label(toy):
     (toy.store.get(toy.node("first", config={"lr": 0.1})) / "run.json").unlink()
-    assert [(row.summary, row.seconds) for row in toy.store.entries()] == [('{"lr":0.1}', None)]
+    assert [(row.summary, row.seconds) for row in entries(toy.store.root)] == [('{"lr":0.1}', None)]
 
 
 def test_verify_names_every_kind_of_trouble(toy):
@@ -75,7 +75,7 @@ def test_verify_names_every_kind_of_trouble(toy):
     (toy.root / "first" / f".partial-{'0' * 64}").mkdir()
     (toy.root / "first" / "notes").mkdir()
     (toy.root / "README").write_bytes(b"123")
-    found = {finding.path: finding for finding in toy.store.verify()}
+    found = {finding.path: finding for finding in verify(toy.store.root)}
     conditions = sorted(finding.condition for finding in found.values())
     assert conditions == [
         "damaged", "foreign", "ok", "partial", "set aside", "unknown", "unknown", "unreadable",
@@ -91,7 +91,7 @@ def test_an_artefact_under_another_name_is_damaged(toy):
     first = toy.store.get(toy.node("first"))
     shutil.copytree(first, toy.root / "other" / first.name)
     shutil.copytree(first, first.with_name("0" * 64))
-    conditions = {finding.path: finding.condition for finding in toy.store.verify()}
+    conditions = {finding.path: finding.condition for finding in verify(toy.store.root)}
     assert conditions == {
         first: "ok",
         first.with_name("0" * 64): "damaged",
@@ -105,14 +105,14 @@ def test_prune_alone_takes_only_what_nobody_can_use(toy):
     spoil(toy.store.path(second) / "out.bin")
     (toy.root / "first" / f".partial-{'0' * 64}").mkdir()
     (toy.root / "first" / "notes").mkdir()
-    planned = toy.store.prune(dry_run=True)
+    planned = prune(toy.store.root, dry_run=True)
     assert names(toy.root) == ["first", "second", "third"]
-    removed = toy.store.prune()
+    removed = prune(toy.store.root)
     assert removed == planned
     assert [removal.path.name[:9] for removal in removed] == [".partial-", second.key[:9]]
     assert names(toy.root) == ["first", "third"]
     assert (toy.root / "first" / "notes").exists()
-    assert toy.store.prune() == []
+    assert prune(toy.store.root) == []
     assert toy.store.has(first)
 
 
@@ -122,7 +122,7 @@ def test_prune_by_stages_takes_stale_artefacts_and_what_rests_on_them(toy):
     other = toy.node("fourth")
     for node in (old[2], new[2], other):
         toy.store.get(node)
-    removed = toy.store.prune(stages=stages(*new, other))
+    removed = prune(toy.store.root, stages=stages(*new, other))
     assert {removal.path.name for removal in removed} == {node.key for node in old}
     assert all(toy.store.has(node) for node in (*new, other))
     reasons = {removal.path.parent.name: removal.reason for removal in removed}
@@ -134,21 +134,9 @@ def test_prune_by_stages_takes_stale_artefacts_and_what_rests_on_them(toy):
 def test_prune_by_stages_takes_stages_that_are_gone(toy):
     first = toy.node("first")
     toy.store.get(first)
-    assert [removal.path for removal in toy.store.prune(stages=[Stage("other", 1)])] == [
+    assert [removal.path for removal in prune(toy.store.root, stages=[Stage("other", 1)])] == [
         toy.store.path(first)
     ]
-
-
-def test_prune_keeps_a_node_with_what_it_rests_on_and_single_keys(toy):
-    first, second, third = toy.chain()
-    loose, kept = toy.node("first", seed=1), toy.node("first", seed=2)
-    for node in (third, loose, kept):
-        toy.store.get(node)
-    removed = toy.store.prune(keep=[second, kept.key], stages=[Stage("first", 9)])
-    assert {removal.path.name for removal in removed} == {third.key, loose.key}
-    assert all(toy.store.has(node) for node in (first, second, kept))
-    assert toy.store.prune(keep=[]) != []
-    assert names(toy.root) == []
 
 
 def test_prune_spares_the_young(toy):
@@ -156,7 +144,7 @@ def test_prune_spares_the_young(toy):
     for node in (old, young):
         toy.store.get(node)
     make_old(toy.store.path(old), 3600)
-    removed = toy.store.prune(keep=[], older_than=1800)
+    removed = prune(toy.store.root, stages=[Stage("other", 1)], older_than=1800)
     assert [removal.path for removal in removed] == [toy.store.path(old)]
 
 
@@ -172,7 +160,7 @@ def test_prune_leaves_a_running_computation_alone(toy):
     thread = threading.Thread(target=toy.store.get, args=(node,))
     thread.start()
     assert entered.wait(20)
-    assert toy.reopened().prune() == []
+    assert prune(toy.store.root) == []
     release.set()
     thread.join(20)
     assert toy.store.has(node)
@@ -181,6 +169,6 @@ def test_prune_leaves_a_running_computation_alone(toy):
 def test_what_was_pruned_is_computed_again(toy):
     _, second, _ = toy.chain()
     content = (toy.store.get(second) / "out.bin").read_bytes()
-    toy.store.prune(keep=[])
+    prune(toy.store.root, stages=[Stage("other", 1)])
     assert (toy.store.get(second) / "out.bin").read_bytes() == content
     assert toy.built == {"first": 2, "second": 2}

@@ -37,7 +37,7 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import capture, ensure_layouts
-from evoscope.models.network import Network, layout
+from evoscope.models.network import Network, evaluating, layout
 from evoscope.progress import Progress, silent
 
 
@@ -195,7 +195,7 @@ def scan_batches(
     reader = MapReader(scan.k)
     state: _Pass | None = None
     with ExitStack() as stack:
-        for context in (_laid_out(module, form), _evaluating(module), torch.inference_mode()):
+        for context in (_laid_out(module, form), evaluating(module), torch.inference_mode()):
             stack.enter_context(context)
         readings: dict[str, Reading] | None = None
         for pixels in batches:
@@ -203,7 +203,11 @@ def scan_batches(
                 ensure_layouts(module, network.layers, pixels.shape[1:])
                 readings = stack.enter_context(capture(module, network.layers, reader))
             logits = checked_logits(module(pixels.contiguous(memory_format=form)))
-            layers = {layer: _taken(readings, layer) for layer in network.layers}
+            for layer in network.layers:
+                problem = f"layer {layer!r} does not run in a forward pass"
+                require(layer in readings, problem, "leave it out of model.layers")
+            # Taken out, so that they cannot be mistaken for the next batch's.
+            layers = {layer: readings.pop(layer) for layer in network.layers}
             state = state or _Pass(layers, len(image_ids), logits.shape[1], scan)
             state.add(list(layers.values()), logits)
             if (bars := state.bars()) is not None:
@@ -214,20 +218,14 @@ def scan_batches(
 
 
 class _Pass:
-    """The state of a pass while batches stream by, laid out by the shapes of the first.
-
-    Parameters
-    ----------
-    readings : of the first batch, by layer.
-    images : of the pool.
-    classes : logits per image.
-    scan : as in `scan_batches`.
-    """
+    """The state of a pass while batches stream by, laid out by the ``readings`` of the first, by layer."""
 
     def __init__(self, readings: Mapping[str, Reading], images: int, classes: int, scan: Scan) -> None:
         self._scan = scan
-        self._neurons = _index(readings)
         self._channels = [reading.maxima.shape[1] for reading in readings.values()]
+        grids = (reading.grid for reading in readings.values())
+        shapes = zip(readings, self._channels, grids, strict=True)
+        self._neurons = NeuronIndex.of({layer: (channels, *grid) for layer, channels, grid in shapes})
         self._seen = 0
         neurons, device = len(self._neurons), next(iter(readings.values())).maxima.device
         self._top = TopK.empty(scan.k, neurons, device)
@@ -302,24 +300,6 @@ class _Pass:
             self._maxima[rows] = maxima.cpu().numpy()
 
 
-def _index(readings: Mapping[str, Reading]) -> NeuronIndex:
-    channels = [reading.maxima.shape[1] for reading in readings.values()]
-    return NeuronIndex(
-        layers=tuple(readings),
-        layer=np.repeat(np.arange(len(channels), dtype=np.int32), channels),
-        channel=np.concatenate([np.arange(count, dtype=np.int32) for count in channels]),
-        grid=np.array([reading.grid for reading in readings.values()], dtype=np.int32),
-    )
-
-
-def _taken(readings: dict[str, Reading], layer: str) -> Reading:
-    """Take the reading of a layer out so that it cannot be mistaken for the next batch's."""
-    require(
-        layer in readings, f"layer {layer!r} does not run in a forward pass", "leave it out of model.layers"
-    )
-    return readings.pop(layer)
-
-
 def checked_logits(logits: object) -> Tensor:
     """What a network returns, if it is logits [images, classes].
 
@@ -333,18 +313,6 @@ def checked_logits(logits: object) -> Tensor:
             "wrap the module so that its forward returns one tensor of logits in eval mode",
         )
     return logits
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Run in eval mode and leave every submodule in the mode it was in."""
-    training = [part for part in module.modules() if part.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part in training:
-            part.training = True
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What excites each neuron: the artefact that the activation pass leaves and the semantic space reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -34,6 +35,17 @@ class NeuronIndex:
     layer: SmallInts
     channel: SmallInts
     grid: SmallInts
+
+    @classmethod
+    def of(cls, shapes: Mapping[str, tuple[int, int, int]]) -> "NeuronIndex":
+        """All channels of layers, by name, whose maps have these channels, heights and widths."""
+        channels = [channels for channels, _, _ in shapes.values()]
+        return cls(
+            layers=tuple(shapes),
+            layer=np.repeat(np.arange(len(channels), dtype=np.int32), channels),
+            channel=np.concatenate([np.arange(count, dtype=np.int32) for count in channels]),
+            grid=np.array([grid for _, *grid in shapes.values()], dtype=np.int32),
+        )
 
     def __len__(self) -> int:
         return len(self.layer)
@@ -97,11 +109,15 @@ def concept_auc(maxima: Array, present: Bools) -> Floats:
     """
     if len(maxima) != len(present):
         raise ValueError(f"{len(maxima)} images in maxima, {len(present)} in the concept table")
-    neurons = maxima.shape[1]
+    positives = present.sum(axis=0).astype(np.float64)
+    pairs = positives * (len(present) - positives)
+    pairs[pairs == 0] = np.nan
     step = max(1, CHUNK // max(1, len(maxima)))
-    areas = np.empty((neurons, present.shape[1]), np.float32)
-    for start in range(0, neurons, step):
-        areas[start : start + step] = _auc(maxima[:, start : start + step], present)
+    areas = np.full((maxima.shape[1], present.shape[1]), np.nan, np.float32)
+    for start in range(0, maxima.shape[1], step):
+        some = maxima[:, start : start + step]
+        finite = np.isfinite(some).all(axis=0)
+        areas[start : start + step][finite] = wins(some[:, finite], present) / pairs
     return areas
 
 
@@ -127,16 +143,6 @@ def label_neurons(auc_pool: Array, auc_held_out: Array, threshold: float = 0.7) 
     # Comparisons with NaN are false, so a concept without a defined AUC on either side does not count.
     holds = (auc_pool[rows, best] >= 0) & (auc_held_out[rows, best] >= threshold)
     return np.where(holds, best, -1).astype(np.int32)
-
-
-def _auc(maxima: Array, present: Bools) -> Array:
-    finite = np.isfinite(maxima).all(axis=0)
-    positives = present.sum(axis=0).astype(np.float64)
-    negatives = len(present) - positives
-    pairs = np.where(positives * negatives > 0, positives * negatives, np.nan)
-    areas = np.full((maxima.shape[1], present.shape[1]), np.nan)
-    areas[finite] = wins(maxima[:, finite], present) / pairs
-    return areas
 
 
 @dataclass(frozen=True)

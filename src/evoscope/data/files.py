@@ -48,24 +48,15 @@ def decode(content: bytes, pixels: int, fit: Fit = SQUASH) -> Bytes:
     """
     if not content:
         raise UndecodableError("empty")
-    return _guarded(lambda: _open_square(io.BytesIO(content), pixels, fit))
-
-
-def decode_file(path: Path, pixels: int, fit: Fit = SQUASH) -> Bytes:
-    """`decode` of a file.
-
-    Raises
-    ------
-    EvoscopeError
-        The file cannot be read or decoded.
-    """
     try:
-        return decode(path.read_bytes(), pixels, fit)
-    except (UndecodableError, OSError) as error:
-        raise EvoscopeError(
-            f"{path} cannot be decoded ({reason(error)})",
-            "fix or remove the file, or leave it out with data.on_error=skip",
-        ) from error
+        return _open_square(io.BytesIO(content), pixels, fit)
+    except (UndecodableError, MemoryError):
+        raise
+    # A damaged file makes Pillow's readers fail in any way: struct, zlib, index, syntax errors and more.
+    except Exception as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        unknown = text.startswith("cannot identify image file")
+        raise UndecodableError("not an image" if unknown else text) from error
 
 
 def fault(content: bytes) -> str | None:
@@ -109,13 +100,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Raises
     ------
-    UndecodableError
-        The mode has no known range.
+    UndecodableError : the mode has no known range.
     """
     if image.mode.startswith(("I", "F")):
         return _sixteen_bit(image)
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
-        return _over_white(image.convert("RGBA"))
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
 
 
@@ -129,21 +120,6 @@ def _open_square(stream: IO[bytes], pixels: int, fit: Fit) -> Bytes:
         return square(to_rgb(ImageOps.exif_transpose(image)), pixels, fit)
 
 
-def _guarded(work: Callable[[], Bytes]) -> Bytes:
-    try:
-        return work()
-    except (UndecodableError, MemoryError):
-        raise
-    # A damaged file makes Pillow's readers fail in any way: struct, zlib, index, syntax errors and more.
-    except Exception as error:
-        raise UndecodableError(_why(error)) from error
-
-
-def _why(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return "not an image" if text.startswith("cannot identify image file") else text
-
-
 def _sixteen_bit(image: Image.Image) -> Image.Image:
     values: Doubles = np.asarray(image, dtype=np.float64)
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
@@ -152,18 +128,15 @@ def _sixteen_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(grey).convert("RGB")
 
 
-def _over_white(image: Image.Image) -> Image.Image:
-    paper = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(paper, image).convert("RGB")
-
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Results of ``work`` in the order of the items; the first error is raised and cancels what is left."""
-    executor, waiting = ThreadPoolExecutor(max_workers=min(16, max(2, _cores()))), iter(items)
+    # Those that this process may use, which in a container or a cluster job are fewer than the machine has.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    executor, waiting = ThreadPoolExecutor(max_workers=min(16, max(2, cores))), iter(items)
     try:
         # Not all at once: a million waiting items would take gigabytes.
         while some := list(islice(waiting, _AHEAD)):
@@ -172,15 +145,9 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
         executor.shutdown(cancel_futures=True)
 
 
-def _cores() -> int:
-    """Cores this process may use, which in a container or a cluster job are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 OnError = Literal["raise", "skip"]
 
+Inspection = tuple[str, str | None]  # a file's stamp, and what is wrong with it
 _CHECKED_AT_MOST = 20_000
 _HASHED_BELOW = 2**30
 _NAMED = 3
@@ -226,8 +193,15 @@ class FileSource:
     thread_safe: ClassVar[bool] = True
 
     def read(self, index: int, pixels: int, fit: Fit = SQUASH) -> Bytes:
-        """File ``index`` as uint8 [pixels, pixels, 3]; `EvoscopeError` when it cannot be decoded."""
-        return decode_file(self.root / self.files[index], pixels, fit)
+        """File ``index`` as uint8 [pixels, pixels, 3]; `EvoscopeError` when it cannot be read or decoded."""
+        path = self.root / self.files[index]
+        try:
+            return decode(path.read_bytes(), pixels, fit)
+        except (UndecodableError, OSError) as error:
+            raise EvoscopeError(
+                f"{path} cannot be decoded ({reason(error)})",
+                "fix or remove the file, or leave it out with data.on_error=skip",
+            ) from error
 
 
 def file_set(
@@ -237,17 +211,21 @@ def file_set(
 
     Raises
     ------
-    EvoscopeError
-        An option is unknown, files cannot be decoded and are not to be skipped, or none is left.
+    EvoscopeError : an option is unknown, files cannot be decoded and are not to be skipped, or none is left.
     """
-    _check_option(reading.on_error)
+    if reading.on_error not in ("raise", "skip"):
+        raise EvoscopeError(f"on_error={reading.on_error!r} is unknown", "choose 'raise' or 'skip'")
     ordered = sorted(entries, key=lambda entry: entry.id)
-    found = _inspect(root, split, ordered, reading)
-    kept = [entry for entry, seen in zip(ordered, found, strict=True) if seen.fault is None]
-    stamps = [seen.stamp for seen in found if seen.fault is None]
-    faults = {
-        entry.id: seen.fault for entry, seen in zip(ordered, found, strict=True) if seen.fault is not None
-    }
+    hashes = is_hashed(root, ordered)
+    checks = len(ordered) <= _CHECKED_AT_MOST or reading.on_error == "skip"
+    inspect = partial(_inspection, root=root, hashes=hashes, checks=checks)
+    inspected = in_threads(inspect, ordered) if hashes or checks else map(inspect, ordered)
+    what = f"checking {root.resolve().name} {split}"
+    found = list(reading.progress(inspected, total=len(ordered), what=what, unit="file"))
+    pairs = [(entry, *seen) for entry, seen in zip(ordered, found, strict=True)]
+    kept = [entry for entry, _, wrong in pairs if wrong is None]
+    faults = {entry.id: wrong for entry, _, wrong in pairs if wrong is not None}
+    told = (text for entry, stamp, wrong in pairs if wrong is None for text in (entry.id, entry.label, stamp))
     _refuse(root, split, faults, len(kept), reading)
     label = {name: index for index, name in enumerate(class_names)}
     return ImageSet(
@@ -258,39 +236,24 @@ def file_set(
         labels=np.array([label[entry.label] for entry in kept], dtype=np.int64),
         rows=np.arange(len(kept), dtype=np.int64),
         source=FileSource(root, tuple(entry.path for entry in kept)),
-        fingerprint=_fingerprint(class_names, kept, stamps),
-        notes=_notes(faults, len(found), _checks(len(found), reading)),
+        fingerprint=digest("files", str(len(class_names)), *class_names, *told),
+        notes=_notes(faults, len(found), checks),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Inspection:
-    stamp: str
-    fault: str | None
-
-
-def _inspect(root: Path, split: str, entries: Sequence[Entry], reading: Reading) -> list[_Inspection]:
-    hashes = is_hashed(root, entries)
-    checks = _checks(len(entries), reading)
-    inspect = partial(_inspection, root=root, hashes=hashes, checks=checks)
-    found = in_threads(inspect, entries) if hashes or checks else map(inspect, entries)
-    what = f"checking {root.resolve().name} {split}"
-    return list(reading.progress(found, total=len(entries), what=what, unit="file"))
-
-
-def _inspection(entry: Entry, root: Path, hashes: bool, checks: bool) -> _Inspection:
+def _inspection(entry: Entry, root: Path, hashes: bool, checks: bool) -> Inspection:
     path = os.path.join(root, entry.path)
     if not is_utf8(entry.id):
-        return _Inspection("", "its name is not valid UTF-8")
+        return "", "its name is not valid UTF-8"
     size = _size(path)
     if size is None:
-        return _Inspection("", "neither a file nor a link to one")
+        return "", "neither a file nor a link to one"
     try:
         content = Path(path).read_bytes() if hashes or checks else b""
         stamp = hashlib.sha256(content).hexdigest() if hashes else str(size)
     except OSError as error:
-        return _Inspection("", reason(error))
-    return _Inspection(stamp, fault(content) if checks else None)
+        return "", reason(error)
+    return stamp, fault(content) if checks else None
 
 
 def is_utf8(name: str) -> bool:
@@ -321,17 +284,6 @@ def _size(path: str) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _checks(count: int, reading: Reading) -> bool:
-    return count <= _CHECKED_AT_MOST or reading.on_error == "skip"
-
-
-def _fingerprint(class_names: tuple[str, ...], entries: Sequence[Entry], stamps: Sequence[str]) -> str:
-    lines = (
-        text for entry, stamp in zip(entries, stamps, strict=True) for text in (entry.id, entry.label, stamp)
-    )
-    return digest("files", str(len(class_names)), *class_names, *lines)
-
-
 def _refuse(root: Path, split: str, faults: dict[str, str], kept: int, reading: Reading) -> None:
     if faults and reading.on_error == "raise":
         raise EvoscopeError(
@@ -357,8 +309,3 @@ def listed(names: Sequence[str], most: int = 10) -> str:
     """Write the first ``most`` names, then how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def _check_option(on_error: str) -> None:
-    if on_error not in ("raise", "skip"):
-        raise EvoscopeError(f"on_error={on_error!r} is unknown", "choose 'raise' or 'skip'")

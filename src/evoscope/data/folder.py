@@ -67,7 +67,12 @@ def open_folder(
         A folder is missing or holds no images, a train class is empty, a test class is unknown, it is not clear
         which folders are splits and which classes, or files cannot be decoded (all are listed).
     """
-    _check_arguments(root, split, val_fraction)
+    if not root.is_dir():
+        raise EvoscopeError(f"there is no folder {root}", "give the folder that holds one folder per class")
+    if split not in ("train", "test"):
+        raise EvoscopeError(f"split {split!r} is unknown", "choose 'train' or 'test'")
+    if not 0 <= val_fraction < 1:
+        raise EvoscopeError(f"val_fraction {val_fraction} is impossible", "give a share in [0, 1)")
     return open_layout(root, find_layout(root), split, reading, val_fraction, seed)
 
 
@@ -229,7 +234,10 @@ def open_layout(
     images = replace(images, notes=(*images.notes, *alone, *layout.notes, *scan.notes()))
     if reading.listings and not is_hashed(root, entries):
         folders = [str(root), *scan.folders, *([str(layout.train)] if layout.train else [])]
-        remember(reading.listings, where, root, folders, _listing(images))
+        assert isinstance(images.source, FileSource)
+        files, names = images.source.files, images.class_names
+        found = Listing(images.ids, files, images.labels, names, images.fingerprint, images.notes)
+        remember(reading.listings, where, root, folders, found)
     return images
 
 
@@ -238,12 +246,6 @@ def listing_name(
 ) -> list[str]:
     """What decides a listing, besides what lies in the folders."""
     return [str(root.resolve()), repr(layout), split, str(val_fraction), str(seed), reading.on_error]
-
-
-def _listing(images: ImageSet) -> Listing:
-    assert isinstance(images.source, FileSource)
-    files, names = images.source.files, images.class_names
-    return Listing(images.ids, files, images.labels, names, images.fingerprint, images.notes)
 
 
 @dataclass
@@ -282,7 +284,12 @@ def _scan(root: Path, tree: Path, aside: Sequence[str]) -> _Scan:
             else:
                 relative = f"{inside}/{name}"
                 scan.entries.append(Entry(_normal(relative), label, relative))
-    _refuse_duplicates(tree, scan.entries)
+    twice = sorted(name for name, n in Counter(entry.id for entry in scan.entries).items() if n > 1)
+    if twice:
+        raise EvoscopeError(
+            f"{tree} has files whose names differ only in Unicode spelling ({listed(twice)})",
+            "rename one of each",
+        )
     return scan
 
 
@@ -321,7 +328,11 @@ def _class_names(tree: Path, scan: _Scan, layout: Layout) -> tuple[str, ...]:
     if not present:
         raise EvoscopeError(f"{tree} has no images in class folders", "put images in one folder per class")
     own = [_normal(name) for name in _subfolders(tree) if tree != layout.train or name not in layout.aside]
-    _refuse_odd_names(tree, own)
+    odd = [ascii(name) for name in own if not is_utf8(name)]
+    if odd:
+        raise EvoscopeError(
+            f"{tree} has class folders whose names are not UTF-8 ({listed(odd)})", "rename them"
+        )
     if tree == layout.train or layout.train is None:
         _refuse_empty(tree, [name for name in own if name not in present])
         return tuple(sorted(own))
@@ -354,29 +365,3 @@ def _refuse_empty(tree: Path, empty: Sequence[str]) -> None:
             f"{len(empty)} class folders of {tree} have no usable images for training ({listed(empty)})",
             "add images to them or remove them",
         )
-
-
-def _refuse_odd_names(tree: Path, classes: Sequence[str]) -> None:
-    odd = [ascii(name) for name in classes if not is_utf8(name)]
-    if odd:
-        raise EvoscopeError(
-            f"{tree} has class folders whose names are not UTF-8 ({listed(odd)})", "rename them"
-        )
-
-
-def _refuse_duplicates(tree: Path, entries: Sequence[Entry]) -> None:
-    twice = sorted(name for name, n in Counter(entry.id for entry in entries).items() if n > 1)
-    if twice:
-        raise EvoscopeError(
-            f"{tree} has files whose names differ only in Unicode spelling ({listed(twice)})",
-            "rename one of each",
-        )
-
-
-def _check_arguments(root: Path, split: str, val_fraction: float) -> None:
-    if not root.is_dir():
-        raise EvoscopeError(f"there is no folder {root}", "give the folder that holds one folder per class")
-    if split not in ("train", "test"):
-        raise EvoscopeError(f"split {split!r} is unknown", "choose 'train' or 'test'")
-    if not 0 <= val_fraction < 1:
-        raise EvoscopeError(f"val_fraction {val_fraction} is impossible", "give a share in [0, 1)")

@@ -133,10 +133,17 @@ def limit(
 
     Raises
     ------
-    EvoscopeError
-        A limit is below one, or ``total`` is below the number of classes that have images.
+    EvoscopeError : a limit is below one, or ``total`` is below the number of classes that have images.
     """
-    _check_limits(images, total, per_class)
+    for name, value in (("total", total), ("per_class", per_class)):
+        if value is not None and value < 1:
+            raise EvoscopeError(f"a {name} limit of {value} leaves no image", "give 1 or more, or none")
+    present = len(np.unique(images.labels))
+    if total is not None and total < present:
+        raise EvoscopeError(
+            f"a limit of {total} images cannot cover the {present} classes of {images.name} {images.split}",
+            f"allow at least {present} images",
+        )
     keys, ranks = _ranked(images, "limit", seed)
     kept = np.flatnonzero(ranks < (len(images) if per_class is None else per_class))
     # Every class's first image comes before any class's second, so that every prefix is balanced.
@@ -154,15 +161,20 @@ def pool(images: ImageSet, per_class_fraction: float = 0.1, seed: int = 0) -> Im
 
     Raises
     ------
-    EvoscopeError
-        The fraction is not in (0, 1], or a class has no images.
+    EvoscopeError : the fraction is not in (0, 1], or a class has no images.
     """
     if not 0 < per_class_fraction <= 1:
         raise EvoscopeError(
             f"a pool of {per_class_fraction} of each class is impossible", "give a share in (0, 1]"
         )
     counts = np.bincount(images.labels, minlength=len(images.class_names))
-    _refuse_empty(images, counts)
+    empty = [name for name, n in zip(images.class_names, counts, strict=True) if n == 0]
+    if empty:
+        raise EvoscopeError(
+            f"{len(empty)} classes of {images.name} {images.split} have no images ({', '.join(empty[:5])}"
+            + (", ...)" if len(empty) > 5 else ")"),
+            "the pool takes images of every class: add images or drop these classes",
+        )
     # The small addition keeps .29 of 100 at 29: the product is 28.999999999999996.
     quotas = np.array([max(1, math.floor(n * per_class_fraction + 1e-9)) for n in counts], dtype=np.int64)
     _, ranks = _ranked(images, "pool", seed)
@@ -182,28 +194,6 @@ def _ranked(images: ImageSet, purpose: str, seed: int) -> tuple[Ints, Ints]:
 def _chosen(images: ImageSet, indices: Ints) -> ImageSet:
     """Subset in the set's order; the set itself, with its fingerprint, when nothing is left out."""
     return images if len(indices) == len(images) else images.subset(np.sort(indices))
-
-
-def _check_limits(images: ImageSet, total: int | None, per_class: int | None) -> None:
-    for name, value in (("total", total), ("per_class", per_class)):
-        if value is not None and value < 1:
-            raise EvoscopeError(f"a {name} limit of {value} leaves no image", "give 1 or more, or none")
-    present = len(np.unique(images.labels))
-    if total is not None and total < present:
-        raise EvoscopeError(
-            f"a limit of {total} images cannot cover the {present} classes of {images.name} {images.split}",
-            f"allow at least {present} images",
-        )
-
-
-def _refuse_empty(images: ImageSet, counts: Ints) -> None:
-    empty = [name for name, n in zip(images.class_names, counts, strict=True) if n == 0]
-    if empty:
-        raise EvoscopeError(
-            f"{len(empty)} classes of {images.name} {images.split} have no images ({', '.join(empty[:5])}"
-            + (", ...)" if len(empty) > 5 else ")"),
-            "the pool takes images of every class: add images or drop these classes",
-        )
 
 
 def mislabelled(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, Bools]:

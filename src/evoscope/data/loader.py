@@ -64,8 +64,7 @@ class Loader:
 
     Raises
     ------
-    EvoscopeError
-        The set is empty or a number is out of range; while iterating: an image cannot be read.
+    EvoscopeError : the set is empty or a number is out of range; while iterating: an image cannot be read.
     """
 
     def __init__(
@@ -80,7 +79,18 @@ class Loader:
         channels_last: bool = False,
         fixed: bool = False,
     ) -> None:
-        _check_arguments(images, prep, batch_size, memory_mb, workers)
+        least = (("batch_size", batch_size, 1), ("memory_mb", memory_mb, 0), ("workers", workers, 0))
+        for name, value, smallest in (*least, ("pixels", prep.pixels, 1)):
+            if value < smallest:
+                raise EvoscopeError(f"{name}={value} is impossible", f"give {smallest} or more")
+        if min(prep.std) <= 0:
+            raise EvoscopeError(
+                f"the preprocessing's std {prep.std} is not positive", "give a positive std per channel"
+            )
+        if len(images) == 0:
+            raise EvoscopeError(
+                f"{images.name} {images.split} has no images", "raise the limit or choose another split"
+            )
         self.images = images
         self.prep = prep
         self.batch_size = batch_size if fixed else max(1, batch_size >> HALVED.times)
@@ -89,7 +99,10 @@ class Loader:
         self.device = torch.device(device)
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._labels = torch.from_numpy(images.labels).to(self.device)
-        self._mean, self._std = (_per_channel(values, self.device) for values in (prep.mean, prep.std))
+        self._mean, self._std = (
+            torch.tensor(values, dtype=torch.float32, device=self.device).view(3, 1, 1)
+            for values in (prep.mean, prep.std)
+        )
 
     def __len__(self) -> int:
         """Count the batches."""
@@ -214,24 +227,3 @@ def _decoded(images: ImageSet, prep: Preprocessing, workers: int, progress: Prog
 def _size(images: ImageSet, prep: Preprocessing) -> int:
     """Bytes of the decoded set."""
     return len(images) * 3 * prep.pixels**2
-
-
-def _per_channel(values: tuple[float, float, float], device: torch.device) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.float32, device=device).view(3, 1, 1)
-
-
-def _check_arguments(
-    images: ImageSet, prep: Preprocessing, batch_size: int, memory_mb: int, workers: int
-) -> None:
-    least = (("batch_size", batch_size, 1), ("memory_mb", memory_mb, 0), ("workers", workers, 0))
-    for name, value, smallest in (*least, ("pixels", prep.pixels, 1)):
-        if value < smallest:
-            raise EvoscopeError(f"{name}={value} is impossible", f"give {smallest} or more")
-    if min(prep.std) <= 0:
-        raise EvoscopeError(
-            f"the preprocessing's std {prep.std} is not positive", "give a positive std per channel"
-        )
-    if len(images) == 0:
-        raise EvoscopeError(
-            f"{images.name} {images.split} has no images", "raise the limit or choose another split"
-        )

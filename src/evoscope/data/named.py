@@ -60,8 +60,7 @@ def open_imagenette(
 
     Raises
     ------
-    EvoscopeError
-        The set is missing or its download failed, or as `open_folder`.
+    EvoscopeError : the set is missing or its download failed, or as `open_folder`.
     """
     if download and _version(root, "imagenette2") is None:
         _download_imagenette(root)
@@ -87,8 +86,7 @@ def open_imagenet(
 
     Raises
     ------
-    EvoscopeError
-        The set is missing, the class index is not of that form, or as `open_folder`.
+    EvoscopeError : the set is missing, the class index is not of that form, or as `open_folder`.
     """
     folder = root / ("train" if split == "train" else "val")
     if unpack and not folder.is_dir():
@@ -99,7 +97,8 @@ def open_imagenet(
             "get ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz from "
             f"image-net.org, put them in {root} and set data.download=true",
         )
-    layout = Layout(_existing(root / "train"), _existing(root / "val"))
+    train, val = (part if part.is_dir() else None for part in (root / "train", root / "val"))
+    layout = Layout(train, val)
     images = open_layout(root, layout, split, reading)
     return _named(images, "imagenet", _read_class_index(root / CLASS_INDEX))
 
@@ -122,7 +121,9 @@ def open_cue_conflict(root: Path, split: str, seed: int = 0, reading: Reading = 
             "put style-transfer-preprocessed-512 of github.com/rgeirhos/texture-vs-shape there, as cue-conflict",
         )
     images = open_folder(folder, split, 0.5, seed, reading)
-    kinds, textures = sorted(set(images.class_names)), [_texture(name) for name in images.ids]
+    # The texture in the name of an image: elephant in cat/cat7-elephant3.jpg.
+    textures = [Path(name).stem.rpartition("-")[2].rstrip("0123456789") for name in images.ids]
+    kinds = sorted(set(images.class_names))
     strange = next((n for n, texture in enumerate(textures) if texture not in kinds), None)
     if strange is not None:
         raise EvoscopeError(
@@ -134,11 +135,6 @@ def open_cue_conflict(root: Path, split: str, seed: int = 0, reading: Reading = 
     names = tuple(f"{family}:{kind}" for family in ("shape", "texture") for kind in kinds)
     marks = digest(images.fingerprint, *names)
     return replace(images, name="cue_conflict", concepts=ConceptTable(names, present), fingerprint=marks)
-
-
-def _texture(name: str) -> str:
-    """The texture in the name of an image: ``elephant`` in ``cat/cat7-elephant3.jpg``."""
-    return Path(name).stem.rpartition("-")[2].rstrip("0123456789")
 
 
 def _open_version(
@@ -158,10 +154,6 @@ def _version(root: Path, name: str) -> Path | None:
     names = [name, f"{name}-320", f"{name}-160"]
     candidates = [root / each for each in names] + ([root] if root.resolve().name in names else [])
     return next((folder for folder in candidates if folder.is_dir()), None)
-
-
-def _existing(folder: Path) -> Path | None:
-    return folder if folder.is_dir() else None
 
 
 def _named(images: ImageSet, name: str, readable: Mapping[str, str]) -> ImageSet:
@@ -228,8 +220,7 @@ def open_cifar10(root: Path, split: str, download: bool = False) -> ImageSet:
 
     Raises
     ------
-    EvoscopeError
-        The set is missing, damaged, or could not be downloaded.
+    EvoscopeError : the set is missing, damaged, or could not be downloaded.
     """
     if split not in ("train", "test"):
         raise EvoscopeError(f"split {split!r} is unknown", "choose 'train' or 'test'")

@@ -46,15 +46,6 @@ class Stamps:
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """The stamp of one image: ``code``: the class whose colour it has; ``x``, ``y``: its middle, in frames."""
-
-    code: int
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
 class StampedSource:
     """Reads images of another set and draws their stamps on them."""
 
@@ -66,20 +57,23 @@ class StampedSource:
         """Whether several threads may read at once: as the images themselves."""
         return bool(getattr(self.images.source, "thread_safe", False))
 
-    def stamp(self, index: int) -> Stamp:
-        """Draw the stamp of an image; the same draws serve every probability, so redrawn stamps are nested."""
+    def stamp(self, index: int) -> tuple[int, float, float]:
+        """Draw the stamp of an image: the class whose colour it has, and its middle (x, y) in frames.
+
+        The same draws serve every probability, so redrawn stamps are nested.
+        """
         rng = generator(self.stamps.seed, "stamp", self.images.ids[index])
         redrawn, other = rng.random(), int(rng.integers(len(self.images.class_names)))
         x, y = 0.5 + self.stamps.jitter * rng.uniform(-1, 1, 2)
         code = other if redrawn < self.stamps.probability else int(self.images.labels[index])
-        return Stamp(code, float(x), float(y))
+        return code, float(x), float(y)
 
     def read(self, index: int, pixels: int, fit: Fit = SQUASH) -> Bytes:
         """Image ``index`` of the set with its stamp, uint8 [pixels, pixels, 3]."""
-        square, stamp = self.images.read(index, pixels, fit).copy(), self.stamp(index)
+        square, (code, x, y) = self.images.read(index, pixels, fit).copy(), self.stamp(index)
         middle = (np.arange(pixels) + 0.5) / pixels
-        across, down = (np.abs(middle - place) <= self.stamps.size for place in (stamp.x, stamp.y))
-        square[np.ix_(down, across)] = stamp_colour(stamp.code, len(self.images.class_names))
+        across, down = (np.abs(middle - place) <= self.stamps.size for place in (x, y))
+        square[np.ix_(down, across)] = stamp_colour(code, len(self.images.class_names))
         return square
 
 
@@ -113,7 +107,7 @@ def stamp_disagrees(images: ImageSet) -> Bools:
     """
     if not isinstance(images.source, StampedSource):
         return scenes.stamp_disagrees(images)
-    codes = [images.source.stamp(int(row)).code for row in images.rows]
+    codes = [images.source.stamp(int(row))[0] for row in images.rows]
     return np.asarray(np.array(codes, dtype=np.int64) != images.labels)
 
 

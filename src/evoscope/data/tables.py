@@ -129,15 +129,12 @@ def classes(target: Array, name: str, source: str) -> tuple[tuple[str, ...], Int
             f"class {found[counts.argmin()]} of {source} has {counts.min()} row",
             f"give at least {LEAST} of each class",
         )
-    return tuple(_text(value) for value in found), labels.astype(np.int64)
+    names = (f"{each:g}" if isinstance(each, (float, np.floating)) else str(each) for each in found)
+    return tuple(names), labels.astype(np.int64)
 
 
 MOST = 20
 """Classes of a table; more values than that are measurements."""
-
-
-def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 COLUMNS = (
@@ -237,7 +234,6 @@ def _check(frame: pd.DataFrame, columns: tuple[str, ...], source: str) -> None:
 
 
 NAMES = ("auto", "compas", "breast_cancer", "wine")
-_EMBEDDED = ("breast_cancer", "wine")
 
 
 def open_table(
@@ -274,7 +270,13 @@ def open_table(
         table = open_compas(root, seed)
     else:
         table = _embedded("breast_cancer" if name == "auto" else name, seed)
-    return _protecting(table, protected, required)
+    lacking = [name for name in protected if name not in table.columns]
+    if lacking and required:
+        raise EvoscopeError(
+            f"{table.name} has no column {lacking[0]!r} to protect",
+            f"set tabular.protected to some of {', '.join(table.columns[:20])}",
+        )
+    return replace(table, protected=tuple(name for name in protected if name in table.columns))
 
 
 def open_csv(path: Path, target: str, seed: int) -> Table:
@@ -309,13 +311,3 @@ def _embedded(name: str, seed: int) -> Table:
     train, test = split(np.asarray(found.data, dtype=np.float64), labels, seed)
     columns, names = (tuple(map(str, texts)) for texts in (found.feature_names, found.target_names))
     return Table(f"{name} (scikit-learn)", columns, names, (), 0, train, test)
-
-
-def _protecting(table: Table, protected: Sequence[str], required: bool) -> Table:
-    lacking = [name for name in protected if name not in table.columns]
-    if lacking and required:
-        raise EvoscopeError(
-            f"{table.name} has no column {lacking[0]!r} to protect",
-            f"set tabular.protected to some of {', '.join(table.columns[:20])}",
-        )
-    return replace(table, protected=tuple(name for name in protected if name in table.columns))

@@ -27,17 +27,16 @@ class ClassSums:
     @classmethod
     def of(cls, rows: Array, classes: Ints, number: int) -> "ClassSums":
         """Add up rows [n, d] by their classes, integers [n] below ``number``."""
-        return cls(np.bincount(classes, minlength=number).astype(np.int64), sums_by(rows, classes, number))
+        order = np.argsort(classes, kind="stable")
+        present, starts = np.unique(classes[order], return_index=True)
+        sums = np.zeros((number, rows.shape[1]))
+        if len(rows):
+            sums[present] = np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)
+        return cls(np.bincount(classes, minlength=number).astype(np.int64), sums)
 
     def merge(self, other: "ClassSums") -> "ClassSums":
         """Sums over both parts."""
         return ClassSums(self.counts + other.counts, self.sums + other.sums)
-
-    @property
-    def means(self) -> Doubles:
-        """Mean row per class, float64 [classes, d]; NaN for a class without rows."""
-        counts = np.where(self.counts > 0, self.counts, np.nan)
-        return np.asarray(self.sums / counts[:, None], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -88,29 +87,14 @@ class Moments:
         return np.asarray(self.by_label.sums.sum(axis=0) / self.count, dtype=np.float64)
 
     @property
-    def second_moment(self) -> Doubles:
-        """Mean of phi phi^T, float64 [d, d]."""
-        return self.gram / self.count
-
-    @property
     def covariance(self) -> Doubles:
         """Population covariance of phi, float64 [d, d]."""
-        return self.second_moment - np.outer(self.mean, self.mean)
+        return self.gram / self.count - np.outer(self.mean, self.mean)
 
 
 def blocks(rows: int, size: int = BLOCK) -> Iterator[slice]:
     """Slices that cover ``rows`` in order."""
     return (slice(start, start + size) for start in range(0, rows, size))
-
-
-def sums_by(rows: Array, groups: Ints, number: int) -> Doubles:
-    """Sums of rows [n, d] by group, integers [n] below ``number``: float64 [number, d]."""
-    order = np.argsort(groups, kind="stable")
-    present, starts = np.unique(groups[order], return_index=True)
-    sums = np.zeros((number, rows.shape[1]))
-    if len(rows):
-        sums[present] = np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)
-    return sums
 
 
 def check_finite(features: Array, layer: str) -> None:
@@ -195,7 +179,12 @@ def svd_basis(
     """
     width = len(moments.gram)
     rank = width if rank is None else rank
-    _check(rank, width, side)
+    if not 1 <= rank <= width:
+        raise EvoscopeError(f"a layer of {width} channels has no {rank} directions", f"ask for 1 to {width}")
+    if side == "columns" and rank < width:
+        raise EvoscopeError(
+            f"the released projection needs all {width} directions, not {rank}", "give rank=null or side=rows"
+        )
     matrix = moments.covariance * moments.count if centred else moments.gram
     check_finite(matrix, moments.layer)
     centre = moments.mean if centred else np.zeros(width)
@@ -228,34 +217,13 @@ def _by_solver(features: Array | None, centre: Doubles, layer: str) -> tuple[Dou
     return np.pad(found, (0, exact.shape[1] - len(found))), rows
 
 
-def _check(rank: int, width: int, side: Side) -> None:
-    if not 1 <= rank <= width:
-        raise EvoscopeError(f"a layer of {width} channels has no {rank} directions", f"ask for 1 to {width}")
-    if side == "columns" and rank < width:
-        raise EvoscopeError(
-            f"the released projection needs all {width} directions, not {rank}", "give rank=null or side=rows"
-        )
-
-
 ALIGNED = 0.6
 """The published line: a direction with a larger component is called aligned with that neuron."""
 
 
-@dataclass(frozen=True)
-class NeuronAlignment:
-    """The largest component of each unit direction.
-
-    ``neuron``: int64 [r], its channel; ``component``: float64 [r], with its sign.
-    """
-
-    neuron: Ints
-    component: Doubles
-
-
-def neuron_alignment(directions: Doubles) -> NeuronAlignment:
-    """Find the largest component by size (the first of equals) of unit rows [r, d]."""
-    neuron = np.abs(directions).argmax(axis=1)
-    return NeuronAlignment(neuron, directions[np.arange(len(directions)), neuron])
+def neuron_alignment(directions: Doubles) -> Doubles:
+    """Find the largest component by size (the first of equals) of unit rows [r, d], with its sign: float64 [r]."""
+    return directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)]
 
 
 def random_alignment(width: int, count: int, seed: int) -> Doubles:

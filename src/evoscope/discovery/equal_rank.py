@@ -6,7 +6,7 @@ random ones, over the same concepts, the mean over several draws.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -16,13 +16,13 @@ from evoscope.arrays import Array, Doubles, Floats, Ints, unit_rows
 from evoscope.data.images import ConceptTable, ImageSet
 from evoscope.discovery.basis import ConceptBasis, blocks
 from evoscope.discovery.latent import LayerLatents, Outcomes
-from evoscope.discovery.methods import Neurons, RandomRotation
+from evoscope.discovery.methods import Neurons, RandomRotation, rotation
 from evoscope.discovery.protocol import DiscoveryProtocol, Reading
 from evoscope.discovery.ranking import layer_basis, rank_layer
 from evoscope.discovery.refine import refine
-from evoscope.discovery.truth import best_detectors, matched, told_apart
+from evoscope.discovery.truth import best_detectors, matched, told_by_both
 from evoscope.seeds import derive, generator
-from evoscope.stats import Interval, correlations, mean_interval, wins
+from evoscope.stats import UNKNOWN, correlations, mean_interval, wins
 
 RANKS = (10, 20, 50)
 DRAWS = 10
@@ -42,7 +42,7 @@ class Truth:
     @classmethod
     def of(cls, shown: ConceptTable, held_out: ConceptTable) -> "Truth":
         """The concepts that some but not all images of both sets show."""
-        columns = np.flatnonzero(told_apart(shown.present) & told_apart(held_out.present))
+        columns = told_by_both(shown, held_out)
         return cls(shown.present[:, columns], held_out.present[:, columns])
 
 
@@ -79,12 +79,11 @@ class Told:
 
     def take(self, rows: Ints) -> "Told":
         """Some of the directions."""
-        return Told(self.areas[rows], self.judged_areas[rows], self.linear[rows], self.judged_linear[rows])
+        return Told(*(getattr(self, each.name)[rows] for each in fields(self)))
 
     def about(self, concepts: Ints) -> "Told":
         """Of some of the concepts."""
-        areas, judged_areas = self.areas[:, concepts], self.judged_areas[:, concepts]
-        return Told(areas, judged_areas, self.linear[:, concepts], self.judged_linear[:, concepts])
+        return Told(*(getattr(self, each.name)[:, concepts] for each in fields(self)))
 
     def scores(self) -> dict[str, Doubles]:
         """Each concept's AUC along its best direction, and its correlation when each has one of its own."""
@@ -117,7 +116,7 @@ def equal_rank_rows(
     def told(directions: Doubles) -> Told:
         return Told.of(directions, pool, others, truth)
 
-    rotations = [_rotation(width, derive(seed, "equal rank", draw)) for draw in range(DRAWS)]
+    rotations = [rotation(width, derive(seed, "equal rank", draw)) for draw in range(DRAWS)]
     own, neurons, turned = told(basis.directions), told(np.eye(width)), [told(each) for each in rotations]
     squares = basis.strengths**2
     rows: list[dict[str, object]] = []
@@ -129,7 +128,7 @@ def equal_rank_rows(
             "neurons": [neurons.take(each) for each in (drawn if rank < width else [first])],
         }
         if rank < width:
-            inside = [_rotation(rank, derive(seed, "within", draw)) for draw in range(DRAWS)]
+            inside = [rotation(rank, derive(seed, "within", draw)) for draw in range(DRAWS)]
             rivals["within"] = [told(each @ basis.directions[:rank]) for each in inside]
         head = {"directions": "svd", "rank": rank, "all": rank == width, "energy": energy}
         rows += _gains(head, own.take(first), rivals, seed)
@@ -144,19 +143,25 @@ def _refined_rows(
     seed: int,
 ) -> list[dict[str, object]]:
     """The unique concepts against as many random directions, which may be more than there are dimensions."""
-    count = min(REFINED, len(basis))
-    which, sides = np.repeat(np.arange(count), 2), np.tile([1, -1], count)
-    found = refine(
-        layer.rows("features"), basis.directions, protocol.refine, which=which, sides=sides, seed=seed
-    )
-    if not len(found.vectors):
+    vectors = _unique(layer, basis, protocol, REFINED, seed)
+    if not len(vectors):
         return []
     drawn = [
-        unit_rows(generator(derive(seed, "directions", draw), "").standard_normal(found.vectors.shape))
+        unit_rows(generator(derive(seed, "directions", draw), "").standard_normal(vectors.shape))
         for draw in range(DRAWS)
     ]
-    head = {"directions": "refined", "rank": len(found.vectors), "all": False, "energy": float("nan")}
-    return _gains(head, told(found.vectors), {"rotation": [told(each) for each in drawn]}, seed)
+    head = {"directions": "refined", "rank": len(vectors), "all": False, "energy": float("nan")}
+    return _gains(head, told(vectors), {"rotation": [told(each) for each in drawn]}, seed)
+
+
+def _unique(
+    layer: LayerLatents, basis: ConceptBasis, protocol: DiscoveryProtocol, most: int, seed: int
+) -> Doubles:
+    """The unique concepts on both sides of the first directions, at most ``most``: float64 [concepts, d]."""
+    count = min(most, len(basis))
+    which, sides = np.repeat(np.arange(count), 2), np.tile([1, -1], count)
+    features = layer.rows("features")
+    return refine(features, basis.directions, protocol.refine, which=which, sides=sides, seed=seed).vectors
 
 
 def _gains(
@@ -167,19 +172,11 @@ def _gains(
         beside = [each.scores() for each in draws]
         for metric, values in own.scores().items():
             other = np.mean([each[metric] for each in beside], axis=0)
-            found, gain = mean_interval(values, seed), mean_interval(values - other, seed)
             rows.append(
                 {
-                    **head,
-                    "against": against,
-                    "metric": metric,
-                    **{
-                        "value": found.value,
-                        "low": found.low,
-                        "high": found.high,
-                        "other": float(other.mean()),
-                    },
-                    **{"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high},
+                    **{**head, "against": against, "metric": metric},
+                    **{**mean_interval(values, seed).columns(), "other": float(other.mean())},
+                    **mean_interval(values - other, seed).columns("gain"),
                     **{"concepts": len(values), "draws": len(draws)},
                 }
             )
@@ -251,7 +248,11 @@ def method_rank_rows(
     """
     pool, others = (layer.rows("features") for layer in layers)
     known, kinds = Truth.of(*truth), kinds_of(*truth)
-    refined = unique_basis(layers[0], layer_basis(layers[0], protocol), protocol, seed)
+    own = layer_basis(layers[0], protocol)
+    # CDISCO's own output: the unique concepts of the strongest directions, in the order of these.
+    vectors = _unique(layers[0], own, protocol, max(METHOD_RANKS), seed)
+    order = np.arange(len(vectors), 0, -1, dtype=np.float64)
+    refined = ConceptBasis(own.layer, "refined", vectors, order, False, np.zeros(vectors.shape[1]))
     ranked = [
         Ranked(
             basis.method,
@@ -267,20 +268,15 @@ def method_rank_rows(
     for each in ranked:
         every = len(each.boards)
         for rank in [*(rank for rank in METHOD_RANKS if rank < every), every]:
-            draws = len(each.sets(rank, seed))
-            head: dict[str, object] = {
-                "method": each.method,
-                "rank": rank,
-                "all": rank == every,
-                "draws": draws,
-            }
+            head: dict[str, object] = {"method": each.method, "rank": rank, "all": rank == every}
+            head["draws"] = len(each.sets(rank, seed))
             rows += _rank_rows(head, each.values(rank, seed), ranked[0].values(rank, seed), seed)
     return pd.DataFrame(rows)
 
 
 def kinds_of(shown: ConceptTable, held_out: ConceptTable) -> dict[str, Ints]:
     """Columns of `Truth` by kind: all, as ``all``, and those of each ``kind:name`` that has two or more."""
-    columns = np.flatnonzero(told_apart(shown.present) & told_apart(held_out.present))
+    columns = told_by_both(shown, held_out)
     kinds = np.array([shown.names[column].rpartition(":")[0] for column in columns])
     found = {str(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}
     several = {kind: own for kind, own in found.items() if kind and len(own) > 1} if len(found) > 1 else {}
@@ -296,25 +292,11 @@ def _rank_rows(
     """Rows of a method at a rank; ``own``, ``first``: its values and those of the first method."""
     rows: list[dict[str, object]] = []
     for (kind, metric), values in own.items():
-        found, gain = mean_interval(values, seed), Interval(float("nan"), float("nan"), float("nan"), 0)
-        if not metric.startswith("board"):
-            gain = mean_interval(values - first[kind, metric], seed)
-        ends = {"value": found.value, "low": found.low, "high": found.high}
-        beside = {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
-        rows.append({**head, "truth": kind, "metric": metric, **ends, **beside, "count": len(values)})
+        boards = metric.startswith("board")
+        gain = UNKNOWN if boards else mean_interval(values - first[kind, metric], seed)
+        ends = {**mean_interval(values, seed).columns(), **gain.columns("gain")}
+        rows.append({**head, "truth": kind, "metric": metric, **ends, "count": len(values)})
     return rows
-
-
-def unique_basis(
-    layer: LayerLatents, basis: ConceptBasis, protocol: DiscoveryProtocol, seed: int
-) -> ConceptBasis:
-    """The unique concepts on both sides of the strongest directions, in the order of these: CDISCO's own output."""
-    count = min(max(METHOD_RANKS), len(basis))
-    which, sides = np.repeat(np.arange(count), 2), np.tile([1, -1], count)
-    features = layer.rows("features")
-    found = refine(features, basis.directions, protocol.refine, which=which, sides=sides, seed=seed)
-    order = np.arange(len(found.vectors), 0, -1, dtype=np.float64)
-    return ConceptBasis(basis.layer, "refined", found.vectors, order, False, np.zeros(features.shape[1]))
 
 
 def board_shares(directions: Doubles, features: tuple[Array, Array], labels: tuple[Ints, Ints]) -> Doubles:
@@ -393,19 +375,16 @@ def _reading_rows(
     head: dict[str, object], tells: dict[str, list[tuple[Doubles, Doubles]]], seed: int
 ) -> list[dict[str, object]]:
     chance = np.mean([areas for areas, _ in tells["rotation"]], axis=0)
-    rows = []
+    rows: list[dict[str, object]] = []
     for method, found in tells.items():
         areas, places = (np.mean([pair[part] for pair in found], axis=0) for part in (0, 1))
         known = np.isfinite(areas) & np.isfinite(chance)
-        nothing = Interval(float("nan"), float("nan"), float("nan"), 0)
-        own = mean_interval(areas[known], seed) if known.any() else nothing
+        own = mean_interval(areas[known], seed) if known.any() else UNKNOWN
         same = method == "rotation" or not known.any()
-        gain = nothing if same else mean_interval((areas - chance)[known], seed)
+        gain = UNKNOWN if same else mean_interval((areas - chance)[known], seed)
         rows.append(
             {
-                **head,
-                "directions": method,
-                **{"value": own.value, "low": own.low, "high": own.high},
+                **{**head, "directions": method, **own.columns()},
                 "place": float(np.nanmedian(places)) if known.any() else float("nan"),
                 **{"rotation_gain": gain.value, "rotation_low": gain.low, "rotation_high": gain.high},
                 "classes": int(known.sum()),
@@ -428,11 +407,6 @@ def _first_tells(
             areas[label] = float(wins(along, own)) / (own.sum() * (~own).sum())
             places[label] = place[direction[label]]
     return areas, places
-
-
-def _rotation(width: int, seed: int) -> Doubles:
-    """A rotation, uniform among all, float64 [width, width]."""
-    return RandomRotation().fit(np.zeros((1, width)), seed).directions
 
 
 def _some(width: int, count: int, seed: int) -> Ints:

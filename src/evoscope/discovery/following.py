@@ -8,7 +8,6 @@ import numpy as np
 from evoscope.arrays import Array, Bools, Doubles, Ints, unit_rows
 from evoscope.discovery.ranking import Discovery, candidates
 from evoscope.discovery.virtual_neurons import (
-    Match,
     Place,
     Virtual,
     level,
@@ -63,7 +62,7 @@ FIRST = 30
 """Directions that are followed for their energy alone."""
 CONFIDENCE = 0.95
 
-Measure = Callable[[Virtual, Virtual], Doubles]
+Measure = Callable[[Virtual, Virtual], Array]
 
 
 @dataclass(frozen=True)
@@ -151,28 +150,30 @@ def follow(
     number = len(np.unique(last.direction))
     earlier = [virtual_neurons(each, place, k, first, number) for each in before]
     virtual = (*earlier, last)
-    matches = [*(match(last.places, each.places) for each in earlier), _itself(last)]
-    pairs = list(zip(snapshots, virtual, strict=True))
+    placed = np.isfinite(last.places).all(axis=1)
+    itself = np.where(placed, np.arange(len(last)), -1), np.where(placed, 1.0, np.nan)
+    pairs = [*(match(last.places, each.places) for each in earlier), itself]
+    partner, similarity = (np.stack(parts) for parts in zip(*pairs, strict=True))
+    looked = list(zip(snapshots, virtual, strict=True))
     nulls = [
-        _nulls(*pair, last.places, place, derive(seed, pair[0].epoch), draws)
-        for pair in progress(pairs, total=len(pairs), what="nulls of concept vectors", unit="epoch")
+        _nulls(*look, last.places, place, derive(seed, look[0].epoch), draws)
+        for look in progress(looked, total=len(looked), what="nulls of concept vectors", unit="epoch")
     ]
-    similarity, random, permuted = (
-        np.stack(rows)
-        for rows in ([found.similarity for found in matches], *map(list, zip(*nulls, strict=True)))
-    )
-    distance = _measured(virtual, matches, _apart)
+    random, permuted = (np.stack(parts) for parts in zip(*nulls, strict=True))
+    distance = _measured(virtual, partner, lambda a, b: np.linalg.norm(a.places - b.places, axis=1))
     radius = reach(snapshots[-1].features, last, place, derive(seed, "reach"), draws, CONFIDENCE)
     there = similarity > np.fmax(random, permuted)
     return Following(
         epochs=epochs,
         virtual=virtual,
-        partner=np.stack([found.partner for found in matches]),
+        partner=partner,
         similarity=similarity,
         null_random=random,
         null_permuted=permuted,
-        channel_cosine=_measured(virtual, matches, _cosine),
-        shared_stimuli=_measured(virtual, matches, _shared),
+        channel_cosine=_measured(
+            virtual, partner, lambda a, b: (unit_rows(a.vectors) * unit_rows(b.vectors)).sum(axis=1)
+        ),
+        shared_stimuli=_measured(virtual, partner, lambda a, b: shared(a.images, b.images)),
         distance=distance,
         reach=radius,
         appears=first_lasting(there, epochs),
@@ -198,11 +199,6 @@ def virtual_neurons(snapshot: Snapshot, place: Place, k: int, first: int = FIRST
     return Virtual(direction, side, vectors, images, place(images))
 
 
-def _itself(last: Virtual) -> Match:
-    placed = np.isfinite(last.places).all(axis=1)
-    return Match(np.where(placed, np.arange(len(last)), -1), np.where(placed, 1.0, np.nan))
-
-
 def _nulls(
     snapshot: Snapshot, found: Virtual, targets: Doubles, place: Place, seed: int, draws: int
 ) -> tuple[Doubles, Doubles]:
@@ -212,23 +208,11 @@ def _nulls(
     return level(random, CONFIDENCE), level(permuted, CONFIDENCE)
 
 
-def _measured(virtual: Sequence[Virtual], matches: Sequence[Match], measure: Measure) -> Doubles:
+def _measured(virtual: Sequence[Virtual], partner: Ints, measure: Measure) -> Doubles:
     """A measure of each final direction and its partner at every epoch, float64 [e, f]; NaN without a partner."""
     last = virtual[-1]
     found = np.full((len(virtual), len(last)), np.nan)
-    for row, (own, matched) in enumerate(zip(virtual, matches, strict=True)):
-        pairs = matched.partner >= 0
-        found[row, pairs] = measure(last.take(pairs), own.take(matched.partner[pairs]))
+    for row, (own, matched) in enumerate(zip(virtual, partner, strict=True)):
+        pairs = matched >= 0
+        found[row, pairs] = measure(last.take(pairs), own.take(matched[pairs]))
     return found
-
-
-def _apart(one: Virtual, other: Virtual) -> Doubles:
-    return np.asarray(np.linalg.norm(one.places - other.places, axis=1), dtype=np.float64)
-
-
-def _cosine(one: Virtual, other: Virtual) -> Doubles:
-    return np.asarray((unit_rows(one.vectors) * unit_rows(other.vectors)).sum(axis=1), dtype=np.float64)
-
-
-def _shared(one: Virtual, other: Virtual) -> Doubles:
-    return shared(one.images, other.images)

@@ -107,8 +107,7 @@ def summary_frame(following: Following, seed: int) -> pd.DataFrame:
             "concepts": len(direction),
         }
         for name, since in (("appeared", following.appears), ("settled", following.settles)):
-            share = share_since(since, epoch, direction, seed)
-            row |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
+            row |= share_since(since, epoch, direction, seed).columns(name)
         row |= {name: _quantile(getattr(following, name)[place], 0.5) for name in MEDIANS}
         row["null95"] = row.pop("null")
         row["null_low"], row["null_high"] = (

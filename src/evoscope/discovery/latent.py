@@ -9,16 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from evoscope.arrays import Array, Doubles, Floats, Ints
+from evoscope.arrays import Doubles, Floats, Ints
 from evoscope.data.images import ImageSet
-from evoscope.data.loader import Batch, Loader
+from evoscope.data.loader import Batch
 from evoscope.discovery.basis import Moments
-from evoscope.discovery.gradients import Quantity, Reader, Reading
+from evoscope.discovery.gradients import QUANTITIES, Quantity, Reader, Reading
 from evoscope.errors import EvoscopeError
+from evoscope.evolution.pair import loader_of
 from evoscope.models.layers import layer_shapes
-from evoscope.models.network import Network, layout
+from evoscope.models.network import Network
 from evoscope.progress import Progress, silent
 
 WAITING = 1024
@@ -85,11 +85,6 @@ class Latents:
         """Give the layer of that name."""
         return next(each for each in self.layers if each.moments.layer == layer)
 
-    def merge(self, later: "Latents") -> "Latents":
-        """Pass over both parts, the images of ``later`` following: associative."""
-        layers = tuple(_merged(*pair) for pair in zip(self.layers, later.layers, strict=True))
-        return Latents(layers, _joined(self.outcomes, later.outcomes))
-
 
 def require_memory(rows: int, channels: int, memory_mb: int) -> None:
     """Refuses what does not fit the memory, before it is computed.
@@ -155,15 +150,7 @@ def latent_pass(
     network.module.to(device)
     names = tuple(layers) or network.layers
     require_memory(len(images) * (1 + len(quantities)), width(network, names), memory_mb)
-    loader = Loader(
-        images,
-        network.preprocessing,
-        batch_size=batch_size,
-        memory_mb=memory_mb,
-        workers=workers,
-        device=device,
-        channels_last=layout(network.module, device) is torch.channels_last,
-    )
+    loader = loader_of(network, images, batch_size, memory_mb, workers)
     return scan_latents(network, loader.ordered(progress), len(images), names, quantities)
 
 
@@ -231,28 +218,13 @@ class _Scan:
     def result(self) -> Latents:
         if self.waiting:
             self._settle()
-        layers = (LayerLatents(found, **self._kept(layer)) for layer, found in self.moments.items())
-        return Latents(tuple(layers), _joined(*self.outcomes))
-
-    def _kept(self, layer: str) -> dict[str, Floats | None]:
-        return {name: self.rows.get((layer, name)) for name in ("features", "loss", "logit", "slope")}
-
-
-def _joined(*parts: Outcomes) -> Outcomes:
-    labels, predictions, loss, confidence = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("labels", "predictions", "loss", "confidence")
-    )
-    return Outcomes(labels, predictions, loss, confidence, parts[0].classes)
-
-
-def _merged(first: LayerLatents, later: LayerLatents) -> LayerLatents:
-    rows = {
-        name: _stacked(getattr(first, name), getattr(later, name))
-        for name in ("features", "loss", "logit", "slope")
-    }
-    return LayerLatents(first.moments.merge(later.moments), **rows)
-
-
-def _stacked(first: Array | None, later: Array | None) -> Array | None:
-    return None if first is None or later is None else np.concatenate([first, later])
+        names = ("features", *QUANTITIES)
+        layers = (
+            LayerLatents(found, **{name: self.rows.get((layer, name)) for name in names})
+            for layer, found in self.moments.items()
+        )
+        labels, predictions, loss, confidence = (
+            np.concatenate([getattr(part, name) for part in self.outcomes])
+            for name in ("labels", "predictions", "loss", "confidence")
+        )
+        return Latents(tuple(layers), Outcomes(labels, predictions, loss, confidence, self.classes))

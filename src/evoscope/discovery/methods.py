@@ -77,24 +77,20 @@ def components_within(features: Array, components: int | None, layer: str, metho
     EvoscopeError : the features are NaN, infinite, or the same for all images.
     """
     check_finite(features, layer)
-    rank = _dimensions(features)
-    if rank == 0:
-        raise EvoscopeError(
-            f"the features of layer {layer!r} are the same for all images, so {method} finds nothing",
-            "choose another layer or epoch",
-        )
-    return min(rank, components or rank)
-
-
-def _dimensions(features: Array) -> int:
-    """Number of dimensions in which features [images, d] vary by more than rounding."""
+    # The dimensions in which the features vary by more than rounding.
     mean, scatter = mean_of(features), np.zeros((features.shape[1],) * 2)
     for rows in blocks(len(features)):
         centred = features[rows] - mean
         scatter += centred.T @ centred
     values = np.linalg.eigvalsh(scatter)
     rounding = _ROUNDING**2 * len(features) * float(mean @ mean)
-    return int((values > max(_ROUNDING * values.max(), rounding)).sum())
+    rank = int((values > max(_ROUNDING * values.max(), rounding)).sum())
+    if rank == 0:
+        raise EvoscopeError(
+            f"the features of layer {layer!r} are the same for all images, so {method} finds nothing",
+            "choose another layer or epoch",
+        )
+    return min(rank, components or rank)
 
 
 @dataclass(frozen=True)
@@ -125,6 +121,11 @@ class RandomRotation:
         return as_basis(self.name, layer, (q * np.sign(np.diag(r))).T, features, centred=False)
 
 
+def rotation(width: int, seed: int) -> Doubles:
+    """A rotation, uniform among all, float64 [width, width]."""
+    return RandomRotation().fit(np.zeros((1, width)), seed).directions
+
+
 STARTS = 5
 
 
@@ -146,8 +147,7 @@ class KMeansCentres:
 
         count = max(2, components_within(features, self.components, layer, self.name))
         model = KMeans(count, n_init=STARTS, random_state=derive(seed, KMeansCentres.name) % 2**32)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             centres = model.fit(np.asarray(features, dtype=np.float64)).cluster_centers_
         return as_basis(self.name, layer, centres - mean_of(features), features, centred=True)
 
@@ -173,8 +173,7 @@ class Independent:
         count = components_within(features, self.components, layer, self.name)
         state = derive(seed, "ica") % 2**32
         model = FastICA(count, whiten="unit-variance", random_state=state, max_iter=ITERATIONS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             # Dimensions that the features do not have are divided by zero, and then left out.
             warnings.simplefilter("ignore", RuntimeWarning)
             model.fit(features.astype("float64"))
@@ -203,8 +202,7 @@ class NonNegative:
         parts = np.hstack([np.maximum(exact, 0), np.maximum(-exact, 0)]) if signed else exact
         state = derive(seed, "nmf") % 2**32
         model = NMF(count, init="nndsvdar", random_state=state, max_iter=ITERATIONS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             found = model.fit(parts).components_
         width = exact.shape[1]
         rows = found[:, :width] - found[:, width:] if signed else found
@@ -228,6 +226,7 @@ class LinearProbes:
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
         """Fit one concept after another; nothing is random."""
+        from sklearn.linear_model import LogisticRegression
         from sklearn.preprocessing import StandardScaler
 
         components_within(features, None, layer, self.name)
@@ -236,23 +235,19 @@ class LinearProbes:
         if len(usable) == 0:
             raise EvoscopeError("no concept is shown by some but not all images", "give more images")
         scaler = StandardScaler().fit(np.asarray(features, dtype=np.float64))
-        standard = scaler.transform(np.asarray(features, dtype=np.float64))
-        normals = [self._normal(standard, self.truth.present[:, concept]) for concept in usable]
+        standard, normals = scaler.transform(np.asarray(features, dtype=np.float64)), []
+        for concept in usable:
+            model = LogisticRegression(C=PROBE_STRENGTH, class_weight="balanced", max_iter=PROBE_ITERATIONS)
+            normals.append(model.fit(standard, self.truth.present[:, concept]).coef_[0])
         names = tuple(self.truth.names[concept] for concept in usable)
         return as_basis(
             self.name, layer, np.array(normals) / scaler.scale_, features, centred=True, names=names
         )
 
-    def _normal(self, standard: Doubles, present: Array) -> Doubles:
-        from sklearn.linear_model import LogisticRegression
-
-        model = LogisticRegression(C=PROBE_STRENGTH, class_weight="balanced", max_iter=PROBE_ITERATIONS)
-        return np.asarray(model.fit(standard, present).coef_[0], dtype=np.float64)
-
 
 @dataclass(frozen=True)
 class Singular:
-    """Right singular vectors of the features as they are (CDISCO, step 2).
+    """Right singular vectors of the features as they are (CDISCO, step 2), or from their mean: principal components.
 
     ``components``: how many, all d unless given; ``signs``: see `DiscoveryProtocol`.
     """
@@ -260,32 +255,14 @@ class Singular:
     components: int | None = None
     signs: Signs = "canonical"
     name: str = "svd"
+    centred: bool = False
 
     def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
-        """Decompose the Gram matrix of the features."""
-        rank = _rank(self.components, features)
-        return svd_basis(_moments(features, layer), signs=self.signs, rank=rank, features=features)
-
-
-@dataclass(frozen=True)
-class CentredPCA:
-    """Principal components: the same from the mean. ``components``: how many, all d unless given."""
-
-    components: int | None = None
-    name: str = "pca"
-
-    def fit(self, features: Array, seed: int, layer: str = "") -> ConceptBasis:
-        """Decompose the covariance of the features."""
-        return svd_basis(_moments(features, layer), centred=True, rank=_rank(self.components, features))
-
-
-def _rank(components: int | None, features: Array) -> int | None:
-    return components and min(components, features.shape[1])
-
-
-def _moments(features: Array, layer: str) -> Moments:
-    one_class = np.zeros(len(features), dtype=np.int64)
-    return Moments.of(layer, features, one_class, one_class, 1)
+        """Decompose the Gram matrix of the features, or their covariance."""
+        rank = self.components and min(self.components, features.shape[1])
+        one_class = np.zeros(len(features), dtype=np.int64)
+        moments = Moments.of(layer, features, one_class, one_class, 1)
+        return svd_basis(moments, centred=self.centred, signs=self.signs, rank=rank, features=features)
 
 
 @dataclass(frozen=True)
@@ -310,7 +287,7 @@ METHODS = {
     "svd": Method("SVD", lambda truth, signs: Singular(signs=signs), place=0),
     "neurons": Method("neurons", lambda truth, signs: Neurons(), place=2),
     "rotation": Method("random rotation", lambda truth, signs: RandomRotation(), place=3),
-    "pca": Method("centred PCA", lambda truth, signs: CentredPCA(), place=1),
+    "pca": Method("centred PCA", lambda truth, signs: Singular(name="pca", centred=True), place=1),
     "nmf": Method("NMF", lambda truth, signs: NonNegative(COMPONENTS), few=True),
     "ica": Method("ICA", lambda truth, signs: Independent(COMPONENTS)),
     "kmeans": Method("k-means", lambda truth, signs: KMeansCentres(COMPONENTS), few=True),

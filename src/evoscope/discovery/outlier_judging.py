@@ -1,7 +1,6 @@
 """How well a score finds known outliers, with intervals."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -11,36 +10,18 @@ from evoscope.arrays import Array, Bools, Doubles, Ints
 from evoscope.discovery.outliers import CONCEPT_SCORES, RIVALS
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
-from evoscope.stats import LEVEL, Interval, percentile_interval, t_interval, wins
+from evoscope.stats import LEVEL, UNKNOWN, Interval, percentile_interval, t_interval, wins
 
 Metric = Callable[[Bools, Doubles], float]
 RESAMPLES = 300
 
 
-@dataclass(frozen=True)
-class Detection:
-    """How well a score ranks outliers above other samples.
-
-    ``lift_at_20``: share of outliers among the first 20 over their share of all samples; ``outliers``, ``samples``:
-    judged; ``left_out``: samples whose score is NaN; ``k``: of precision@k.
-    """
-
-    auroc: Interval
-    average_precision: Interval
-    precision_at_k: Interval
-    lift_at_20: Interval
-    outliers: int
-    samples: int
-    left_out: int
-    k: int
-
-
-def detection(score: Array, outlier: Bools, seed: int) -> Detection:
-    """Judge a score, larger meaning more of an outlier.
+def detection(score: Array, outlier: Bools, seed: int) -> dict[str, Interval]:
+    """How well a score, larger meaning more of an outlier, ranks outliers above other samples, by each of `METRICS`.
 
     Parameters
     ----------
-    score : [samples]; samples with NaN are left out, and counted.
+    score : [samples]; samples with NaN are left out.
     outlier : bool [samples].
     seed : of the bootstrap, which draws outliers and others separately so that their numbers stay.
 
@@ -51,23 +32,13 @@ def detection(score: Array, outlier: Bools, seed: int) -> Detection:
     known = ~np.isnan(score)
     truth, values = np.asarray(outlier)[known], np.asarray(score, dtype=np.float64)[known]
     _check(truth)
-    size = int(truth.sum())
     rows = _resamples(truth, seed)
 
     def judged(metric: Metric) -> Interval:
         draws = [metric(truth[row], values[row]) for row in rows]
         return percentile_interval(metric(truth, values), draws, LEVEL, len(truth))
 
-    return Detection(
-        auroc=judged(auroc),
-        average_precision=judged(average_precision),
-        precision_at_k=judged(partial(precision_at, k=size)),
-        lift_at_20=judged(lift),
-        outliers=size,
-        samples=len(truth),
-        left_out=int((~known).sum()),
-        k=size,
-    )
+    return {name: judged(_function(name, int(truth.sum()))) for name in METRICS}
 
 
 def difference(metric: Metric, first: Array, second: Array, outlier: Bools, seed: int) -> Interval:
@@ -135,7 +106,6 @@ LIFT = "lift_at_20"
 METRICS = ("auroc", "average_precision", "precision_at_k", LIFT)
 ONE_SEED = "one seed: interval over images"
 Row = dict[str, object]
-_UNKNOWN = Interval(float("nan"), float("nan"), float("nan"), 0)
 
 
 def judged_scores(scores: pd.DataFrame, outlier: Bools, seed: int) -> pd.DataFrame:
@@ -147,11 +117,8 @@ def judged_scores(scores: pd.DataFrame, outlier: Bools, seed: int) -> pd.DataFra
     ``outliers``, ``images`` (judged), ``left_out`` (without a score), ``k`` (of precision at k), ``note`` (why there
     is no value, else "").
     """
-    rows: list[Row] = []
-    for name in scores.columns:
-        values = scores[name].to_numpy(dtype=np.float64)
-        rows += _rows_of(str(name), values, outlier, seed)
-    return pd.DataFrame(rows)
+    columns = [(str(name), scores[name].to_numpy(dtype=np.float64)) for name in scores.columns]
+    return pd.DataFrame([row for column in columns for row in _rows_of(*column, outlier, seed)])
 
 
 def compared_scores(scores: pd.DataFrame, outlier: Bools, seed: int) -> pd.DataFrame:
@@ -170,10 +137,9 @@ def compared_scores(scores: pd.DataFrame, outlier: Bools, seed: int) -> pd.DataF
             note = why_not(outlier[known])
             for metric in METRICS:
                 function = _function(metric, int(outlier[known].sum()))
-                found = difference(function, first, second, outlier, seed) if not note else _UNKNOWN
-                bounds = {"value": found.value, "low": found.low, "high": found.high}
+                found = UNKNOWN if note else difference(function, first, second, outlier, seed)
                 head: Row = {"score": name, "against": rival, "metric": metric}
-                rows.append({**head, **bounds, "images": int(known.sum()), "note": note})
+                rows.append({**head, **found.columns(), "images": int(known.sum()), "note": note})
     return pd.DataFrame(rows)
 
 
@@ -215,20 +181,9 @@ def _rows_of(name: str, values: Doubles, outlier: Bools, seed: int) -> list[Row]
         "k": int(outlier[known].sum()),
     }
     note = why_not(outlier[known])
-    found: Mapping[str, Interval] = dict.fromkeys(METRICS, _UNKNOWN)
-    if not note:
-        judged = detection(values, outlier, seed)
-        found = {metric: getattr(judged, metric) for metric in METRICS}
+    found = dict.fromkeys(METRICS, UNKNOWN) if note else detection(values, outlier, seed)
     return [
-        {
-            "score": name,
-            "metric": metric,
-            "value": each.value,
-            "low": each.low,
-            "high": each.high,
-            **counts,
-            "note": note,
-        }
+        {"score": name, "metric": metric, **each.columns(), **counts, "note": note}
         for metric, each in found.items()
     ]
 

@@ -18,11 +18,6 @@ NEIGHBOURS = 10
 _FLAT = 1e-12  # eigenvalues below this share of the largest are rounding
 
 
-def uncertainty(outcomes: Outcomes) -> Doubles:
-    """One minus the confidence, float64 [samples]; the loss is `Outcomes.loss` as it stands."""
-    return 1 - outcomes.confidence
-
-
 def mahalanobis(features: Array, labels: Ints) -> Doubles:
     """Distance from the mean of the sample's class, float64 [samples] (Lee et al. 2018).
 
@@ -78,7 +73,7 @@ def concept_deviation(scores: Array, labels: Ints, ranking: ClassRanking, count:
     ranking : of the classes.
     count : concepts per class.
     """
-    return _by_class(scores, labels, ranking, count, _root_mean_square)
+    return _by_class(scores, labels, ranking, count, lambda z: np.sqrt((z**2).mean(axis=1)))
 
 
 def concept_absence(scores: Array, labels: Ints, ranking: ClassRanking, count: int = CONCEPTS) -> Doubles:
@@ -86,7 +81,7 @@ def concept_absence(scores: Array, labels: Ints, ranking: ClassRanking, count: i
 
     Parameters and NaN as for `concept_deviation`.
     """
-    return _by_class(scores, labels, ranking, count, _minus_mean)
+    return _by_class(scores, labels, ranking, count, lambda z: -z.mean(axis=1))
 
 
 def robust_z(values: Array) -> Doubles:
@@ -102,16 +97,8 @@ def robust_z(values: Array) -> Doubles:
     return scaled
 
 
-def _root_mean_square(z: Doubles) -> Doubles:
-    return np.asarray(np.sqrt((z**2).mean(axis=1)), dtype=np.float64)
-
-
-def _minus_mean(z: Doubles) -> Doubles:
-    return np.asarray(-z.mean(axis=1), dtype=np.float64)
-
-
 def _by_class(
-    scores: Array, labels: Ints, ranking: ClassRanking, count: int, reduce: Callable[[Doubles], Doubles]
+    scores: Array, labels: Ints, ranking: ClassRanking, count: int, reduce: Callable[[Doubles], Array]
 ) -> Doubles:
     best, sides = ranking.best(count)
     found = np.full(len(labels), np.nan)
@@ -163,7 +150,7 @@ def outlier_scores(
             columns[f"{method}_{name}"] = score(along, labels, ranking, options.concepts)
     columns |= {
         "loss": outcomes.loss,
-        "uncertainty": uncertainty(outcomes),
+        "uncertainty": 1 - outcomes.confidence,
         "mahalanobis": mahalanobis(features, labels),
         "knn": knn_distance(features, labels, options.neighbours),
         "random": generator(seed, "random outlier score").random(len(labels)),

@@ -13,9 +13,9 @@ import pandas as pd
 
 from evoscope.arrays import Array, Doubles
 from evoscope.discovery.basis import ConceptBasis
-from evoscope.discovery.methods import RandomRotation
+from evoscope.discovery.methods import rotation
 from evoscope.seeds import derive
-from evoscope.stats import LEVEL, correlations, mean_interval
+from evoscope.stats import LEVEL, assignment, correlations, mean_interval
 
 FIRST, DRAWS = 30, 20
 """Directions that are followed, the strongest, and random rotations."""
@@ -42,14 +42,8 @@ def persistence_rows(before: Epoch, last: Epoch, seed: int, first: int = FIRST) 
     """
     count = min(first, len(last.basis), len(before.basis))
     own, early = last.basis.directions[:count], before.basis.directions
-    rotations = [
-        RandomRotation().fit(np.zeros((1, early.shape[1])), derive(seed, "rotation", draw)).directions
-        for draw in range(DRAWS)
-    ]
-    inside = [
-        RandomRotation().fit(np.zeros((1, count)), derive(seed, "within", draw)).directions
-        for draw in range(DRAWS)
-    ]
+    rotations = [rotation(early.shape[1], derive(seed, "rotation", draw)) for draw in range(DRAWS)]
+    inside = [rotation(count, derive(seed, "within", draw)) for draw in range(DRAWS)]
     scores, ordered = last.held_out @ own.T, before.held_out @ early[:count].T
 
     def by_scores(directions: Doubles) -> Doubles:
@@ -69,11 +63,10 @@ def persistence_rows(before: Epoch, last: Epoch, seed: int, first: int = FIRST) 
     rows = []
     for (by, against), (values, draws) in found.items():
         null = np.stack(draws)
-        gain = mean_interval(values - null.mean(axis=0), seed)
         rows.append(
             {
                 **{"by": by, "against": against, "value": float(values.mean()), "other": float(null.mean())},
-                **{"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high},
+                **mean_interval(values - null.mean(axis=0), seed).columns("gain"),
                 "above": float((values > np.quantile(null, LEVEL, axis=0)).mean()),
                 **{"directions": count, "draws": len(draws)},
             }
@@ -83,7 +76,4 @@ def persistence_rows(before: Epoch, last: Epoch, seed: int, first: int = FIRST) 
 
 def matched(likeness: Doubles) -> Doubles:
     """Likeness of each row [r, c] with its partner in the one-to-one match of largest sum, float64 [r]; r <= c."""
-    from scipy.optimize import linear_sum_assignment
-
-    rows, columns = linear_sum_assignment(-likeness)
-    return np.asarray(likeness[rows, columns], dtype=np.float64)
+    return assignment(likeness)[1]

@@ -78,7 +78,10 @@ class ScoreSums:
         return np.asarray(self.sums / _or_nan(self.counts), dtype=np.float64)
 
     def positive_share(self) -> Doubles:
-        """Share of a class's images with a score above 0, float64 [classes, r]; NaN for a class without images."""
+        """Share of a class's images with a score above 0, float64 [classes, r]; NaN for a class without images.
+
+        Of slopes this is the TCAV score.
+        """
         return np.asarray(self.positive / _or_nan(self.counts), dtype=np.float64)
 
 

@@ -49,17 +49,6 @@ class UniqueConcepts:
     images: Ints
 
 
-@dataclass(frozen=True)
-class Clusters:
-    """Clusters of points.
-
-    ``formed``: how many before pruning; ``members``: positions of the points of each that survives.
-    """
-
-    formed: int
-    members: tuple[Ints, ...]
-
-
 def refine(
     features: Array,
     basis_directions: Doubles,
@@ -99,9 +88,9 @@ def refine(
     # A hundred points are too few to share out: a second thread only waits for the first.
     with threadpool_limits(limits=1):
         for top in progress(tops, total=len(asked), what="unique concepts", unit="direction"):
-            clusters = cluster(features[top], rule, scale, seed)
-            formed.append(clusters.formed)
-            found.append([top[members] for members in clusters.members])
+            number, clusters = cluster(features[top], rule, scale, seed)
+            formed.append(number)
+            found.append([top[members] for members in clusters])
     surviving = np.array([len(each) for each in found], dtype=np.int64)
     vectors, sizes, images = _table([members for each in found for members in each], features)
     return UniqueConcepts(
@@ -120,8 +109,11 @@ def refine(
 
 
 def most_activating(scores: Array, count: int) -> Ints:
-    """Positions of the ``count`` largest scores [n], largest first, of equals the first."""
-    return np.argsort(-scores, kind="stable")[:count].astype(np.int64)
+    """Positions of the ``count`` largest scores [n], largest first, of equals the first; sorts only those."""
+    count = min(count, len(scores))
+    bar = np.partition(scores, len(scores) - count)[len(scores) - count]
+    above = np.flatnonzero(scores >= bar)
+    return above[np.argsort(-scores[above], kind="stable")[:count]]
 
 
 def top_images(features: Array, directions: Doubles, count: int) -> Iterator[Ints]:
@@ -141,7 +133,9 @@ def typical_distance(features: Array, seed: int) -> float:
     return float(np.median(pdist(np.asarray(features[drawn], dtype=np.float64))))
 
 
-def cluster(points: Array, rule: RefineRule, scale: float = 1.0, seed: int = RELEASED_SEED) -> Clusters:
+def cluster(
+    points: Array, rule: RefineRule, scale: float = 1.0, seed: int = RELEASED_SEED
+) -> tuple[int, tuple[Ints, ...]]:
     """Ward's clustering up to a distance gives the number, k-means the clusters, and both are then pruned.
 
     Parameters
@@ -149,10 +143,14 @@ def cluster(points: Array, rule: RefineRule, scale: float = 1.0, seed: int = REL
     points : [n, d].
     rule : thresholds, in units of ``scale``.
     seed : of k-means.
+
+    Returns
+    -------
+    How many there are before pruning, and the positions of the points of each that survives.
     """
     places = _compact(points)
     number = _number(_heights(places), rule.ward * scale)
-    return Clusters(number, _kept(*_k_means(places, number, rule, seed), rule, rule.prune * scale**2))
+    return number, _kept(*_k_means(places, number, rule, seed), rule, rule.prune * scale**2)
 
 
 @dataclass(frozen=True)
@@ -214,9 +212,8 @@ def _k_means(places: Doubles, number: int, rule: RefineRule, seed: int) -> tuple
     from sklearn.exceptions import ConvergenceWarning
 
     means = KMeans(number, n_init=rule.starts, max_iter=rule.iterations, random_state=seed)
-    with warnings.catch_warnings():
-        # Fewer distinct points than clusters: the surplus clusters are empty, and pruned.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # Fewer distinct points than clusters: the surplus clusters are empty, and pruned.
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         labels = means.fit_predict(places)
     squared: Doubles = ((places - means.cluster_centers_[labels]) ** 2).sum(axis=1)
     return labels.astype(np.int64), squared

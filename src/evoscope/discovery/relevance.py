@@ -11,16 +11,15 @@ from evoscope.arrays import Array, Bools, Doubles, Floats, Ints, unit_rows
 from evoscope.data.loader import Batch
 from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.gradients import frozen
-from evoscope.discovery.ranking import ScoreSums
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import blank
 from evoscope.evolution.suffix import Recorder, Suffix, find_suffixes, run_suffix
 from evoscope.models.layers import channel_axis, ensure_layouts
 from evoscope.models.network import Network
 from evoscope.seeds import derive, generator
-from evoscope.stats import LEVEL, Interval, bootstrap_interval, percentile_interval
+from evoscope.stats import LEVEL, Interval, assignment, bootstrap_interval, percentile_interval
 
-TOGETHER = 8
+TOGETHER = 8  # directions that run as one batch
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,6 @@ def ablate(
     directions: Doubles,
     *,
     around: Doubles | None = None,
-    together: int = TOGETHER,
 ) -> Ablation:
     """Project directions out of a layer, one at a time, and run only what follows it.
 
@@ -75,7 +73,6 @@ def ablate(
     layer : dotted name of a layer that runs once.
     directions : float64 [n, d], unit rows: those to test and random ones of equal energy alike.
     around : float64 [d], what the direction's coordinate becomes that of (the mean of phi); zero unless given.
-    together : directions that run as one batch.
 
     Raises
     ------
@@ -89,7 +86,7 @@ def ablate(
         suffix = find_suffixes(module, (layer,), blank(network))[layer]
         recorder = Recorder(module, lambda number: number in suffix.live or number == suffix.number)
         with torch.no_grad():
-            parts = [_of_batch(recorder, suffix, batch, directions, around, together) for batch in batches]
+            parts = [_of_batch(recorder, suffix, batch, directions, around) for batch in batches]
     if not parts:
         raise EvoscopeError("there are no images to ablate on", "give at least one")
     labels, change, after, before = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
@@ -118,7 +115,6 @@ def _of_batch(
     batch: Batch,
     directions: Doubles,
     around: Doubles | None,
-    together: int,
 ) -> tuple[Ints, Floats, Ints, Ints]:
     with recorder.watching():
         before = recorder.module(batch.pixels)
@@ -126,7 +122,7 @@ def _of_batch(
     axis = channel_axis(recorder.module.get_submodule(suffix.layer), output)
     centre = None if around is None else torch.from_numpy(around).to(output)
     after = []
-    for part in torch.split(torch.from_numpy(directions).to(output), together):
+    for part in torch.split(torch.from_numpy(directions).to(output), TOGETHER):
         changed = project_out(output, part, axis, centre).flatten(0, 1)
         logits = run_suffix(recorder.module, suffix, changed, recorder.outputs, batch.pixels, len(part))
         after.append(logits.reshape(len(part), *before.shape))
@@ -139,25 +135,6 @@ def _of_batch(
         logits.argmax(2).cpu().numpy(),
         before.argmax(1).cpu().numpy(),
     )
-
-
-@dataclass(frozen=True)
-class DirectionalDerivative:
-    """Derivative of the logit of the predicted class, over the images predicted as each class.
-
-    ``counts``: int64 [classes]; ``mean``: float64 [classes, r], logits per unit of the direction, added at every
-    place; ``positive``: float64 [classes, r], share of the images that it helps (the TCAV score); NaN for a class
-    that is never predicted.
-    """
-
-    counts: Ints
-    mean: Doubles
-    positive: Doubles
-
-
-def directional_derivative(sums: ScoreSums) -> DirectionalDerivative:
-    """Read the derivatives off the summed scores of ``slope`` rows along a basis."""
-    return DirectionalDerivative(sums.counts, sums.means(), sums.positive_share())
 
 
 _STEEPEST = 200.0
@@ -258,27 +235,9 @@ def _difference(inside: Array, outside: Array, own: Array, rest: Array) -> Doubl
 Fit = Callable[[Ints, int], ConceptBasis]
 
 
-@dataclass(frozen=True)
-class Match:
-    """One-to-one partners in another set of directions, with the largest sum of |cosine|.
-
-    ``partner``: int64 [r], -1 for none (the other set is smaller); ``cosine``: float64 [r], absolute; NaN for none.
-    """
-
-    partner: Ints
-    cosine: Doubles
-
-
-def matched(first: Doubles, second: Doubles) -> Match:
-    """Match rows [r, d] with rows [s, d], whatever their signs and lengths."""
-    from scipy.optimize import linear_sum_assignment
-
-    cosines = np.abs(unit_rows(first) @ unit_rows(second).T)
-    own, other = linear_sum_assignment(-cosines)
-    partner = np.full(len(first), -1, dtype=np.int64)
-    cosine = np.full(len(first), np.nan)
-    partner[own], cosine[own] = other, cosines[own, other]
-    return Match(partner, cosine)
+def matched(first: Doubles, second: Doubles) -> Doubles:
+    """|cosine| of rows [r, d] with their partners among rows [s, d], matched one to one: float64 [r], NaN for none."""
+    return assignment(np.abs(unit_rows(first) @ unit_rows(second).T))[1]
 
 
 def stability(fit: Fit, images: int, seed: int, resamples: int = 10) -> Doubles:
@@ -299,17 +258,14 @@ def stability(fit: Fit, images: int, seed: int, resamples: int = 10) -> Doubles:
     whole = fit(np.arange(images), seed)
     streams = (generator(seed, "stability", number) for number in range(resamples))
     drawn = (fit(np.sort(stream.integers(images, size=images)), seed) for stream in streams)
-    return np.array([matched(whole.directions, each.directions).cosine for each in drawn])
+    return np.array([matched(whole.directions, each.directions) for each in drawn])
 
 
 def random_match(width: int, count: int, seed: int, draws: int = 20) -> Doubles:
     """Draw what chance gives: matched |cosine| of random orthonormal sets, float64 [draws, count]."""
-    pairs = (
-        [_orthonormal(width, count, derive(seed, draw, side)) for side in (0, 1)] for draw in range(draws)
-    )
-    return np.array([matched(first, second).cosine for first, second in pairs])
 
+    def orthonormal(draw: int, side: int) -> Doubles:
+        stream = generator(derive(seed, draw, side), "random match")
+        return np.asarray(np.linalg.qr(stream.standard_normal((width, count)))[0].T, dtype=np.float64)
 
-def _orthonormal(width: int, count: int, seed: int) -> Doubles:
-    q, _ = np.linalg.qr(generator(seed, "random match").standard_normal((width, count)))
-    return np.asarray(q.T, dtype=np.float64)
+    return np.array([matched(orthonormal(draw, 0), orthonormal(draw, 1)) for draw in range(draws)])

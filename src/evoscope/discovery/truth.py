@@ -1,8 +1,7 @@
 """Concept maps and segments, and how well concepts recover and locate known truth (CDISCO, step 5)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from evoscope.activations.stimuli import concept_auc
-from evoscope.arrays import Array, Bools, Doubles, Ints, unit_rows
+from evoscope.arrays import Array, Bools, Doubles, Ints
 from evoscope.data.images import ConceptTable, ImageSet, Located
 from evoscope.data.loader import Batch, Loader
 from evoscope.discovery.gradients import frozen
@@ -26,17 +25,6 @@ from evoscope.stats import Interval, bootstrap_interval, correlations, mean_inte
 SEGMENT = 80.0
 BOARD = 4
 """Published percentile of a segment, and images on a board."""
-
-
-@dataclass(frozen=True)
-class MapBatch:
-    """Concept maps of some images.
-
-    ``rows``: int64 [b], positions in the set; ``maps``: float [b, r, h, w].
-    """
-
-    rows: Ints
-    maps: Array
 
 
 def concept_maps(maps: Tensor, directions: Array, pixels: int | None = None) -> Tensor:
@@ -59,8 +47,8 @@ def map_batches(
     layer: str,
     directions: Doubles,
     pixels: int | None = None,
-) -> Iterator[MapBatch]:
-    """Concept maps of images, batch by batch; feature maps die with their batch.
+) -> Iterator[tuple[Ints, Array]]:
+    """Positions in the set, int64 [b], and concept maps, [b, r, h, w], batch by batch; feature maps die with theirs.
 
     Parameters
     ----------
@@ -68,13 +56,13 @@ def map_batches(
     layer : dotted name.
     directions, pixels : as for `concept_maps`.
     """
-    reduce = partial(_projection, directions, pixels)
     with frozen(network.module):
         for batch in batches:
             ensure_layouts(network.module, (layer,), batch.pixels.shape[1:])
-            with torch.no_grad(), capture(network.module, (layer,), reduce) as found:
+            maps = capture(network.module, (layer,), lambda _, map_: concept_maps(map_, directions, pixels))
+            with torch.no_grad(), maps as found:
                 network.module(batch.pixels)
-            yield MapBatch(batch.rows.cpu().numpy(), found[layer].cpu().numpy())
+            yield batch.rows.cpu().numpy(), found[layer].cpu().numpy()
 
 
 def segments(maps: Array, percentile: float = SEGMENT) -> Bools:
@@ -105,13 +93,6 @@ def predicted_board(predictions: Ints, label: int, seed: int, count: int = 10) -
     mistakes.
     """
     return generator(seed, "predicted", label).permutation(np.flatnonzero(predictions == label))[:count]
-
-
-def _projection(directions: Doubles, pixels: int | None, name: str, maps: Tensor) -> Tensor:
-    return concept_maps(maps, directions, pixels)
-
-
-COLUMNS = ("image", "concept", "hit", "share", "iou", "iou_chance")
 
 
 def localise(
@@ -157,14 +138,16 @@ def localise(
     shown = images.concepts.present[:, concepts]
     names = [images.concepts.names[concept] for concept in concepts]
     rows = []
-    for batch in map_batches(network, loader.ordered(progress), layer, directions, pixels):
-        parts, places = segments(batch.maps, SEGMENT), peaks(batch.maps)
-        for number, image in enumerate(batch.rows):
+    for seen, maps in map_batches(network, loader.ordered(progress), layer, directions, pixels):
+        parts, places = segments(maps, SEGMENT), peaks(maps)
+        for number, image in enumerate(seen):
             masks = source.masks(int(images.rows[image]), pixels)
-            for concept, mask in _masks(masks, names, shown[image]):
-                scores = compare(parts[number, concept], places[number, concept], mask)
-                rows.append((int(image), int(concepts[concept]), *scores))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            for concept in np.flatnonzero(shown[image]):
+                mask = masks[names[concept]]
+                if mask.any() and not mask.all():  # what is everywhere has no place
+                    scores = compare(parts[number, concept], places[number, concept], mask)
+                    rows.append((int(image), int(concepts[concept]), *scores))
+    return pd.DataFrame(rows, columns=["image", "concept", "hit", "share", "iou", "iou_chance"])
 
 
 def compare(segment: Bools, peak: Ints, mask: Bools) -> tuple[bool, float, float, float]:
@@ -187,19 +170,10 @@ def localisation_by_concept(found: pd.DataFrame, seed: int) -> pd.DataFrame:
     for concept, part in found.groupby("concept"):
         row: dict[str, object] = {"concept": concept, "images": len(part)}
         for score, chance in (("hit", "share"), ("iou", "iou_chance")):
-            found_here = bootstrap_interval(part[score].astype(float).to_numpy(), seed)
-            row |= {score: found_here.value, f"{score}_low": found_here.low, f"{score}_high": found_here.high}
+            row |= bootstrap_interval(part[score].astype(float).to_numpy(), seed).columns(score)
             row[chance] = float(part[chance].mean())
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _masks(masks: dict[str, Bools], names: Sequence[str], shown: Bools) -> Iterator[tuple[int, Bools]]:
-    """Number and mask of each concept that an image shows, but for masks without a pixel, or with all."""
-    for number in np.flatnonzero(shown):
-        mask = masks[names[int(number)]]
-        if mask.any() and not mask.all():
-            yield int(number), mask
 
 
 @dataclass(frozen=True)
@@ -238,7 +212,7 @@ def recovery(chosen_on: Array, shown: ConceptTable, judged_on: Array, held_out: 
     chosen_on, judged_on : [images, r], projections of two sets of images on the same directions.
     shown, held_out : what they show.
     """
-    columns = np.flatnonzero(told_apart(shown.present) & told_apart(held_out.present))
+    columns = told_by_both(shown, held_out)
     first, second = shown.present[:, columns], held_out.present[:, columns]
     direction, side = best_detectors(concept_auc(chosen_on, first))
     areas = np.asarray(concept_auc(judged_on, second), dtype=np.float64)
@@ -252,6 +226,11 @@ def recovery(chosen_on: Array, shown: ConceptTable, judged_on: Array, held_out: 
 def told_apart(present: Bools) -> Bools:
     """Which concepts some but not all images show, bool [concepts]."""
     return np.asarray(present.any(axis=0) & ~present.all(axis=0))
+
+
+def told_by_both(shown: ConceptTable, held_out: ConceptTable) -> Ints:
+    """Columns of the concepts that some but not all images of both sets show, int64 [concepts]."""
+    return np.flatnonzero(told_apart(shown.present) & told_apart(held_out.present))
 
 
 def best_detectors(areas: Array) -> tuple[Ints, Ints]:
@@ -274,46 +253,13 @@ def matched(chosen: Doubles, judged: Doubles) -> tuple[Ints, Doubles]:
     return partner, found
 
 
-@dataclass(frozen=True)
-class Distinctness:
-    """How distinct directions are.
-
-    ``selectivity``: float64 [r], how much better a direction tells its best concept than its second best, as a
-    difference of AUC on either side; ``overlap``: float64 [r], largest |cosine| with another direction;
-    ``own_share``: different directions among the best detectors of all concepts, per concept (1: each concept
-    has a direction of its own).
-    """
-
-    selectivity: Doubles
-    overlap: Doubles
-    own_share: float
-
-
-def distinctness(scores: Array, present: Bools, directions: Doubles, found: Recovery) -> Distinctness:
-    """Measure how distinct directions are.
-
-    Parameters
-    ----------
-    scores : [images, r], projections.
-    present : bool [images, concepts], of the concept table.
-    directions : float64 [r, d].
-    found : their `Recovery`, whose concepts count.
-    """
-    own = len(np.unique(found.direction)) / max(1, len(found.direction))
-    return Distinctness(selectivity(scores, present[:, found.columns]), overlap(directions), own)
-
-
 def selectivity(scores: Array, present: Bools) -> Doubles:
-    """Gap between the best and the second best concept of each direction, float64 [r]; 0 with a single concept."""
+    """How much better each direction tells its best concept than its second best, float64 [r]; 0 with a single one.
+
+    A difference of AUC on either side, of scores [images, r] and what the images show, bool [images, concepts].
+    """
     reach = np.nan_to_num(np.abs(np.asarray(concept_auc(scores, present), dtype=np.float64) - 0.5))
     if present.shape[1] < 2:
         return np.zeros(scores.shape[1])
     best = np.sort(reach, axis=1)
     return np.asarray(best[:, -1] - best[:, -2], dtype=np.float64)
-
-
-def overlap(directions: Doubles) -> Doubles:
-    """Largest |cosine| of each row [r, d] with another row, float64 [r]; 0 for a single row."""
-    cosines = np.abs(unit_rows(directions) @ unit_rows(directions).T)
-    np.fill_diagonal(cosines, 0)
-    return np.asarray(cosines.max(axis=1), dtype=np.float64)

@@ -7,10 +7,12 @@ import numpy as np
 
 from evoscope.activations.stimuli import NeuronIndex, Status, Stimuli
 from evoscope.arrays import Array, Doubles, Ints, SmallInts, unit_rows
+from evoscope.discovery.refine import most_activating
 from evoscope.seeds import generator
 from evoscope.space.build import project
 from evoscope.space.metrics import placed_rows
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
+from evoscope.stats import assignment
 
 FLAT = 1e-6
 """Deviation of projections, as a share of the features' root mean square length, that float32 features do not carry."""
@@ -57,14 +59,11 @@ def placer(space: SemanticSpace, image_ids: tuple[str, ...], protocol: SpaceProt
 def as_stimuli(images: SmallInts, image_ids: tuple[str, ...]) -> Stimuli:
     """Stimuli of virtual neurons from their images [rows, k]; what no projection reads is NaN or -1."""
     rows, k = images.shape
-    index = NeuronIndex(
-        ("",), np.zeros(rows, np.int32), np.arange(rows, dtype=np.int32), np.ones((1, 2), np.int32)
-    )
     unknown = np.full(rows, np.nan, np.float32)
     none = (images < 0).all(axis=1)
     return Stimuli(
         image_ids=image_ids,
-        neurons=index,
+        neurons=NeuronIndex.of({"": (rows, 1, 1)}),
         images=images,
         values=np.full((rows, k), np.nan, np.float32),
         cells=np.full((rows, k, 2), -1, np.int32),
@@ -95,20 +94,9 @@ def top_images(features: Array, vectors: Doubles, k: int) -> SmallInts:
     found = np.full((len(vectors), k), -1, dtype=np.int32)
     for row, deviation in enumerate(scores.std(axis=1)):
         if deviation > FLAT * scale:
-            best = largest(scores[row], k)
+            best = most_activating(scores[row], k)
             found[row, : len(best)] = best
     return found
-
-
-def largest(scores: Array, count: int) -> Ints:
-    """Positions of the ``count`` largest scores [n], largest first, of equals the first; sorts only those.
-
-    The same as `evoscope.discovery.refine.most_activating`, ten times as fast for a few of thousands.
-    """
-    count = min(count, len(scores))
-    bar = np.partition(scores, len(scores) - count)[len(scores) - count]
-    above = np.flatnonzero(scores >= bar)
-    return above[np.argsort(-scores[above], kind="stable")[:count]]
 
 
 def on_the_map(vectors: Doubles, anchors: Array, places: Array, neighbours: int = NEIGHBOURS) -> Doubles:
@@ -140,30 +128,20 @@ def on_the_map(vectors: Doubles, anchors: Array, places: Array, neighbours: int 
     return found
 
 
-@dataclass(frozen=True)
-class Match:
-    """The partner of each row, int64 [rows] (-1: none), and their cosine, float64 [rows] (NaN: none)."""
-
-    partner: Ints
-    similarity: Doubles
-
-
-def match(rows: Doubles, others: Doubles) -> Match:
+def match(rows: Doubles, others: Doubles) -> tuple[Ints, Doubles]:
     """Pair rows [r, dim] with others [o, dim] so that the sum of cosines is largest (Hungarian method).
 
-    Unplaced vectors (NaN) have no partner, and where one side has more vectors some of it have none.
+    Returns the partner of each row, int64 [rows], and their cosine, float64 [rows]; -1 and NaN for none. Unplaced
+    vectors (NaN) have no partner, and where one side has more vectors some of it have none.
     """
-    from scipy.optimize import linear_sum_assignment
-
     partner = np.full(len(rows), -1, dtype=np.int64)
     similarity = np.full(len(rows), np.nan)
     left, right = np.flatnonzero(placed_rows(rows)), np.flatnonzero(placed_rows(others))
     if len(left) and len(right):
-        cosines = unit_rows(rows[left]) @ unit_rows(others[right]).T
-        first, second = linear_sum_assignment(-cosines)
-        partner[left[first]] = right[second]
-        similarity[left[first]] = np.clip(cosines[first, second], -1, 1)
-    return Match(partner, similarity)
+        found, cosines = assignment(unit_rows(rows[left]) @ unit_rows(others[right]).T)
+        partner[left] = np.where(found >= 0, right[found], -1)
+        similarity[left] = np.clip(cosines, -1, 1)
+    return partner, similarity
 
 
 def shared(images: SmallInts, others: SmallInts) -> Doubles:
@@ -198,13 +176,9 @@ def random_directions(
     """
     stream = generator(seed, "random directions")
     _, own = np.unique(like.direction, return_inverse=True)
-    k = like.images.shape[1]
-
-    def draw() -> Array:
-        frame = random_frame(stream, int(own.max()) + 1, features.shape[1])
-        return top_images(features, like.side[:, None] * frame[own], k)
-
-    return _matched(targets, [draw() for _ in range(draws)], place)
+    frames = (random_frame(stream, int(own.max()) + 1, features.shape[1]) for _ in range(draws))
+    turned = (like.side[:, None] * frame[own] for frame in frames)
+    return _matched(targets, [top_images(features, each, like.images.shape[1]) for each in turned], place)
 
 
 def permuted_stimuli(
@@ -216,11 +190,8 @@ def permuted_stimuli(
     show. ``images``: how many there are.
     """
     stream = generator(seed, "permuted stimuli")
-
-    def draw() -> Array:
-        return np.append(stream.permutation(images), -1)[like.images].astype(np.int32)
-
-    return _matched(targets, [draw() for _ in range(draws)], place)
+    orders = (np.append(stream.permutation(images), -1) for _ in range(draws))
+    return _matched(targets, [order[like.images].astype(np.int32) for order in orders], place)
 
 
 def random_frame(stream: np.random.Generator, count: int, width: int) -> Doubles:
@@ -243,7 +214,7 @@ def _matched(targets: Doubles, stimuli: list[Array], place: Place) -> Doubles:
     for start in range(0, len(stimuli), TOGETHER):
         some = stimuli[start : start + TOGETHER]
         places = place(np.concatenate(some)).reshape(len(some), len(some[0]), -1)
-        rows += [match(targets, each).similarity for each in places]
+        rows += [match(targets, each)[1] for each in places]
     return np.stack(rows)
 
 
@@ -273,10 +244,10 @@ def reach(
     stream = generator(seed, "resampled images")
     k, images = found.images.shape[1], len(features)
     order = top_images(features, found.vectors, min(images, 3 * k + SPARE))
-    distances = [
-        np.linalg.norm(place(resampled(order, _counts(stream, images), k)) - found.places, axis=1)
-        for _ in range(draws)
-    ]
+    distances = []
+    for _ in range(draws):
+        counts = np.bincount(stream.integers(images, size=images), minlength=images)
+        distances.append(np.linalg.norm(place(resampled(order, counts, k)) - found.places, axis=1))
     radius = np.full(len(found), np.nan)
     known = np.isfinite(distances).all(axis=0)
     radius[known] = np.quantile(np.stack(distances)[:, known], share, axis=0)
@@ -304,7 +275,3 @@ def resampled(order: SmallInts, counts: Array, k: int) -> SmallInts:
         chosen = np.repeat(images, times)
         found[row, : len(chosen)] = chosen
     return found
-
-
-def _counts(stream: np.random.Generator, images: int) -> Array:
-    return np.bincount(stream.integers(images, size=images), minlength=images)

@@ -1,20 +1,18 @@
 """Importance of every neuron's evolution for one class (ConceptEvo, importance of an evolution)."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evoscope.activations.stimuli import NeuronIndex
 from evoscope.arrays import Doubles, Ints
 from evoscope.data.images import ImageSet
 from evoscope.errors import EvoscopeError
 from evoscope.evolution.pair import Pair, fixed_batch, importance_bytes, loader_of, refuse_non_finite
-from evoscope.models.layers import as_map, capture, hook_point
+from evoscope.models.layers import GradientHooks, capture
 from evoscope.models.network import doubled
 from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
@@ -40,7 +38,8 @@ def sensitivities(pair: Pair, pixels: Tensor, label: int) -> dict[str, Tensor]:
     EvoscopeError : an activation or a gradient is NaN or infinite; names the state and, of activations, the
         layer.
     """
-    found = _sensitivities(pair, pixels, label, _contracted)
+    # The sum over places of gradient times change, [images, channels]; the change is used up.
+    found = _sensitivities(pair, pixels, label, lambda gradient, change: change.mul_(gradient).sum((2, 3)))
     if not all(bool(torch.isfinite(values).all()) for values in found.values()):
         refuse_non_finite(pair, pixels)
         raise EvoscopeError(
@@ -54,81 +53,24 @@ def sensitivity_maps(pair: Pair, pixels: Tensor, label: int, layer: str) -> Tens
 
     Tokens are one column, with those that stand for no patch.
     """
-    return _sensitivities(pair, pixels, label, _terms, (layer,))[layer]
+    return _sensitivities(pair, pixels, label, torch.mul, (layer,))[layer]
 
 
 def _sensitivities(
     pair: Pair, pixels: Tensor, label: int, reduce: Reduction, layers: tuple[str, ...] = ()
 ) -> dict[str, Tensor]:
     wanted = layers or pair.layers
-    with torch.no_grad(), capture(pair.after.module, wanted, partial(_kept, pair), everywhere=True) as later:
+
+    def kept(name: str, later: Tensor) -> Tensor:
+        return later.clone() if name in pair.overwritten else later
+
+    with torch.no_grad(), capture(pair.after.module, wanted, kept, everywhere=True) as maps:
         pair.after.module(pixels)
-    hooks = _Hooks(later, reduce, pair.overwritten)
+    # Each later map gives way to its change, but not in place: the maps of two layers may be one tensor.
+    hooks = GradientHooks(pair.overwritten, lambda name, earlier: maps.pop(name) - earlier)
     with torch.enable_grad(), hooks.attached(pair.before.module, wanted):
-        logits = pair.before.module(pixels)
-        if logits.requires_grad:
-            torch.autograd.backward(logits[:, label].sum(), inputs=hooks.leaves)
-    # Their hooks know the hooks: a circle that would keep this batch's maps until the garbage is collected.
-    hooks.leaves.clear()
-    return {name: hooks.result(name) for name in wanted}
-
-
-def _kept(pair: Pair, name: str, activation: Tensor) -> Tensor:
-    return activation.clone() if name in pair.overwritten else activation
-
-
-def _contracted(gradient: Tensor, change: Tensor) -> Tensor:
-    """Sum over places of gradient times change: [images, channels]. ``change`` is used up."""
-    return change.mul_(gradient).sum((2, 3))
-
-
-def _terms(gradient: Tensor, change: Tensor) -> Tensor:
-    return gradient * change
-
-
-@dataclass
-class _Hooks:
-    """Hooks on the earlier network: each reduces a layer's gradient when the backward pass reaches it.
-
-    ``later``: maps of the later network; each gives way to its change as soon as the earlier map is known.
-    """
-
-    later: dict[str, Tensor]
-    reduce: Reduction
-    overwritten: frozenset[str]
-    leaves: list[Tensor] = field(default_factory=list)
-    changes: dict[str, Tensor] = field(default_factory=dict)
-    found: dict[str, Tensor] = field(default_factory=dict)
-
-    @contextmanager
-    def attached(self, module: nn.Module, layers: tuple[str, ...]) -> Iterator[None]:
-        with ExitStack() as stack:
-            for name in layers:
-                place = hook_point(module, name)
-                stack.callback(place.register_forward_hook(partial(self._tap, name)).remove)
-            yield
-
-    def result(self, name: str) -> Tensor:
-        """What was found for a layer; what the logits do not depend on has no gradient and no importance."""
-        if name in self.found:
-            return self.found[name]
-        change = self.changes[name]
-        return self.reduce(torch.zeros_like(change), change)
-
-    def _tap(self, name: str, layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        # Not in place: the maps of two layers may be one tensor.
-        self.changes[name] = self.later.pop(name) - as_map(layer, output, name, everywhere=True).detach()
-        begins = not output.requires_grad
-        if begins:
-            # The parameters need no gradient, so the backward pass ends at the first layers.
-            output = output.detach().requires_grad_()
-            self.leaves.append(output)
-        output.register_hook(partial(self._arrive, name, layer))  # type: ignore[no-untyped-call]
-        # The pass goes on with a copy, so that the gradient is that of the layer's own values.
-        return output.clone() if name in self.overwritten else output
-
-    def _arrive(self, name: str, layer: nn.Module, gradient: Tensor) -> None:
-        self.found[name] = self.reduce(as_map(layer, gradient, name, everywhere=True), self.changes.pop(name))
+        found = hooks.backward(pair.before.module(pixels)[:, label].sum(), reduce)
+    return {name: found[name] for name in wanted}
 
 
 @dataclass(frozen=True)
@@ -181,21 +123,28 @@ def importance(
     EvoscopeError : no images, a budget below one batch's need, a NaN or infinite activation.
     """
     batch = fixed_batch(memory_mb, importance_bytes(pair), batch_size)
-    loader = loader_of(pair, images, batch, memory_mb, workers)
+    loader = loader_of(pair.after, images, batch, memory_mb, workers)
     counts = counted(pair, (piece.pixels for piece in loader.ordered(progress)), label)
-    mean = counts.total.cpu().numpy() / len(images)
-    positive, negative = counts.positive.cpu().numpy(), counts.negative.cpu().numpy()
-    return EvolutionImportance(neuron_index(pair), label, images.ids, positive, negative, mean)
+    positive, negative, total = (each.cpu().numpy() for each in counts)
+    return EvolutionImportance(neuron_index(pair), label, images.ids, positive, negative, total / len(images))
 
 
-def counted(pair: Pair, batches: Iterable[Tensor], label: int) -> "Counts":
-    """Count the signs of the sensitivities over batches of pixels, and add them up."""
+def counted(pair: Pair, batches: Iterable[Tensor], label: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Count the positive and the negative sensitivities over batches of pixels, and add them up.
+
+    int64, int64 and float64 [neurons] (see `doubled`), on the device.
+    """
     device = next(pair.after.module.parameters()).device
-    counts = Counts.none(sum(channels for channels, _, _ in pair.shapes.values()), device)
+    neurons = sum(channels for channels, _, _ in pair.shapes.values())
+    positive, negative = (torch.zeros(neurons, dtype=torch.int64, device=device) for _ in range(2))
+    total = doubled(torch.zeros(neurons, device=device))
     for pixels in batches:
         found = sensitivities(pair, pixels, label)
-        counts.add(torch.cat([found[layer] for layer in pair.layers], dim=1))
-    return counts
+        values = torch.cat([found[layer] for layer in pair.layers], dim=1)
+        positive += (values > 0).sum(0)
+        negative += (values < 0).sum(0)
+        total += doubled(values).sum(0)
+    return positive, negative, total
 
 
 def sample_of_class(images: ImageSet, label: int, count: int, seed: int, sample: int) -> ImageSet:
@@ -251,31 +200,4 @@ def significance(found: EvolutionImportance) -> tuple[Doubles, Doubles]:
 
 def neuron_index(pair: Pair) -> NeuronIndex:
     """Which neuron each row of a result is."""
-    channels = [channels for channels, _, _ in pair.shapes.values()]
-    return NeuronIndex(
-        layers=pair.layers,
-        layer=np.repeat(np.arange(len(channels), dtype=np.int32), channels),
-        channel=np.concatenate([np.arange(count, dtype=np.int32) for count in channels]),
-        grid=np.array([shape[1:] for shape in pair.shapes.values()], dtype=np.int32),
-    )
-
-
-@dataclass
-class Counts:
-    """What is kept of the sensitivities, on the device: int64 and int64 and float64 [neurons] (see `doubled`)."""
-
-    positive: Tensor
-    negative: Tensor
-    total: Tensor
-
-    @classmethod
-    def none(cls, neurons: int, device: torch.device) -> "Counts":
-        """Nothing counted yet."""
-        whole = [torch.zeros(neurons, dtype=torch.int64, device=device) for _ in range(2)]
-        return cls(whole[0], whole[1], doubled(torch.zeros(neurons, device=device)))
-
-    def add(self, values: Tensor) -> None:
-        """Take in sensitivities [images, neurons]."""
-        self.positive += (values > 0).sum(0)
-        self.negative += (values < 0).sum(0)
-        self.total += doubled(values).sum(0)
+    return NeuronIndex.of(pair.shapes)

@@ -1,8 +1,6 @@
 """Two states of one network, whether they can be compared, and the memory that comparing them takes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +10,7 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Loader
 from evoscope.errors import EvoscopeError
 from evoscope.models.layers import Shape, capture, layer_shapes
-from evoscope.models.network import Network, layout
+from evoscope.models.network import Network, hooked, layout
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,8 @@ def make_pair(before: Network, after: Network, names: tuple[str, str] = ("before
 
 def overwritten_layers(network: Network) -> frozenset[str]:
     """Layers whose returned tensor is changed in place before the forward pass ends."""
-    returned: dict[str, tuple[Tensor, int]] = {}
-    with (
-        torch.no_grad(),
-        capture(network.module, network.layers, partial(_versioned, returned), everywhere=True),
-    ):
+    versions = capture(network.module, network.layers, lambda _, map_: (map_, map_._version), everywhere=True)
+    with torch.no_grad(), versions as returned:
         network.module(blank(network))
     return frozenset(name for name, (tensor, version) in returned.items() if tensor._version != version)
 
@@ -73,18 +68,18 @@ def blank(network: Network, images: int = 1) -> Tensor:
 
 
 def loader_of(
-    pair: Pair, images: ImageSet, batch_size: int, memory_mb: int, workers: int = 0, *, fixed: bool = False
+    network: Network, images: ImageSet, batch_size: int, memory_mb: int, workers: int, *, fixed: bool = False
 ) -> Loader:
-    """Batches of images as both networks want them, on their device; see `evoscope.data.loader.Loader`."""
-    device = next(pair.after.module.parameters()).device
+    """Batches of images as a network wants them, on its device; see `evoscope.data.loader.Loader`."""
+    device = next(network.module.parameters()).device
     return Loader(
         images,
-        pair.after.preprocessing,
+        network.preprocessing,
         batch_size=batch_size,
         memory_mb=memory_mb,
         workers=workers,
         device=device,
-        channels_last=layout(pair.after.module, device) is torch.channels_last,
+        channels_last=layout(network.module, device) is torch.channels_last,
         fixed=fixed,
     )
 
@@ -97,7 +92,8 @@ def refuse_non_finite(pair: Pair, pixels: Tensor) -> None:
     EvoscopeError : there is one.
     """
     for name, module in zip(pair.names, pair.modules, strict=True):
-        with torch.no_grad(), capture(module, pair.layers, _count_non_finite, everywhere=True) as counts:
+        wrong = capture(module, pair.layers, lambda _, map_: int((~map_.isfinite()).sum()), everywhere=True)
+        with torch.no_grad(), wrong as counts:
             module(pixels)
         for layer in pair.layers:
             if counts[layer]:
@@ -107,30 +103,21 @@ def refuse_non_finite(pair: Pair, pixels: Tensor) -> None:
                 )
 
 
-def _count_non_finite(name: str, activation: Tensor) -> int:
-    return int((~torch.isfinite(activation)).sum())
-
-
-def _versioned(returned: dict[str, tuple[Tensor, int]], name: str, activation: Tensor) -> None:
-    returned[name] = (activation, activation._version)
-
-
 def _check_alike(before: Network, after: Network, names: tuple[str, str]) -> None:
-    facts: list[tuple[str, Callable[[Network], Any]]] = [
-        ("parameters", _parameter_shapes),
-        ("neuron layers", lambda network: network.layers),
-        ("preprocessing", lambda network: network.preprocessing),
-    ]
-    for what, fact in facts:
-        if fact(before) != fact(after):
+    def shapes(network: Network) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(value.shape) for name, value in network.module.state_dict().items()}
+
+    facts = {
+        "parameters": (shapes(before), shapes(after)),
+        "neuron layers": (before.layers, after.layers),
+        "preprocessing": (before.preprocessing, after.preprocessing),
+    }
+    for what, (first, second) in facts.items():
+        if first != second:
             raise EvoscopeError(
                 f"{names[0]} and {names[1]} differ in their {what}, so no evolution leads from one to the other",
                 "compare two checkpoints of one architecture",
             )
-
-
-def _parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in network.module.state_dict().items()}
 
 
 MIB = 2**20
@@ -180,9 +167,7 @@ def importance_bytes(pair: Pair) -> int:
     That is everything the earlier network saves for its backward pass and the later network's maps, counted,
     and three times the largest output for the gradients under way.
     """
-    saved = _saved_bytes(pair)
-    maps = sum(channels * height * width for channels, height, width in pair.shapes.values())
-    return saved + _item(pair) * maps + 3 * largest_output(pair.after.module, blank(pair.after))
+    return _saved_bytes(pair) + _map_bytes(pair) + 3 * largest_output(pair.after.module, blank(pair.after))
 
 
 def reversal_bytes(pair: Pair, conditions: int, cached: int) -> int:
@@ -193,9 +178,8 @@ def reversal_bytes(pair: Pair, conditions: int, cached: int) -> int:
     conditions : sets of channels that run together.
     cached : bytes per image of the cached prefix outputs.
     """
-    maps = sum(channels * height * width for channels, height, width in pair.shapes.values())
     widest = largest_output(pair.after.module, blank(pair.after))
-    return 2 * _item(pair) * maps + cached + 4 * conditions * widest
+    return 2 * _map_bytes(pair) + cached + 4 * conditions * widest
 
 
 def largest_output(module: nn.Module, pixels: Tensor) -> int:
@@ -206,13 +190,8 @@ def largest_output(module: nn.Module, pixels: Tensor) -> int:
         if isinstance(output, Tensor):
             sizes.append(output.nbytes)
 
-    hooks = [part.register_forward_hook(note) for part in module.modules()]
-    try:
-        with torch.no_grad():
-            module(pixels)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with hooked((part, note) for part in module.modules()), torch.no_grad():
+        module(pixels)
     return max(sizes)
 
 
@@ -237,5 +216,6 @@ def _saved_bytes(pair: Pair) -> int:
     return sum(saved.values())
 
 
-def _item(pair: Pair) -> int:
-    return next(pair.after.module.parameters()).element_size()
+def _map_bytes(pair: Pair) -> int:
+    cells = sum(channels * height * width for channels, height, width in pair.shapes.values())
+    return next(pair.after.module.parameters()).element_size() * cells

@@ -6,7 +6,6 @@ follows it.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -27,12 +26,13 @@ from evoscope.evolution.suffix import (
     Recorder,
     Suffix,
     find_suffixes,
-    map_tensors,
     repeated,
     run_suffix,
+    tensors_in,
 )
 from evoscope.figure_data import BIN_NAMES
 from evoscope.models.layers import channel_axis
+from evoscope.models.network import hooked, layout_of
 from evoscope.progress import Progress, silent
 from evoscope.seeds import generator
 
@@ -215,7 +215,10 @@ class Reverser:
         self.conditions = conditions
         self.together = together
         self.suffixes = find_suffixes(pair.after.module, pair.layers, blank(pair.after))
-        self._once = _distinct(self.suffixes)
+        by_tensor: dict[int, Suffix] = {}
+        for suffix in self.suffixes.values():
+            by_tensor.setdefault(suffix.number, suffix)
+        self._once = list(by_tensor.values())
         wanted = {suffix.number for suffix in self._once}
         live = {number for suffix in self._once for number in suffix.live if number != INPUT}
         self._before = Recorder(pair.before.module, wanted.__contains__)
@@ -226,9 +229,8 @@ class Reverser:
         """Memory that one image of a batch takes at the peak."""
         with torch.no_grad(), self._after.watching() as seen:
             self.pair.after.module(blank(self.pair.after))
-        sizes: list[int] = []
-        map_tensors(partial(_note_size, sizes), list(seen.outputs.values()))
-        return reversal_bytes(self.pair, len(self.conditions.listed), sum(sizes))
+        kept = sum(tensor.nbytes for tensor in tensors_in(list(seen.outputs.values())))
+        return reversal_bytes(self.pair, len(self.conditions.listed), kept)
 
     def logits(self, pixels: Tensor, split: str, first: int) -> dict[tuple[str, Condition], Tensor]:
         """Logits [images, classes] of the later network under every condition.
@@ -250,16 +252,13 @@ class Reverser:
                 found = {(EVERY_LAYER, NONE): pair.after.module(pixels)}
             for suffix in self._once:
                 logits = self._one_layer(suffix, earlier.outputs, later.outputs, pixels, split, first)
-                for layer in self._sharing(suffix):
+                # A convolution and its in-place ReLU share one tensor.
+                for layer in (name for name, other in self.suffixes.items() if other.number == suffix.number):
                     found.update({(layer, each): part for each, part in zip(listed, logits, strict=True)})
             if self.together:
                 logits = self._all_layers(earlier.outputs, pixels, split, first)
                 found.update({(EVERY_LAYER, each): part for each, part in zip(listed, logits, strict=True)})
         return found
-
-    def _sharing(self, suffix: Suffix) -> list[str]:
-        """Layers whose map is the same tensor (a convolution and its in-place ReLU)."""
-        return [name for name, other in self.suffixes.items() if other.number == suffix.number]
 
     def _one_layer(
         self,
@@ -270,23 +269,24 @@ class Reverser:
         split: str,
         first: int,
     ) -> Sequence[Tensor]:
-        masks = self._masks(suffix, split, first, pixels)
-        place = self.pair.after.module.get_submodule(suffix.place)
-        mixed = _mixed(place, masks, earlier[suffix.number], later[suffix.number])
+        masks, own = self._masks(suffix, split, first, pixels), later[suffix.number]
+        chosen = _shaped(self.pair.after.module.get_submodule(suffix.place), masks, own)
+        # Maps of every condition, one condition's images after another's: [conditions * images, ...].
+        mixed = torch.where(chosen[:, None], earlier[suffix.number], own).flatten(0, 1)
+        mixed = mixed.contiguous(memory_format=layout_of(own))
         logits: Tensor = run_suffix(self.pair.after.module, suffix, mixed, later, pixels, len(masks))
         return torch.split(logits, len(pixels))
 
     def _all_layers(
         self, earlier: Mapping[int, Any], pixels: Tensor, split: str, first: int
     ) -> Sequence[Tensor]:
-        module, copies = self.pair.after.module, len(self.conditions.listed)
-        with ExitStack() as stack:
-            for suffix in self._once:
-                masks = self._masks(suffix, split, first, pixels)
-                hook = partial(_revert, masks, earlier[suffix.number])
-                place = module.get_submodule(suffix.place)
-                stack.callback(place.register_forward_hook(hook).remove)
-            logits: Tensor = module(repeated(pixels, copies))
+        module, hooks = self.pair.after.module, []
+        for suffix in self._once:
+            masks = self._masks(suffix, split, first, pixels)
+            hook = partial(_revert, masks, earlier[suffix.number])
+            hooks.append((module.get_submodule(suffix.place), hook))
+        with hooked(hooks):
+            logits: Tensor = module(repeated(pixels, len(self.conditions.listed)))
         return torch.split(logits, len(pixels))
 
     def _masks(self, suffix: Suffix, split: str, first: int, pixels: Tensor) -> Tensor:
@@ -327,12 +327,16 @@ def reversal(
     """
     reverser = Reverser(pair, conditions, together=together)
     batch = batch_within(memory_mb, reverser.bytes_per_image, conditions.random, batch_size)
-    loader = loader_of(pair, images, batch, memory_mb, workers, fixed=conditions.random == "per_batch")
+    loader = loader_of(pair.after, images, batch, memory_mb, workers, fixed=conditions.random == "per_batch")
     counts: dict[tuple[str, Condition], Tensor] = {}
     for piece in loader.ordered(progress):
         for key, correct in _correct(reverser, piece, images.split, label).items():
             counts[key] = counts[key] + correct if key in counts else correct
-    return _table(counts, images)
+    rows = [
+        (images.split, layer, each.kind, each.number, len(images), *map(int, correct))
+        for (layer, each), correct in counts.items()
+    ]
+    return pd.DataFrame(rows, columns=["split", "layer", "condition", "number", "images", "top1", "top5"])
 
 
 def top_ranks(logits: Tensor, label: int) -> Tensor:
@@ -357,27 +361,12 @@ def _correct(reverser: Reverser, batch: Batch, split: str, label: int) -> dict[t
     return {key: torch.stack([(rank < 1).sum(), (rank < 5).sum()]).cpu() for key, rank in ranks.items()}
 
 
-def _table(counts: Mapping[tuple[str, Condition], Tensor], images: ImageSet) -> pd.DataFrame:
-    rows = [
-        (images.split, layer, each.kind, each.number, len(images), *map(int, correct))
-        for (layer, each), correct in counts.items()
-    ]
-    return pd.DataFrame(rows, columns=["split", "layer", "condition", "number", "images", "top1", "top5"])
-
-
-def _mixed(place: nn.Module, masks: Tensor, earlier: Tensor, later: Tensor) -> Tensor:
-    """Maps of every condition, one condition's images after another's: [conditions * images, ...]."""
-    chosen = _shaped(place, masks, later)
-    mixed = torch.where(chosen[:, None], earlier, later).flatten(0, 1)
-    return mixed.contiguous(memory_format=_layout(later))
-
-
 def _revert(masks: Tensor, earlier: Tensor, place: nn.Module, inputs: object, output: Tensor) -> Tensor:
     """Hook: put the conditions' channels of all copies back."""
     copies = output.reshape(len(masks), -1, *output.shape[1:])
     chosen = _shaped(place, masks, earlier)
     mixed = torch.where(chosen[:, None], earlier, copies).flatten(0, 1)
-    return mixed.contiguous(memory_format=_layout(output))
+    return mixed.contiguous(memory_format=layout_of(output))
 
 
 def _shaped(place: nn.Module, masks: Tensor, output: Tensor) -> Tensor:
@@ -385,19 +374,6 @@ def _shaped(place: nn.Module, masks: Tensor, output: Tensor) -> Tensor:
     shape = [1] * (output.ndim - 1)
     shape[channel_axis(place, output) - 1] = masks.shape[1]
     return masks.reshape(len(masks), *shape)
-
-
-def _layout(tensor: Tensor) -> torch.memory_format:
-    channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if channels_last else torch.contiguous_format
-
-
-def _distinct(suffixes: Mapping[str, Suffix]) -> list[Suffix]:
-    """One suffix per tensor."""
-    first: dict[int, Suffix] = {}
-    for suffix in suffixes.values():
-        first.setdefault(suffix.number, suffix)
-    return list(first.values())
 
 
 def batch_within(memory_mb: int, bytes_per_image: int, random: Draws, most: int = MOST) -> int:
@@ -412,8 +388,3 @@ def batch_within(memory_mb: int, bytes_per_image: int, random: Draws, most: int 
     most = images_within(memory_mb, bytes_per_image, min(most, RELEASED_BATCH))
     # So that the draws do not depend on the memory.
     return max(size for size in range(1, most + 1) if RELEASED_BATCH % size == 0)
-
-
-def _note_size(sizes: list[int], tensor: Tensor) -> Tensor:
-    sizes.append(tensor.nbytes)
-    return tensor

@@ -114,7 +114,9 @@ def find_suffixes(module: nn.Module, layers: Sequence[str], pixels: Tensor) -> d
             logits = module(images)
     drafts = [_suffix(module, layer, recorder, pixels) for layer in layers]
     return {
-        draft.layer: draft if _holds(module, draft, trial.outputs, images, logits) else _all_live(draft)
+        draft.layer: draft
+        if _holds(module, draft, trial.outputs, images, logits)
+        else replace(draft, live=frozenset([INPUT, *(call.number for call in draft.known)]), blanks={})
         for draft in drafts
     }
 
@@ -164,8 +166,21 @@ def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
     return value
 
 
+def tensors_in(value: Any) -> list[Tensor]:
+    """Every tensor in tuples, lists and dictionaries."""
+    found: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    map_tensors(note, value)
+    return found
+
+
 def _suffix(module: nn.Module, layer: str, recorder: Recorder, pixels: Tensor) -> Suffix:
-    place = _name_of(module, hook_point(module, layer))
+    point = hook_point(module, layer)
+    place = next(str(name) for name, part in module.named_modules() if part is point)
     ends = {call.number: call for call in recorder.calls}
     at = next((call for call in recorder.calls if call.name == place), None)
     if at is None:
@@ -176,7 +191,7 @@ def _suffix(module: nn.Module, layer: str, recorder: Recorder, pixels: Tensor) -
     draft = Suffix(layer, place, at.number, tuple(outermost), frozenset(), blanks)
     live = _live(module, draft, recorder.outputs[at.number], pixels)
     dead = {number: value for number, value in blanks.items() if number not in live}
-    return Suffix(layer, place, at.number, tuple(outermost), live, dead)
+    return replace(draft, live=live, blanks=dead)
 
 
 def _inside(call: Call, outer: Call, calls: Mapping[int, Call]) -> bool:
@@ -190,11 +205,18 @@ def _inside(call: Call, outer: Call, calls: Mapping[int, Call]) -> bool:
 def _live(module: nn.Module, draft: Suffix, output: Any, pixels: Tensor) -> frozenset[int]:
     """Known calls, or the images, that the logits depend on once the layer's map is given."""
     images = pixels.clone().requires_grad_()
-    leaves = {number: map_tensors(_leaf, value) for number, value in draft.blanks.items()}
+
+    def leaf(tensor: Tensor) -> Tensor:
+        return tensor.detach().requires_grad_() if tensor.is_floating_point() else tensor
+
+    leaves = {number: map_tensors(leaf, value) for number, value in draft.blanks.items()}
     with torch.enable_grad(), _replayed(module, draft, {**leaves, draft.number: output}):
         logits = module(_unchanged(images))
     candidates = [(INPUT, images)] + [
-        (number, tensor) for number, value in leaves.items() for tensor in _tensors(value)
+        (number, tensor)
+        for number, value in leaves.items()
+        for tensor in tensors_in(value)
+        if tensor.requires_grad
     ]
     if not logits.requires_grad:
         return frozenset()
@@ -216,29 +238,9 @@ def _holds(
     return found.shape == logits.shape and torch.allclose(found, logits, rtol=1e-4, equal_nan=True)
 
 
-def _all_live(suffix: Suffix) -> Suffix:
-    return replace(suffix, live=frozenset([INPUT, *(call.number for call in suffix.known)]), blanks={})
-
-
-def _leaf(tensor: Tensor) -> Tensor:
-    return tensor.detach().requires_grad_() if tensor.is_floating_point() else tensor
-
-
 def _unchanged(tensor: Tensor) -> Tensor:
     """A copy that autograd follows, which later steps may change in place."""
     return tensor * 1 if tensor.requires_grad else tensor
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-
-    def note(tensor: Tensor) -> Tensor:
-        if tensor.requires_grad:
-            found.append(tensor)
-        return tensor
-
-    map_tensors(note, value)
-    return found
 
 
 @contextmanager
@@ -252,21 +254,18 @@ def _replayed(module: nn.Module, suffix: Suffix, outputs: Mapping[int, Any]) -> 
         for name, queue in queues.items():
             part = module.get_submodule(name)
             stack.callback(_put_back, part, part.__dict__.get("forward"))
-            part.forward = _Replay(queue, part.forward)
+            part.forward = _replay(queue, part.forward)
         yield
 
 
-class _Replay:
+def _replay(queue: Sequence[Any], forward: Callable[..., Any]) -> Callable[..., Any]:
     """A ``forward`` that gives known outputs first."""
+    waiting = list(reversed(queue))
 
-    def __init__(self, queue: Sequence[Any], forward: Callable[..., Any]) -> None:
-        self._queue = list(reversed(queue))
-        self._forward = forward
+    def replayed(*args: Any, **kwargs: Any) -> Any:
+        return map_tensors(_unchanged, waiting.pop()) if waiting else forward(*args, **kwargs)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._queue:
-            return map_tensors(_unchanged, self._queue.pop())
-        return self._forward(*args, **kwargs)
+    return replayed
 
 
 def _put_back(part: nn.Module, forward: Any) -> None:
@@ -274,7 +273,3 @@ def _put_back(part: nn.Module, forward: Any) -> None:
         del part.__dict__["forward"]
     else:
         part.forward = forward
-
-
-def _name_of(module: nn.Module, part: nn.Module) -> str:
-    return next(str(name) for name, candidate in module.named_modules() if candidate is part)

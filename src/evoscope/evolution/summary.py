@@ -75,11 +75,6 @@ def layer_costs(counts: pd.DataFrame, split: str) -> pd.DataFrame:
     return table.reindex(columns=[*BIN_NAMES, "random"])
 
 
-def interval_over_classes(drops: pd.DataFrame, condition: str, seed: int, resamples: int) -> Interval:
-    """Mean drop under a condition, over the numbers within a class and then over classes, with its interval."""
-    return mean_interval(by_class(drops, condition).to_numpy(), seed, resamples)
-
-
 def contrast(more: str, less: str) -> str:
     """Name of the condition that holds the drop under ``more`` minus that under ``less``, paired over classes."""
     return f"{more} minus {less}"
@@ -161,10 +156,12 @@ def drop_rows(
         conditions = list(map(str, pd.unique(drops["condition"])))
         rows += [{**where, **_row(own, drops, where["metric"], name, seed, resamples)} for name in conditions]
         rows += [
-            {**rows[-1], **_contrast(by_class(drops, more) - by_class(drops, less), seed, resamples)}
-            | {"condition": contrast(more, less)}
+            {**rows[-1], "condition": contrast(more, less), **found.columns()}
+            | {"se": float("nan"), "samples": 0, "draws": 0}
             for more, less in CONTRASTS
             if {more, less} <= set(conditions)
+            for paired in [(by_class(drops, more) - by_class(drops, less)).to_numpy()]
+            for found in [mean_interval(paired, seed, resamples)]
         ]
     return pd.DataFrame(rows)
 
@@ -197,14 +194,12 @@ def _row(
     counts: pd.DataFrame, drops: pd.DataFrame, metric: str, condition: str, seed: int, resamples: int
 ) -> dict[str, object]:
     untouched = counts[counts["condition"] == "none"]
-    interval = interval_over_classes(drops, condition, seed, resamples)
+    interval = mean_interval(by_class(drops, condition).to_numpy(), seed, resamples)
     numbers = drops.loc[drops["condition"] == condition, "number"].nunique()
     random = condition == "random"
     return {
         "condition": condition,
-        "value": interval.value,
-        "low": interval.low,
-        "high": interval.high,
+        **interval.columns(),
         "se": standard_error_over_draws(drops) if random else float("nan"),
         "accuracy": float((untouched[metric] / untouched["images"]).mean()),
         "classes": int(untouched["label"].nunique()),
@@ -212,12 +207,6 @@ def _row(
         "samples": 0 if random or condition == "all" else numbers,
         "draws": numbers if random else 0,
     }
-
-
-def _contrast(differences: "pd.Series[float]", seed: int, resamples: int) -> dict[str, object]:
-    found = mean_interval(differences.to_numpy(), seed, resamples)
-    bounds = {"value": found.value, "low": found.low, "high": found.high, "se": float("nan")}
-    return {**bounds, "samples": 0, "draws": 0}
 
 
 SHUFFLES = 200

@@ -52,7 +52,7 @@ def predictions(
     batch = batch_within(memory_mb, reverser.bytes_per_image, conditions.random)
     fixed = conditions.random == "per_batch"
     found: dict[tuple[str, Condition], list[Ints]] = {}
-    for piece in loader_of(pair, images, batch, memory_mb, workers, fixed=fixed).ordered(progress):
+    for piece in loader_of(pair.after, images, batch, memory_mb, workers, fixed=fixed).ordered(progress):
         for key, logits in reverser.logits(piece.pixels, images.split, int(piece.rows[0])).items():
             finite = torch.isfinite(logits).all(1)
             said = torch.where(finite, logits.argmax(1), -1)
@@ -100,10 +100,9 @@ def trade_rows(
                 found["own less exchanged"].append(found["own"][-1] - found["exchanged"][-1])
         for name, values in found.items():
             if values:
-                mean = mean_interval(values, seed)
-                bounds = {"value": mean.value, "low": mean.low, "high": mean.high}
                 counts = {"classes": len(values), "images": len(truth)}
-                rows.append({"condition": kind, "judged": name, **bounds, **counts})
+                mean = mean_interval(values, seed).columns()
+                rows.append({"condition": kind, "judged": name, **mean, **counts})
     return pd.DataFrame(rows)
 
 

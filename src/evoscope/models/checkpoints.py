@@ -2,8 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from torch import nn
 from evoscope.errors import EvoscopeError
 from evoscope.models.weight_files import HUB_FILES
 from evoscope.models.weights import load_file
+from evoscope.store.hashing import digest_file
 
 INIT = -1
 # A field of a pattern: ``{epoch}``, ``{epoch:03d}``, or one that may differ from file to file (``{step}``, ``*``).
@@ -43,17 +43,18 @@ def checkpoint_name(epoch: int) -> str:
     return "epoch-init.safetensors" if epoch == INIT else f"epoch-{epoch:04d}.safetensors"
 
 
-class RunFolder:
-    """Checkpoints that `evoscope.training` left in a folder."""
+class _Files:
+    """A file, or a folder of Hugging Face, per epoch; ``place``: where they are, for messages."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    place: str
+
+    def _files(self) -> dict[int, Path]:
+        raise NotImplementedError
 
     @property
     def epochs(self) -> tuple[int, ...]:
         """Epochs that have a checkpoint, ascending; -1 is the initial state."""
-        names = [path.stem.removeprefix("epoch-") for path in self.path.glob("epoch-*.safetensors")]
-        return tuple(sorted(INIT if name == "init" else int(name) for name in names))
+        return tuple(sorted(self._files()))
 
     def file(self, epoch: int) -> Path:
         """Path of one epoch's checkpoint.
@@ -62,9 +63,28 @@ class RunFolder:
         ------
         EvoscopeError : there is none; names those that exist.
         """
-        if epoch not in self.epochs:
-            raise _missing(epoch, self.epochs, str(self.path))
-        return self.path / checkpoint_name(epoch)
+        files = self._files()
+        if not files:
+            raise EvoscopeError(
+                f"'{self.place}' has no checkpoints at all", "check the path or pattern, or train first"
+            )
+        if epoch not in files:
+            known = ", ".join(map(str, sorted(files)))
+            raise EvoscopeError(f"'{self.place}' has no checkpoint of epoch {epoch}", f"choose from {known}")
+        return files[epoch]
+
+
+class RunFolder(_Files):
+    """Checkpoints that `evoscope.training` left in a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.place = str(self.path)
+
+    def _files(self) -> dict[int, Path]:
+        names = [path.stem.removeprefix("epoch-") for path in self.path.glob("epoch-*.safetensors")]
+        epochs = [INIT if name == "init" else int(name) for name in names]
+        return {epoch: self.path / checkpoint_name(epoch) for epoch in epochs}
 
     def load(self, module: nn.Module, epoch: int) -> tuple[str, ...]:
         """Put ``module`` into its state after ``epoch``."""
@@ -75,7 +95,7 @@ class RunFolder:
         return file_digest(self.file(epoch))
 
 
-class CheckpointPattern:
+class CheckpointPattern(_Files):
     """A user's own run: a file (or folder of Hugging Face) per epoch, named by a pattern such as ``run/ep{epoch}.pt``.
 
     Parameters
@@ -91,7 +111,7 @@ class CheckpointPattern:
     """
 
     def __init__(self, pattern: str, strip_prefix: str = "", state_dict_key: str | None = None) -> None:
-        self.pattern = str(Path(pattern).expanduser())
+        self.pattern = self.place = str(Path(pattern).expanduser())
         if "{epoch" not in pattern and not Path(self.pattern).is_dir():
             raise EvoscopeError(
                 f"model.checkpoints={pattern!r} does not say where the epoch is",
@@ -99,23 +119,6 @@ class CheckpointPattern:
             )
         self.strip_prefix = strip_prefix
         self.state_dict_key = state_dict_key
-
-    @property
-    def epochs(self) -> tuple[int, ...]:
-        """Epochs that have a file, ascending."""
-        return tuple(sorted(self._files()))
-
-    def file(self, epoch: int) -> Path:
-        """Path of one epoch's file.
-
-        Raises
-        ------
-        EvoscopeError : there is none; names those that exist.
-        """
-        files = self._files()
-        if epoch not in files:
-            raise _missing(epoch, sorted(files), self.pattern)
-        return files[epoch]
 
     def load(self, module: nn.Module, epoch: int) -> tuple[str, ...]:
         """Put ``module`` into its state after ``epoch``; remarks about what was left alone."""
@@ -185,21 +188,7 @@ def file_digest(path: Path) -> str:
     if path.is_dir():
         files = sorted(each for each in path.iterdir() if each.is_file())
         return hashlib.sha256("/".join(map(file_digest, files)).encode()).hexdigest()
-    stat = path.stat()
-    return _digest(path.resolve(), stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _digest(path: Path, size: int, modified: int) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _missing(epoch: int, epochs: Iterable[int], place: str) -> EvoscopeError:
-    listed = ", ".join(map(str, epochs))
-    if listed:
-        return EvoscopeError(f"'{place}' has no checkpoint of epoch {epoch}", f"choose from {listed}")
-    return EvoscopeError(f"'{place}' has no checkpoints at all", "check the path or pattern, or train first")
+    return digest_file(path)
 
 
 def _expression(part: str) -> str:

@@ -1,7 +1,5 @@
 """VGG, Inception and ConvNeXt at any width and image size, built from torchvision's own classes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -46,18 +44,15 @@ def build_vgg(spec: ModelSpec, n_classes: int) -> nn.Module:
     The average pool before the classifier is the identity at the chosen size, as it is at 224 pixels.
     """
     dropout = 0.5 if spec.dropout is None else spec.dropout
-    features = torchvision.models.vgg.make_layers(_widths(spec), batch_norm=spec.name.endswith("_bn"))
+    full = torchvision.models.vgg.cfgs[CONFIGURATIONS[spec.name.removesuffix("_bn")]]
+    widths = [step if step == "M" else scaled(int(step), spec.width) for step in full]
+    features = torchvision.models.vgg.make_layers(widths, batch_norm=spec.name.endswith("_bn"))
     with torch.device("meta"):  # its own classifier, which is replaced, costs neither memory nor time
         module: nn.Module = torchvision.models.VGG(features, num_classes=1, dropout=dropout, **spec.kwargs)
     grid = final_grid(spec.pixels)
     module.avgpool = nn.AdaptiveAvgPool2d((grid, grid))
     module.classifier = _classifier(spec.width, grid, n_classes, dropout)
     return module
-
-
-def _widths(spec: ModelSpec) -> list[str | int]:
-    full = torchvision.models.vgg.cfgs[CONFIGURATIONS[spec.name.removesuffix("_bn")]]
-    return [step if step == "M" else scaled(int(step), spec.width) for step in full]
 
 
 def _classifier(width: float, grid: int, n_classes: int, dropout: float) -> nn.Sequential:
@@ -67,18 +62,14 @@ def _classifier(width: float, grid: int, n_classes: int, dropout: float) -> nn.S
         nn.Linear(hidden, hidden),
         nn.Linear(hidden, n_classes),
     ]
+    # Torchvision's start, with the spread that keeps the signal as strong as in the full-width network.
     for linear, full_fan_in in zip(linears, FULL_FAN_IN, strict=True):
-        _start(linear, full_fan_in)
+        nn.init.normal_(linear.weight, 0, FULL_STD * (full_fan_in / linear.in_features) ** 0.5)
+        nn.init.zeros_(linear.bias)
     first, second, last = linears
     return nn.Sequential(
         first, nn.ReLU(True), nn.Dropout(dropout), second, nn.ReLU(True), nn.Dropout(dropout), last
     )
-
-
-def _start(linear: nn.Linear, full_fan_in: int) -> None:
-    """Torchvision's start, with the spread that keeps the signal as strong as in the full-width network."""
-    nn.init.normal_(linear.weight, 0, FULL_STD * (full_fan_in / linear.in_features) ** 0.5)
-    nn.init.zeros_(linear.bias)
 
 
 FULL_FEATURES = 2048
@@ -94,11 +85,14 @@ def build_inception(spec: ModelSpec, n_classes: int) -> nn.Module:
     """
     check_width(spec.width)
     options = {} if spec.dropout is None else {"dropout": spec.dropout}
+    convolution = partial(_convolution, spec.width)
+    kinds = (f"Inception{kind}" for kind in ("A", "B", "C", "D", "E", "Aux"))
+    mixed = [getattr(torchvision.models.inception, kind) for kind in kinds]
     module: nn.Module = torchvision.models.Inception3(
         num_classes=1,
         aux_logits=False,
         init_weights=True,
-        inception_blocks=_blocks(spec.width),
+        inception_blocks=[convolution, *(partial(block, conv_block=convolution) for block in mixed)],
         **options,
         **spec.kwargs,
     )
@@ -116,20 +110,6 @@ def check_width(width: float) -> None:
         )
 
 
-def _blocks(width: float) -> list[Callable[..., nn.Module]]:
-    library = torchvision.models.inception
-    convolution = partial(_convolution, width)
-    mixed = (
-        library.InceptionA,
-        library.InceptionB,
-        library.InceptionC,
-        library.InceptionD,
-        library.InceptionE,
-        library.InceptionAux,
-    )
-    return [convolution, *(partial(block, conv_block=convolution) for block in mixed)]
-
-
 def _convolution(width: float, in_channels: int, out_channels: int, **options: Any) -> nn.Module:
     """Torchvision's BasicConv2d with scaled channels; the three colours of an image are not scaled."""
     inputs = 3 if in_channels == 3 else scaled(in_channels, width)
@@ -139,31 +119,26 @@ def _convolution(width: float, in_channels: int, out_channels: int, **options: A
     return block
 
 
-@dataclass(frozen=True)
-class Variant:
-    """Channels of the first stage (each next stage has twice as many), blocks per stage, stochastic depth."""
-
-    channels: int
-    depths: tuple[int, ...]
-    stochastic_depth: float
-
-
+# Channels of the first stage (each next stage has twice as many), blocks per stage, stochastic depth.
 VARIANTS = {
-    "convnext_tiny": Variant(96, (3, 3, 9, 3), 0.1),
-    "convnext_small": Variant(96, (3, 3, 27, 3), 0.4),
-    "convnext_base": Variant(128, (3, 3, 27, 3), 0.5),
-    "convnext_large": Variant(192, (3, 3, 27, 3), 0.5),
+    "convnext_tiny": (96, (3, 3, 9, 3), 0.1),
+    "convnext_small": (96, (3, 3, 27, 3), 0.4),
+    "convnext_base": (128, (3, 3, 27, 3), 0.5),
+    "convnext_large": (192, (3, 3, 27, 3), 0.5),
 }
 
 
 def build_convnext(spec: ModelSpec, n_classes: int) -> nn.Module:
     """Torchvision's ConvNeXt with ``spec.width`` times its channels and ``spec.depths`` blocks per stage."""
-    variant = VARIANTS[spec.name]
-    channels = _channels(scaled(variant.channels, spec.width), spec.depths or variant.depths)
-    options = {"stochastic_depth_prob": variant.stochastic_depth, **spec.kwargs}
+    channels, usual, stochastic_depth = VARIANTS[spec.name]
+    depths = spec.depths or usual
+    widths = [scaled(channels, spec.width) * 2**stage for stage in range(len(depths))]
+    stages = zip(widths, [*widths[1:], None], depths, strict=True)
+    blocks = [torchvision.models.convnext.CNBlockConfig(*stage) for stage in stages]
+    options = {"stochastic_depth_prob": stochastic_depth, **spec.kwargs}
     if spec.layer_scale is not None:
         options["layer_scale"] = spec.layer_scale
-    module: nn.Module = torchvision.models.ConvNeXt(channels, num_classes=n_classes, **options)
+    module: nn.Module = torchvision.models.ConvNeXt(blocks, num_classes=n_classes, **options)
     return module
 
 
@@ -173,10 +148,3 @@ def check_depths(depths: tuple[int, ...] | None) -> None:
         raise EvoscopeError(
             f"ConvNeXt cannot have depths {list(depths)}", "give a positive number of blocks for each stage"
         )
-
-
-def _channels(first: int, depths: tuple[int, ...]) -> list[object]:
-    setting = torchvision.models.convnext.CNBlockConfig
-    widths = [first * 2**stage for stage in range(len(depths))]
-    outputs = [*widths[1:], None]
-    return [setting(*stage) for stage in zip(widths, outputs, depths, strict=True)]

@@ -6,9 +6,10 @@ does to them in place. Where a ReLU follows a convolution in a plain stack, ``on
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,30 +17,15 @@ from torch import Tensor, nn
 from evoscope.errors import EvoscopeError, users_line
 from evoscope.models.layouts import NOTE, Layout, layout_of, note, noted, obvious, probed, suggested
 from evoscope.models.listing import default_layers, known_layers, rectified_convolutions
-from evoscope.models.network import closest
+from evoscope.models.network import closest, evaluating, hooked
 from evoscope.models.spec import Listing
 
-Result = TypeVar("Result")
-Reduce = Callable[[str, Tensor], Result]
-
-
-@overload
-@contextmanager
-def capture(
-    module: nn.Module, layers: Sequence[str], *, everywhere: bool = False
-) -> Iterator[dict[str, Tensor]]: ...
-
-
-@overload
-@contextmanager
-def capture(
-    module: nn.Module, layers: Sequence[str], reduce: Reduce[Result], *, everywhere: bool = False
-) -> Iterator[dict[str, Result]]: ...
+Reduce = Callable[[str, Tensor], Any]
 
 
 @contextmanager
 def capture(
-    module: nn.Module, layers: Sequence[str], reduce: Reduce[Any] | None = None, *, everywhere: bool = False
+    module: nn.Module, layers: Sequence[str], reduce: Reduce | None = None, *, everywhere: bool = False
 ) -> Iterator[dict[str, Any]]:
     """Keep what the named layers return at each forward pass.
 
@@ -65,11 +51,72 @@ def capture(
         kept[name] = found if reduce is None else reduce(name, found)
         return output.clone() if reduce is None and isinstance(output, Tensor) else None
 
-    with ExitStack() as stack:
-        for name in layers:
-            place = hook_point(module, name)
-            stack.callback(place.register_forward_hook(partial(read, name)).remove)
+    with hooked((hook_point(module, name), partial(read, name)) for name in layers):
         yield kept
+
+
+@dataclass
+class GradientHooks:
+    """Hooks that keep the maps of layers and reduce their gradients.
+
+    ``overwritten``: layers whose map a later step changes in place; ``keep``: makes of a layer's map, without gradient,
+    what is kept of it; ``kept``: of the last forward pass, until the last gradient has come.
+    """
+
+    overwritten: frozenset[str]
+    keep: Callable[[str, Tensor], Tensor] = lambda name, found: found
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    _leaves: list[Tensor] = field(default_factory=list)
+    _found: dict[str, Any] = field(default_factory=dict)
+    _reduce: Callable[[Tensor, Tensor], Any] | None = None
+    _again: bool = False
+
+    @contextmanager
+    def attached(self, module: nn.Module, layers: Sequence[str]) -> Iterator[None]:
+        """Watch the layers; afterwards nothing of the batch is kept."""
+        with hooked((hook_point(module, name), partial(self._tap, name)) for name in layers):
+            yield
+        # The leaves' hooks know this object: a circle that would keep the maps until the garbage is collected.
+        self._leaves.clear()
+        self.kept.clear()
+
+    def backward(
+        self, value: Tensor, reduce: Callable[[Tensor, Tensor], Any], *, again: bool = False
+    ) -> dict[str, Any]:
+        """Go back from a sum over the batch.
+
+        Parameters
+        ----------
+        value : a scalar of the forward pass.
+        reduce : called as ``reduce(gradient, kept)`` with [b, channels, h, w] each, as soon as the gradient is there.
+        again : whether another backward pass follows.
+
+        Returns
+        -------
+        Layer -> what ``reduce`` made; of zeros where the value does not depend on the layer.
+        """
+        self._reduce, self._again, self._found = reduce, again, {}
+        if value.requires_grad:
+            torch.autograd.backward(value, inputs=self._leaves, retain_graph=again)
+        for leaf in self._leaves:
+            leaf.grad = None
+        rest = {name: own for name, own in self.kept.items() if name not in self._found}
+        return {**self._found, **{name: reduce(torch.zeros_like(own), own) for name, own in rest.items()}}
+
+    def _tap(self, name: str, layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        self.kept[name] = self.keep(name, as_map(layer, output, name, everywhere=True).detach())
+        if not output.requires_grad:
+            # The parameters need no gradient, so the backward pass ends at the first layers.
+            output = output.detach().requires_grad_()
+            self._leaves.append(output)
+        output.register_hook(partial(self._arrive, name, layer))  # type: ignore[no-untyped-call]
+        # The pass goes on with a copy, so that what is kept, and the gradient, are of the layer's own values.
+        return output.clone() if name in self.overwritten else output
+
+    def _arrive(self, name: str, layer: nn.Module, gradient: Tensor) -> None:
+        assert self._reduce is not None
+        own = self.kept[name] if self._again else self.kept.pop(name)
+        self._found[name] = self._reduce(as_map(layer, gradient, name, everywhere=True), own)
 
 
 SHARED = "_evoscope_shared"
@@ -210,11 +257,8 @@ def survey(
             if len(output) != 1:
                 left_out[name] = f"returns {len(output)} rows for one image, such as windows of it"
 
-    with ExitStack() as stack:
-        for name in layers:
-            hook = module.get_submodule(name).register_forward_hook(partial(see, name))
-            stack.callback(hook.remove)
-        run = partial(_look, module)
+    run = partial(_look, module)
+    with hooked((module.get_submodule(name), partial(see, name)) for name in layers):
         run(torch.zeros(1, *shape))
     for name in layers:
         if runs[name] != 1:
@@ -282,10 +326,9 @@ def check_names(module: nn.Module, layers: Sequence[str]) -> None:
 def _look(module: nn.Module, images: Tensor) -> None:
     """Run a pass in eval mode, for its hooks alone."""
     parameter = next(module.parameters(), torch.empty(0))
-    training = [part for part in module.modules() if part.training]
     try:
-        with torch.no_grad():
-            module.eval()(images.to(parameter))
+        with evaluating(module), torch.no_grad():
+            module(images.to(parameter))
     except (RuntimeError, ValueError, AssertionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         height, width = images.shape[2:]
@@ -298,6 +341,3 @@ def _look(module: nn.Module, images: Tensor) -> None:
             f"the network's forward raised {type(error).__name__} ({error})",
             f"mend {users_line(error) or 'it'}",
         ) from error
-    finally:
-        for part in training:
-            part.training = True

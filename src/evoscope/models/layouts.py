@@ -8,10 +8,13 @@ that the sizes allow is held against the place that answers most. What fits none
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from evoscope.models.network import hooked
 
 NOTE = "_evoscope_layout"
 """Attribute of a layer that holds the sizes of its output and its layout: copies of the module have it too."""
@@ -26,9 +29,8 @@ SHARPNESS = 8
 RIVAL = 0.8  # the best reading's distance as a share of the second best one's, at most
 # Places answer to some spots only where they exceed their usual answer by more than these shares of it.
 LOCAL, VERY_LOCAL = 0.3, 1.0
-ELSEWHERE = (
-    0.25  # a very local map that answers farther from the spots than this share of the image shows no places
-)
+# A very local map that answers farther from the spots than this share of the image shows no places.
+ELSEWHERE = 0.25
 CHANNELS_FIRST = (
     *(nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.Dropout2d),
     *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.PixelShuffle, nn.Upsample),
@@ -117,19 +119,12 @@ def obvious(layer: nn.Module, sizes: Sequence[int]) -> Layout | None:
     return Layout((channels, *others), 0, (1, 1) if len(sizes) == 2 else None)
 
 
-class Probe(NamedTuple):
-    """Noise that is touched.
+def make_probe(shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Draw noise that is touched, of ``shape`` [3, height, width]; always the same.
 
-    ``images``: [1 + spots, *shape], noise and the same noise with a spot each; ``centres``: [spots, 2], rows and
-    columns of the spots, as shares of the image.
+    Returns images [1 + spots, *shape], noise and the same noise with a spot each; and the centres of the spots, rows
+    and columns as shares of the image, [spots, 2].
     """
-
-    images: Tensor
-    centres: Tensor
-
-
-def make_probe(shape: Sequence[int]) -> Probe:
-    """Draw the images, of ``shape`` [3, height, width]; always the same ones."""
     draw = torch.Generator().manual_seed(0)
     images = torch.randn(1, *shape, generator=draw).repeat(SPOTS + 1, 1, 1, 1)
     sizes = torch.tensor(shape[1:])
@@ -142,7 +137,7 @@ def make_probe(shape: Sequence[int]) -> Probe:
         height, width = sides.tolist()
         spot = 3 * (1 + torch.randn(shape[0], height, width, generator=draw))
         image[:, top : top + height, left : left + width] += spot
-    return Probe(images, (corners + sides / 2) / sizes)
+    return images, (corners + sides / 2) / sizes
 
 
 def probed(
@@ -156,25 +151,18 @@ def probed(
     shape : of one image, [3, height, width].
     run : makes a forward pass of images.
     """
-    probe = make_probe(shape)
+    images, centres = make_probe(shape)
     wanted = dict.fromkeys(outer for name in layers for outer in _around(name))
     answers: dict[str, Tensor] = {}
 
-    def watch(name: str) -> Callable[..., None]:
-        def hook(part: nn.Module, inputs: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.ndim in (3, 4) and len(output) == SPOTS + 1:
-                answers[name] = (output[1:] - output[:1]).double().abs().cpu()
+    def watch(name: str, part: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim in (3, 4) and len(output) == SPOTS + 1:
+            answers[name] = (output[1:] - output[:1]).double().abs().cpu()
 
-        return hook
-
-    hooks = [module.get_submodule(name).register_forward_hook(watch(name)) for name in wanted]
-    try:
-        run(probe.images)
-    finally:
-        for each in hooks:
-            each.remove()
+    with hooked((module.get_submodule(name), partial(watch, name)) for name in wanted):
+        run(images)
     square = shape[1] == shape[2]
-    read = {name: _read(answer, probe.centres, square) for name, answer in answers.items()}
+    read = {name: _read(answer, centres, square) for name, answer in answers.items()}
     return {name: layout for name in layers if (layout := _or_as_around(name, read, answers)) is not None}
 
 

@@ -1,8 +1,10 @@
 """A network ready to be looked into: its module, its neuron layers and its own preprocessing."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +43,27 @@ class Network:
         return self.inputs or (3, self.preprocessing.pixels, self.preprocessing.pixels)
 
 
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Run in eval mode, and leave every part of the module in the mode it was in."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+@contextmanager
+def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Run with forward hooks on some modules."""
+    with ExitStack() as stack:
+        for part, hook in hooks:
+            stack.callback(part.register_forward_hook(hook).remove)
+        yield
+
+
 def doubled(values: Tensor) -> Tensor:
     """Values in float64: on their device, or on the host where the device (Apple's) has none."""
     return (values.cpu() if values.device.type == "mps" else values).to(torch.float64)
@@ -58,6 +81,12 @@ def layout(module: nn.Module, device: str | torch.device) -> torch.memory_format
     """Memory format of images and weights: channels last on a CPU where the module takes that."""
     last = torch.device(device).type == "cpu" and takes_channels_last(module)
     return torch.channels_last if last else torch.contiguous_format
+
+
+def layout_of(tensor: Tensor) -> torch.memory_format:
+    """Memory format of a tensor that is there: channels last, or the usual one."""
+    channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format
 
 
 def closest(name: str, known: Iterable[str]) -> str:

@@ -76,7 +76,8 @@ def map_outputs(class_names: Sequence[str], count: int, told: object = None, nam
     if told is not None:
         return _told(class_names, count, told)
     many = f"{len(class_names)} classes"
-    if count == len(class_names) and (not names or _same(class_names, names)):
+    in_order = (tuple(range(len(class_names))), list[str]())
+    if count == len(class_names) and (not names or matched(class_names, names) == in_order):
         return OutputMap(count, (), f"{count} outputs for {many}, in order")
     known = names or (imagenet_names() if count == len(imagenet_names()) else ())
     found, missing = matched(class_names, known)
@@ -136,11 +137,6 @@ def _spelled(name: str) -> str:
     return " ".join(re.split(r"[\s_\-]+", name.strip().casefold()))
 
 
-def _same(class_names: Sequence[str], names: Names) -> bool:
-    found, missing = matched(class_names, names)
-    return not missing and found == tuple(range(len(class_names)))
-
-
 def _told(class_names: Sequence[str], count: int, told: object) -> OutputMap:
     where = "model.outputs"
     if told in (ORDER, NUMBERS):
@@ -148,9 +144,12 @@ def _told(class_names: Sequence[str], count: int, told: object) -> OutputMap:
     elif isinstance(told, str) and told != IMAGENET:
         where, told = f"model.outputs={told}", _read(Path(told).expanduser())
     names: Names = imagenet_names() if told == IMAGENET else ()
-    if isinstance(told, Mapping) and all(_whole(value) for value in told.values()):
+    if isinstance(told, Mapping) and all(
+        str(value).isdecimal() and not isinstance(value, bool) for value in told.values()
+    ):
         spelled = {_spelled(str(name)): int(value) for name, value in told.items()}
-        found, missing = _asked(class_names, spelled)
+        missing = [name for name in class_names if _spelled(name) not in spelled]
+        found = tuple(spelled[_spelled(name)] for name in class_names if name not in missing)
     elif isinstance(told, list | tuple) and told and all(type(value) is int for value in told):
         _check_count(where, len(told), len(class_names), "classes")
         found, missing = tuple(told), []
@@ -169,11 +168,6 @@ def _told(class_names: Sequence[str], count: int, told: object) -> OutputMap:
     return OutputMap(count, order, f"{len(found)} of {count:,} outputs, by {where.partition('=')[0]}")
 
 
-def _asked(class_names: Sequence[str], spelled: Mapping[str, int]) -> tuple[tuple[int, ...], list[str]]:
-    missing = [name for name in class_names if _spelled(name) not in spelled]
-    return tuple(spelled[_spelled(name)] for name in class_names if name not in missing), missing
-
-
 def _names(told: object, where: str) -> Names:
     """Names of the outputs in their order, from a list or from a mapping of numbers (ImageNet's index)."""
     if isinstance(told, Mapping) and sorted(map(str, told)) == sorted(map(str, range(len(told)))):
@@ -189,18 +183,10 @@ def _check_count(where: str, given: int, wanted: int, of: str) -> None:
         raise EvoscopeError(f"{where} has {given} entries, but there are {wanted} {of}", _FORMS)
 
 
-def _whole(value: object) -> bool:
-    return str(value).isdecimal() and not isinstance(value, bool)
-
-
 def _read(path: Path) -> object:
     """What a file says: JSON, or a name per line."""
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix.lower() == ".json" else text.split("\n")[: _lines(text)]
+        return json.loads(text) if path.suffix.lower() == ".json" else text.rstrip("\n").split("\n")
     except (OSError, ValueError) as error:
         raise EvoscopeError(f"model.outputs={path} cannot be read ({error})", _FORMS) from error
-
-
-def _lines(text: str) -> int:
-    return len(text.rstrip("\n").split("\n"))

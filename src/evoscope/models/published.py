@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
-
 from evoscope.data.images import SQUASH, Fit
 from evoscope.models.network import Preprocessing
 from evoscope.models.spec import ModelSpec
@@ -54,7 +52,9 @@ def _of_module(spec: ModelSpec) -> tuple[Preprocessing, str] | None:
         return None
     told = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None)
     if isinstance(told, Mapping) and told.get("input_size"):
-        pixels = _patched_pixels(module) or spec.kwargs.get("img_size") or told["input_size"][-1]
+        side = getattr(getattr(module, "patch_embed", None), "img_size", None)
+        patched = int(side[0]) if isinstance(side, tuple | list) else None
+        pixels = patched or spec.kwargs.get("img_size") or told["input_size"][-1]
         known = bool(spec.kwargs.get("pretrained")) and pixels == told["input_size"][-1]
         fit = Fit("crop", float(told.get("crop_pct") or 1)) if known else SQUASH
         usual = Preprocessing(1)
@@ -65,11 +65,6 @@ def _of_module(spec: ModelSpec) -> tuple[Preprocessing, str] | None:
         if isinstance(side, int):
             return Preprocessing(side), "as the network's configuration says"
     return None
-
-
-def _patched_pixels(module: nn.Module) -> int | None:
-    side = getattr(getattr(module, "patch_embed", None), "img_size", None)
-    return int(side[0]) if isinstance(side, tuple | list) else None
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

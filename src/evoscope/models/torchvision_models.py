@@ -1,5 +1,6 @@
 """Any torchvision classifier by name, with published weights or without, by torchvision's own constructor."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,10 @@ def build_any(spec: ModelSpec, n_classes: int) -> nn.Module:
     ------
     EvoscopeError : when the architecture has no such width, dropout or other argument.
     """
-    return construct(spec.name, {"num_classes": n_classes, **_start(spec), **options(spec)})
+    start: dict[str, Any] = {"image_size": spec.pixels} if spec.name.startswith("vit_") else {}
+    if spec.name in WITH_AUXILIARY_HEAD:
+        start = {"init_weights": True}
+    return construct(spec.name, {"num_classes": n_classes, **start, **options(spec)})
 
 
 def construct(name: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -81,13 +85,6 @@ def input_options(name: str, weights: str | None) -> dict[str, bool]:
     """What the first layer of InceptionV3 and GoogLeNet expects, as torchvision's published weights were trained."""
     published = name in WITH_AUXILIARY_HEAD and published_weights(name, weights) is not None
     return {"transform_input": True} if published else {}
-
-
-def _start(spec: ModelSpec) -> dict[str, Any]:
-    """Choose what only a network without published weights is asked for."""
-    if spec.name in WITH_AUXILIARY_HEAD:
-        return {"init_weights": True}
-    return {"image_size": spec.pixels} if spec.name.startswith("vit_") else {}
 
 
 def any_width(name: str) -> bool:
@@ -188,7 +185,12 @@ def imagenet_classes(name: str, weights: str, classes: Sequence[int]) -> nn.Modu
     EvoscopeError : an unknown name, a file that is missing or does not fit, numbers that are no classes.
     """
     check_name(name)
-    _check_classes(classes)
+    wrong = [number for number in classes if not 0 <= number < IMAGENET_CLASSES]
+    if wrong or not classes or len(set(classes)) < len(classes):
+        raise EvoscopeError(
+            f"model.kwargs.classes={list(classes)} are not classes of ImageNet",
+            f"give different numbers from 0 to {IMAGENET_CLASSES - 1}, one per class of the data set",
+        )
     if not Path(weights).is_file():
         raise EvoscopeError(f"there are no weights at {weights}", "give their file in model.kwargs.weights")
     head = {"aux_logits": False} if name in WITH_AUXILIARY_HEAD else {}
@@ -198,15 +200,6 @@ def imagenet_classes(name: str, weights: str, classes: Sequence[int]) -> nn.Modu
     parent, _, key = place.rpartition(".")
     setattr(module.get_submodule(parent), key, _rows_of(last, list(classes)))
     return module
-
-
-def _check_classes(classes: Sequence[int]) -> None:
-    wrong = [number for number in classes if not 0 <= number < IMAGENET_CLASSES]
-    if wrong or not classes or len(set(classes)) < len(classes):
-        raise EvoscopeError(
-            f"model.kwargs.classes={list(classes)} are not classes of ImageNet",
-            f"give different numbers from 0 to {IMAGENET_CLASSES - 1}, one per class of the data set",
-        )
 
 
 def _last_layer(module: nn.Module, name: str) -> tuple[str, nn.Linear | nn.Conv2d]:
@@ -222,19 +215,10 @@ def _last_layer(module: nn.Module, name: str) -> tuple[str, nn.Linear | nn.Conv2
 
 def _rows_of(layer: nn.Linear | nn.Conv2d, classes: list[int]) -> nn.Linear | nn.Conv2d:
     """The layer with only the outputs of ``classes``."""
-    smaller: nn.Linear | nn.Conv2d
-    if isinstance(layer, nn.Linear):
-        smaller = nn.Linear(layer.in_features, len(classes), bias=layer.bias is not None)
-    else:
-        smaller = nn.Conv2d(
-            layer.in_channels,
-            len(classes),
-            (layer.kernel_size[0], layer.kernel_size[1]),
-            stride=(layer.stride[0], layer.stride[1]),
-            bias=layer.bias is not None,
-        )
+    smaller = copy.deepcopy(layer)
+    setattr(smaller, "out_features" if isinstance(smaller, nn.Linear) else "out_channels", len(classes))
     with torch.no_grad():
-        smaller.weight.copy_(layer.weight[classes])
-        if layer.bias is not None and smaller.bias is not None:
-            smaller.bias.copy_(layer.bias[classes])
+        smaller.weight = nn.Parameter(layer.weight[classes])
+        if layer.bias is not None:
+            smaller.bias = nn.Parameter(layer.bias[classes])
     return smaller

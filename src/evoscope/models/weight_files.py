@@ -21,9 +21,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file as load_safetensors
 from torch import Tensor
 
+from evoscope.data.files import listed
 from evoscope.errors import EvoscopeError
 
 State = dict[str, Tensor]
+MOST = 4  # names in one line of a message
 USUAL_KEYS = (
     *("state_dict", "model_state_dict", "model", "net", "network", "weights", "model_state", "module"),
     *("params", "model_weights"),
@@ -86,9 +88,6 @@ INERT = (
 class Left:
     """Stands for an object beside the weights; it takes what a pickle gives it, and does nothing."""
 
-    def __init__(self, *given: object, **named: object) -> None:
-        pass
-
     def __new__(cls, *given: object, **named: object) -> Any:
         """An empty object, whatever is given."""
         return super().__new__(cls)
@@ -137,7 +136,12 @@ def read_with_remarks(path: Path, key: str | None) -> tuple[State, list[str]]:
             "save the state dict of the module, by torch.save(model.state_dict(), path)",
         )
     if path.suffix == ".safetensors":
-        return _read_safetensors(path), []
+        try:
+            return load_safetensors(path), []
+        except (SafetensorError, OSError) as error:
+            raise EvoscopeError(
+                f"'{path}' cannot be read as safetensors ({error})", "write or copy it again"
+            ) from error
     return _find_state(_read_torch(path), key, path)
 
 
@@ -156,9 +160,9 @@ def _hub_file(folder: Path) -> Path:
             f"'{folder}' is a checkpoint of DeepSpeed, whose tensors are scattered over its files",
             f"gather it: python {folder}/zero_to_fp32.py {folder} weights",
         )
-    files = sorted(each for each in folder.iterdir() if each.is_file())
+    files = sorted(each.name for each in folder.iterdir() if each.is_file())
     raise EvoscopeError(
-        f"the folder '{folder}' holds no {HUB_FILES[0]} or {HUB_FILES[2]}, but {listed([each.name for each in files])}",
+        f"the folder '{folder}' holds no {HUB_FILES[0]} or {HUB_FILES[2]}, but {listed(files, MOST)}",
         "name the file of the weights, or model.checkpoints='FOLDER/NAME{epoch}.pt' for several epochs",
     )
 
@@ -169,16 +173,6 @@ def _shards(index: Path) -> list[Path]:
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise EvoscopeError(f"'{index}' is no index of shards ({error})", "copy it again") from error
     return [index.parent / name for name in names]
-
-
-def _read_safetensors(path: Path) -> State:
-    try:
-        state: State = load_safetensors(path)
-    except (SafetensorError, OSError) as error:
-        raise EvoscopeError(
-            f"'{path}' cannot be read as safetensors ({error})", "write or copy it again"
-        ) from error
-    return state
 
 
 def _read_torch(path: Path) -> object:
@@ -217,12 +211,8 @@ def _in_the_way(path: Path, error: pickle.UnpicklingError) -> list[str]:
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     except (ValueError, RuntimeError, OSError, EOFError, LookupError, pickle.UnpicklingError):
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        return [_whole_name(named[1])] if named else []
-
-
-def _whole_name(name: str) -> str:
-    """The name as a pickle spells it: torch's messages leave out ``builtins``."""
-    return name if "." in name else f"builtins.{name}"
+        # A pickle spells ``builtins``, which torch's messages leave out.
+        return [named[1] if "." in named[1] else f"builtins.{named[1]}"] if named else []
 
 
 def _refusal(path: Path, names: list[str], inert: list[str]) -> EvoscopeError:
@@ -242,7 +232,7 @@ def _refusal(path: Path, names: list[str], inert: list[str]) -> EvoscopeError:
         "torch.save(m.state_dict() if hasattr(m, 'state_dict') else m, 'weights.pt')"
     )
     return EvoscopeError(
-        f"'{path}' holds {held}, which could run code when opened: {listed(others or names or inert)}",
+        f"'{path}' holds {held}, which could run code when opened: {listed(others or names or inert, MOST)}",
         f'save only the weights, if you trust the file: python -c "{line}"',
     )
 
@@ -302,7 +292,9 @@ def _find_state(content: object, key: str | None, path: Path) -> tuple[State, li
 def _usual_entry(content: Mapping[Any, Any]) -> Mapping[str, Any] | None:
     """The first usual entry that holds a state dict; or the only entry that does."""
     for candidate in USUAL_KEYS:
-        if _holds_state(content.get(candidate)):
+        value = content.get(candidate)
+        inner = [value.get(key) for key in USUAL_KEYS] if isinstance(value, Mapping) else []
+        if any(map(_is_state, [value, *inner])):
             return _entry(content, candidate)
     states = [name for name, value in content.items() if isinstance(name, str) and _is_state(value)]
     return _entry(content, states[0]) if len(states) == 1 else None
@@ -318,12 +310,6 @@ def _entry(content: Mapping[Any, Any], key: str) -> Mapping[str, Any] | None:
     if _is_state(value):
         return value  # type: ignore[no-any-return]  # a mapping, as _is_state found
     return _usual_entry(value) if isinstance(value, Mapping) else None
-
-
-def _holds_state(value: object) -> bool:
-    return _is_state(value) or (
-        isinstance(value, Mapping) and any(_is_state(value.get(k)) for k in USUAL_KEYS)
-    )
 
 
 def _is_state(value: object) -> bool:
@@ -342,8 +328,3 @@ def _inventory(content: object) -> str:
         return f"a {type(content).__name__}"
     entries: list[Any] = [f"{key!r} ({type(value).__name__})" for key, value in content.items()]
     return ", ".join(entries[:8]) or "nothing"
-
-
-def listed(names: list[str]) -> str:
-    """The first names in one line, and how many more there are."""
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

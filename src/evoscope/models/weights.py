@@ -1,14 +1,14 @@
 """How the names in a file of weights become those of a module, and whether all of them fit."""
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from evoscope.data.files import listed
 from evoscope.errors import EvoscopeError
-from evoscope.models.weight_files import State, listed, read_with_remarks
+from evoscope.models.weight_files import MOST, State, read_with_remarks
 
 # Heads that only training uses; a module built without them ignores their weights, as the protocol does.
 AUXILIARY_HEADS = ("AuxLogits.", "aux1.", "aux2.")
@@ -63,22 +63,23 @@ def load_file(
     module.load_state_dict(state, strict=False)
     if left:
         remarks.append(
-            f"'{path.name}': {len(left)} entries are not the network's and left alone: {listed(left)}"
+            f"'{path.name}': {len(left)} entries are not the network's and left alone: {listed(left, MOST)}"
         )
-    return tuple(remarks + _spoilt(state, path))
-
-
-def _spoilt(state: State, path: Path) -> list[str]:
-    """A diverged network may be looked at, but that it is one is said."""
+    # A diverged network may be looked at, but that it is one is said.
     bad = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
-    return (
-        [f"'{path.name}' has NaN or infinite weights in {listed(bad)}: the network diverged"] if bad else []
-    )
+    if bad:
+        remarks.append(
+            f"'{path.name}' has NaN or infinite weights in {listed(bad, MOST)}: the network diverged"
+        )
+    return tuple(remarks)
 
 
 def _renamed(state: State, module: nn.Module, prefix: str, path: Path) -> tuple[State, list[str]]:
     """The state under the names of the module, and the names in the file that are none of its."""
-    plain = _unwrapped_names(module.state_dict())
+    # The module's names by their bare form; where two have the same, each keeps its own.
+    own = list(module.state_dict())
+    counted = Counter(map(_bare, own))
+    plain = {(_bare(name) if counted[_bare(name)] == 1 else name): name for name in own}
     keys = {name: each for each, name in plain.items()}
     bare = {name: keys.get(name, _bare(name)) for name in state}
     if prefix:
@@ -94,7 +95,7 @@ def _renamed(state: State, module: nn.Module, prefix: str, path: Path) -> tuple[
     twice = [name for name, each in inside.items() if counts[each] > 1]
     if twice:
         raise EvoscopeError(
-            f"'{path}' has names that differ only in what wrappers add: {listed(twice)}",
+            f"'{path}' has names that differ only in what wrappers add: {listed(twice, MOST)}",
             "save the weights once",
         )
     left = [name for name in state if name not in inside and not name.endswith(COUNTERS)]
@@ -107,13 +108,6 @@ def _bare(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
-def _unwrapped_names(own: Iterable[str]) -> dict[str, str]:
-    """The module's names by their bare form; where two have the same, each keeps its own."""
-    names = list(own)
-    counts = Counter(map(_bare, names))
-    return {(_bare(name) if counts[_bare(name)] == 1 else name): name for name in names}
-
-
 def _given_prefix(prefix: str, names: list[str], path: Path) -> str:
     """The prefix that the user gives, as it stands before bare names; its last dot may be left out."""
     start = _bare(prefix.rstrip("."))
@@ -123,18 +117,13 @@ def _given_prefix(prefix: str, names: list[str], path: Path) -> str:
     if any(name.startswith(prefix) for name in names):
         return prefix
     raise EvoscopeError(
-        f"no name in '{path}' begins with model.strip_prefix={prefix!r}: it holds {listed(names)}",
+        f"no name in '{path}' begins with model.strip_prefix={prefix!r}: it holds {listed(names, MOST)}",
         "give the prefix that stands before the network's own names, or leave it out",
     )
 
 
 def _found_prefix(wanted: set[str], names: set[str], path: Path) -> str:
-    """Prefix that every wanted name has in the file: none, or the only one there is.
-
-    Raises
-    ------
-    EvoscopeError : several copies of the network are there under different prefixes.
-    """
+    """Prefix that every wanted name has in the file: none, or the only one there is, else an error."""
     if not wanted or wanted <= names:
         return ""
     first = max(wanted, key=len)
@@ -172,7 +161,7 @@ def _check_match(state: State, module: nn.Module, path: Path) -> None:
         ("of other type", types),
         ("sparse or without values", hollow),
     )
-    problems = [f"{what} {len(names)}: {listed(names)}" for what, names in kinds if names]
+    problems = [f"{what} {len(names)}: {listed(names, MOST)}" for what, names in kinds if names]
     if problems:
         raise EvoscopeError(
             f"'{path}' does not fit the network; {'; '.join(problems)}",

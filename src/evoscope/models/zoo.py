@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -27,7 +26,7 @@ from evoscope.models.families import (
 )
 from evoscope.models.layers import layer_shapes, own_layers
 from evoscope.models.layouts import note, obvious, put_notes, suggested, taken_notes
-from evoscope.models.network import Network, Preprocessing, closest
+from evoscope.models.network import Network, Preprocessing, closest, hooked
 from evoscope.models.outputs import ChosenOutputs
 from evoscope.models.spec import Listing, ModelSpec
 from evoscope.models.torchvision_models import (
@@ -54,9 +53,11 @@ def build_custom(spec: ModelSpec, n_classes: int) -> nn.Module:
     EvoscopeError : when the function cannot be found, refuses its arguments, or returns no module.
     """
     function = find_function(spec.factory or "")
-    arguments = {**_class_argument(function, n_classes), **spec.kwargs}
+    signature = inspect.signature(function)
+    classes = {name: n_classes for name in CLASS_ARGUMENTS if name in signature.parameters}
+    arguments = {**classes, **spec.kwargs}
     try:
-        inspect.signature(function).bind(**arguments)
+        signature.bind(**arguments)
     except TypeError as error:
         raise EvoscopeError(
             f"{spec.factory!r} refuses its arguments ({error})", "correct model.kwargs"
@@ -87,40 +88,25 @@ def find_function(factory: str, key: str = "model.factory") -> Callable[..., Any
     place, colon, name = factory.partition(":")
     if not (place and colon and name):
         raise EvoscopeError(f"{key}={factory!r} names no function", "write it as package.module:function")
-    library = _import(place, f"{key}={factory!r}")
-    function = getattr(library, name, None)
-    if not callable(function):
-        raise EvoscopeError(
-            f"module {place!r} has no function {name!r}",
-            f"the closest names are {closest(name, _functions(library))}",
-        )
-    return function  # type: ignore[no-any-return]  # narrowed by callable() above
-
-
-def _import(place: str, asked: str) -> ModuleType:
     try:
-        return importlib.import_module(place)
+        library = importlib.import_module(place)
     except ModuleNotFoundError as error:
         raise EvoscopeError(
-            f"{asked} needs a module {error.name!r} that is not there",
+            f"{key}={factory!r} needs a module {error.name!r} that is not there",
             "start from the folder that holds it, put that folder on PYTHONPATH, or install the package",
         ) from error
     except Exception as error:
         raise EvoscopeError(
             f"importing {place!r} failed ({type(error).__name__}: {error})", "fix that module first"
         ) from error
-
-
-def _functions(library: ModuleType) -> list[str]:
-    return [name for name, value in vars(library).items() if callable(value) and not name.startswith("_")]
-
-
-def _class_argument(function: Callable[..., Any], n_classes: int) -> dict[str, int]:
-    parameters = inspect.signature(function).parameters
-    return {name: n_classes for name in CLASS_ARGUMENTS if name in parameters}
-
-
-__all__ = ["ModelSpec", "build", "build_module", "validate"]
+    function = getattr(library, name, None)
+    if not callable(function):
+        functions = [key for key, each in vars(library).items() if callable(each) and not key.startswith("_")]
+        raise EvoscopeError(
+            f"module {place!r} has no function {name!r}",
+            f"the closest names are {closest(name, functions)}",
+        )
+    return function  # type: ignore[no-any-return]  # narrowed by callable() above
 
 
 def build(spec: ModelSpec, n_classes: int, seed: int) -> Network:
@@ -217,13 +203,8 @@ def _note_likely(module: nn.Module, pixels: int) -> None:
             sizes = tuple(output.shape[1:])
             note(part, sizes, obvious(part, sizes) or suggested(sizes, square=True))
 
-    hooks = [part.register_forward_hook(see) for part in module.modules()]
-    try:
-        with torch.inference_mode():
-            module(torch.zeros(1, 3, pixels, pixels))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with hooked((part, see) for part in module.modules()), torch.inference_mode():
+        module(torch.zeros(1, 3, pixels, pixels))
 
 
 class NoProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own has no annotations
@@ -311,7 +292,12 @@ def validate(spec: ModelSpec) -> None:
 
 def _validate_torchvision(spec: ModelSpec) -> None:
     check_name(spec.name)
-    _check_pixels(spec)
+    smallest = minimum_pixels(spec.name)
+    if spec.pixels < smallest:
+        raise EvoscopeError(
+            f"{spec.name!r} cannot see images of {spec.pixels} pixels",
+            f"set model.pixels to {smallest} or more",
+        )
     if spec.name == "inception_v3":
         check_width(spec.width)
     if spec.depths is not None and spec.name not in VARIANTS:
@@ -321,15 +307,6 @@ def _validate_torchvision(spec: ModelSpec) -> None:
     check_depths(spec.depths)
     if spec.weights is not None and not _is_file(spec):
         find_weights(spec)
-
-
-def _check_pixels(spec: ModelSpec) -> None:
-    smallest = minimum_pixels(spec.name)
-    if spec.pixels < smallest:
-        raise EvoscopeError(
-            f"{spec.name!r} cannot see images of {spec.pixels} pixels",
-            f"set model.pixels to {smallest} or more",
-        )
 
 
 def _construct(spec: ModelSpec, n_classes: int) -> nn.Module:

@@ -22,16 +22,15 @@ Rows = Doubles | sparse.csr_array
 """Rows of length 1, [neurons, dim], dense or sparse."""
 
 
-def random_space(space: SemanticSpace, seed: int) -> SemanticSpace:
-    """The space with Gaussian vectors for the images that have one; what is covered stays."""
+def random_vectors(space: SemanticSpace, stimuli: Stimuli, protocol: SpaceProtocol, seed: int) -> Floats:
+    """Neurons projected by Gaussian vectors of the images that have one, float32 [neurons, dim].
+
+    They are placed where the space places them, since what is covered stays.
+    """
     drawn = generator(seed, "random image vectors").standard_normal(space.image_vectors.shape)
     known = np.isfinite(space.image_vectors)
-    return replace(space, image_vectors=np.where(known, drawn, np.nan).astype(np.float32))
-
-
-def random_vectors(space: SemanticSpace, stimuli: Stimuli, protocol: SpaceProtocol, seed: int) -> Floats:
-    """Neurons projected into `random_space`, float32 [neurons, dim]; placed where the space places them."""
-    return project(random_space(space, seed), stimuli, protocol).vectors
+    random = replace(space, image_vectors=np.where(known, drawn, np.nan).astype(np.float32))
+    return project(random, stimuli, protocol).vectors
 
 
 def stimulus_rows(images: SmallInts, pool: int) -> sparse.csr_array:

@@ -3,11 +3,11 @@
 import numpy as np
 
 from evoscope.activations.stimuli import Stimuli
-from evoscope.arrays import Array, Bools, Doubles, SmallInts
+from evoscope.arrays import Bools, SmallInts
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
-from evoscope.space.skipgram import Groups, NeuronVectors, coactivation, counted_stimuli, embed_neurons
+from evoscope.space.skipgram import Groups, coactivation, counted_stimuli, embed_neurons
 
 
 def build_space(
@@ -28,45 +28,33 @@ def build_space(
 
     Raises
     ------
-    EvoscopeError
-        The stimuli do not fit the protocol, nothing is co-activated, or a step diverges.
+    EvoscopeError : the stimuli do not fit the protocol, nothing is co-activated, or a step diverges.
     """
     from evoscope.space.image_embedding import embed_images, embed_indirectly
 
     images = counted_stimuli(base, protocol)
     groups = coactivation(images)
-    trained = _taking_part(groups, len(images), protocol)
-    neurons = _embed(groups, trained, protocol, seed, progress)
+    trained = np.full(len(images), protocol.unplaced == "ordinary")
+    trained[groups.members] = True
+    # Those that take part, renumbered without gaps.
+    compact = (np.cumsum(trained) - 1).astype(np.int32)
+    renumbered = Groups(groups.keys, groups.offsets, compact[groups.members])
+    neurons = embed_neurons(renumbered, int(trained.sum()), protocol, seed, progress)
     vectors = np.full((len(images), protocol.dim), np.nan)
     vectors[trained] = neurons.vectors
     placed = embed_images(images, vectors, len(base.image_ids), protocol, seed, progress)
-    indirect = embed_indirectly(
+    every, indirect = embed_indirectly(
         placed.vectors, placed.covered, base.responsive, base.neurons, protocol, seed, progress
     )
     return SemanticSpace(
         image_ids=base.image_ids,
         base_vectors=vectors.astype(np.float32),
-        image_vectors=indirect.vectors.astype(np.float32),
+        image_vectors=every.astype(np.float32),
         covered=placed.covered,
-        indirect=indirect.indirect,
+        indirect=indirect,
         likelihood=neurons.likelihood,
         residual=placed.residual,
     )
-
-
-def _taking_part(groups: Groups, neurons: int, protocol: SpaceProtocol) -> Bools:
-    chosen = np.full(neurons, protocol.unplaced == "ordinary")
-    chosen[groups.members] = True
-    return chosen
-
-
-def _embed(
-    groups: Groups, trained: Bools, protocol: SpaceProtocol, seed: int, progress: Progress
-) -> NeuronVectors:
-    """Skip-gram over the neurons that take part, renumbered without gaps."""
-    compact = (np.cumsum(trained) - 1).astype(np.int32)
-    renumbered = Groups(groups.keys, groups.offsets, compact[groups.members])
-    return embed_neurons(renumbered, int(trained.sum()), protocol, seed, progress)
 
 
 def project(space: SemanticSpace, stimuli: Stimuli, protocol: SpaceProtocol) -> Projection:
@@ -84,40 +72,23 @@ def project(space: SemanticSpace, stimuli: Stimuli, protocol: SpaceProtocol) -> 
 
     Raises
     ------
-    EvoscopeError
-        A stimulus is not in the space's pool, or the stimuli hold fewer images than k.
+    EvoscopeError : a stimulus is not in the space's pool, or the stimuli hold fewer images than k.
     """
     images = _in_pool(counted_stimuli(stimuli, protocol), stimuli.image_ids, space.image_ids)
     covered = _flags(space.covered, images)
     counts = (images >= 0).sum(axis=1)
     coverage = covered.sum(axis=1) / np.maximum(counts, 1)
-    used = _used(space, images, covered, coverage, protocol)
-    vectors = mean_vectors(space.image_vectors, images, used)
-    return Projection(vectors.astype(np.float32), coverage.astype(np.float32), np.asarray(used.any(axis=1)))
-
-
-def mean_vectors(image_vectors: Array, images: SmallInts, used: Bools) -> Doubles:
-    """Mean over the stimuli in use, float64 [neurons, dim], NaN where there are none.
-
-    Parameters
-    ----------
-    image_vectors : [images, dim]; images : int32 [neurons, k]; used : bool [neurons, k].
-    """
-    sums = np.zeros((len(images), image_vectors.shape[1]))
-    for column, use in zip(images.T, used.T, strict=True):
-        sums[use] += image_vectors[column[use]]
-    counts = used.sum(axis=1, keepdims=True)
-    means: Doubles = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
-    return means
-
-
-def _used(
-    space: SemanticSpace, images: SmallInts, covered: Bools, coverage: Doubles, protocol: SpaceProtocol
-) -> Bools:
     if protocol.projection == "all":
-        return _flags(np.asarray(np.isfinite(space.image_vectors).all(axis=1)), images)
-    poorly: Bools = coverage < protocol.min_coverage
-    return np.asarray(covered | (_flags(space.indirect, images) & poorly[:, None]))
+        used = _flags(np.asarray(np.isfinite(space.image_vectors).all(axis=1)), images)
+    else:
+        poorly = coverage < protocol.min_coverage
+        used = np.asarray(covered | (_flags(space.indirect, images) & poorly[:, None]))
+    sums = np.zeros((len(images), space.image_vectors.shape[1]))
+    for column, use in zip(images.T, used.T, strict=True):
+        sums[use] += space.image_vectors[column[use]]
+    number = used.sum(axis=1, keepdims=True)
+    vectors = np.divide(sums, number, out=np.full_like(sums, np.nan), where=number > 0)
+    return Projection(vectors.astype(np.float32), coverage.astype(np.float32), np.asarray(used.any(axis=1)))
 
 
 def _flags(flags: Bools, images: SmallInts) -> Bools:

@@ -4,7 +4,6 @@ Wanted are image vectors whose mean over a neuron's stimuli is that neuron's vec
 solvers.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +38,13 @@ class ImageVectors:
 
     ``vectors``: float64 [images, dim], for images outside the stimuli NaN (least squares) or their start in
     U(-.5, .5); ``covered``: bool [images], a stimulus of a neuron that has a vector; ``residual``:
-    sqrt(mean_n ||v'_n - v_n||^2); ``sweeps``: passes over the images, or steps of conjugate gradients;
-    ``reached``: whether the solver met its threshold.
+    sqrt(mean_n ||v'_n - v_n||^2); ``sweeps``: passes over the images, or steps of conjugate gradients.
     """
 
     vectors: Doubles
     covered: Bools
     residual: float
     sweeps: int
-    reached: bool
 
 
 def embed_images(
@@ -71,8 +68,7 @@ def embed_images(
 
     Raises
     ------
-    EvoscopeError
-        No neuron has both a vector and stimuli, or the descent diverges.
+    EvoscopeError : no neuron has both a vector and stimuli, or the descent diverges.
     """
     taking_part = np.isfinite(targets).all(axis=1) & (stimuli >= 0).any(axis=1)
     if not taking_part.any():
@@ -82,9 +78,14 @@ def embed_images(
     stimuli, targets = stimuli[taking_part], np.ascontiguousarray(targets[taking_part], dtype=np.float64)
     covered = np.zeros(images, dtype=bool)
     covered[stimuli[stimuli >= 0]] = True
-    if protocol.image_solver == "least_squares":
-        return _least_squares(stimuli, targets, covered, protocol.image_ridge)
-    return _descent(stimuli, targets, covered, protocol, seed, progress)
+    if protocol.image_solver != "least_squares":
+        return _descent(stimuli, targets, covered, protocol, seed, progress)
+    means, ridge = averaging_matrix(stimuli, images)[:, covered], protocol.image_ridge
+    solution, steps = minimum_norm(means, targets) if ridge == 0 else near_mean(means, targets, ridge)
+    vectors = np.full((images, targets.shape[1]), np.nan)
+    vectors[covered] = solution
+    residual = root_mean_square(means @ solution - targets)
+    return ImageVectors(vectors, covered, residual, steps)
 
 
 def averaging_matrix(stimuli: SmallInts, images: int) -> sparse.csr_array:
@@ -98,15 +99,6 @@ def averaging_matrix(stimuli: SmallInts, images: int) -> sparse.csr_array:
 def root_mean_square(differences: Doubles) -> float:
     """sqrt(mean_n ||d_n||^2) of float64 [n, dim]: not divided by the dimension, as published."""
     return float(np.sqrt((differences**2).sum(axis=1).mean()))
-
-
-def _least_squares(stimuli: SmallInts, targets: Doubles, covered: Bools, ridge: float) -> ImageVectors:
-    means = averaging_matrix(stimuli, len(covered))[:, covered]
-    solution, steps = minimum_norm(means, targets) if ridge == 0 else near_mean(means, targets, ridge)
-    vectors = np.full((len(covered), targets.shape[1]), np.nan)
-    vectors[covered] = solution
-    residual = root_mean_square(means @ solution - targets)
-    return ImageVectors(vectors, covered, residual, steps, steps < _STEPS)
 
 
 def minimum_norm(matrix: sparse.csr_array, targets: Doubles) -> tuple[Doubles, int]:
@@ -178,44 +170,26 @@ def _descent(
 ) -> ImageVectors:
     vectors = generator(seed, "image start").uniform(-0.5, 0.5, (len(covered), targets.shape[1]))
     means = averaging_matrix(stimuli, len(covered))
-    sweep, limit = _sweeper(stimuli, protocol), _error_limit(protocol)
+    by_image, weights = _by_appearance(stimuli), 1.0 / (stimuli >= 0).sum(axis=1)
+    sweep, lr, limit = sweep_in_place, protocol.image_lr, protocol.image_threshold
+    if protocol.image_solver != "gauss_seidel":
+        sweep, lr = sweep_at_once, lr / len(stimuli)
+        limit = float(np.sqrt(2 * limit))  # v1's is on sum ||.||^2 / 2N, and not on sqrt(mean ||.||^2)
     errors = means @ vectors - targets
     steps = range(protocol.image_sweeps)
     done = 0
     for _ in progress(steps, total=len(steps), what="image embedding", unit="sweep"):
         if root_mean_square(errors) < limit:
             break
-        sweep(vectors, errors)
+        sweep(vectors, errors, by_image.keys, by_image.offsets, by_image.members, weights, lr)
         errors = means @ vectors - targets
         done += 1
-        _check_finite(errors, done, protocol)
-    residual = root_mean_square(errors)
-    return ImageVectors(vectors, covered, residual, done, residual < limit)
-
-
-def _sweeper(stimuli: SmallInts, protocol: SpaceProtocol) -> Callable[[Doubles, Doubles], None]:
-    by_image = _by_appearance(stimuli)
-    rows = (by_image.keys, by_image.offsets, by_image.members)
-    weights = 1.0 / (stimuli >= 0).sum(axis=1)
-    if protocol.image_solver == "gauss_seidel":
-        return lambda vectors, errors: sweep_in_place(vectors, errors, *rows, weights, protocol.image_lr)
-    lr = protocol.image_lr / len(stimuli)
-    return lambda vectors, errors: sweep_at_once(vectors, errors, *rows, weights, lr)
-
-
-def _error_limit(protocol: SpaceProtocol) -> float:
-    """Turn the protocol's threshold into a bound on sqrt(mean ||.||^2): v1's is on sum ||.||^2 / 2N."""
-    if protocol.image_solver == "gauss_seidel":
-        return protocol.image_threshold
-    return float(np.sqrt(2 * protocol.image_threshold))
-
-
-def _check_finite(errors: Doubles, sweep: int, protocol: SpaceProtocol) -> None:
-    if not np.abs(errors).max(initial=0.0) < DIVERGED:
-        raise EvoscopeError(
-            f"the image embedding diverged in sweep {sweep} with image_lr={protocol.image_lr}",
-            "lower image_lr of the space protocol or set image_solver='least_squares'",
-        )
+        if not np.abs(errors).max(initial=0.0) < DIVERGED:
+            raise EvoscopeError(
+                f"the image embedding diverged in sweep {done} with image_lr={protocol.image_lr}",
+                "lower image_lr of the space protocol or set image_solver='least_squares'",
+            )
+    return ImageVectors(vectors, covered, root_mean_square(errors), done)
 
 
 def _by_appearance(stimuli: SmallInts) -> Groups:
@@ -228,18 +202,6 @@ def _by_appearance(stimuli: SmallInts) -> Groups:
     return group(images, neuron).ordered(np.argsort(np.unique(images, return_index=True)[1]))
 
 
-@dataclass(frozen=True)
-class IndirectVectors:
-    """Image vectors after the indirect embedding.
-
-    ``vectors``: float64 [images, dim], those of covered images unchanged; ``indirect``: bool [images], moved
-    at least once.
-    """
-
-    vectors: Doubles
-    indirect: Bools
-
-
 def embed_indirectly(
     vectors: Doubles,
     covered: Bools,
@@ -248,7 +210,7 @@ def embed_indirectly(
     protocol: SpaceProtocol,
     seed: int,
     progress: Progress = silent,
-) -> IndirectVectors:
+) -> tuple[Doubles, Bools]:
     """Place uncovered images near the images that excite the same neurons, by the skip-gram over images.
 
     Each epoch, every group of images is shuffled and its consecutive members paired, at most
@@ -265,24 +227,35 @@ def embed_indirectly(
     protocol : uses ``indirect*``, ``responsive`` and ``pairs_per_neuron``.
     seed, progress : the latter counts epochs.
 
+    Returns
+    -------
+    float64 [images, dim], the vectors of covered images unchanged; and bool [images], which were moved at least once.
+
     Raises
     ------
-    EvoscopeError
-        The stimuli come without responsive neurons, or the vectors diverge.
+    EvoscopeError : the stimuli come without responsive neurons, or the vectors diverge.
     """
     if protocol.indirect == "none" or covered.all():
-        return IndirectVectors(vectors, np.zeros(len(vectors), dtype=bool))
-    groups = _groups(responsive[:, : protocol.responsive], neurons, protocol)
+        return vectors, np.zeros(len(vectors), dtype=bool)
+    listed = responsive[:, : protocol.responsive]
+    if listed.shape[1] == 0:
+        raise EvoscopeError(
+            f"indirect={protocol.indirect!r} needs responsive neurons, and the stimuli hold none",
+            f"run the base model's activation pass with responsive={protocol.responsive}",
+        )
+    released = protocol.indirect == "characters"
+    groups = images_by_character(listed, neurons) if released else images_by_neuron(listed)
     taking_part = covered.copy()
     taking_part[groups.members] = True
-    started = _start(vectors, seed)
+    random = generator(seed, "indirect start").uniform(-0.5, 0.5, vectors.shape)
+    started = np.where(np.isfinite(vectors), vectors, random)
     compact = np.cumsum(taking_part).astype(np.int32) - 1
     work, fixed = started[taking_part], covered[taking_part]
     members = compact[groups.members]
     moved = np.zeros(len(vectors), dtype=bool)
     moved[taking_part] = _train(work, fixed, groups.offsets, members, protocol, seed, progress)
     started[taking_part] = work
-    return IndirectVectors(np.where(moved[:, None], started, vectors), moved)
+    return np.where(moved[:, None], started, vectors), moved
 
 
 def images_by_neuron(responsive: SmallInts) -> Groups:
@@ -297,7 +270,10 @@ def images_by_character(responsive: SmallInts, neurons: NeuronIndex) -> Groups:
 
     The names have the released form, ``layer-channel``; an image is once in the group of a character.
     """
-    spelled = [_characters(neurons, n) for n in range(len(neurons))]
+    spelled = [
+        set(f"{neurons.layers[layer]}-{channel}")
+        for layer, channel in zip(neurons.layer, neurons.channel, strict=True)
+    ]
     alphabet = sorted(set().union(*spelled))
     contains = np.array([[character in name for character in alphabet] for name in spelled], dtype=bool)
     present = np.zeros((len(responsive), len(alphabet)), dtype=bool)
@@ -306,26 +282,6 @@ def images_by_character(responsive: SmallInts, neurons: NeuronIndex) -> Groups:
     image, character = np.nonzero(present)
     groups = group(character, image)
     return groups.take(groups.sizes >= 2)
-
-
-def _characters(neurons: NeuronIndex, neuron: int) -> set[str]:
-    return set(f"{neurons.layers[neurons.layer[neuron]]}-{neurons.channel[neuron]}")
-
-
-def _groups(responsive: SmallInts, neurons: NeuronIndex, protocol: SpaceProtocol) -> Groups:
-    if responsive.shape[1] == 0:
-        raise EvoscopeError(
-            f"indirect={protocol.indirect!r} needs responsive neurons, and the stimuli hold none",
-            f"run the base model's activation pass with responsive={protocol.responsive}",
-        )
-    if protocol.indirect == "characters":
-        return images_by_character(responsive, neurons)
-    return images_by_neuron(responsive)
-
-
-def _start(vectors: Doubles, seed: int) -> Doubles:
-    random = generator(seed, "indirect start").uniform(-0.5, 0.5, vectors.shape)
-    return np.where(np.isfinite(vectors), vectors, random)
 
 
 def _train(

@@ -2,21 +2,16 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from evoscope.arrays import Bools, Floats, canonical
 from evoscope.errors import EvoscopeError
+from evoscope.space.metrics import placed_rows
 
 # UMAP needs a neighbourhood (15 by default) to be a small part of the points.
 _FEWEST_FOR_UMAP = 45
-
-
-class _Map(Protocol):
-    """Fitted on points [n, dim], gives them [n, 2]."""
-
-    def transform(self, points: Floats) -> Floats: ...
 
 
 def embed_2d(
@@ -47,10 +42,9 @@ def embed_2d(
 
     Raises
     ------
-    EvoscopeError
-        Fewer than three base neurons are placed.
+    EvoscopeError : fewer than three base neurons are placed.
     """
-    placed = _placed(base_vectors)
+    placed = placed_rows(base_vectors)
     if placed.sum() < 3:
         raise EvoscopeError(
             f"only {placed.sum()} base neurons are placed, too few for a map",
@@ -58,22 +52,14 @@ def embed_2d(
         )
     points = np.ascontiguousarray(base_vectors[placed], dtype=np.float32)
     use_umap = method == "umap" and len(points) >= _FEWEST_FOR_UMAP
-    fitted, drawn = _fit_umap(points, seed) if use_umap else _fit_pca(points)
-    base = _spread(drawn, placed)
-    return [base, *_transformed(fitted, others)]
-
-
-def _transformed(fitted: _Map, others: Sequence[Floats]) -> list[Floats]:
+    fitted: _Umap | _Principal = _Umap(points, seed) if use_umap else _Principal(points)
+    base = _spread(fitted.drawn, placed)
     if not others:
-        return []
+        return [base]
     everything = np.concatenate([np.asarray(array, dtype=np.float32) for array in others])
-    placed = _placed(everything)
-    drawn = fitted.transform(everything[placed]) if placed.any() else np.empty((0, 2), dtype=np.float32)
-    return np.split(_spread(drawn, placed), np.cumsum([len(array) for array in others])[:-1])
-
-
-def _placed(vectors: Floats) -> Bools:
-    return np.asarray(np.isfinite(vectors).all(axis=1))
+    there = placed_rows(everything)
+    drawn = fitted.transform(everything[there]) if there.any() else np.empty((0, 2), dtype=np.float32)
+    return [base, *np.split(_spread(drawn, there), np.cumsum([len(array) for array in others])[:-1])]
 
 
 def _spread(drawn: Floats, placed: Bools) -> Floats:
@@ -91,8 +77,7 @@ class _Umap:
 
         self._nearest = NearestNeighbors().fit(points)
         self._model = umap.UMAP(n_components=2, random_state=seed % 2**32, init="pca", n_jobs=1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             self.drawn: Floats = self._model.fit_transform(points)
         # Fitted on fewer than 4,096 points, `transform` would call a function for each of its distances to them,
         # 60 million for 40,000 points; precomputed distances to the nearest are all that it uses.
@@ -101,15 +86,9 @@ class _Umap:
     def transform(self, points: Floats) -> Floats:
         """Coordinates [n, 2] of points [n, dim]."""
         near = self._nearest.kneighbors_graph(points, self._model.n_neighbors, mode="distance")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the distances are precomputed
+        with warnings.catch_warnings(action="ignore"):  # that the distances are precomputed
             plane: Floats = self._model.transform(near)
         return plane
-
-
-def _fit_umap(points: Floats, seed: int) -> tuple[_Map, Floats]:
-    model = _Umap(points, seed)
-    return model, model.drawn
 
 
 class _Principal:
@@ -120,13 +99,9 @@ class _Principal:
         self._centre = exact.mean(axis=0)
         _, _, directions = np.linalg.svd(exact - self._centre, full_matrices=False)
         self._axes = canonical(directions[:2])
+        self.drawn = self.transform(points)
 
     def transform(self, points: Floats) -> Floats:
         """Coordinates [n, 2] of points [n, dim]."""
         plane = (points - self._centre) @ self._axes.T
         return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1]))).astype(np.float32)
-
-
-def _fit_pca(points: Floats) -> tuple[_Map, Floats]:
-    model = _Principal(points)
-    return model, model.transform(points)

@@ -71,21 +71,16 @@ def coverage(
     The null gives each neuron ``k`` images drawn from the pool, without regard to what excites it; for the
     share of placed neurons it counts those that would have a covered image.
     """
-    shares = projection.coverage.astype(np.float64)
-    draws = _random_coverage(space.covered, len(shares), min(k, len(space.covered)), seed)
+    shares, images = projection.coverage.astype(np.float64), len(space.covered)
+    inside, drawn = int(space.covered.sum()), min(k, images)
+    stream = generator(seed, "coverage null")
+    draws = stream.hypergeometric(inside, images - inside, drawn, size=(SHUFFLES, len(shares))) / drawn
     found = bootstrap_interval(shares, derive(seed, "coverage"), RESAMPLES)
     placed = bootstrap_interval(projection.placed.astype(np.float64), derive(seed, "placed"), RESAMPLES)
     return [
         measure("coverage", model, epoch, found, summary(draws.mean(axis=1))),
         measure("placed", model, epoch, placed, summary((draws > 0).mean(axis=1))),
     ]
-
-
-def _random_coverage(covered: Bools, neurons: int, k: int, seed: int) -> Doubles:
-    inside = int(covered.sum())
-    stream = generator(seed, "coverage null")
-    hits = stream.hypergeometric(inside, len(covered) - inside, k, size=(SHUFFLES, neurons))
-    return np.asarray(hits / k, dtype=np.float64)
 
 
 def self_projection(
@@ -100,17 +95,29 @@ def self_projection(
 
     Raises
     ------
-    EvoscopeError
-        No base neuron is placed both ways, or the projection is not the base model's.
+    EvoscopeError : no base neuron is placed both ways, or the projection is not the base model's.
     """
     own, projected = _both(space.base_vectors, projection.vectors)
-    squares = ((projected - own) ** 2).sum(axis=1)
-    cosines = (unit_rows(projected) * unit_rows(own)).sum(axis=1)
-    rmse = bootstrap_interval(squares, derive(seed, "rmse"), RESAMPLES, statistic=_root_of_mean)
+    left, right = unit_rows(projected), unit_rows(own)
+
+    def shuffled_rmse(stream: np.random.Generator) -> float:
+        return float(np.sqrt(((projected - stream.permutation(own)) ** 2).sum(axis=1).mean()))
+
+    def shuffled_cosine(stream: np.random.Generator) -> float:
+        return float((left * stream.permutation(right)).sum(axis=1).mean())
+
+    squares, cosines = ((projected - own) ** 2).sum(axis=1), (left * right).sum(axis=1)
+    rmse = bootstrap_interval(
+        squares, derive(seed, "rmse"), RESAMPLES, statistic=lambda each: np.sqrt(mean_of_rows(each))
+    )
     cosine = bootstrap_interval(cosines, derive(seed, "cosine"), RESAMPLES)
+    nulls = [
+        permutation_null(shuffled_rmse, derive(seed, "rmse null"), SHUFFLES),
+        permutation_null(shuffled_cosine, derive(seed, "cosine null"), SHUFFLES),
+    ]
     return [
-        measure("self_projection_rmse", model, epoch, rmse, _rmse_null(own, projected, seed)),
-        measure("self_projection_cosine", model, epoch, cosine, _cosine_null(own, projected, seed)),
+        measure("self_projection_rmse", model, epoch, rmse, nulls[0]),
+        measure("self_projection_cosine", model, epoch, cosine, nulls[1]),
     ]
 
 
@@ -124,26 +131,6 @@ def _both(own: Floats, projected: Floats) -> tuple[Doubles, Doubles]:
     if not both.any():
         raise EvoscopeError("no base neuron is placed", "check the health and the coverage of the base model")
     return own[both].astype(np.float64), projected[both].astype(np.float64)
-
-
-def _root_of_mean(squares: Doubles) -> Doubles:
-    return np.sqrt(mean_of_rows(squares))
-
-
-def _rmse_null(own: Doubles, projected: Doubles, seed: int) -> Interval:
-    def draw(stream: np.random.Generator) -> float:
-        return float(np.sqrt(((projected - stream.permutation(own)) ** 2).sum(axis=1).mean()))
-
-    return permutation_null(draw, derive(seed, "rmse null"), SHUFFLES)
-
-
-def _cosine_null(own: Doubles, projected: Doubles, seed: int) -> Interval:
-    left, right = unit_rows(projected), unit_rows(own)
-
-    def draw(stream: np.random.Generator) -> float:
-        return float((left * stream.permutation(right)).sum(axis=1).mean())
-
-    return permutation_null(draw, derive(seed, "cosine null"), SHUFFLES)
 
 
 # Cosines that agree to so many decimals are tied: a collapsed model's neurons all are.
@@ -175,8 +162,7 @@ def same_neuron_retrieval(
 
     Raises
     ------
-    EvoscopeError
-        Different numbers of neurons, or none placed at both epochs.
+    EvoscopeError : different numbers of neurons, or none placed at both epochs.
     """
     queries, candidates, both = _placed_at_both(before.vectors, after.vectors)
     reciprocal = 1.0 / ranks(queries, candidates)
@@ -198,16 +184,13 @@ def ranks(queries: Doubles, candidates: Doubles) -> Floats:
     ----------
     queries : [q, dim]; candidates : [c, dim].
     """
-    left, right = unit_rows(queries), unit_rows(candidates)
-    size = max(1, IN_MEMORY // len(right))
-    parts = [_rank_rows(left[start : start + size] @ right.T) for start in range(0, len(left), size)]
-    return np.concatenate(parts)
-
-
-def _rank_rows(cosines: Doubles) -> Floats:
     from scipy.stats import rankdata
 
-    return rankdata(-np.round(cosines, TIE_DECIMALS), axis=1).astype(np.float32)
+    left, right = unit_rows(queries), unit_rows(candidates)
+    size = max(1, IN_MEMORY // len(right))
+    cosines = (left[start : start + size] @ right.T for start in range(0, len(left), size))
+    parts = [rankdata(-np.round(part, TIE_DECIMALS), axis=1).astype(np.float32) for part in cosines]
+    return np.concatenate(parts)
 
 
 def _placed_at_both(before: Floats, after: Floats) -> tuple[Doubles, Doubles, Ints]:
@@ -246,13 +229,11 @@ def concept_changes(concepts: Sequence[NeuronConcepts]) -> tuple[Ints, Doubles]:
     """
     first, last = concepts[0].label, concepts[-1].label
     concept = np.where(last >= 0, last, first).astype(np.int64)
+    if not concepts[0].names:
+        return concept, np.full((len(concepts), len(concept)), np.nan)
     rows = np.arange(len(concept))
-    aucs = (
-        [np.where(concept >= 0, c.auc_held_out[rows, concept], np.nan) for c in concepts]
-        if concepts[0].names
-        else []
-    )
-    return concept, np.stack(aucs).astype(float) if aucs else np.full((len(concepts), len(concept)), np.nan)
+    aucs = [np.where(concept >= 0, c.auc_held_out[rows, concept], np.nan) for c in concepts]
+    return concept, np.stack(aucs).astype(float)
 
 
 def choose_followed(vectors: Sequence[Floats], values: Doubles, concepts: Ints, count: int) -> Ints:
@@ -270,13 +251,8 @@ def choose_followed(vectors: Sequence[Floats], values: Doubles, concepts: Ints, 
     rise = np.nan_to_num(values[-1] - values[0], nan=-2.0)
     order = np.argsort(-rise, kind="stable")
     late = ((concepts < 0) | np.isnan(vectors[-1]).any(axis=1))[order]
-    first = _varied(order[~late], concepts, len(order))
-    return np.concatenate([first, order[late]])[:count].astype(np.int64)
-
-
-def _varied(order: Ints, groups: Ints, count: int) -> Ints:
-    """The first of each group in ``order``, then the rest, cut to ``count``."""
-    _, firsts = np.unique(groups[order], return_index=True)
-    ahead = np.sort(firsts)
-    rest = np.setdiff1d(np.arange(len(order)), ahead)
-    return np.asarray(order[np.concatenate([ahead, rest])[:count]], dtype=np.int64)
+    known = order[~late]
+    # The first of each concept, then the rest.
+    ahead = np.sort(np.unique(concepts[known], return_index=True)[1])
+    rest = np.setdiff1d(np.arange(len(known)), ahead)
+    return np.concatenate([known[ahead], known[rest], order[late]])[:count].astype(np.int64)

@@ -66,10 +66,12 @@ class SpaceProtocol:
     def __post_init__(self) -> None:
         """Refuse values without a meaning and pairs of options that contradict each other."""
         check_choices(self, "the space protocol")
-        for name in ("k", "dim", "negatives", "skipgram_epochs", "image_sweeps", "indirect_epochs"):
-            _at_least_one(name, getattr(self, name))
-        for name in ("skipgram_lr", "image_lr", "indirect_lr"):
-            _positive(name, getattr(self, name))
+        counts = ("k", "dim", "negatives", "skipgram_epochs", "image_sweeps", "indirect_epochs")
+        for name in (*counts, "skipgram_lr", "image_lr", "indirect_lr"):
+            value = getattr(self, name)
+            if not value > 0:
+                wanted = "a whole number of at least 1" if name in counts else "a number above 0"
+                raise EvoscopeError(f"{name}={value} in the space protocol", f"give {wanted}")
         if self.image_ridge < 0:
             raise EvoscopeError(f"image_ridge={self.image_ridge} in the space protocol", "give 0 or more")
         if self.indirect != "none" and (self.responsive_rule == "none" or self.responsive < 1):
@@ -77,16 +79,6 @@ class SpaceProtocol:
                 f"the space protocol asks for indirect={self.indirect!r} without responsive neurons",
                 "set responsive_rule to 'raw' or 'standardised' and responsive to 1 or more, or indirect='none'",
             )
-
-
-def _at_least_one(name: str, value: int) -> None:
-    if value < 1:
-        raise EvoscopeError(f"{name}={value} in the space protocol", "give a whole number of at least 1")
-
-
-def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise EvoscopeError(f"{name}={value} in the space protocol", "give a number above 0")
 
 
 @dataclass(frozen=True)

@@ -36,19 +36,6 @@ class LabelledNeurons:
 
 
 @dataclass(frozen=True)
-class Purity:
-    """Concept purity of each model, of all together, and what was left out.
-
-    ``measures``: one per model in order, then ``model="all"``; ``unlabelled``: float64 [models], share of the
-    placed neurons without a concept; ``unplaced``: float64 [models], share of all neurons.
-    """
-
-    measures: tuple[Measure, ...]
-    unlabelled: Doubles
-    unplaced: Doubles
-
-
-@dataclass(frozen=True)
 class _Stacked:
     """Labelled, placed neurons of all models: unit vectors [n, dim]; concept, model, stratum [n]."""
 
@@ -58,8 +45,10 @@ class _Stacked:
     stratum: Ints
 
 
-def concept_purity(models: Sequence[LabelledNeurons], *, seed: int, neighbours: int = 10) -> Purity:
+def concept_purity(models: Sequence[LabelledNeurons], *, seed: int, neighbours: int = 10) -> list[Measure]:
     """Share of a neuron's nearest neighbours from other models that respond to the same concept.
+
+    One measure per model in order, then ``model="all"``.
 
     Queries and neighbours are the neurons that are placed and have a concept; nearest is by cosine, among all
     such neurons of the other models together. Where the others have fewer than ``neighbours``, all of them
@@ -74,21 +63,29 @@ def concept_purity(models: Sequence[LabelledNeurons], *, seed: int, neighbours: 
 
     Raises
     ------
-    EvoscopeError
-        Only one model, or a model without any labelled, placed neuron.
+    EvoscopeError : only one model, or a model without any labelled, placed neuron.
     """
     used = [placed_rows(m.vectors) & (m.concept >= 0) for m in models]
-    _check(models, used)
+    if len({m.model for m in models}) < 2:
+        raise EvoscopeError("concept purity across models got one model", "give at least two models")
+    for m, rows in zip(models, used, strict=True):
+        if not rows.any():
+            raise EvoscopeError(
+                f"no neuron of {m.model} at epoch {m.epoch} is both placed and labelled",
+                "leave this model out of the purity, and report that it has no concept",
+            )
     stacked, owner = _stack(models, used)
     nearest = nearest_of_others(stacked.unit, stacked.model, neighbours)
     hits = share_of_same(nearest, stacked.concept)
-    draws = _null(nearest, stacked, seed)
+    # Purity of each query under each shuffle, float64 [shuffles, n].
+    stream = generator(seed, "purity null")
+    shuffles = (shuffle_within(stacked.stratum, stream) for _ in range(SHUFFLES))
+    draws = np.stack([share_of_same(nearest, stacked.concept[order]) for order in shuffles])
     each = [
         _row(m.model, m.epoch, hits[owner == i], draws[:, owner == i], neighbours, seed)
         for i, m in enumerate(models)
     ]
-    everything = _row("all", -1, hits, draws, neighbours, seed)
-    return Purity((*each, everything), _unlabelled(models), _unplaced(models))
+    return [*each, _row("all", -1, hits, draws, neighbours, seed)]
 
 
 def nearest_of_others(unit: Doubles, model: Ints, neighbours: int) -> Ints:
@@ -122,53 +119,22 @@ def _top(cosines: Doubles, count: int) -> Ints:
     return np.asarray(part[rows, np.argsort(-cosines[rows, part], axis=1, kind="stable")])
 
 
-def _check(models: Sequence[LabelledNeurons], used: Sequence[Bools]) -> None:
-    if len({m.model for m in models}) < 2:
-        raise EvoscopeError("concept purity across models got one model", "give at least two models")
-    for m, rows in zip(models, used, strict=True):
-        if not rows.any():
-            raise EvoscopeError(
-                f"no neuron of {m.model} at epoch {m.epoch} is both placed and labelled",
-                "leave this model out of the purity, and report that it has no concept",
-            )
-
-
 def _stack(models: Sequence[LabelledNeurons], used: Sequence[Bools]) -> tuple[_Stacked, Ints]:
     names = sorted({m.model for m in models})
     owner = np.repeat(np.arange(len(models)), [int(rows.sum()) for rows in used])
-    layer = _joined([m.layer[rows] for m, rows in zip(models, used, strict=True)])
-    _, stratum = np.unique(np.stack([owner, layer]), axis=1, return_inverse=True)
-    stacked = _Stacked(
-        unit=unit_rows(np.concatenate([m.vectors[rows] for m, rows in zip(models, used, strict=True)])),
-        concept=_joined([m.concept[rows] for m, rows in zip(models, used, strict=True)]),
-        model=np.array([names.index(m.model) for m in models], dtype=np.int64)[owner],
-        stratum=stratum.reshape(-1),
+    layer, concept, vectors = (
+        np.concatenate([getattr(m, name)[rows] for m, rows in zip(models, used, strict=True)])
+        for name in ("layer", "concept", "vectors")
     )
+    _, stratum = np.unique(np.stack([owner, layer.astype(np.int64)]), axis=1, return_inverse=True)
+    model = np.array([names.index(m.model) for m in models], dtype=np.int64)[owner]
+    stacked = _Stacked(unit_rows(vectors), concept.astype(np.int64), model, stratum.reshape(-1))
     return stacked, owner
 
 
-def _joined(parts: Sequence[Array]) -> Ints:
-    return np.concatenate(parts).astype(np.int64)
-
-
-def _null(nearest: Ints, stacked: _Stacked, seed: int) -> Doubles:
-    """Purity of each query under each shuffle, float64 [shuffles, n]."""
-    stream = generator(seed, "purity null")
-    shuffles = (shuffle_within(stacked.stratum, stream) for _ in range(SHUFFLES))
-    return np.stack([share_of_same(nearest, stacked.concept[order]) for order in shuffles])
-
-
 def _row(model: str, epoch: int, hits: Doubles, draws: Doubles, neighbours: int, seed: int) -> Measure:
-    found: Interval = bootstrap_interval(hits, derive(seed, "purity", model, epoch), RESAMPLES)
+    found = bootstrap_interval(hits, derive(seed, "purity", model, epoch), RESAMPLES)
     return measure(f"concept_purity@{neighbours}", model, epoch, found, summary(draws.mean(axis=1)))
-
-
-def _unlabelled(models: Sequence[LabelledNeurons]) -> Doubles:
-    return np.array([(m.concept[placed_rows(m.vectors)] < 0).mean() for m in models])
-
-
-def _unplaced(models: Sequence[LabelledNeurons]) -> Doubles:
-    return np.array([(~placed_rows(m.vectors)).mean() for m in models])
 
 
 @dataclass(frozen=True)
@@ -207,20 +173,17 @@ def stimulus_agreement(
 
     Raises
     ------
-    EvoscopeError
-        Fewer than three placed neurons, or no two of them share a stimulus.
+    EvoscopeError : fewer than three placed neurons, or no two of them share a stimulus.
     """
     placed = placed_rows(vectors) & (images >= 0).any(axis=1)
     unit, images = unit_rows(vectors[placed]), images[placed]
     sample = _sample(images, pairs, generator(seed, "agreement pairs"))
 
-    def correlation(of: Doubles) -> float:
-        return _correlation(_cosine_ranks(of, sample), sample.overlap)
+    def shuffled(stream: np.random.Generator) -> float:
+        return _correlation(_cosine_ranks(stream.permutation(unit), sample), sample.overlap)
 
     found = _interval(unit, sample, derive(seed, "agreement"))
-    null = permutation_null(
-        lambda stream: correlation(stream.permutation(unit)), derive(seed, "agreement null"), SHUFFLES
-    )
+    null = permutation_null(shuffled, derive(seed, "agreement null"), SHUFFLES)
     return measure("stimulus_agreement", model, epoch, found, null)
 
 
@@ -253,7 +216,10 @@ def _sample(images: SmallInts, pairs: int, stream: np.random.Generator) -> _Pair
         raise EvoscopeError(
             f"only {len(images)} neurons are placed, too few to correlate", "check the health of the model"
         )
-    drawn = np.concatenate([_sharing(images, pairs // 2, stream), _any_two(len(images), pairs // 2, stream)])
+    sharing = _sharing(images, pairs // 2, stream)
+    first = stream.integers(len(images), size=pairs // 2)
+    second = (first + 1 + stream.integers(len(images) - 1, size=pairs // 2)) % len(images)
+    drawn = np.concatenate([sharing, np.stack([first, second], axis=1)])
     distinct = np.unique(np.sort(drawn, axis=1), axis=0)
     first, second = distinct[:, 0], distinct[:, 1]
     return _Pairs(first, second, rankdata(jaccard(images, first, second)))
@@ -271,12 +237,6 @@ def _sharing(images: SmallInts, pairs: int, stream: np.random.Generator) -> Ints
     return ends
 
 
-def _any_two(neurons: int, pairs: int, stream: np.random.Generator) -> Ints:
-    first = stream.integers(neurons, size=pairs)
-    second = (first + 1 + stream.integers(neurons - 1, size=pairs)) % neurons
-    return np.stack([first, second], axis=1)
-
-
 def _cosine_ranks(unit: Doubles, sample: _Pairs) -> Doubles:
     from scipy.stats import rankdata
 
@@ -292,21 +252,16 @@ def _correlation(x: Doubles, y: Doubles) -> float:
 
 
 def _interval(unit: Doubles, sample: _Pairs, seed: int) -> Interval:
-    x = _cosine_ranks(unit, sample)
-    value = _correlation(x, sample.overlap)
-    moments = _moments(x, sample.overlap)
-    stream = generator(seed, "neurons")
-    size = max(1, IN_MEMORY // len(x))
-    parts = [
-        _weighted(moments, _weights(sample, len(unit), min(size, RESAMPLES - start), stream))
-        for start in range(0, RESAMPLES, size)
-    ]
-    return percentile_interval(value, np.concatenate(parts), 0.95, len(unit))
-
-
-def _weights(sample: _Pairs, neurons: int, samples: int, stream: np.random.Generator) -> Doubles:
-    times = stream.multinomial(neurons, np.full(neurons, 1 / neurons), size=samples).astype(np.float64)
-    return times[:, sample.first] * times[:, sample.second]
+    ranks, neurons = _cosine_ranks(unit, sample), len(unit)
+    moments = _moments(ranks, sample.overlap)
+    stream, size = generator(seed, "neurons"), max(1, IN_MEMORY // len(ranks))
+    parts = []
+    for start in range(0, RESAMPLES, size):
+        samples = min(size, RESAMPLES - start)
+        times = stream.multinomial(neurons, np.full(neurons, 1 / neurons), size=samples).astype(np.float64)
+        parts.append(_weighted(moments, times[:, sample.first] * times[:, sample.second]))
+    value = _correlation(ranks, sample.overlap)
+    return percentile_interval(value, np.concatenate(parts), 0.95, neurons)
 
 
 def _moments(x: Doubles, y: Doubles) -> Doubles:

@@ -24,13 +24,11 @@ CLEAR = 0.5
 class Region:
     """An anchor neuron of the base and its nearest neurons in every model.
 
-    ``anchor``: row in the base's vectors; ``members``: one int64 array of rows per model, nearest first;
-    ``tightness``: the smallest cosine between the anchor and a member.
+    ``anchor``: row in the base's vectors; ``members``: one int64 array of rows per model, nearest first.
     """
 
     anchor: int
     members: tuple[Ints, ...]
-    tightness: float
 
 
 def find_regions(
@@ -61,7 +59,6 @@ def find_regions(
         Region(
             anchor=int(placed[0][anchor]),
             members=tuple(rows[found[anchor]] for rows, (found, _) in zip(placed, nearest, strict=True)),
-            tightness=float(tightness[anchor]),
         )
         for anchor in _unlike(units[0], np.argsort(-tightness, kind="stable"), count, different)
     ]
@@ -80,20 +77,10 @@ def _nearest(anchors: Floats, others: Floats, members: int) -> tuple[Ints, Float
     """
     cosines = anchors @ others.T
     order = np.argsort(-cosines, axis=1, kind="stable")[:, : CANDIDATES * members]
-    rows = np.array([_without_copies(candidates, others, members) for candidates in order])
+    kept = [_unlike(others, candidates, members, COPIES) for candidates in order]
+    rows = np.array([each + [-1] * (members - len(each)) for each in kept])
     found = np.take_along_axis(cosines, np.maximum(rows, 0), axis=1)
     return np.where(rows < 0, order[:, :1], rows), np.where(rows < 0, -1.0, found)
-
-
-def _without_copies(candidates: Ints, units: Floats, members: int) -> list[int]:
-    """The first ``members`` candidates that are no copies of earlier ones, padded with -1."""
-    kept: list[int] = []
-    for row in candidates:
-        if not kept or float(np.max(units[kept] @ units[row])) <= COPIES:
-            kept.append(int(row))
-        if len(kept) == members:
-            break
-    return kept + [-1] * (members - len(kept))
 
 
 def _unlike(units: Floats, order: Ints, count: int, different: float) -> list[int]:

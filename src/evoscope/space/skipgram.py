@@ -1,6 +1,5 @@
 """Vectors of the base model's neurons: skip-gram over co-activated pairs (ConceptEvo, step 1.3)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +66,7 @@ def counted_stimuli(stimuli: Stimuli, protocol: SpaceProtocol) -> SmallInts:
 
     Raises
     ------
-    EvoscopeError
-        The stimuli hold fewer images per neuron than the protocol asks for.
+    EvoscopeError : the stimuli hold fewer images per neuron than the protocol asks for.
     """
     if stimuli.k < protocol.k:
         raise EvoscopeError(
@@ -90,8 +88,7 @@ def coactivation(images: SmallInts) -> Groups:
 
     Returns
     -------
-    Groups
-        Keys are images of the pool, members are neurons.
+    Groups whose keys are images of the pool and whose members are neurons.
     """
     neuron, _ = np.nonzero(images >= 0)
     groups = group(images[images >= 0].astype(np.int64), neuron)
@@ -115,15 +112,11 @@ class NeuronVectors:
     """Result of the skip-gram.
 
     ``vectors``: float64 [neurons, dim]; ``likelihood``: float32 [epochs], mean log-likelihood of a held-out
-    pair with its negatives, NaN in the epochs where it was not measured; ``squared_gradient``: float32
-    [epochs], summed over the epoch; ``stopped``: whether the stopping rule ended training before the largest
-    number of epochs.
+    pair with its negatives, NaN in the epochs where it was not measured.
     """
 
     vectors: Doubles
     likelihood: Floats
-    squared_gradient: Floats
-    stopped: bool
 
 
 def embed_neurons(
@@ -146,30 +139,31 @@ def embed_neurons(
 
     Raises
     ------
-    EvoscopeError
-        No image stimulates two neurons, or the vectors diverge.
+    EvoscopeError : no image stimulates two neurons, or the vectors diverge.
     """
+    from evoscope.space.kernels import random_state, train_pairs
+
     if len(groups) == 0:
         raise EvoscopeError(
             "no image is among the stimuli of two base neurons, so there is nothing to learn from",
             "take a larger k or a smaller image pool",
         )
-    judge = _Judge(groups, neurons, protocol, seed)
-    training = _Training(judge.training, neurons, protocol, seed)
-    steps = progress(
-        range(protocol.skipgram_epochs), total=protocol.skipgram_epochs, what="skip-gram", unit="epoch"
-    )
-    stopped = _run(steps, training, judge)
-    vectors = training.vectors if judge.best is None else judge.best
-    return NeuronVectors(vectors, _float32(judge.history), _float32(training.gradients), stopped)
-
-
-def _run(steps: Iterator[int], training: "_Training", judge: "_Judge") -> bool:
-    for epoch in steps:
-        gradient = training.epoch(epoch)
-        if judge.stops(epoch, training.vectors, gradient):
-            return True
-    return False
+    judge, epochs = _Judge(groups, neurons, protocol, seed), protocol.skipgram_epochs
+    vectors = generator(seed, "neuron start").uniform(-0.5, 0.5, (neurons, protocol.dim))
+    offsets, members = judge.training.offsets, judge.training.members.copy()
+    state = random_state(derive(seed, "skip-gram pairs"))
+    for epoch in progress(range(epochs), total=epochs, what="skip-gram", unit="epoch"):
+        pairs, negatives = _draw(offsets, members, neurons, protocol, state)
+        gradient = float(train_pairs(vectors, pairs, negatives, protocol.skipgram_lr))
+        if not np.isfinite(gradient):
+            raise EvoscopeError(
+                f"the skip-gram diverged in epoch {epoch} with skipgram_lr={protocol.skipgram_lr}",
+                "lower skipgram_lr of the space protocol",
+            )
+        if judge.stops(epoch, vectors, gradient):
+            break
+    vectors = vectors if judge.best is None else judge.best
+    return NeuronVectors(vectors, np.array(judge.history, dtype=np.float32))
 
 
 def hold_out(groups: Groups, neurons: int, share: float, seed: int) -> Bools:
@@ -198,35 +192,6 @@ def pair_likelihood(vectors: Doubles, pairs: SmallInts, negatives: SmallInts) ->
     together = np.einsum("pd,pd->p", ends[:, 0], ends[:, 1])
     apart = np.einsum("psd,psrd->psr", ends, vectors[negatives])
     return float((_log_sigmoid(together) + _log_sigmoid(-apart).sum(axis=(1, 2))).mean())
-
-
-class _Training:
-    """Vectors under training, and the stream that draws their pairs."""
-
-    def __init__(self, groups: Groups, neurons: int, protocol: SpaceProtocol, seed: int) -> None:
-        from evoscope.space.kernels import random_state
-
-        self.vectors = generator(seed, "neuron start").uniform(-0.5, 0.5, (neurons, protocol.dim))
-        self.gradients: list[float] = []
-        self._protocol = protocol
-        self._offsets, self._members = groups.offsets, groups.members.copy()
-        self._state = random_state(derive(seed, "skip-gram pairs"))
-
-    def epoch(self, number: int) -> float:
-        from evoscope.space.kernels import train_pairs
-
-        pairs, negatives = self._draw()
-        gradient = float(train_pairs(self.vectors, pairs, negatives, self._protocol.skipgram_lr))
-        if not np.isfinite(gradient):
-            raise EvoscopeError(
-                f"the skip-gram diverged in epoch {number} with skipgram_lr={self._protocol.skipgram_lr}",
-                "lower skipgram_lr of the space protocol",
-            )
-        self.gradients.append(gradient)
-        return gradient
-
-    def _draw(self) -> tuple[SmallInts, SmallInts]:
-        return _draw(self._offsets, self._members, len(self.vectors), self._protocol, self._state)
 
 
 class _Judge:
@@ -285,7 +250,3 @@ def _draw(
 
 def _log_sigmoid(x: Doubles) -> Doubles:
     return -np.logaddexp(0.0, -x)
-
-
-def _float32(values: list[float]) -> Floats:
-    return np.array(values, dtype=np.float32)

@@ -9,22 +9,12 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 # File systems stamp with a granularity of some milliseconds, so a file changed within this many seconds may
 # change again without its stamp showing it: its digest is not remembered.
 _SETTLED = 0.5
-_remembered: dict["_Stamp", str] = {}
-
-
-class _Stamp(NamedTuple):
-    """What changes when a file does."""
-
-    device: int
-    inode: int
-    size: int
-    modified: int
-    changed: int
+_remembered: dict[tuple[int, ...], str] = {}
 
 
 def digest_bytes(content: bytes) -> str:
@@ -40,7 +30,7 @@ def digest_file(path: Path) -> str:
     OSError : the file cannot be read.
     """
     status = os.stat(path)
-    stamp = _Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     if stamp in _remembered:
         return _remembered[stamp]
     with open(path, "rb") as file:
@@ -97,16 +87,12 @@ def plain(value: object, where: str = "value") -> JSON:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return _finite(float(value), where)
+        if not math.isfinite(value):
+            raise ValueError(f"{where} is {value}: a key needs finite numbers; use None for 'no value'")
+        return float(value)
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}[{position}]") for position, item in enumerate(value)]
     return {name: plain(item, f"{where}.{name}") for name, item in _members(value, where).items()}
-
-
-def _finite(value: float, where: str) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"{where} is {value}: a key needs finite numbers; use None for 'no value'")
-    return value
 
 
 def _members(value: object, where: str) -> dict[str, object]:

@@ -31,9 +31,6 @@ class Verdict(NamedTuple):
     detail: str = ""
 
 
-OK = Verdict("ok")
-
-
 def seal(folder: Path, identity: dict[str, JSON]) -> None:
     """Write the manifest of the payload in ``folder``.
 
@@ -99,7 +96,7 @@ def inspect(folder: Path, *, contents: bool) -> Verdict:
     if canonical_digest(identity) != folder.name or identity["stage"] != folder.parent.name:
         return Verdict("damaged", f"'{folder / MANIFEST}' does not belong to this key")
     wrong = _wrong_file(folder, manifest.get("files"), contents)
-    return Verdict("damaged", wrong) if wrong else OK
+    return Verdict("damaged", wrong) if wrong else Verdict("ok")
 
 
 def _wrong_file(folder: Path, files: object, contents: bool) -> str:

@@ -20,13 +20,11 @@ class Stage:
     """A kind of computation.
 
     ``name``: names its folder in the store; ``version``: raised whenever its results change for the same
-    configuration; ``modules``: dotted modules and packages whose source decides the result, see
-    `evoscope.store.source`.
+    configuration.
     """
 
     name: str
     version: int
-    modules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", self.name):

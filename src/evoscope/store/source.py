@@ -163,8 +163,11 @@ def _leads_to(module: str, name: str) -> frozenset[Definition]:
     for statement in found.defined[name] if name else found.loose:
         named.update((module, each) for each in _global_names(found, statement))
         for node in ast.walk(statement):
-            if isinstance(node, ast.Attribute):
-                named.update(_attribute(found, node))
+            held = node.value if isinstance(node, ast.Attribute) else None
+            # The definition behind ``module.name``, where a module is meant.
+            if isinstance(node, ast.Attribute) and isinstance(held, ast.Name) and held.id in found.imported:
+                target, each = found.imported[held.id]
+                named.add((target if each is None else f"{target}.{each}", node.attr))
     return frozenset(named)
 
 
@@ -196,13 +199,6 @@ def _names_in(tree: ast.AST) -> list[str]:
     return [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
 
 
-def _attribute(found: Module, node: ast.Attribute) -> Iterator[Definition]:
-    """The definition behind ``module.name``, where a module is meant."""
-    if isinstance(node.value, ast.Name) and node.value.id in found.imported:
-        target, each = found.imported[node.value.id]
-        yield (target, node.attr) if each is None else (f"{target}.{each}", node.attr)
-
-
 @cache
 def _text(module: str, name: str) -> str:
     found = _module(module)
@@ -222,7 +218,8 @@ def _module(name: str) -> Module:
             continue
         for each in names:
             found.defined.setdefault(each, []).append(statement)
-        if not names and not _is_prose(statement):
+        prose = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        if not names and not prose:
             found.loose.append(statement)
     return found
 
@@ -235,14 +232,11 @@ def _names(statement: ast.stmt) -> list[str]:
     return [name for target in targets if target for name in _names_in(target)]
 
 
-def _is_prose(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
 def _imports(tree: ast.Module, module: str) -> dict[str, tuple[str, str | None]]:
     """Module and name behind each imported name, wherever in the module the import stands."""
     found: dict[str, tuple[str, str | None]] = {}
-    package = module if _is_package(module) else module.rpartition(".")[0]
+    path = _path(module)
+    package = module if path and path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -260,11 +254,6 @@ def _read(module: str) -> tuple[str, bool]:
     path = _path(module)
     assert path is not None
     return path.read_text(encoding="utf-8"), path.stat().st_mtime > _STARTED
-
-
-def _is_package(module: str) -> bool:
-    path = _path(module)
-    return path is not None and path.name == "__init__.py"
 
 
 @cache

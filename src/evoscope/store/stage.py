@@ -19,12 +19,13 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get
 from evoscope import artefacts
 from evoscope.progress import Progress, silent
 from evoscope.store.hashing import JSON
-from evoscope.store.node import Build, Estimate, Node, Stage
+from evoscope.store.node import Estimate, Node, Stage
 from evoscope.store.source import source_digest
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Reader: TypeAlias = Callable[[Path], T]
+Write: TypeAlias = Callable[[Path, inspect.BoundArguments], None]
 
 STAGES: dict[str, Stage] = {}
 """All stages whose modules are imported, by name."""
@@ -128,13 +129,7 @@ def stage(version: int, label: str = "") -> Callable[[Callable[P, T]], Callable[
         def write(folder: Path, bound: inspect.BoundArguments) -> None:
             artefacts.save(function(*bound.args, **bound.kwargs), folder)
 
-        kept, signature = _registered(function, version), inspect.signature(function)
-
-        @functools.wraps(function)
-        def node(*args: P.args, **kwargs: P.kwargs) -> Artefact[T]:
-            return _artefact(kept, function, signature.bind(*args, **kwargs), label, write, read())
-
-        return node
+        return _staged(function, inspect.signature(function), version, label, write, read)
 
     return decorate
 
@@ -155,24 +150,33 @@ def folder_stage(
         def write(folder: Path, bound: inspect.BoundArguments) -> None:
             function(folder, *bound.args, **bound.kwargs)
 
-        kept, signature = _registered(function, version), inspect.signature(function)
+        signature = inspect.signature(function)
         shown = signature.replace(parameters=list(signature.parameters.values())[1:])
-
-        @functools.wraps(function)
-        def node(*args: P.args, **kwargs: P.kwargs) -> Artefact[T]:
-            return _artefact(kept, function, shown.bind(*args, **kwargs), label, write, read, resumable)
-
-        return node
+        return _staged(function, shown, version, label, write, lambda: read, resumable)
 
     return decorate
 
 
-def _registered(function: Callable[..., object], version: int) -> Stage:
+def _staged(
+    function: Callable[..., object],
+    shown: inspect.Signature,
+    version: int,
+    label: str,
+    write: Write,
+    read: Callable[[], Reader[T]],
+    resumable: bool = False,
+) -> Callable[..., Artefact[T]]:
+    """The function that gives a node for arguments as ``shown``."""
     name = function.__name__
     if name in STAGES:
         raise ValueError(f"two stages are called {name!r}: their artefacts would lie in one folder")
-    STAGES[name] = Stage(name, version)
-    return STAGES[name]
+    kept = STAGES[name] = Stage(name, version)
+
+    @functools.wraps(function)
+    def node(*args: Any, **kwargs: Any) -> Artefact[T]:
+        return _artefact(kept, function, shown.bind(*args, **kwargs), label, write, read(), resumable)
+
+    return node
 
 
 def _artefact(
@@ -180,9 +184,9 @@ def _artefact(
     function: Callable[..., object],
     bound: inspect.BoundArguments,
     label: str,
-    write: Callable[[Path, inspect.BoundArguments], None],
+    write: Write,
     read: Reader[T],
-    resumable: bool = False,
+    resumable: bool,
 ) -> Artefact[T]:
     bound.apply_defaults()
     parts = _Parts()
@@ -194,11 +198,16 @@ def _artefact(
     seed = config.pop("seed", 0)
     if not isinstance(seed, int):
         raise TypeError(f"seed of {kept.name} is {seed!r}: give a whole number")
+
+    def build(folder: Path, found: Mapping[str, Path], progress: Progress) -> None:
+        with reading({node.key: found[role] for role, node in parts.inputs.items()}):
+            write(folder, bound)
+
     return Artefact(
         kept,
         config=config,
         inputs=parts.inputs,
-        build=_build(write, bound, parts.inputs),
+        build=build,
         seed=seed,
         data=parts.data,
         resumable=resumable,
@@ -206,18 +215,6 @@ def _artefact(
         code=partial(source_digest, function, list(bound.arguments.values())),
         read=read,
     )
-
-
-def _build(
-    write: Callable[[Path, inspect.BoundArguments], None],
-    bound: inspect.BoundArguments,
-    inputs: Mapping[str, Node],
-) -> Build:
-    def build(folder: Path, found: Mapping[str, Path], progress: Progress) -> None:
-        with reading({node.key: found[role] for role, node in inputs.items()}):
-            write(folder, bound)
-
-    return build
 
 
 @dataclass

@@ -29,8 +29,7 @@ from evoscope.store.manifest import (
     seal,
     write_run,
 )
-from evoscope.store.node import Event, EventKind, Node, Stage, in_order, warn_of_damage
-from evoscope.store.upkeep import Entry, Finding, Removal, entries, prune, verify
+from evoscope.store.node import Event, EventKind, Node, in_order, warn_of_damage
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +129,9 @@ class Store:
         paths = {role: self.path(parent) for role, parent in node.inputs.items()}
         return {role: content_digest(path) for role, path in paths.items() if path.is_dir()}
 
+    def _made_by(self, node: Node) -> dict[str, JSON]:
+        return {"code": node.code(), "made_from": self._contents(node)}
+
     def get(self, node: Node) -> Path:
         """Folder with the node's artefact, computed now if need be, together with what it needs.
 
@@ -186,11 +188,6 @@ class Store:
     def _take_over(self, node: Node, old: Path) -> None:
         # Not the node's own partial folder, where an interrupted computation would go on from what lies there.
         partial = self.path(node).with_name(f".partial-adopted-{node.key}")
-        record: dict[str, JSON] = {
-            "code": node.code(),
-            "made_from": self._contents(node),
-            "label": node.label,
-        }
         with disk_trouble(partial):
             remove_folder(partial)
             for name in payload_names(old):
@@ -198,27 +195,9 @@ class Store:
             seal(partial, node.identity)
             if content_digest(partial) != content_digest(old):
                 raise EvoscopeError(f"'{old}' changed while it was read", "run the same command again")
-            (partial / RUN).write_bytes(pretty({**read_run(old), **record, "adopted_from": old.name}))
+            record = {**read_run(old), **self._made_by(node), "label": node.label, "adopted_from": old.name}
+            (partial / RUN).write_bytes(pretty(record))
             publish(partial, self.path(node))
-
-    def entries(self) -> list[Entry]:
-        """All artefacts, see `evoscope.store.upkeep.entries`."""
-        return entries(self.root)
-
-    def verify(self) -> list[Finding]:
-        """Check everything in the store, see `evoscope.store.upkeep.verify`."""
-        return verify(self.root, self._progress)
-
-    def prune(
-        self,
-        *,
-        stages: Iterable[Stage] = (),
-        keep: Iterable[Node | str] | None = None,
-        older_than: float = 0.0,
-        dry_run: bool = False,
-    ) -> list[Removal]:
-        """Remove what no longer serves, see `evoscope.store.upkeep.prune`."""
-        return prune(self.root, stages=stages, keep=keep, older_than=older_than, dry_run=dry_run)
 
     def _sound(self, node: Node) -> bool:
         """Whether the artefact can be used as it is."""
@@ -263,14 +242,19 @@ class Store:
         partial = self._partial(node)
         started = time.time()
         with disk_trouble(partial):
-            resumed = _prepare(partial, node.resumable)
+            if not node.resumable:
+                remove_folder(partial)
+            partial.mkdir(exist_ok=True)
+            for name in RESERVED:
+                (partial / name).unlink(missing_ok=True)
+            resumed = any(partial.iterdir())
         self._tell("started", node, "goes on where it was interrupted" if resumed else "")
         with self._failure_told(node, started):
             node.build(partial, inputs, self._progress)
         seconds = time.time() - started
         with disk_trouble(partial):
             seal(partial, node.identity)
-            made_by: dict[str, JSON] = {"code": node.code(), "made_from": self._contents(node)}
+            made_by = self._made_by(node)
             write_run(partial, made_by, label=node.label, started=started, seconds=seconds, resumed=resumed)
             publish(partial, self.path(node))
         self._told.add(node.key)
@@ -301,16 +285,6 @@ class Store:
 
     def _tell(self, kind: EventKind, node: Node, detail: str = "", seconds: float = 0.0) -> None:
         self._listener(Event(kind, node, detail, seconds))
-
-
-def _prepare(partial: Path, resumable: bool) -> bool:
-    """Folder for a build, empty unless an interrupted resumable build left something; tells whether."""
-    if not resumable:
-        remove_folder(partial)
-    partial.mkdir(exist_ok=True)
-    for name in RESERVED:
-        (partial / name).unlink(missing_ok=True)
-    return any(partial.iterdir())
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,6 +1,7 @@
 """Looking after a store: what is in it, whether it is sound, and what can go."""
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from evoscope.progress import Progress, silent
 from evoscope.store.disk import disk_trouble, locked_if_free, remove_folder
 from evoscope.store.hashing import JSON, canonical, size_under
 from evoscope.store.manifest import RUN, Manifest, inspect, read_manifest, read_run
-from evoscope.store.node import Node, Stage, in_order
+from evoscope.store.node import Stage
 
 Condition: TypeAlias = Literal["ok", "damaged", "unreadable", "foreign", "partial", "set aside", "unknown"]
 LISTINGS = ".listings"
@@ -119,14 +120,10 @@ def _finding(path: Path) -> Finding:
     for prefix, condition in _LEFTOVERS.items():
         if path.name.startswith(prefix):
             return Finding(path, condition, f"'{path}' is {condition}", size)
-    if not path.is_dir() or not _is_key(path.name):
+    if not path.is_dir() or not re.fullmatch("[0-9a-f]{64}", path.name):
         return Finding(path, "unknown", f"'{path}' is not an artefact", size)
     verdict = inspect(path, contents=True)
     return Finding(path, verdict.state, verdict.detail, size)
-
-
-def _is_key(name: str) -> bool:
-    return len(name) == 64 and set(name) <= set("0123456789abcdef")
 
 
 def _contents(root: Path) -> list[Path]:
@@ -153,7 +150,6 @@ def prune(
     root: Path,
     *,
     stages: Iterable[Stage] = (),
-    keep: Iterable[Node | str] | None = None,
     older_than: float = 0.0,
     dry_run: bool = False,
 ) -> list[Removal]:
@@ -161,9 +157,7 @@ def prune(
 
     Always: interrupted computations that nobody is running, what was set aside, damaged and unreadable
     artefacts. With ``stages`` (all there are): artefacts of a stage that is not among them or whose version
-    differs, and what was made from such artefacts. With ``keep`` (nodes, which keep what they rest on too, or
-    keys): every other artefact; kept ones stay even if stale. Artefacts of another format and unknown files
-    are never removed.
+    differs, and what was made from such artefacts. Artefacts of another format and unknown files are never removed.
 
     Parameters
     ----------
@@ -174,30 +168,17 @@ def prune(
     ------
     EvoscopeError : the store is no folder or cannot be written.
     """
-    reasons = _superfluous(root, list(stages), None if keep is None else _kept_keys(keep))
+    known = list(stages)
+    stale = _stale(root, known) if known else {}
+    reasons: dict[Path, str] = {}
+    for finding in verify(root):
+        if finding.condition in ("damaged", "unreadable", "partial", "set aside"):
+            reasons[finding.path] = finding.detail
+        elif finding.condition == "ok" and finding.path.name in stale:
+            reasons[finding.path] = stale[finding.path.name]
     old = [path for path in reasons if _age(path) >= older_than]
     removals = [Removal(path, reasons[path], size_under(path)) for path in old]
     return [removal for removal in removals if dry_run or _remove(removal.path)]
-
-
-def _kept_keys(keep: Iterable[Node | str]) -> set[str]:
-    keep = list(keep)
-    nodes = in_order(item for item in keep if isinstance(item, Node))
-    return {item for item in keep if isinstance(item, str)} | {node.key for node in nodes}
-
-
-def _superfluous(root: Path, stages: list[Stage], kept: set[str] | None) -> dict[Path, str]:
-    """Reasons by path, in the order of the store."""
-    stale = _stale(root, stages) if stages else {}
-    reasons: dict[Path, str] = {}
-    for finding in verify(root):
-        path = finding.path
-        if finding.condition in ("damaged", "unreadable", "partial", "set aside"):
-            reasons[path] = finding.detail
-        elif finding.condition == "ok" and path.name not in (kept or ()):
-            reason = stale.get(path.name) if kept is None else "not to be kept"
-            reasons |= {path: reason} if reason else {}
-    return reasons
 
 
 def _stale(root: Path, stages: list[Stage]) -> dict[str, str]:

@@ -135,17 +135,14 @@ class Trainer:
         self.module.train()
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         with seeded(derive(self.seed, "dropout", epoch), self.device):
-            for batch in self._shuffled(epoch):
+            batches = self.train.shuffled(derive(self.seed, "order", epoch))
+            images, size = len(self.train.images), self.train.batch_size
+            what = f"training {self.name}, epoch {epoch + 1} of {self.recipe.epochs}"
+            for batch in self.progress(batches, total=images, what=what, unit="image", size=size):
                 # Batch norm cannot train on a single image, as the last batch may be.
-                if len(batch.labels) > 1 or len(self.train.images) == 1:
+                if len(batch.labels) > 1 or images == 1:
                     finite &= self._step(batch).isfinite()
         return bool(finite)
-
-    def _shuffled(self, epoch: int) -> Iterator[Batch]:
-        images = len(self.train.images)
-        what = f"training {self.name}, epoch {epoch + 1} of {self.recipe.epochs}"
-        batches = self.train.shuffled(derive(self.seed, "order", epoch))
-        return self.progress(batches, total=images, what=what, unit="image", size=self.train.batch_size)
 
     def _step(self, batch: Batch) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)

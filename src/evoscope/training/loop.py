@@ -24,7 +24,7 @@ from evoscope.training.recipe import TrainingRecipe
 PARTIAL = ".partial"
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, then put it in place in one step."""
     partial = path.with_name(path.name + PARTIAL)
     write(partial)
@@ -102,13 +102,11 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         number, what = name.split(".", 1)
-        state.setdefault(int(number), {})[what] = _laid_out_like(parameters[int(number)], value)
+        parameter = parameters[int(number)]
+        # Copied into the parameter's memory layout: another one could round differently.
+        kept = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+        state.setdefault(int(number), {})[what] = kept
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
-    """Copy with the parameter's memory layout: another layout could round differently."""
-    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -230,7 +228,7 @@ def _claim(folder: Path, identity: str) -> None:
     """Make the folder this run's, or refuse it if it is another's."""
     path = folder / IDENTITY_FILE
     if not path.is_file():
-        write_atomically(path, lambda partial: _write(partial, identity))
+        write_atomically(path, lambda partial: partial.write_text(identity))
     elif path.read_text() != identity:
         mine, theirs = json.loads(identity), json.loads(path.read_text())
         differing = ", ".join(key for key in mine if mine[key] != theirs.get(key))
@@ -238,7 +236,3 @@ def _claim(folder: Path, identity: str) -> None:
             f"'{folder}' holds a training run that differs in: {differing}",
             "choose another folder or empty this one",
         )
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)

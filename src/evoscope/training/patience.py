@@ -12,14 +12,13 @@ from torch.nn import functional
 from evoscope.data.images import ImageSet, pool
 from evoscope.data.loader import Batch, Loader
 from evoscope.models.checkpoints import INIT, checkpoint_name
-from evoscope.models.network import Network
+from evoscope.models.network import Network, layout_of
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive
 from evoscope.training.epochs import EpochMetrics, Trainer, lay_out, prepare, table
 from evoscope.training.loop import (
     METRICS_FILE,
     STATE_FILE,
-    finished,
     load_state,
     remove_partial,
     save_module,
@@ -95,27 +94,20 @@ def train_patiently(
     if crop is not None:
         trainer = replace(trainer, train=Cropping(trainer.train, crop))
     rows = load_state(folder, trainer.module, trainer.optimizer) or [trainer.score(INIT, diverged=False)]
-    while rows[-1].epoch + 1 < recipe.epochs and not _ends(rows, patience):
+    while rows[-1].epoch + 1 < recipe.epochs:
+        if out_of_patience([row.test_loss for row in rows if row.epoch != INIT], patience):
+            break
         rows.append(_epoch(trainer, rows[-1]))
         save_state(folder, trainer.module, trainer.optimizer, rows)
-    _finish(trainer, folder, rows)
+    lay_out(trainer.module, torch.contiguous_format)
+    save_module(trainer.module.eval(), folder / checkpoint_name(rows[-1].epoch))
+    save_table(table(rows), folder / METRICS_FILE)
+    (folder / STATE_FILE).unlink(missing_ok=True)
 
 
 def _epoch(trainer: Trainer, last: EpochMetrics) -> EpochMetrics:
     finite = trainer.train_epoch(last.epoch + 1)
     return trainer.score(last.epoch + 1, diverged=last.diverged or not finite)
-
-
-def _ends(rows: Sequence[EpochMetrics], patience: int) -> bool:
-    return out_of_patience([row.test_loss for row in rows if row.epoch != INIT], patience)
-
-
-def _finish(trainer: Trainer, folder: Path, rows: list[EpochMetrics]) -> None:
-    lay_out(trainer.module, torch.contiguous_format)
-    save_module(trainer.module.eval(), folder / checkpoint_name(rows[-1].epoch))
-    save_table(table(rows), folder / METRICS_FILE)
-    (folder / STATE_FILE).unlink(missing_ok=True)
-    assert finished(folder)
 
 
 class Cropping(Loader):
@@ -149,9 +141,4 @@ def cropped(pixels: Tensor, crop: Crop, draws: torch.Generator) -> Tensor:
     turn = torch.stack(rows, dim=1).view(-1, 2, 3).to(pixels)
     grid = functional.affine_grid(turn, list(pixels.shape), align_corners=False)
     found = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    layout = (
-        torch.channels_last
-        if pixels.is_contiguous(memory_format=torch.channels_last)
-        else torch.contiguous_format
-    )
-    return found.contiguous(memory_format=layout)
+    return found.contiguous(memory_format=layout_of(pixels))

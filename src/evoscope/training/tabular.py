@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from evoscope.arrays import Floats, Ints
@@ -47,26 +47,14 @@ def train_rows(
     module.train()
     for epoch in progress(range(epochs), total=epochs, what="training on the table", unit="epoch"):
         order = torch.from_numpy(generator(seed, "order", epoch).permutation(len(labels)))
-        last = _epoch(module, optimizer, rows, targets, torch.split(order, batch_size))
+        for batch in torch.split(order, batch_size):
+            loss = cross_entropy(module(rows[batch]), targets[batch])
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
     module.eval()
-    if not torch.isfinite(last):
+    if not torch.isfinite(loss):
         raise EvoscopeError("the training on the table diverged", "set a smaller tabular.lr")
-
-
-def _epoch(
-    module: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    rows: Tensor,
-    targets: Tensor,
-    batches: tuple[Tensor, ...],
-) -> Tensor:
-    """Loss of the last batch."""
-    for batch in batches:
-        loss = cross_entropy(module(rows[batch]), targets[batch])
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-    return loss.detach()
 
 
 def mlp(columns: int, hidden: Sequence[int], classes: int, seed: int) -> Network:

@@ -36,22 +36,17 @@ def interval_rows(
     null : the null's value, low and high, each [rows], NaN where a row has none.
     """
     if null is not None:
-        _null_bands(axes, *null)
+        middle, (left, right) = null[0], bounded(*null)
+        for place in np.flatnonzero(np.isfinite(middle)):
+            ends = [place - THICK, place + THICK]
+            axes.fill_betweenx(ends, left[place], right[place], color=BACKDROP, lw=0, zorder=1)
+            axes.plot([middle[place]] * 2, ends, color=QUIET, lw=1.0, zorder=2, solid_capstyle="butt")
     low, high = bounded(value, low, high)
     for row, colour in enumerate(colours):
         axes.plot([low[row], high[row]], [row, row], color=colour, lw=1.5, zorder=3, solid_capstyle="butt")
         axes.plot(value[row], row, marker="o", markersize=3.6, color=colour, mew=0, zorder=4)
     axes.set_ylim(len(colours) - 0.5, -0.5)
     return axes
-
-
-def _null_bands(axes: Axes, value: Doubles, low: Doubles, high: Doubles) -> None:
-    low, high = bounded(value, low, high)
-    for row in np.flatnonzero(np.isfinite(value)):
-        axes.fill_betweenx([row - THICK, row + THICK], low[row], high[row], color=BACKDROP, lw=0, zorder=1)
-        axes.plot(
-            [value[row]] * 2, [row - THICK, row + THICK], color=QUIET, lw=1.0, zorder=2, solid_capstyle="butt"
-        )
 
 
 def interval_curve(

@@ -9,6 +9,7 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
 from evoscope.arrays import Doubles
+from evoscope.viz.pictures import framed
 from evoscope.viz.style import BACKDROP, INK, LARGE, QUIET, plain
 
 
@@ -47,12 +48,7 @@ def map_frame(axes: Axes, limits: Limits) -> Axes:
     axes.set_xlim(limits.x - limits.half, limits.x + limits.half)
     axes.set_ylim(limits.y - limits.half, limits.y + limits.half)
     axes.set_aspect("equal", adjustable="box")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for side in axes.spines.values():
-        side.set_visible(True)
-        side.set_color(BACKDROP)
-    return axes
+    return framed(axes)
 
 
 def point_area(neurons: int) -> float:

@@ -46,14 +46,19 @@ def bare(axes: Axes) -> Axes:
     return axes
 
 
-def message(axes: Axes, text: str) -> Axes:
-    """Write a quiet remark where there is nothing to show."""
+def framed(axes: Axes) -> Axes:
+    """A thin frame without ticks."""
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():
         side.set_visible(True)
         side.set_color(BACKDROP)
-    return remark(axes, text)
+    return axes
+
+
+def message(axes: Axes, text: str) -> Axes:
+    """Write a quiet remark where there is nothing to show."""
+    return remark(framed(axes), text)
 
 
 def remark(axes: Axes, text: str) -> Axes:
@@ -66,10 +71,8 @@ def remark(axes: Axes, text: str) -> Axes:
 
 
 GLOW = "#d55e00"  # Okabe and Ito's vermilion, which colour-blind readers tell from the greys below it
-PALE, STRONGEST = (
-    0.45,
-    0.85,
-)  # how far an image is blended towards white, and the opacity of the largest value
+PALE = 0.45  # how far an image is blended towards white
+STRONGEST, HEAT_STRONGEST = 0.85, 0.9  # opacity of the largest value of a glow, and of heat
 TILE, RIM = 128, 3  # pixels of a tile, and half of those between two tiles of a mosaic
 GAP = 2 * RIM
 
@@ -99,13 +102,11 @@ def glow_over(images: Bytes, heat: Floats) -> Bytes:
     -------
     uint8 [images, side, side, 3].
     """
-    above = _above_median(heat)
+    known = np.where(np.isfinite(heat), heat.astype(np.float64), np.nan)
+    middle = [np.nanmedian(each) if np.isfinite(each).any() else 0.0 for each in known]
+    above = np.nan_to_num(np.clip(known - np.array(middle).reshape(-1, 1, 1), 0, None))
     opacity = STRONGEST * (above / (float(above.max(initial=0.0)) or 1.0))[..., None]
-    colour = np.array([int(GLOW[place : place + 2], 16) for place in (1, 3, 5)])
-    grey = images.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    pale = (grey * (1 - PALE) + 255 * PALE)[..., None]
-    mixed: Bytes = np.round((1 - opacity) * pale + opacity * colour).astype(np.uint8)
-    return mixed
+    return _over_grey(images, opacity, _rgb(GLOW))
 
 
 def show_mosaic(axes: Axes, tiles: Bytes, columns: int) -> Axes:
@@ -136,14 +137,6 @@ def show_concept(axes: Axes, images: Bytes, heat: Floats, segments: Bools) -> Ax
     return axes
 
 
-def _above_median(heat: Floats) -> Doubles:
-    """How far each value is above the median of its own map; zero below it and where it is not known."""
-    known = np.where(np.isfinite(heat), heat.astype(np.float64), np.nan)
-    middle = [np.nanmedian(each) if np.isfinite(each).any() else 0.0 for each in known]
-    above: Doubles = np.nan_to_num(np.clip(known - np.array(middle).reshape(-1, 1, 1), 0, None))
-    return above
-
-
 def _smooth(segment: Bools) -> Doubles:
     """A segment [side, side] at the size of a tile, its steps rounded, half a gap around it so that outlines close.
 
@@ -156,31 +149,25 @@ def _smooth(segment: Bools) -> Doubles:
 
 # Ends of ColorBrewer's RdBu, which colour-blind readers tell apart.
 RAISES, LOWERS = "#b2182b", "#2166ac"
-HEAT_PALE = 0.45  # how far the image below is blended towards white
-HEAT_STRONGEST = 0.9  # opacity of the largest value
 
 
 def heat_over(images: Bytes, heat: Floats) -> Bytes:
     """Signed heat over images that are turned to pale grey, so that only the heat has a colour.
 
     Red where the heat is positive, blue where it is negative, the more opaque the larger, up to the largest of all; not
-    finite: none.
-
-    Parameters
-    ----------
-    images : uint8 [images, side, side, 3].
-    heat : [images, side, side].
-
-    Returns
-    -------
-    uint8 [images, side, side, 3].
+    finite: none. Parameters and result are those of `glow_over`.
     """
     known = np.nan_to_num(heat.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     scale = float(np.abs(known).max(initial=0.0)) or 1.0
     opacity = HEAT_STRONGEST * np.clip(np.abs(known) / scale, 0, 1)[..., None]
     colour = np.where(known[..., None] > 0, _rgb(RAISES), _rgb(LOWERS))
+    return _over_grey(images, opacity, colour)
+
+
+def _over_grey(images: Bytes, opacity: Doubles, colour: Floats) -> Bytes:
+    """A colour over images that are turned to grey, and blended towards white."""
     grey = images.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    pale = (grey * (1 - HEAT_PALE) + 255 * HEAT_PALE)[..., None]
+    pale = (grey * (1 - PALE) + 255 * PALE)[..., None]
     mixed: Bytes = np.round((1 - opacity) * pale + opacity * colour).astype(np.uint8)
     return mixed
 

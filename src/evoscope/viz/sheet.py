@@ -144,11 +144,15 @@ def save_figure(
     The four paths.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    plain = " ".join(caption.split())
+    origin, words = origin_line(metadata), " ".join(caption.split())
+    # Without dates, and without matplotlib's own version: the same figure has the same bytes.
+    png = {"Software": None, "Title": stem, "Description": words, **dict(sorted(metadata.items()))}
+    svg = {"Date": None, "Creator": "Evoscope", "Title": stem, "Description": words, "Source": origin}
+    pdf = {"CreationDate": None, "Title": stem, "Subject": words, "Keywords": origin}
     files = {
-        "png": _bytes(fig, "png", 200, png_metadata(stem, plain, metadata)),
-        "svg": _bytes(fig, "svg", VECTOR_DPI, svg_metadata(stem, plain, metadata)),
-        "pdf": _bytes(fig, "pdf", VECTOR_DPI, pdf_metadata(stem, plain, metadata)),
+        "png": _bytes(fig, "png", 200, png),
+        "svg": _bytes(fig, "svg", VECTOR_DPI, svg),
+        "pdf": _bytes(fig, "pdf", VECTOR_DPI, pdf),
         "md": (caption.strip() + "\n").encode(),
     }
     paths = [folder / f"{stem}.{ending}" for ending in files]
@@ -191,22 +195,6 @@ def save_film(
 def origin_line(origin: Mapping[str, str]) -> str:
     """``Data=cifar10; Scale=laptop``: where a file comes from, by name."""
     return "; ".join(f"{name}={value}" for name, value in sorted(origin.items()))
-
-
-def png_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str, str | None]:
-    """Text chunks of a PNG; matplotlib's own version stamp is taken out."""
-    return {"Software": None, "Title": stem, "Description": caption, **dict(sorted(origin.items()))}
-
-
-def svg_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str, object]:
-    """Dublin Core terms of an SVG; no date."""
-    source = origin_line(origin)
-    return {"Date": None, "Creator": "Evoscope", "Title": stem, "Description": caption, "Source": source}
-
-
-def pdf_metadata(stem: str, caption: str, origin: Mapping[str, str]) -> dict[str, object]:
-    """Entries of a PDF; no date."""
-    return {"CreationDate": None, "Title": stem, "Subject": caption, "Keywords": origin_line(origin)}
 
 
 def _bytes(fig: Figure, kind: str, dpi: int, metadata: Mapping[str, object]) -> bytes:

@@ -132,11 +132,8 @@ def elide(text: str, room: float, size: float, bold: bool = False, where: str = 
     """Cut ``text`` to ``room`` inches at its ``end``, or in its ``middle`` where both ends tell more (layers)."""
     if width_of(text, size, bold) <= room:
         return text
-    for kept in range(len(text) - 1, 0, -1):
-        short = _cut(text, kept, where)
-        if width_of(short, size, bold) <= room:
-            return short
-    return DOTS
+    cuts = (_cut(text, kept, where) for kept in range(len(text) - 1, 0, -1))
+    return next((short for short in cuts if width_of(short, size, bold) <= room), DOTS)
 
 
 def _cut(text: str, kept: int, where: str) -> str:
@@ -161,7 +158,5 @@ def wrap(text: str, room: float, size: float, lines: int, bold: bool = False) ->
 
 def _fitting(words: list[str], room: float, size: float, bold: bool) -> int:
     """How many of the first words fit on one line (at least one)."""
-    for taken in range(len(words), 1, -1):
-        if width_of(" ".join(words[:taken]), size, bold) <= room:
-            return taken
-    return 1
+    fits = (n for n in range(len(words), 1, -1) if width_of(" ".join(words[:n]), size, bold) <= room)
+    return next(fits, 1)

@@ -158,11 +158,6 @@ def _wing_centre(shape: Shape) -> tuple[float, float]:
     return (shape.wing[0] + 0.3, shape.wing[1] - 0.14)
 
 
-def paint_part(canvas: Canvas, patch: Patch, part: str, shape: Shape, trim: float) -> None:
-    """Paint one part of a body whose patch is ``patch``; ``trim`` (0 to 1) varies its colours."""
-    _PAINTERS[part](canvas, patch, shape, trim)
-
-
 def _eyes(canvas: Canvas, patch: Patch, shape: Shape, trim: float) -> None:
     u, v = np.abs(patch.u) - np.float32(shape.eyes[0]), patch.v - np.float32(shape.eyes[1])
     white = np.hypot(u, v) - np.float32(EYE)
@@ -207,7 +202,8 @@ def _hat(canvas: Canvas, patch: Patch, shape: Shape, trim: float) -> None:
     canvas.paint(patch, coverage(ribbon, patch.pixel), mix(*RIBBON, trim), "part:hat")
 
 
-_PAINTERS: dict[str, Painter] = {"eyes": _eyes, "wheels": _wheels, "wings": _wings, "hat": _hat}
+PART_PAINTERS: dict[str, Painter] = {"eyes": _eyes, "wheels": _wheels, "wings": _wings, "hat": _hat}
+"""Paint a part of a body, given the body's patch and shape, and what varies the colours (0 to 1)."""
 
 
 # (darkest, lightest) of each thing; muted, so that no colour concept is shown by a distractor.

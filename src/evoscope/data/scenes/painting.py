@@ -209,6 +209,11 @@ def _waves(canvas: Canvas, level: float, swell: float, turns: float, phase: floa
     return np.asarray(np.float32(level) + np.float32(swell) * np.sin(np.float32(2 * np.pi) * turns_at))
 
 
+def _hills(canvas: Canvas, wave: tuple[float, float, float, float], top: RGB, bottom: RGB) -> None:
+    """Paint ground below the line of `_waves`."""
+    _ridge(canvas, _waves(canvas, *wave), top, bottom)
+
+
 def _disc(canvas: Canvas, x: float, y: float, radius: float, colour: RGB) -> None:
     patch = canvas.patch(Pose(x, y, 0.0, radius), (-2.7, -2.7, 2.7, 2.7))
     distance = np.hypot(patch.u, patch.v) - np.float32(1)
@@ -234,17 +239,11 @@ def _golden(start: float, step: int) -> float:
 
 def _meadow(canvas: Canvas, horizon: float, vary: Vary) -> None:
     _sky(canvas, mix((0.5, 0.74, 0.92), (0.66, 0.8, 0.9), vary[0]), (0.9, 0.95, 0.94), horizon)
-    far, near = (
-        mix((0.56, 0.75, 0.48), (0.66, 0.78, 0.45), vary[1]),
-        mix((0.4, 0.64, 0.36), (0.52, 0.68, 0.34), vary[1]),
-    )
-    _ridge(canvas, _waves(canvas, horizon, 0.05, 0.7 + vary[2], vary[3]), mix(far, (1.0, 1.0, 0.8), 0.2), far)
-    _ridge(
-        canvas,
-        _waves(canvas, horizon + 0.17, 0.05, 0.6 + vary[4], vary[5]),
-        near,
-        mix(near, (0.12, 0.3, 0.2), 0.35),
-    )
+    far = mix((0.56, 0.75, 0.48), (0.66, 0.78, 0.45), vary[1])
+    near = mix((0.4, 0.64, 0.36), (0.52, 0.68, 0.34), vary[1])
+    _hills(canvas, (horizon, 0.05, 0.7 + vary[2], vary[3]), mix(far, (1.0, 1.0, 0.8), 0.2), far)
+    wave = (horizon + 0.17, 0.05, 0.6 + vary[4], vary[5])
+    _hills(canvas, wave, near, mix(near, (0.12, 0.3, 0.2), 0.35))
     places = [(_golden(vary[6], i), horizon + 0.22 + 0.5 * _golden(vary[7], 2 * i), 0.9) for i in range(14)]
     _specks(canvas, places, 0.009, (0.98, 0.95, 0.8))
 
@@ -308,45 +307,26 @@ def _city(canvas: Canvas, horizon: float, vary: Vary) -> None:
 
 
 def _night(canvas: Canvas, horizon: float, vary: Vary) -> None:
-    _sky(
-        canvas,
-        mix((0.07, 0.08, 0.22), (0.1, 0.1, 0.28), vary[0]),
-        mix((0.26, 0.22, 0.46), (0.2, 0.28, 0.5), vary[1]),
-        horizon + 0.3,
-    )
+    zenith = mix((0.07, 0.08, 0.22), (0.1, 0.1, 0.28), vary[0])
+    _sky(canvas, zenith, mix((0.26, 0.22, 0.46), (0.2, 0.28, 0.5), vary[1]), horizon + 0.3)
     places = [
         (_golden(vary[2], i), 0.9 * _golden(vary[3], 3 * i), 0.5 + 0.5 * _golden(vary[4], i))
         for i in range(24)
     ]
     _specks(canvas, places, 0.0085, (1.0, 0.97, 0.88))
     _disc(canvas, 0.12 + 0.76 * vary[5], 0.14, 0.055, (0.98, 0.95, 0.84))
-    _ridge(
-        canvas,
-        _waves(canvas, horizon + 0.24, 0.05, 0.8 + vary[6], vary[7]),
-        (0.13, 0.14, 0.3),
-        (0.07, 0.08, 0.18),
-    )
+    wave = (horizon + 0.24, 0.05, 0.8 + vary[6], vary[7])
+    _hills(canvas, wave, (0.13, 0.14, 0.3), (0.07, 0.08, 0.18))
 
 
 def _desert(canvas: Canvas, horizon: float, vary: Vary) -> None:
     _sky(canvas, mix((0.55, 0.76, 0.82), (0.72, 0.78, 0.8), vary[0]), (0.98, 0.88, 0.7), horizon)
     _disc(canvas, 0.12 + 0.76 * vary[1], horizon - 0.2, 0.06, (1.0, 0.96, 0.82))
-    far, near = (
-        mix((0.9, 0.76, 0.54), (0.93, 0.8, 0.6), vary[2]),
-        mix((0.82, 0.64, 0.42), (0.87, 0.7, 0.5), vary[2]),
-    )
-    _ridge(
-        canvas,
-        _waves(canvas, horizon, 0.06, 0.6 + 0.6 * vary[3], vary[4]),
-        mix(far, (1.0, 0.98, 0.9), 0.3),
-        far,
-    )
-    _ridge(
-        canvas,
-        _waves(canvas, horizon + 0.2, 0.07, 0.5 + 0.6 * vary[5], vary[6]),
-        near,
-        mix(near, (0.6, 0.42, 0.3), 0.4),
-    )
+    far = mix((0.9, 0.76, 0.54), (0.93, 0.8, 0.6), vary[2])
+    near = mix((0.82, 0.64, 0.42), (0.87, 0.7, 0.5), vary[2])
+    _hills(canvas, (horizon, 0.06, 0.6 + 0.6 * vary[3], vary[4]), mix(far, (1.0, 0.98, 0.9), 0.3), far)
+    wave = (horizon + 0.2, 0.07, 0.5 + 0.6 * vary[5], vary[6])
+    _hills(canvas, wave, near, mix(near, (0.6, 0.42, 0.3), 0.4))
 
 
 _PAINTERS: dict[str, Callable[[Canvas, float, Vary], None]] = {

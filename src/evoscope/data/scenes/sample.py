@@ -46,10 +46,6 @@ def _in_frame(points: Floats) -> Bools:
     return np.asarray(((points > 0) & (points < 1)).all(axis=1))
 
 
-def _share(points: Floats, hidden: Bools) -> float:
-    return float((_in_frame(points) & ~hidden).mean())
-
-
 def object_visibility(body: Body, occluder: Prop | None) -> dict[str, float]:
     """Share of the body (key ``body``) and of each of its parts that is in the frame and not occluded."""
     shape = SHAPE_TABLE[body.shape]
@@ -67,20 +63,13 @@ def prop_visibility(prop: Prop, before: tuple[Prop, ...], body: Body) -> float:
     """Share of a prop that is in the frame and behind neither the object nor the props ``before`` it."""
     points = to_frame(_PROP_POINTS, prop.pose)
     points = points[covers(prop, points)]
-    hidden = _object_covers(body, points)
+    shape, own = SHAPE_TABLE[body.shape], to_own(points, body.pose)
+    hidden = shape.distance(*own) < 0
+    for part in body.parts:
+        hidden |= part_covers(part, shape, *own)
     for other in before:
         hidden |= covers(other, points)
-    return _share(points, hidden)
-
-
-def _object_covers(body: Body, points: Floats) -> Bools:
-    """Tell which points [n, 2] of the frame lie on the body or one of its parts."""
-    shape = SHAPE_TABLE[body.shape]
-    own = to_own(points, body.pose)
-    covered = shape.distance(*own) < 0
-    for part in body.parts:
-        covered |= part_covers(part, shape, *own)
-    return covered
+    return float((_in_frame(points) & ~hidden).mean())
 
 
 def visible_concepts(scene: Scene) -> frozenset[str]:
@@ -164,7 +153,14 @@ def sample_scene(rng: np.random.Generator, label: int, rules: tuple[Rule, ...]) 
         body=body,
         distractors=_distractors(chance, body),
         occluder=occluder,
-        light=_light(chance),
+        light=Light(
+            angle=chance.between(pi / 8, 7 * pi / 8),
+            gain=chance.between(0.78, 1.12),
+            warmth=chance.between(-0.09, 0.09),
+            falloff=chance.between(0.0, 0.3),
+            grain=chance.between(*GRAIN),
+            grain_seed=int(chance.unit() * 2**53),
+        ),
     )
 
 
@@ -265,14 +261,3 @@ def _occluder_anywhere(chance: Chance) -> Prop:
     x, y = (edge, side) if chance.unit() < 0.5 else (side, edge)
     towards = np.arctan2(0.5 - y, 0.5 - x) + chance.between(-0.6, 0.6) + pi / 2
     return Prop(kind, Pose(x, y, float(towards), chance.between(0.24, 0.36)), chance.unit())
-
-
-def _light(chance: Chance) -> Light:
-    return Light(
-        angle=chance.between(pi / 8, 7 * pi / 8),
-        gain=chance.between(0.78, 1.12),
-        warmth=chance.between(-0.09, 0.09),
-        falloff=chance.between(0.0, 0.3),
-        grain=chance.between(*GRAIN),
-        grain_seed=int(chance.unit() * 2**53),
-    )

@@ -7,7 +7,7 @@ import numpy as np
 
 from evoscope.arrays import Array, Bools, Bytes, Floats, Ints
 from evoscope.data.images import SQUASH, ConceptTable, Fit, ImageSet, digest
-from evoscope.data.scenes.objects import BEHIND, SHAPE_TABLE, box, paint_part, paint_prop, reach
+from evoscope.data.scenes.objects import BEHIND, PART_PAINTERS, SHAPE_TABLE, box, paint_prop, reach
 from evoscope.data.scenes.painting import (
     Canvas,
     Patch,
@@ -78,11 +78,11 @@ def _paint_object(canvas: Canvas, body: Body, light: Light) -> None:
     _paint_shadow(canvas, body, light)
     for part in body.parts:
         if part in BEHIND:
-            paint_part(canvas, patch, part, shape, body.trim)
+            PART_PAINTERS[part](canvas, patch, shape, body.trim)
     _paint_body(canvas, body, light)
     for part in body.parts:
         if part not in BEHIND:
-            paint_part(canvas, patch, part, shape, body.trim)
+            PART_PAINTERS[part](canvas, patch, shape, body.trim)
 
 
 def _paint_shadow(canvas: Canvas, body: Body, light: Light) -> None:
@@ -225,7 +225,10 @@ def concept_scenes(
     ------
     EvoscopeError : if an argument is out of its range.
     """
-    _check(split, images)
+    if split not in SPLITS:
+        raise EvoscopeError(f"concept_scenes has no split '{split}'", f"ask for one of {', '.join(SPLITS)}")
+    if images < 1:
+        raise EvoscopeError(f"{images} images were asked of concept_scenes", "ask for 1 or more")
     source = SceneSource(split, classes, seed, confounder)
     class_names = tuple(rule.name for rule in rules(classes))
     names = concept_names() + (stamp_names() if confounder else ())
@@ -241,13 +244,6 @@ def concept_scenes(
         # Describing thousands of scenes takes seconds, and plans do not read the table.
         concepts=ConceptTable(names, partial(_present, source, images, names)),
     )
-
-
-def _check(split: str, images: int) -> None:
-    if split not in SPLITS:
-        raise EvoscopeError(f"concept_scenes has no split '{split}'", f"ask for one of {', '.join(SPLITS)}")
-    if images < 1:
-        raise EvoscopeError(f"{images} images were asked of concept_scenes", "ask for 1 or more")
 
 
 def _present(source: SceneSource, images: int, names: tuple[str, ...]) -> Bools:

@@ -37,37 +37,36 @@ class Rule:
         return self.concepts <= concepts
 
 
-def _rule(name: str, *concepts: str) -> Rule:
-    return Rule(name, frozenset(concepts))
-
-
 # The order matters: the first n rules are the classes of an n-class set, so families alternate early.
 # Triangle, orange, green, plain, rings, meadow, city, desert, distractors and occluders are in none of the first 20.
-RULES = (
-    _rule("dotted star", "shape:star", "texture:dots"),
-    _rule("red with eyes", "colour:red", "part:eyes"),
-    _rule("circle on wheels", "shape:circle", "part:wheels"),
-    _rule("dotted with a hat", "texture:dots", "part:hat"),
-    _rule("striped heart", "shape:heart", "texture:stripes"),
-    _rule("checked with wings", "texture:checks", "part:wings"),
-    _rule("purple dots", "colour:purple", "texture:dots"),
-    _rule("blue with wings", "colour:blue", "part:wings"),
-    _rule("checked square", "shape:square", "texture:checks"),
-    _rule("winged heart", "shape:heart", "part:wings"),
-    _rule("striped with eyes", "texture:stripes", "part:eyes"),
-    _rule("striped on wheels", "texture:stripes", "part:wheels"),
-    _rule("cross with a hat", "shape:cross", "part:hat"),
-    _rule("square with eyes", "shape:square", "part:eyes"),
-    _rule("blue star", "colour:blue", "shape:star"),
-    _rule("hat by night", "part:hat", "background:night"),
-    _rule("eyes at sea", "part:eyes", "background:sea"),
-    _rule("dotted circle", "shape:circle", "texture:dots"),
-    _rule("checked cross", "shape:cross", "texture:checks"),
-    _rule("yellow on wheels", "colour:yellow", "part:wheels"),
-    _rule("checked triangle", "shape:triangle", "texture:checks"),
-    _rule("triangle in the meadow", "shape:triangle", "background:meadow"),
-    _rule("rings in the desert", "texture:rings", "background:desert"),
-    _rule("orange rings", "colour:orange", "texture:rings"),
+RULES = tuple(
+    Rule(name, frozenset(concepts))
+    for name, *concepts in (
+        ("dotted star", "shape:star", "texture:dots"),
+        ("red with eyes", "colour:red", "part:eyes"),
+        ("circle on wheels", "shape:circle", "part:wheels"),
+        ("dotted with a hat", "texture:dots", "part:hat"),
+        ("striped heart", "shape:heart", "texture:stripes"),
+        ("checked with wings", "texture:checks", "part:wings"),
+        ("purple dots", "colour:purple", "texture:dots"),
+        ("blue with wings", "colour:blue", "part:wings"),
+        ("checked square", "shape:square", "texture:checks"),
+        ("winged heart", "shape:heart", "part:wings"),
+        ("striped with eyes", "texture:stripes", "part:eyes"),
+        ("striped on wheels", "texture:stripes", "part:wheels"),
+        ("cross with a hat", "shape:cross", "part:hat"),
+        ("square with eyes", "shape:square", "part:eyes"),
+        ("blue star", "colour:blue", "shape:star"),
+        ("hat by night", "part:hat", "background:night"),
+        ("eyes at sea", "part:eyes", "background:sea"),
+        ("dotted circle", "shape:circle", "texture:dots"),
+        ("checked cross", "shape:cross", "texture:checks"),
+        ("yellow on wheels", "colour:yellow", "part:wheels"),
+        ("checked triangle", "shape:triangle", "texture:checks"),
+        ("triangle in the meadow", "shape:triangle", "background:meadow"),
+        ("rings in the desert", "texture:rings", "background:desert"),
+        ("orange rings", "colour:orange", "texture:rings"),
+    )
 )
 
 
