@@ -87,13 +87,6 @@ def seconds(work: Callable[[], object]) -> float:
     return statistics.median(taken)
 
 
-def _slow(stimuli: SmallInts, targets: Doubles, sweeps: int, full: bool) -> float:
-    done = sweeps if full else SLOW_SWEEPS
-    start = time.perf_counter()
-    released_descent(stimuli, targets, IMAGES, replace(RELEASED, image_sweeps=done), 0)
-    return (time.perf_counter() - start) * sweeps / done
-
-
 def _report(name: str, taken: float, fit: ImageVectors, reference: float) -> None:
     print(
         f"{name:24s} {taken:8.3f} s  error {fit.residual:.1e}  {fit.sweeps} steps  {reference / taken:.0f}x"
@@ -108,7 +101,10 @@ def main() -> None:
     stimuli, targets = problem(0)
     exact = embed_images(stimuli, targets, IMAGES, EXACT, 0)
     descent = embed_images(stimuli, targets, IMAGES, RELEASED, 0)
-    slow = _slow(stimuli, targets, descent.sweeps, full)
+    done = descent.sweeps if full else SLOW_SWEEPS
+    start = time.perf_counter()
+    released_descent(stimuli, targets, IMAGES, replace(RELEASED, image_sweeps=done), 0)
+    slow = (time.perf_counter() - start) * descent.sweeps / done
     print(f"image embedding, {NEURONS} neurons, {IMAGES} images, k {K}, dim {targets.shape[1]}, one process")
     how = "measured" if full else f"{SLOW_SWEEPS} sweeps measured"
     print(f"published loop, Python   {slow:8.1f} s  to error .01 in {descent.sweeps} sweeps ({how})")

@@ -47,8 +47,11 @@ class Ended(KeyboardInterrupt):
 
 def run(config: DictConfig) -> None:
     """Run the job of ``config``; problems the user can mend end in one sentence and a failed status."""
-    status = Status(None, _overrides())
-    folders = _sweep_folder()
+    found = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    status = Status(None, ([str(each) for each in found] if isinstance(found, list) else []))
+    hydra = HydraConfig.get()
+    multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
+    folders = [Path(hydra.runtime.output_dir)] if multirun else []
     started = time.perf_counter()
     try:
         status.task = OmegaConf.select(config, "task")
@@ -72,12 +75,6 @@ def run(config: DictConfig) -> None:
         say(f"{status.task}: done in {duration(status.seconds)}, {status.computed} stages computed")
     if status.opens is not None:
         say(ending(status, point_latest(Path(config.outputs), folders[-1])))
-
-
-def _overrides() -> list[str]:
-    """What was typed, with any ``${...}`` in it left as it is."""
-    found = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
-    return [str(each) for each in found] if isinstance(found, list) else []
 
 
 @contextmanager
@@ -221,13 +218,6 @@ def _fail(status: Status, sentence: str) -> None:
     status.state, status.error = "failed", sentence
     _FAILED.append(sentence)
     complain(f"evoscope: {sentence}")
-
-
-def _sweep_folder() -> list[Path]:
-    """The sweep's own folder of this job (a single job has only the content-named one, added later)."""
-    hydra = HydraConfig.get()
-    multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
-    return [Path(hydra.runtime.output_dir)] if multirun else []
 
 
 def forget_failures() -> None:

@@ -57,7 +57,12 @@ def plan(context: Context) -> Plan:
     EvoscopeError : a number without a meaning, several networks or one that is not trained, unknown classes, or test
         images among those of training.
     """
-    check_options(context)
+    config = context.config
+    if config.data.confounder is not None:
+        raise EvoscopeError(
+            f"data.confounder={config.data.confounder} plants a stamp of its own",
+            "leave it out and give outlier.probabilities",
+        )
     network = classifier(context)
     layers = scored_layers(context, network)
     found = [scored_case(context, network, layers, case) for case in cases(context)]
@@ -69,21 +74,6 @@ def plan(context: Context) -> Plan:
         "outlier_boards": outlier_boards(shown(found)),
     }
     return Plan(exhibits, DRAWN)
-
-
-def check_options(context: Context) -> None:
-    """Refuse numbers without a meaning before any work.
-
-    Raises
-    ------
-    EvoscopeError : the first that is wrong, with its key.
-    """
-    config = context.config
-    if config.data.confounder is not None:
-        raise EvoscopeError(
-            f"data.confounder={config.data.confounder} plants a stamp of its own",
-            "leave it out and give outlier.probabilities",
-        )
 
 
 def classifier(context: Context) -> Run:

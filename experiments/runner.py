@@ -67,7 +67,9 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
         return
     rows = context.store.plan(list(plan.exhibits.values()))
     status.cached += sum(row.cached for row in rows)
-    _announce([row for row in rows if row.needed], len(rows))
+    missing = [row for row in rows if row.needed]
+    labels = [f"  {row.node.label}" for row in missing]
+    say("\n".join([f"{len(rows)} stages, {len(missing)} to compute", *labels]))
     for node in plan.exhibits.values():
         context.get(node)
     _tell_accuracies(context, rows)
@@ -94,11 +96,6 @@ def _tell_accuracies(context: Context, rows: Sequence[PlanRow]) -> None:
     if told:
         chance = 1 / len(context.data.train.class_names)
         say("\n".join([f"accuracy (chance {chance:.1%}):", *told]))
-
-
-def _announce(missing: Sequence[PlanRow], total: int) -> None:
-    labels = [f"  {row.node.label}" for row in missing]
-    say("\n".join([f"{total} stages, {len(missing)} to compute", *labels]))
 
 
 def show(context: Context, plan: Plan) -> None:

@@ -254,17 +254,14 @@ def _jspsych_trial(question: Question) -> dict[str, Any]:
     return {
         "question": html.escape(form.question),
         "panels": question.panels,
-        "fields": fields + _radios("option", form.options),
+        "fields": fields
+        + "".join(
+            f'<label><input type="radio" name="{"option"}" value="{place}" required> {html.escape(label)}</label> '
+            for place, label in enumerate(form.options)
+        ),
         "choose": form.choose,
         "texts": len(form.texts),
     }
-
-
-def _radios(name: str, labels: tuple[str, ...]) -> str:
-    return "".join(
-        f'<label><input type="radio" name="{name}" value="{place}" required> {html.escape(label)}</label> '
-        for place, label in enumerate(labels)
-    )
 
 
 def _text_field(place: int, prompt: str) -> str:

@@ -181,7 +181,8 @@ class Embedding:
     def _closed(self, trial: Trial, panels: Doubles, stream: np.random.Generator) -> int | None:
         if not trial.alternatives:
             return None
-        likeness = _likeness(panels)
+        unit = panels / np.maximum(np.linalg.norm(panels, axis=1, keepdims=True), 1e-12)
+        likeness = np.asarray(unit @ unit.T)
         if trial.form.choose:
             odd = -(likeness.sum(axis=1) - 1) / max(1, len(panels) - 1)
             return int(stream.choice(len(panels), p=softmax(self.sharpness * odd)))
@@ -194,12 +195,6 @@ class Embedding:
 
     def _named(self, panel: Doubles) -> str:
         return f"feature {int(panel.argmax())}"
-
-
-def _likeness(panels: Doubles) -> Doubles:
-    """Cosines between panels [p, d]; [p, p]."""
-    unit = panels / np.maximum(np.linalg.norm(panels, axis=1, keepdims=True), 1e-12)
-    return np.asarray(unit @ unit.T)
 
 
 def simulate(

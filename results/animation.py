@@ -106,7 +106,7 @@ def animation(exhibits: Exhibits, about: About) -> Iterator[tuple[Bytes, int]]:
     """Frames from the first epoch to the last, the runs side by side."""
     neurons = exhibit(exhibits, "map", NeuronMap).neurons
     curves = one_seed(exhibit(exhibits, "training", TrainingCurves).curves, about.seed)
-    runs = [Looks.of(run, neurons, curves) for run in shown_runs(neurons)]
+    runs = [Looks.of(run, neurons, curves) for run in runs_shown(neurons, SHOWN)[: len(SHOWN)]]
     sheet = Sheet(max(len(runs), 1) * (WIDE + BETWEEN) - BETWEEN + 0.5 + MARGIN, TOP + MAP + WORDS)
     [clock] = sheet.text(sheet.width - MARGIN, 0.1, "", size=HUGE, bold=True, across="right")
     sheet.text(MARGIN, 0.1, TITLE, size=LARGE, bold=True)
@@ -121,11 +121,6 @@ def animation(exhibits: Exhibits, about: About) -> Iterator[tuple[Bytes, int]]:
             scene.show(epoch)
         lasting = END if number == count else LOOKED if epoch in looked else FRAME
         yield _pixels(sheet), lasting
-
-
-def shown_runs(neurons: pd.DataFrame) -> list[str]:
-    """The two runs of the story; where the map has none of them, the first two besides the base."""
-    return runs_shown(neurons, SHOWN)[: len(SHOWN)]
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,12 @@ def keep(folders: Sequence[Path], to: Path = PAPER) -> tuple[list[Path], list[Pa
             else:
                 kept.append(_copied(path, target))
     kept += write_report([to], to)
-    _check_size(to)
+    size = sum(path.stat().st_size for path in to.rglob("*") if path.is_file())
+    if size > LIMIT:
+        raise EvoscopeError(
+            f"{to} holds {size / 1e6:.0f} MB, more than the {LIMIT / 1e6:.0f} MB that belong into a repository",
+            "remove a data set's folder from it",
+        )
     return kept, left
 
 
@@ -185,15 +190,6 @@ def _drop_unknown(folder: Path) -> None:
     for path in chain(folder.glob("*/figures/*"), folder.glob("*/tables/*")):
         if path.suffix in ENDINGS and path.stem not in entries():
             path.unlink()
-
-
-def _check_size(folder: Path) -> None:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if size > LIMIT:
-        raise EvoscopeError(
-            f"{folder} holds {size / 1e6:.0f} MB, more than the {LIMIT / 1e6:.0f} MB that belong into a repository",
-            "remove a data set's folder from it",
-        )
 
 
 @dataclass(frozen=True)

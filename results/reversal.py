@@ -132,16 +132,11 @@ def by_condition(rows: pd.DataFrame, conditions: Sequence[str], column: str) -> 
     return doubles(first.reindex(list(conditions)))
 
 
-def changes_of(rows: pd.DataFrame) -> Doubles:
-    """Changes in percentage points, [rows, conditions]; NaN where a condition was not measured."""
-    keys = [*CELL, "layers"]
-    found = [100 * by_condition(own, DRAWN, "value") for _, own in rows.groupby(keys, sort=False)]
-    return np.array(found).reshape(-1, len(DRAWN))
-
-
 def _panel(axes: Axes, rows: pd.DataFrame, words: bool) -> None:
     """Every row pale, their median as a line, smallest and largest as bars."""
-    values, colour = changes_of(rows), colour_of(str(rows["run"].iloc[0]))
+    keys = [*CELL, "layers"]
+    found = [100 * by_condition(own, DRAWN, "value") for _, own in rows.groupby(keys, sort=False)]
+    values, colour = np.array(found).reshape(-1, len(DRAWN)), colour_of(str(rows["run"].iloc[0]))
     axes.set_xlim(-0.5, PLACES[-1] + 0.5)
     axes.set_xticks(PLACES, [*PERCENTILES, "random"], size=SMALL)
     axes.tick_params(axis="x", length=0)

@@ -98,7 +98,11 @@ def _block(sheet: Sheet, top: float, rows: pd.DataFrame, bands: pd.DataFrame) ->
     sheet.text(right, top, "Alignment with neurons", size=LARGE, bold=True)
     sheet.text(right + WIDTH, top + 0.02, aligned_share(rows), size=SMALL, color=QUIET, across="right")
     colour = colour_of(str(rows["run"].iloc[0]))
-    _spectrum(sheet.axes(LEFT, top + NAMES, WIDTH, HEIGHT), rows, edges_of(bands), colour)
+    kept = bands[bands["method"] == next(iter(methods_of(bands)), "")]
+    kept = kept[kept["protocol"] == next(iter(kept["protocol"]), "")]
+    _spectrum(
+        sheet.axes(LEFT, top + NAMES, WIDTH, HEIGHT), rows, np.unique(doubles(kept["first"]))[1:], colour
+    )
     _alignment(sheet.axes(right, top + NAMES, WIDTH, HEIGHT), rows, colour)
 
 
@@ -112,13 +116,6 @@ def aligned_share(rows: pd.DataFrame) -> str:
     """How many directions reach the published line."""
     reached = int((rows["alignment"].abs() >= ALIGNED).sum())
     return f"{reached} of {len(rows)} beyond ±{ALIGNED:g}"
-
-
-def edges_of(bands: pd.DataFrame) -> Doubles:
-    """First index of each band but the first, of the SVD's (or whatever method's) under one protocol."""
-    kept = bands[bands["method"] == next(iter(methods_of(bands)), "")]
-    kept = kept[kept["protocol"] == next(iter(kept["protocol"]), "")]
-    return np.unique(doubles(kept["first"]))[1:]
 
 
 def _spectrum(axes: Axes, rows: pd.DataFrame, edges: Doubles, colour: str) -> None:

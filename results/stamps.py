@@ -94,15 +94,16 @@ def stamp_accuracy_figure(exhibits: Exhibits, about: About) -> Figure:
     steps = sorted({float(p) for p in rows["p"]})
     for place, condition in enumerate(CONDITIONS):
         _condition(axes, rows, condition, steps, aside=0.09 * (2 * place - 1))
-    _axis(axes, steps, 100 / class_count(str(rows["classes"].iloc[0])))
+    number, _, rest = str(rows["classes"].iloc[0]).partition(" ")
+    level_line(axes, (100 / (int(number) if rest == "classes" and number.isdigit() else 2)))
+    axes.set_xlim(-0.5, len(steps) - 0.5)
+    axes.set_xticks(range(len(steps)), [f"{p:g}" for p in steps])
+    axes.set_xlabel("probability that a stamp is redrawn")
+    axes.set_ylabel("test accuracy, %")
+    axes.set_ylim(0, 103)
+    axes.grid(axis="y")
     _key(sheet, 0.07, HEADING + HEIGHT + AXIS)
     return sheet.figure
-
-
-def class_count(classes: str) -> int:
-    """How many classes ``tench, church`` or ``6 classes`` are."""
-    number, _, rest = classes.partition(" ")
-    return int(number) if rest == "classes" and number.isdigit() else 2
 
 
 def _condition(axes: Axes, rows: pd.DataFrame, condition: str, steps: list[float], aside: float) -> None:
@@ -121,16 +122,6 @@ def _condition(axes: Axes, rows: pd.DataFrame, condition: str, steps: list[float
     marks = axes.plot(place, [100 * float(theirs[p]) for p in known], linestyle="none", marker="D", zorder=5)
     for line in marks:
         line.set(mfc="white", mec=colour, markersize=3.4, mew=0.9)
-
-
-def _axis(axes: Axes, steps: list[float], chance: float) -> None:
-    level_line(axes, chance)
-    axes.set_xlim(-0.5, len(steps) - 0.5)
-    axes.set_xticks(range(len(steps)), [f"{p:g}" for p in steps])
-    axes.set_xlabel("probability that a stamp is redrawn")
-    axes.set_ylabel("test accuracy, %")
-    axes.set_ylim(0, 103)
-    axes.grid(axis="y")
 
 
 def _key(sheet: Sheet, left: float, top: float) -> None:

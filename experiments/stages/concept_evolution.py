@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from evoscope.arrays import Array, Bytes, Doubles, Ints, SmallInts
-from evoscope.data.images import Fit, ImageSet
+from evoscope.arrays import Array, Doubles, Ints, SmallInts
+from evoscope.data.images import ImageSet
 from evoscope.discovery.following import Following, Snapshot, follow
 from evoscope.discovery.following_tables import (
     choose_shown,
@@ -63,7 +63,14 @@ def concept_evolution(
     steps, summary = (
         pd.concat([pd.DataFrame(last.head, index=each.index), each], axis=1) for each in (steps, summary)
     )
-    return ConceptEvolution(steps, summary, _boards(images, last.checkpoint.spec.fit, following, steps))
+    ways = np.stack(
+        [_stimuli(*pair) for pair in zip(following.virtual, following.partner, strict=True)], axis=1
+    )
+    wanted = ways.reshape(-1, BOARD)[steps["shown"].to_numpy(dtype=bool)]
+    found = np.full((*wanted.shape, PIXELS, PIXELS, 3), 255, np.uint8)
+    for place in zip(*np.nonzero(wanted >= 0), strict=True):
+        found[place] = images.read(int(wanted[place]), PIXELS, last.checkpoint.spec.fit)
+    return ConceptEvolution(steps, summary, found)
 
 
 @stage(version=1, label="concept vectors over training")
@@ -137,18 +144,6 @@ def _on_the_map(following: Following, neurons: NeuronMap, base: Look) -> Doubles
         for virtual, partner in zip(following.virtual, following.partner, strict=True)
     ]
     return np.stack(found, axis=1).reshape(-1, 2)
-
-
-def _boards(images: ImageSet, fit: Fit, following: Following, steps: pd.DataFrame) -> Bytes:
-    """Pictures of the shown steps, uint8 [steps shown, BOARD, PIXELS, PIXELS, 3], white where nothing was matched."""
-    ways = np.stack(
-        [_stimuli(*pair) for pair in zip(following.virtual, following.partner, strict=True)], axis=1
-    )
-    wanted = ways.reshape(-1, BOARD)[steps["shown"].to_numpy(dtype=bool)]
-    found = np.full((*wanted.shape, PIXELS, PIXELS, 3), 255, np.uint8)
-    for place in zip(*np.nonzero(wanted >= 0), strict=True):
-        found[place] = images.read(int(wanted[place]), PIXELS, fit)
-    return found
 
 
 def _stimuli(virtual: Virtual, partner: Ints) -> SmallInts:

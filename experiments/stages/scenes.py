@@ -21,7 +21,16 @@ def scenes(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> SceneShee
     firsts = [int(np.flatnonzero(train.labels == label)[0]) for label in range(len(train.class_names))]
     images = np.stack([train.read(index, SIDE) for index in firsts])
     shown, titles = _masks(scene_source(train), _richest(train))
-    return SceneSheet(images, train.class_names, shown, titles, _difficulty(train, test, pixels, seed))
+    baselines = {
+        "logistic regression on pixels": pixel_baseline,
+        "logistic regression on colour histograms": histogram_baseline,
+    }
+    rows = []
+    for name, baseline in baselines.items():
+        accuracy = baseline(train, test, pixels, seed)
+        interval = binomtest(round(accuracy * len(test)), len(test)).proportion_ci(method="wilson")
+        rows.append({"classifier": name, "accuracy": accuracy, "low": interval.low, "high": interval.high})
+    return SceneSheet(images, train.class_names, shown, titles, pd.DataFrame(rows))
 
 
 def _richest(images: ImageSet, among: int = 200) -> int:
@@ -42,16 +51,3 @@ def _masks(source: SceneSource, index: int) -> tuple[Bytes, tuple[str, ...]]:
 def _faded(scene: Bytes, mask: Bools) -> Bytes:
     faded = 255 - GREY * (255 - scene.mean(axis=2, keepdims=True))
     return np.where(mask[:, :, None], scene, faded).astype(np.uint8)
-
-
-def _difficulty(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> pd.DataFrame:
-    baselines = {
-        "logistic regression on pixels": pixel_baseline,
-        "logistic regression on colour histograms": histogram_baseline,
-    }
-    rows = []
-    for name, baseline in baselines.items():
-        accuracy = baseline(train, test, pixels, seed)
-        interval = binomtest(round(accuracy * len(test)), len(test)).proportion_ci(method="wilson")
-        rows.append({"classifier": name, "accuracy": accuracy, "low": interval.low, "high": interval.high})
-    return pd.DataFrame(rows)

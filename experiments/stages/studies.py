@@ -34,7 +34,6 @@ from human_eval.design import (
     Options,
     Protocol,
     Study,
-    Trial,
     design,
     load_study,
     participants_needed,
@@ -387,10 +386,6 @@ def _example(study: Study) -> tuple[dict[str, object], Bytes]:
     main = [trial for trial in study.trials if trial.role == "main"]
     trial = next((each for each in main if each.answer is not None), main[0])
     pictures = [_sized(study.pictures[row]) for panel in trial.panels for row in panel]
-    return _described(study, trial), np.array(pictures, dtype=np.uint8)
-
-
-def _described(study: Study, trial: Trial) -> dict[str, object]:
     form = trial.form
     return {
         "kind": study.kind,
@@ -403,7 +398,7 @@ def _described(study: Study, trial: Trial) -> dict[str, object]:
         "answer": -1 if trial.answer is None else trial.answer,
         "panels": len(trial.panels),
         "pictures": len(trial.panels[0]),
-    }
+    }, np.array(pictures, dtype=np.uint8)
 
 
 def _sized(picture: Bytes) -> Bytes:

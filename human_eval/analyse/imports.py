@@ -37,7 +37,9 @@ def _read(path: Path, study: Study) -> Records:
         return _limesurvey(path, study)
     document = read_json(path)
     if isinstance(document, dict):
-        return _page(document)
+        shared = {name: document[name] for name in ("participant", "block")}
+        shared["simulated"] = bool(document.get("simulated", False))
+        return [{**shared, **response} for response in document["responses"]]
     if all("annotations" in task for task in document):
         return [record for task in document for record in _labelstudio(task)]
     return [_jspsych(row) for row in document if row.get("trial") is not None]
@@ -70,12 +72,6 @@ def _is_whole(value: object) -> bool:
     if value is None or value is pd.NA or value != value:
         return True
     return isinstance(value, int | float) and 0 <= value < MANY and value == int(value)
-
-
-def _page(document: dict[str, Any]) -> Records:
-    shared = {name: document[name] for name in ("participant", "block")}
-    shared["simulated"] = bool(document.get("simulated", False))
-    return [{**shared, **response} for response in document["responses"]]
 
 
 def _jspsych(row: dict[str, Any]) -> dict[str, Any]:

@@ -320,7 +320,7 @@ def write_report(tables: Tables, folder: Path) -> list[Path]:
         plain = table.assign(texts=table["texts"].map(list)) if "texts" in table else table
         plain.to_parquet(folder / f"{name}.parquet")
         if name != "answers":
-            _for_spreadsheets(table).to_csv(folder / f"{name}.csv", index=False)
+            table.map(_harmless).rename(columns=_harmless).to_csv(folder / f"{name}.csv", index=False)
     drawn = figures(tables)
     note = {"Software": None, "Description": _sort(tables)}
     with use_style():
@@ -332,11 +332,6 @@ def write_report(tables: Tables, folder: Path) -> list[Path]:
 
 def _sort(tables: Tables) -> str:
     return NOT_PEOPLE if (tables["about"]["data"] == SIMULATED).all() else "Answers of people"
-
-
-def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
-    """Texts, names of columns too, that a spreadsheet would take for formulas get an apostrophe."""
-    return table.map(_harmless).rename(columns=_harmless)
 
 
 def _harmless(value: object) -> object:

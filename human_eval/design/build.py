@@ -299,18 +299,16 @@ def assemble(
         replace(trial, panels=tuple(tuple(map(album.row, panel)) for panel in trial.panels))
         for trial in extras
     ]
-    named = tuple(Block(_block_id(frame, n), tuple(ids)) for n, ids in enumerate(blocks))
+    named = tuple(
+        Block(f"{frame.kind}-{opaque(frame.seed, frame.name, frame.kind, 'block', n)[:8]}", tuple(ids))
+        for n, ids in enumerate(blocks)
+    )
     tightest = any(trial.condition == "tightest" for trial in main)
     return Study(
         frame.name, frame.kind, frame.protocol, frame.seed, (*main, *extras), named, album.pictures(),
         frame.exclusion, (STAND_IN,) if tightest else (), primary_contrast(frame.kind, main),
         tuple((photos or {}).get(pair, -1) for pair in album.keys),
     )  # fmt: skip
-
-
-def _block_id(frame: Frame, number: int) -> str:
-    """Names the study too, so that the blocks of several studies never have one name."""
-    return f"{frame.kind}-{opaque(frame.seed, frame.name, frame.kind, 'block', number)[:8]}"
 
 
 def _trial(frame: Frame, draft: Draft, album: Album, role: Role, place: int | str) -> Trial:

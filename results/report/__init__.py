@@ -156,7 +156,9 @@ def write_report(folders: Sequence[Path], to: Path) -> list[Path]:
     paths = write_ledger(evidence, to, Around(pictures))
     texts = {path.stem: path.read_text(encoding="utf-8") for path in paths if path.suffix == ".md"}
     verdicts = counted(to / "claims.csv")
-    first = rendered(lead(evidence)) + _counts(verdicts)
+    items = "".join(f"<li><strong>{count}</strong> {escape(name)}</li>" for name, count in verdicts.items())
+    words = f"<li>{sum(verdicts.values())} verdicts, one for each claim and data set:</li>"
+    first = rendered(lead(evidence)) + f'\n<ul class="verdicts">{words}{items}</ul>'
     (to / PAGE).write_text(page(to, first, texts, jobs, Around(pictures, views), inputs), encoding="utf-8")
     (to / INDEX).write_text(index(texts, jobs, verdicts, to), encoding="utf-8")
     return [*paths, to / PAGE, to / INDEX]
@@ -277,7 +279,7 @@ def page(
         "The claims, one by one": _cards(claims, around),
         "Appendix": _appendix(to, texts, jobs),
     }
-    links = "\n".join(_link(_anchor(title), title) for title in sections)
+    links = "\n".join(f'<li><a href="#{_anchor(title)}">{escape(title)}</a></li>' for title in sections)
     body = sized(
         "\n".join(
             f'<h2 id="{_anchor(title)}">{escape(title)}</h2>\n{html}' for title, html in sections.items()
@@ -367,16 +369,6 @@ def sized(html: str, to: Path) -> str:
             return f'{tag[0]} width="{image.width}" height="{image.height}"'
 
     return re.sub(r'<img loading="lazy" src="([^"]*)"', found, html)
-
-
-def _counts(verdicts: Mapping[str, int]) -> str:
-    items = "".join(f"<li><strong>{count}</strong> {escape(name)}</li>" for name, count in verdicts.items())
-    words = f"<li>{sum(verdicts.values())} verdicts, one for each claim and data set:</li>"
-    return f'\n<ul class="verdicts">{words}{items}</ul>'
-
-
-def _link(anchor: str, title: str) -> str:
-    return f'<li><a href="#{anchor}">{escape(title)}</a></li>'
 
 
 def _anchor(title: str) -> str:
