@@ -77,7 +77,7 @@ def check_asked(context: Context) -> None:
         raise EvoscopeError("study.kinds names no kind", "give at least one, or null for all")
     for key, names, known in (
         ("study.kinds", asked.kinds or [], KINDS),
-        ("study.export", asked.export, tuple(PLATFORMS)),
+        ("study.export", asked.export, PLATFORMS),
     ):
         for name in names:
             if name not in known:

@@ -22,6 +22,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -32,7 +33,7 @@ from PIL import Image
 
 from evoscope.errors import EvoscopeError
 from evoscope.viz.sheet import origin_line
-from results.ledger.claim import CORRECTED, DASH, DRAWN, LAPTOP, Claim, Evidence, collect
+from results.ledger.claim import CORRECTED, DASH, DRAWN, LAPTOP, Claim, Evidence, Missing, collect
 from results.ledger.claim import command as command_of
 from results.ledger.summary import findings
 from results.ledger.write import CLAIMS, ledger
@@ -207,7 +208,8 @@ class Asking(Evidence):
 def tables_read(claim: Claim) -> set[str]:
     """Names of the tables that decide a claim."""
     asking = Asking(DRAWN, LAPTOP, {})
-    claim.measure(asking, CORRECTED)
+    with suppress(Missing):
+        claim.measure(asking, CORRECTED)
     return asking.asked
 
 

@@ -52,17 +52,8 @@ def _condition(name: str, part: pd.DataFrame) -> list[object]:
     # A label without foils is no test: always Yes would do.
     chance = float("nan") if name == "own" else float((1 / part["alternatives"].astype(float)).mean())
     found = share(part, chance)
-    return [
-        name,
-        found.answers,
-        found.people,
-        found.items,
-        found.value,
-        found.low,
-        found.high,
-        chance,
-        found.p,
-    ]
+    values = found.value, found.low, found.high
+    return [name, found.answers, found.people, found.items, *values, chance, found.p]
 
 
 def response_times(answers: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ COLUMNS = (
     *("participant", "block", "trial", "item", "condition", "role"),
     *("given", "answer", "right", "alternatives", "ms", "texts", "position", "missing"),
 )
+ASKED = ("item", "condition", "role", "answer", "alternatives", "choose")  # of each trial
 MOST_MS = 7 * 24 * 3600 * 1000  # a week; an answer that took longer is none
 LEAST_CHOICES, LEAST_REPEATS = 10, 3  # below, a participant's share of them says nothing
 NEEDED = {"participant", "block", "trial", "choice", "option", "texts", "ms"}
@@ -113,7 +114,11 @@ def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
         ``ms``, ``texts`` (tuple), ``position`` (of the chosen panel on the screen), ``missing`` (whether pictures were
         not shown, so that nothing was answered).
     """
-    known = pd.DataFrame([_row(trial) for trial in study.trials]).set_index("trial")
+    asked = [
+        {**vars(trial), "alternatives": trial.alternatives, "choose": trial.form.choose}
+        for trial in study.trials
+    ]
+    known = pd.DataFrame(asked).set_index("id")[list(ASKED)]
     known = known.astype({"answer": "Int64", "alternatives": "Int64"})
     first = answers.drop_duplicates(["participant", "trial"])
     frame = first[first["trial"].isin(known.index)].join(known, on="trial").reset_index(drop=True)
@@ -134,18 +139,6 @@ def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
 def decidable(answers: pd.DataFrame) -> pd.DataFrame:
     """Rows of a tidy table that are closed answers to main trials with a right answer."""
     return answers[(answers["role"] == "main") & answers["right"].notna() & (answers["alternatives"] > 0)]
-
-
-def _row(trial: Trial) -> dict[str, Any]:
-    return {
-        "trial": trial.id,
-        "item": trial.item,
-        "condition": trial.condition,
-        "role": trial.role,
-        "answer": trial.answer,
-        "alternatives": trial.alternatives,
-        "choose": trial.form.choose,
-    }
 
 
 def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:

@@ -29,14 +29,12 @@ from human_eval.design.trial import (
     Contrast,
     Draft,
     Exclusion,
-    Form,
     Kind,
     Protocol,
     Role,
     Study,
     Trial,
     balanced,
-    inserted,
     opaque,
     spoken,
 )
@@ -105,24 +103,25 @@ def design(
     """
     options = options or Options()
     frame = Frame(name or kind, kind, protocol, seed, options.exclusion)
-    drafts, source = _drafts(kind, pool, options, protocol, seed)
+    if isinstance(pool, NeuronPool) != (kind in NEURON_KINDS):
+        given, wanted = ("concepts", "neuron") if kind in NEURON_KINDS else ("neurons", "concept")
+        raise EvoscopeError(f"{kind} was given {given}", f"give a {wanted} pool")
+    drafts = _drafts(kind, pool, options, protocol, seed)
+    source = pool.patches if isinstance(pool, NeuronPool) else pool.images
     few = few_items(drafts, options.items) if protocol == "corrected" else ()
-    photos = {
-        pair: int(pool.photos[pair])
-        for draft in drafts
-        for panel in draft.panels
-        for pair in panel
-        if isinstance(pool, NeuronPool) and pool.photos.size
-    }
+    pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
+    known = isinstance(pool, NeuronPool) and pool.photos.size
+    photos = {pair: int(pool.photos[pair]) for pair in pairs if known}
     if cut is not None:
-        pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
-        photos = {(number, 0): photos[pair] for number, pair in enumerate(pairs) if pair in photos}
-        drafts, source = _cut(drafts, cut)
+        photos = {(number, 0): photos[pair] for number, pair in enumerate(pairs) if known}
+        drafts, source = _cut(drafts, pairs, cut)
     if 0 in source.shape:
         raise EvoscopeError("the pool has no pictures", "give a pool with pictures, or how to cut them")
     study = assemble(frame, drafts, source, options.blocking, photos)
     study = replace(study, remarks=(*study.remarks, *given_away(study)))
-    unchecked = () if protocol == "as_released" or _checkable(kind, pool) else (UNCHECKED,)
+    # Keys of other kinds rest on nothing that pictures show.
+    shown = kind not in ("image_intruder", "label_agreement") or bool(getattr(pool, "names", ()))
+    unchecked = () if protocol == "as_released" or shown else (UNCHECKED,)
     short = _short(kind, pool, drafts, options.count)
     instead = _instead(study.primary, kind) if protocol == "corrected" else ()
     return replace(study, remarks=(*study.remarks, *instead, *unchecked, *short, *few))
@@ -134,11 +133,6 @@ def _instead(primary: Contrast, kind: Kind) -> tuple[str, ...]:
     if (primary.first or None, primary.other or None) == (next(iter(firsts), None), next(iter(others), None)):
         return ()
     return (f"The pool lacks a condition, so the primary contrast is another: {primary.text}.",)
-
-
-def _checkable(kind: Kind, pool: NeuronPool | ConceptPool) -> bool:
-    """Whether keys of a kind rest on what pictures show, and that is known; true where they rest on nothing."""
-    return kind not in ("image_intruder", "label_agreement") or bool(getattr(pool, "names", ()))
 
 
 def few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
@@ -163,37 +157,23 @@ def few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
 
 def _drafts(
     kind: Kind, pool: NeuronPool | ConceptPool, options: Options, protocol: Protocol, seed: int
-) -> tuple[list[Draft], Bytes]:
-    if kind in NEURON_KINDS:
-        if not isinstance(pool, NeuronPool):
-            raise EvoscopeError(f"{kind} was given concepts", "give a neuron pool")
-        return _of_neurons(kind, pool, options, protocol, seed), pool.patches
-    if not isinstance(pool, ConceptPool):
-        raise EvoscopeError(f"{kind} was given neurons", "give a concept pool")
-    return _of_concepts(kind, pool, options, protocol, seed), pool.images
-
-
-def _of_neurons(kind: Kind, pool: NeuronPool, options: Options, protocol: Protocol, seed: int) -> list[Draft]:
-    if kind == "alignability":
-        return alignability(pool, options.alignability, protocol, seed)
-    if kind == "evolution_label":
-        return evolution_label(pool, options.count, options.pictures, protocol, seed)
-    return pairwise_coherence(pool, options.count, options.pictures, protocol, seed)
-
-
-def _of_concepts(
-    kind: Kind, pool: ConceptPool, options: Options, protocol: Protocol, seed: int
 ) -> list[Draft]:
+    count, pictures = options.count, options.pictures
+    if isinstance(pool, NeuronPool):
+        if kind == "alignability":
+            return alignability(pool, options.alignability, protocol, seed)
+        if kind == "evolution_label":
+            return evolution_label(pool, count, pictures, protocol, seed)
+        return pairwise_coherence(pool, count, pictures, protocol, seed)
     if kind == "image_intruder":
         return image_intruder(pool, options.shown, protocol, seed)
     if kind == "label_agreement":
-        return label_agreement(pool, options.pictures, protocol, seed)
-    return concept_naming(pool, options.pictures)
+        return label_agreement(pool, pictures, protocol, seed)
+    return concept_naming(pool, pictures)
 
 
-def _cut(drafts: Sequence[Draft], cut: Cut) -> tuple[list[Draft], Bytes]:
-    """Renumbers the pictures of the drafts, and cuts only those."""
-    pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
+def _cut(drafts: Sequence[Draft], pairs: list[tuple[int, int]], cut: Cut) -> tuple[list[Draft], Bytes]:
+    """Renumbers the pictures of the drafts, which are all ``pairs``, and cuts only those."""
     place = {pair: (number, 0) for number, pair in enumerate(pairs)}
     moved = [
         replace(draft, panels=tuple(tuple(place[pair] for pair in panel) for panel in draft.panels))
@@ -383,37 +363,30 @@ def _easy(frame: Frame, main: list[Trial], album: Album, number: int, stream: np
 
     Where a panel is chosen: one panel many times over and a foreign one. Otherwise the form says what to answer.
     """
-    name, role = opaque(frame.seed, frame.kind, "catch", number), "catch"
     model = main[int(stream.integers(len(main)))]
+    easy = replace(
+        model, id=opaque(frame.seed, frame.kind, "catch", number), role="catch", condition="catch",
+        item=f"catch-{number}",
+    )  # fmt: skip
     if model.form.choose:
-        return _obvious(frame, main, model, album, name, number, stream)
-    form, answer = _instructed(model.form, number)
-    return replace(
-        model, id=name, role="catch", condition=role, item=f"{role}-{number}", form=form, answer=answer
+        return _obvious(frame, main, easy, album, number, stream)
+    options = model.form.options
+    answer = number % max(1, len(options))
+    # Where there is nothing to choose, analysis compares the text to the word.
+    asked = (
+        f"choose “{options[answer]}”; in text fields, write anything" if options else f"write the word {WORD}"
     )
-
-
-def _instructed(form: Form, number: int) -> tuple[Form, int]:
-    if form.options:
-        answer = number % len(form.options)
-        question = f"{ATTENTION} Please choose “{form.options[answer]}”; in text fields, write anything."
-        return replace(form, question=question), answer
-    # Nothing to choose: analysis compares the text to the word.
-    return replace(form, question=f"{ATTENTION} Please write the word {WORD}."), 0
+    form = replace(model.form, question=f"{ATTENTION} Please {asked}.")
+    return replace(easy, form=form, answer=answer)
 
 
 def _obvious(
-    frame: Frame, main: list[Trial], model: Trial, album: Album, name: str, number: int,
-    stream: np.random.Generator,
-) -> Trial:  # fmt: skip
+    frame: Frame, main: list[Trial], model: Trial, album: Album, number: int, stream: np.random.Generator
+) -> Trial:
     shown = len(model.panels)
     colours = {panel: album.colour(panel) for trial in main for panel in trial.panels}
     same = model.panels[int(stream.integers(shown))]
     odd = max(colours, key=lambda panel: float(np.abs(colours[panel] - colours[same]).sum()))
     place = (balanced(shown, shown, generator(frame.seed, "easy", "catch")) * (number + 1))[number]
-    copies = [0] * (shown - 1)
-    panels = tuple(odd if part else same for part in inserted(copies, 1, place))
-    return replace(
-        model, id=name, condition="catch", item=f"catch-{number}", panels=panels,
-        sources=("",) * shown, answer=place, role="catch",
-    )  # fmt: skip
+    panels = tuple(odd if at == place else same for at in range(shown))
+    return replace(model, panels=panels, sources=("",) * shown, answer=place)
