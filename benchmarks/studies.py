@@ -19,7 +19,8 @@ import pandas as pd
 from scipy.special import expit
 
 from evoscope.seeds import generator
-from human_eval.analyse import analyse, difference, share, write_report
+from human_eval.analyse.intervals import difference, share
+from human_eval.analyse.report import analyse, write_report
 from human_eval.design import Blocking, Options, design, synthetic_neurons
 from human_eval.design.power import centre
 from human_eval.simulate import Skilled, simulate

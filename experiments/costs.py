@@ -76,14 +76,13 @@ def pass_cost(context: Context, run: Run) -> Estimate | None:
 def _with_reading(
     context: Context, run: Run, images: int, passes: int, computing: float
 ) -> tuple[float, float]:
-    """Seconds of some passes over images with what is waited for them, and that waiting alone.
-
-    Images that fit the memory are read once; others at every pass, by workers while the network computes.
-    """
+    """Seconds of some passes over images with what is waited for them, and that waiting alone."""
     pixels = run.spec.pixels
     streams = 3 * pixels**2 * images > context.config.memory_mb * 2**20
     reading = _seconds_to_read(context, run) * images / max(1, context.workers)
-    if not streams:
+    if (
+        not streams
+    ):  # images that fit the memory are read once; others at every pass, while the network computes
         return computing + reading, reading
     waiting = max(0.0, passes * reading - computing) if context.workers else passes * reading
     return computing + waiting, waiting

@@ -112,7 +112,17 @@ def show(context: Context, plan: Plan) -> None:
         f"{size(disk)} of disk, {size(memory)} of memory at most"
     )
     if seconds >= 60:
-        say(_dominating(missing, seconds, context))
+        kinds: dict[str, float] = {}
+        for row in missing:
+            if row.node.estimate is not None:
+                kinds[row.node.stage.name] = kinds.get(row.node.stage.name, 0.0) + row.node.estimate.seconds
+        most = sorted(kinds.items(), key=lambda each: -each[1])[:3]
+        parts = [f"{name} {duration(took)} ({took / seconds:.0%})" for name, took in most if took > 0]
+        waiting = sum(row.node.estimate.reading for row in missing if row.node.estimate)
+        with_workers = f"with workers={context.workers}"
+        say(
+            f"most of it: {', '.join(parts)}; {duration(waiting)} of all is waiting for images, {with_workers}"
+        )
 
 
 def _there(context: Context, cached: Sequence[PlanRow]) -> str:
@@ -121,19 +131,6 @@ def _there(context: Context, cached: Sequence[PlanRow]) -> str:
     seconds = [read_run(path).get("seconds") for path in paths]
     took = sum(each for each in seconds if isinstance(each, int | float))
     return f"there: {len(paths)} stages, computed in {duration(took)}, {size(sum(map(size_under, paths)))} of disk"
-
-
-def _dominating(missing: Sequence[PlanRow], seconds: float, context: Context) -> str:
-    """What takes most of the time: kinds of stages, and how much of it networks wait for images."""
-    kinds: dict[str, float] = {}
-    for row in missing:
-        if row.node.estimate is not None:
-            kinds[row.node.stage.name] = kinds.get(row.node.stage.name, 0.0) + row.node.estimate.seconds
-    most = sorted(kinds.items(), key=lambda each: -each[1])[:3]
-    parts = [f"{name} {duration(took)} ({took / seconds:.0%})" for name, took in most if took > 0]
-    waiting = sum(row.node.estimate.reading for row in missing if row.node.estimate)
-    with_workers = f"with workers={context.workers}"
-    return f"most of it: {', '.join(parts)}; {duration(waiting)} of all is waiting for images, {with_workers}"
 
 
 def _cells(row: PlanRow) -> list[str]:

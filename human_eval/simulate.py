@@ -126,15 +126,8 @@ def _time(median: float, stream: np.random.Generator) -> int:
     return round(median * float(np.exp(SPREAD * stream.standard_normal())))
 
 
-def picture_features(pictures: Bytes) -> Doubles:
-    """Simple features of pictures [m, side, side, 3]: colour histogram, coarse layout, edge directions; [m, d].
-
-    A stand-in for a network's features, which can be given to `Embedding` instead.
-    """
-    return np.stack([_features(picture) for picture in pictures])
-
-
 def _features(picture: Bytes) -> Doubles:
+    """In place of a network's: colour histogram, coarse layout and edge directions of [side, side, 3]; [d]."""
     codes = (picture.astype(np.int64) * BINS // 256) @ np.array([BINS * BINS, BINS, 1])
     colours = np.bincount(codes.ravel(), minlength=BINS**3) / codes.size
     grey = picture.mean(axis=2)
@@ -233,7 +226,7 @@ def simulate(
 
 def _observer(name: str, study: Study, skilled: Skilled | None) -> Observer:
     if name == "embedding":
-        return Embedding(study, picture_features(study.pictures))
+        return Embedding(study, np.stack([_features(picture) for picture in study.pictures]))
     fixed: dict[str, Observer] = {"perfect": PERFECT, "random": Guesser(), "sided": Sided(), "fast": FAST}
     return fixed.get(name) or skilled or Skilled()
 

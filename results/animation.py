@@ -120,7 +120,11 @@ def animation(exhibits: Exhibits, about: About) -> Iterator[tuple[Bytes, int]]:
         for scene in scenes:
             scene.show(epoch)
         lasting = END if number == count else LOOKED if epoch in looked else FRAME
-        yield _pixels(sheet), lasting
+        sheet.figure.set_dpi(DPI)
+        canvas = FigureCanvasAgg(sheet.figure)
+        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's stub
+        shown: Bytes = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+        yield shown, lasting
 
 
 @dataclass(frozen=True)
@@ -167,12 +171,3 @@ def _bar(axes: Axes, colour: str) -> Rectangle:
     bar = Rectangle((0, 0), 1, 0, facecolor=colour, linewidth=0)
     axes.add_patch(bar)
     return bar
-
-
-def _pixels(sheet: Sheet) -> Bytes:
-    """The sheet as it is now, uint8 [height, width, 3]."""
-    sheet.figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(sheet.figure)
-    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's stub
-    shown: Bytes = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
-    return shown

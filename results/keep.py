@@ -38,7 +38,7 @@ from results.ledger.claim import command as command_of
 from results.ledger.summary import findings
 from results.ledger.write import CLAIMS, ledger
 from results.page_style import markdown, with_interval
-from results.registry import RECORD, TABLE, Entry, entries
+from results.registry import TABLE, Drawn, Entry, entries
 from results.report import ENDINGS, PICTURES, Item, galleries, stamped, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,7 +121,7 @@ def _check_code(items: Iterable[Item]) -> None:
     found = [
         f"{item.words.with_suffix('')} ({', '.join(stages)})"
         for item in items
-        if (stages := other_code(item))
+        if (stages := Drawn(item.words.parent).other_code(item.id))
     ]
     if found:
         raise EvoscopeError(
@@ -130,20 +130,8 @@ def _check_code(items: Iterable[Item]) -> None:
         )
 
 
-def other_code(item: Item) -> list[str]:
-    """Stages behind a drawn result whose artefacts other code had made; none where no readable record tells."""
-    try:
-        known = json.loads(item.words.with_name(RECORD).read_text(encoding="utf-8"))
-        return [str(stage) for stage in known[item.id].get("other_code", [])]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return []
-
-
 def _name(item: Item) -> str:
-    """``concept_scenes-laptop``, then the protocol unless it is the corrected one, and the seed unless it is 0.
-
-    ``desk/vgg16_bn-cifar10-0`` at the scale of that name; ``all-cifar10-0`` of a job that names no network.
-    """
+    """``concept_scenes-laptop``, ``..-as_released-seed1``; ``desk/vgg16_bn-cifar10-0``, ``desk/all-cifar10-0``."""
     (data, scale, _), protocol = item.place, item.origin.get("Protocol", CORRECTED)
     seed = item.origin.get("Seed", "0")
     if scale == DESK:

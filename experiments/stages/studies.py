@@ -274,12 +274,7 @@ def neuron_id(run: str, epoch: int, name: str) -> str:
 
 
 def _picked(looks: Sequence[Look], regions: Sequence[NamedRegion]) -> tuple[tuple[str, ...], ...]:
-    """The ids of the regions' neurons that the looks show, each with an intruder to be drawn.
-
-    Raises
-    ------
-    EvoscopeError : fewer than a set needs.
-    """
+    """The ids of the regions' neurons that the looks show, enough for a set each, with an intruder to be drawn."""
     shown = {(look.run, look.epoch) for look in looks}
     sets = []
     for region in regions:

@@ -46,12 +46,7 @@ def _read(path: Path, study: Study) -> Records:
 
 
 def _typed(records: Records) -> Records:
-    """The records, all of whose values have their types; whether the study can have got them is not asked here.
-
-    Raises
-    ------
-    ValueError : one that is not; names trial and value.
-    """
+    """The records, if all values have their types; whether the study can have got them is not asked here."""
     for record in records:
         for name in ("participant", "block", "trial"):
             if not isinstance(record[name], str) or not record[name]:
@@ -60,9 +55,8 @@ def _typed(records: Records) -> Records:
             if not _is_whole(record.get(name)):
                 raise ValueError(f"{name} {record[name]!r} of trial {record['trial']}")
         texts = record.get("texts")
-        if isinstance(texts, str) or not all(
-            isinstance(each, str) for each in (() if texts is None else texts)
-        ):
+        some = () if texts is None else texts
+        if isinstance(texts, str) or not all(isinstance(each, str) for each in some):
             raise ValueError(f"texts {texts!r} of trial {record['trial']}")
     return records
 

@@ -359,10 +359,7 @@ def _practice(frame: Frame, model: Trial, album: Album, number: int) -> Trial:
 
 
 def _easy(frame: Frame, main: list[Trial], album: Album, number: int, stream: np.random.Generator) -> Trial:
-    """A trial that nobody who looks can miss.
-
-    Where a panel is chosen: one panel many times over and a foreign one. Otherwise the form says what to answer.
-    """
+    """One that nobody can miss who looks: a panel many times over and a foreign one, or a form that says the answer."""
     model = main[int(stream.integers(len(main)))]
     easy = replace(
         model, id=opaque(frame.seed, frame.kind, "catch", number), role="catch", condition="catch",
