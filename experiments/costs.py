@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from evoscope.evolution.pair import blank
 from evoscope.models.layers import capture
@@ -144,10 +143,6 @@ def measured(context: Context, run: Run) -> NetworkSize:
     return _SIZES[key]
 
 
-def _channels(layer: str, maps: Tensor) -> int:
-    return maps.shape[1]
-
-
 def _measure(spec: ModelSpec, classes: int, device: str) -> NetworkSize:
     """Counts from the outline, then time with weights of zero, because random ones take longer to draw than to use."""
     network = outline(spec, classes)
@@ -155,7 +150,7 @@ def _measure(spec: ModelSpec, classes: int, device: str) -> NetworkSize:
     with (
         NoProducts(),
         torch.inference_mode(),
-        capture(network.module, network.layers, _channels) as channels,
+        capture(network.module, network.layers, lambda _, maps: maps.shape[1]) as channels,
     ):
         network.module(blank(network))
     trained = f"{replace(spec, layers=(), listing='once')}/{classes}"

@@ -220,16 +220,12 @@ def _one(context: Context, source: Path, texts: Texts) -> Study:
         shutil.copyfile(source / name, folder / name)
     write_preregistration(made, folder, context.config.study.participants)
     completion = Completion.of(folder)
-    _render(made, folder / "pages", texts)
+    pages = folder / "pages"
+    if not is_rendered(made, pages, texts):
+        shutil.rmtree(pages, ignore_errors=True)
+        render_study(made, pages, texts)
     for platform in context.config.study.export:
         exported = folder / "exports" / platform
         shutil.rmtree(exported, ignore_errors=True)
         export(platform, made, exported, context.config.study.host, completion, texts)
     return made
-
-
-def _render(study: Study, folder: Path, texts: Texts) -> None:
-    if is_rendered(study, folder, texts):
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    render_study(study, folder, texts)

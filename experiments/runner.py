@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +15,7 @@ from evoscope.store.manifest import content_digest, read_run
 from experiments.context import Context, commit
 from experiments.reporting import Status, duration, say, size, table
 from results import registry
-from results.registry import About, Drawn, Entry, stamp
+from results.registry import About, Drawn, stamp
 
 Exhibits: TypeAlias = dict[str, Artefact[Any]]
 
@@ -149,7 +150,11 @@ def _draw(context: Context, plan: Plan, origin: About) -> list[Path]:
     drawn = Drawn(context.folder)
     contents = {name: content_digest(context.store.path(node)) for name, node in plan.exhibits.items()}
     entries = [registry.entry(name) for name in plan.drawn]
-    other_code = {entry.id: _other_code(context, plan, entry) for entry in entries}
+    # Stages behind a result whose artefacts other code than the present made.
+    behind = {
+        each.id: [context.store.outdated(plan.exhibits[name]) for name in each.reads] for each in entries
+    }
+    other_code = {name: sorted({*chain(*stages)}) for name, stages in behind.items()}
     stamps = {entry.id: stamp(entry, contents, origin, other_code[entry.id]) for entry in entries}
     stale = [entry for entry in entries if not drawn.fresh(entry, stamps[entry.id])]
     reads = dict.fromkeys(name for entry in stale for name in entry.reads)
@@ -158,12 +163,6 @@ def _draw(context: Context, plan: Plan, origin: About) -> list[Path]:
         paths = registry.draw([entry.id], exhibits, origin, context.folder, other_code)
         drawn.note(entry, stamps[entry.id], paths, other_code[entry.id])
     return [context.folder / name for entry in entries for name in entry.outputs]
-
-
-def _other_code(context: Context, plan: Plan, entry: Entry) -> list[str]:
-    """Stages behind a result whose artefacts other code than the present made."""
-    found = {stage for name in entry.reads for stage in context.store.outdated(plan.exhibits[name])}
-    return sorted(found)
 
 
 def read(context: Context, node: Artefact[Any]) -> object:

@@ -333,9 +333,8 @@ CLASS_INTERVAL = "95 %, Student over classes (20 and more: bootstrap)"
 SEED_INTERVAL = "95 %, Student over seeds; with one seed, bootstrap over images"
 
 
-def over_seeds(exhibits: Exhibits, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Rows of an exhibit that hold the mean over the seeds."""
-    rows = rows_of(exhibits, name, columns)
+def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those of the rows that hold the mean over the seeds."""
     return rows[rows["seed"] == "all"].reset_index(drop=True)
 
 

@@ -324,16 +324,12 @@ def draw(
     paths: list[Path] = []
     with shown_together(about.recipes):
         for result in wanted:
-            stages = (other_code or {}).get(result.id, ())
-            paths += result.draw(exhibits, _remarked(about, stages), folder)
+            told, stages = about, (other_code or {}).get(result.id, ())
+            if stages:
+                remark = f"Artefacts made by other code than the present: {', '.join(stages)}."
+                told = replace(about, remarks=(*about.remarks, remark))
+            paths += result.draw(exhibits, told, folder)
     return paths
-
-
-def _remarked(about: About, stages: Sequence[str]) -> About:
-    if not stages:
-        return about
-    remark = f"Artefacts made by other code than the present: {', '.join(stages)}."
-    return replace(about, remarks=(*about.remarks, remark))
 
 
 # --- freshness -------------------------------------------------------------------------------------------------------

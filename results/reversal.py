@@ -108,7 +108,11 @@ def reversal_figure(exhibits: Exhibits, about: About) -> Figure:
         _panel(axes, own, words=across == 0)
         last = across == ACROSS - 1 or place == len(networks) - 1
         _published(sheet.axes(left, top + HEADING, WIDTH, HEIGHT), axes, own, words=last)
-    _key(sheet, sheet.height - 0.22)
+    low, text = sheet.height - 0.22, "median of the rows, bar: smallest to largest (0–25: most important)"
+    sheet.swatch(LEFT, low, INK, marker="o")
+    sheet.text(LEFT + 0.14, low, text, size=SMALL, color=QUIET)
+    sheet.swatch(LEFT + 3.55, low, BACKDROP).set(linewidth=6)
+    sheet.text(LEFT + 3.85, low, "published rows, own scale on the right", size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -192,15 +196,6 @@ def _published(below: Axes, axes: Axes, rows: pd.DataFrame, words: bool) -> None
     if words:
         below.yaxis.set_label_position("right")
         below.set_ylabel("published, points", color=QUIET)
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    """Say along the bottom what the marks mean."""
-    sheet.swatch(LEFT, top, INK, marker="o")
-    text = "median of the rows, bar: smallest to largest (0–25: most important)"
-    sheet.text(LEFT + 0.14, top, text, size=SMALL, color=QUIET)
-    sheet.swatch(LEFT + 3.55, top, BACKDROP).set(linewidth=6)
-    sheet.text(LEFT + 3.85, top, "published rows, own scale on the right", size=SMALL, color=QUIET)
 
 
 def sizes(rows: pd.DataFrame) -> str:

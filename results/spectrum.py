@@ -21,7 +21,6 @@ from results.page_style import (
     layers_of,
     markdown,
     methods_of,
-    model_column,
     percent,
     rows_of,
     runs_of,
@@ -220,17 +219,17 @@ def spectrum_table(exhibits: Exhibits, about: About) -> Written:
 
 def readable(rows: pd.DataFrame) -> pd.DataFrame:
     """One line per layer."""
-    return pd.DataFrame([_line(own) for own in layers_of(rows)])
-
-
-def _line(own: pd.DataFrame) -> dict[str, object]:
-    energy = own.sort_values("index")["share"].astype(float)
-    return {
-        "model": model_column([own["run"].iloc[0]])[0],
-        "layer": own["layer"].iloc[0],
-        "directions": len(own),
-        "first": percent(float(energy.iloc[0]), 1),
-        "first ten": percent(float(energy.iloc[:10].sum()), 1),
-        f"beyond {ALIGNED}": int((own["alignment"].abs() >= ALIGNED).sum()),
-        "random ones": int((own["random_alignment"].abs() >= ALIGNED).sum()),
-    }
+    lines = []
+    for own in layers_of(rows):
+        energy = own.sort_values("index")["share"].astype(float)
+        line = {
+            "model": label_of(str(own["run"].iloc[0])),
+            "layer": own["layer"].iloc[0],
+            "directions": len(own),
+            "first": percent(float(energy.iloc[0]), 1),
+            "first ten": percent(float(energy.iloc[:10].sum()), 1),
+            f"beyond {ALIGNED}": int((own["alignment"].abs() >= ALIGNED).sum()),
+            "random ones": int((own["random_alignment"].abs() >= ALIGNED).sum()),
+        }
+        lines.append(line)
+    return pd.DataFrame(lines)

@@ -39,11 +39,8 @@ WIDTH = COLUMN - LEFT - 0.08
 
 def stamp_accuracy_words(exhibits: Exhibits, about: About) -> str:
     """Caption of the figure, without title and finding."""
-    every, rows = (
-        rows_of(exhibits, "stamp_accuracy", ACCURACY),
-        over_seeds(exhibits, "stamp_accuracy", ACCURACY),
-    )
-    rows = rows[rows["setting"] == "stamp"]
+    every = rows_of(exhibits, "stamp_accuracy", ACCURACY)
+    rows = over_seeds(every[every["setting"] == "stamp"])
     epochs = every.loc[(every["setting"] == "stamp") & (every["seed"] != "all"), "epochs"]
     trained = f"{epochs.min():.0f} to {epochs.max():.0f} epochs" if len(epochs) else "no epochs"
     images = int(every.loc[every["seed"] != "all", "images"].max()) if len(every) else 0
@@ -61,7 +58,7 @@ def stamp_accuracy_words(exhibits: Exhibits, about: About) -> str:
 
 def stamp_accuracy_finding(exhibits: Exhibits, about: About) -> str:
     """What the stamp is worth to the networks that rely on it most."""
-    rows = over_seeds(exhibits, "stamp_accuracy", ACCURACY)
+    rows = over_seeds(rows_of(exhibits, "stamp_accuracy", ACCURACY))
     rows = rows[(rows["setting"] == "stamp") & rows["value"].notna()]
     both = rows.pivot_table(index="p", columns="condition", values="value")
     if both.empty or not set(CONDITIONS) <= set(both.columns):
@@ -83,7 +80,7 @@ def stamp_accuracy_finding(exhibits: Exhibits, about: About) -> str:
 )
 def stamp_accuracy_figure(exhibits: Exhibits, about: About) -> Figure:
     """One panel: measured values with intervals, published ones as open diamonds beside them."""
-    rows = over_seeds(exhibits, "stamp_accuracy", ACCURACY)
+    rows = over_seeds(rows_of(exhibits, "stamp_accuracy", ACCURACY))
     rows = rows[rows["setting"] == "stamp"]
     sheet = Sheet(COLUMN, HEADING + HEIGHT + AXIS + KEY)
     if rows.empty:
@@ -161,10 +158,8 @@ def finding(rows: pd.DataFrame) -> str:
 )
 def stamp_accuracy_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every seed) and text of the Markdown (means over the seeds)."""
-    rows, means = (
-        rows_of(exhibits, "stamp_accuracy", ACCURACY),
-        over_seeds(exhibits, "stamp_accuracy", ACCURACY),
-    )
+    rows = rows_of(exhibits, "stamp_accuracy", ACCURACY)
+    means = over_seeds(rows)
     above = caption(
         "Accuracy (shares) of networks trained from scratch on stamped images, on test images not seen in training, "
         "with stamps drawn in the same way and without any; the last row is of networks trained without stamps on "

@@ -119,20 +119,15 @@ def _steps(
     more: dict[str, Array | list[str]] = {
         "class_name": class_tops(snapshot.found.ranking, last, images.class_names),
         "concept": told.all_names(),
-        "auc": _auc(following, held_out, told.label.astype(np.int64), others),
+        "auc": np.full(following.partner.shape, np.nan)
+        if others.concepts is None
+        else detector_auc(following, held_out, others.concepts.present, told.label.astype(np.int64)),
         "energy_share": energy_shares(following, snapshots),
     }
     steps = steps_frame(following, more)
     final = steps[steps["epoch"] == following.epochs[-1]].reset_index(drop=True)
     shown = np.isin(np.arange(len(final)), choose_shown(final, SHOWN))
     return steps.assign(shown=np.repeat(shown, len(following.epochs)))
-
-
-def _auc(following: Following, held_out: Sequence[Array], concept: Ints, others: ImageSet) -> Doubles:
-    """Held-out AUC of every partner for the ``concept`` of its direction; NaN where no truth is known."""
-    if others.concepts is None:
-        return np.full(following.partner.shape, np.nan)
-    return detector_auc(following, held_out, others.concepts.present, concept)
 
 
 def _on_the_map(following: Following, neurons: NeuronMap, base: Look) -> Doubles:

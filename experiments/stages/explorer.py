@@ -288,7 +288,7 @@ def _table(
     frames = []
     for run, points in last.items():
         near = {other: _nearest(points, last[other]) for other in last if other != run}
-        named = {f"nearest_{other}": _named(names[other], rows) for other, rows in near.items()}
+        named = {f"nearest_{each}": np.array([*names[each], ""], object)[rows] for each, rows in near.items()}
         patches = pd.Series(
             [
                 {"bytes": _thumbnail(pictures[index[int(image)]], place, shown.side)}
@@ -300,10 +300,6 @@ def _table(
         )
         frames.append(points.frame.assign(neuron=run + "/" + names[run], image=patches, **named))
     return pd.concat(frames, ignore_index=True)
-
-
-def _named(names: "pd.Series[str]", rows: SmallInts) -> list[str]:
-    return [names[row] if row >= 0 else "" for row in rows]
 
 
 def _thumbnail(picture: bytes, place: Doubles, side: float) -> bytes:

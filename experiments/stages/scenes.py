@@ -12,6 +12,7 @@ from evoscope.store import stage
 
 SIDE = 192
 MASKS = 6
+AMONG = 200  # first images, of which that with most concepts shows their masks
 GREY = 0.25  # how much of the scene shows where a concept is not
 
 
@@ -20,7 +21,9 @@ def scenes(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> SceneShee
     """A contact sheet of concept_scenes, one scene with its concept masks, and simple baselines."""
     firsts = [int(np.flatnonzero(train.labels == label)[0]) for label in range(len(train.class_names))]
     images = np.stack([train.read(index, SIDE) for index in firsts])
-    shown, titles = _masks(scene_source(train), _richest(train))
+    assert train.concepts is not None  # of scenes they are known
+    richest = int(np.argmax(train.concepts.present[:AMONG].sum(axis=1)))
+    shown, titles = _masks(scene_source(train), richest)
     baselines = {
         "logistic regression on pixels": pixel_baseline,
         "logistic regression on colour histograms": histogram_baseline,
@@ -31,13 +34,6 @@ def scenes(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> SceneShee
         interval = binomtest(round(accuracy * len(test)), len(test)).proportion_ci(method="wilson")
         rows.append({"classifier": name, "accuracy": accuracy, "low": interval.low, "high": interval.high})
     return SceneSheet(images, train.class_names, shown, titles, pd.DataFrame(rows))
-
-
-def _richest(images: ImageSet, among: int = 200) -> int:
-    """The image with most concepts among the first few: the best to show masks on."""
-    if images.concepts is None:
-        return 0
-    return int(np.argmax(images.concepts.present[:among].sum(axis=1)))
 
 
 def _masks(source: SceneSource, index: int) -> tuple[Bytes, tuple[str, ...]]:

@@ -312,7 +312,10 @@ def study(
 @stage(version=2, label="sizes and power of human studies")
 def study_table(studies: Sequence[Artefact[Study]], participants: int, seed: int) -> Table:
     """How large studies are and must be: a row per kind and condition."""
-    rows = [row for each in studies for row in _conditions(each.load(), participants, seed)]
+    rows = []
+    for each in (node.load() for node in studies):
+        names = dict.fromkeys(trial.condition for trial in each.trials if trial.role == "main")
+        rows += [_condition(each, name, participants, seed) for name in names]
     return Table(pd.DataFrame(rows))
 
 
@@ -323,13 +326,6 @@ def study_sheet(studies: Sequence[Artefact[Study]]) -> StudySheet:
     frame = pd.DataFrame([row for row, _ in shown])
     frame["first"] = np.cumsum([0, *[len(pictures) for _, pictures in shown]])[:-1]
     return StudySheet(frame, np.concatenate([pictures for _, pictures in shown]))
-
-
-def _conditions(study: Study, people: int, seed: int) -> list[dict[str, object]]:
-    main = [trial for trial in study.trials if trial.role == "main"]
-    return [
-        _condition(study, name, people, seed) for name in dict.fromkeys(trial.condition for trial in main)
-    ]
 
 
 def _condition(study: Study, name: str, people: int, seed: int) -> dict[str, object]:

@@ -235,15 +235,10 @@ def index(
     for place, items in jobs.items():
         lines += ["", f"## {', '.join(place)}", ""]
         for item in items:
-            lines += _listed(item, to)
+            lines.append(f"- [{item.title}]({_relative(item.words, to)}): `{item.command}`")
+            if item.picture is not None:
+                lines += ["", f"  ![{item.title}]({_relative(item.picture, to)})", ""]
     return "\n".join(lines) + "\n"
-
-
-def _listed(item: Item, to: Path) -> list[str]:
-    words = f"[{item.title}]({_relative(item.words, to)}): `{item.command}`"
-    if item.picture is None:
-        return [f"- {words}"]
-    return [f"- {words}", "", f"  ![{item.title}]({_relative(item.picture, to)})", ""]
 
 
 def _relative(path: Path, to: Path) -> str:
