@@ -21,12 +21,11 @@ from evoscope.errors import EvoscopeError, users_line
 from experiments import experiment_names, planner
 from experiments.command import one_sentence
 from experiments.reporting import (
+    FAILED,
     Status,
     complain,
     duration,
     ending,
-    failed_jobs,
-    forget_failed_jobs,
     point_latest,
     say,
     to_open,
@@ -34,7 +33,6 @@ from experiments.reporting import (
 
 # What experiment=init writes, into the folder that it is called in.
 TEMPLATE = "runs.yaml"
-_FAILED: list[str] = []
 
 
 class Ended(KeyboardInterrupt):
@@ -107,7 +105,7 @@ def _ended_by(end: KeyboardInterrupt) -> str:
 
 def interrupted(end: KeyboardInterrupt) -> int:
     """Exit status of a command that was interrupted; says so where no job has."""
-    if not _FAILED:
+    if not FAILED:
         complain(f"evoscope: {_ended_by(end)}: run the same command again.")
     return 128 + (end.number if isinstance(end, Ended) else signal.SIGINT)
 
@@ -216,16 +214,15 @@ def _disk_problem(problem: OSError) -> str:
 
 def _fail(status: Status, sentence: str) -> None:
     status.state, status.error = "failed", sentence
-    _FAILED.append(sentence)
+    FAILED.append(sentence)
     complain(f"evoscope: {sentence}")
 
 
 def forget_failures() -> None:
     """Begin anew (several commands in one process: notebooks, tests)."""
-    _FAILED.clear()
-    forget_failed_jobs()
+    FAILED.clear()
 
 
 def exit_status() -> int:
     """1 when a job of this process, or of the sweep it led, failed."""
-    return 1 if _FAILED or failed_jobs() else 0
+    return 1 if FAILED else 0

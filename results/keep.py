@@ -137,14 +137,9 @@ def _name(item: Item) -> str:
     if scale == DESK:
         network = item.origin.get("Key", "").removeprefix(f"{data}-{scale}-{protocol}-").rpartition("-")[0]
         return f"{DESK}/{network or 'all'}-{data}-{seed}"
-    return "-".join(
-        [
-            data.partition(" (")[0],
-            scale,
-            *([protocol] if protocol != CORRECTED else []),
-            *([f"seed{seed}"] if seed != "0" else []),
-        ]
-    )
+    more = [protocol] if protocol != CORRECTED else []
+    more += [f"seed{seed}"] if seed != "0" else []
+    return "-".join([data.partition(" (")[0], scale, *more])
 
 
 def _files(item: Item) -> list[Path]:

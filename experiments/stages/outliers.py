@@ -152,18 +152,22 @@ def outlier_findings(
     """
     last = training.load().epochs[-1]
     network = Checkpoint(spec, len(images.fit.class_names), last, training, seed, machine).open()
+
+    def right(unseen: ImageSet) -> Bools:
+        said = looked_at(network, unseen, layers[:1], (), machine.device, runtime).outcomes
+        return np.equal(said.labels, said.predictions)
+
     found = looked_at(network, images.fit, layers, (protocol.evidence,), machine.device, runtime)
-    unseen = (
-        looked_at(network, each, layers[:1], (), machine.device, runtime)
-        for each in (images.test, images.plain)
-    )
+    said = {"label": found.outcomes.labels, "prediction": found.outcomes.predictions}
+    samples = pd.DataFrame({"id": list(images.fit.ids), **said, "outlier": images.outlier})
     scores = outlier_scores(found.of(layers[0]), found.outcomes, protocol, options, seed)
     return Findings(
-        _samples(images, found).join(scores),
+        samples.join(scores),
         judged_scores(scores, images.outlier, seed),
         compared_scores(scores, images.outlier, seed),
         pd.concat([_readings(found, layer, images, protocol, options, seed) for layer in layers]),
-        *(np.equal(each.outcomes.labels, each.outcomes.predictions) for each in unseen),
+        right(images.test),
+        right(images.plain),
         last + 1,
     )
 
@@ -186,14 +190,3 @@ def _readings(
     ]
     rows = pd.concat(parts, ignore_index=True)
     return rows[rows["metric"].isin(("auroc", LIFT))]
-
-
-def _samples(images: CaseImages, found: Latents) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "id": list(images.fit.ids),
-            "label": found.outcomes.labels,
-            "prediction": found.outcomes.predictions,
-            "outlier": images.outlier,
-        }
-    )

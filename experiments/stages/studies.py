@@ -341,14 +341,11 @@ def _condition(study: Study, name: str, people: int, seed: int) -> dict[str, obj
         "answered": each,
         "primary": name == study.primary.first,
         "against": "",
-        "chance": nan,
-        "accuracy": nan,
-        "needed": nan,
+        **dict.fromkeys(("chance", "accuracy", "needed"), nan),
         "participants": people,
         "power": nan,
         "wanted": POWER,
-        "photos_alone": nan,
-        "colours_alone": nan,
+        **dict.fromkeys(("photos_alone", "colours_alone"), nan),
     }
     foils = study.primary.measure == "yes" and name != study.primary.first
     if foils or any(trial.answer is None for trial in trials):

@@ -31,7 +31,6 @@ from human_eval.design.trial import (
     Exclusion,
     Kind,
     Protocol,
-    Role,
     Study,
     Trial,
     balanced,
@@ -102,7 +101,6 @@ def design(
     EvoscopeError : the pool is of the wrong sort or too small; says what is lacking.
     """
     options = options or Options()
-    frame = Frame(name or kind, kind, protocol, seed, options.exclusion)
     if isinstance(pool, NeuronPool) != (kind in NEURON_KINDS):
         given, wanted = ("concepts", "neuron") if kind in NEURON_KINDS else ("neurons", "concept")
         raise EvoscopeError(f"{kind} was given {given}", f"give a {wanted} pool")
@@ -110,14 +108,15 @@ def design(
     source = pool.patches if isinstance(pool, NeuronPool) else pool.images
     few = few_items(drafts, options.items) if protocol == "corrected" else ()
     pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
-    known = isinstance(pool, NeuronPool) and pool.photos.size
-    photos = {pair: int(pool.photos[pair]) for pair in pairs if known}
+    told = pool.photos if isinstance(pool, NeuronPool) and pool.photos.size else None
+    photos = {pair: int(told[pair]) for pair in pairs} if told is not None else {}
     if cut is not None:
-        photos = {(number, 0): photos[pair] for number, pair in enumerate(pairs) if known}
+        photos = {(number, 0): photos[pair] for number, pair in enumerate(pairs) if pair in photos}
         drafts, source = _cut(drafts, pairs, cut)
     if 0 in source.shape:
         raise EvoscopeError("the pool has no pictures", "give a pool with pictures, or how to cut them")
-    study = assemble(frame, drafts, source, options.blocking, photos)
+    frame = Study(name or kind, kind, protocol, seed, (), (), source, options.exclusion)
+    study = assemble(frame, drafts, options.blocking, photos)
     study = replace(study, remarks=(*study.remarks, *given_away(study)))
     # Keys of other kinds rest on nothing that pictures show.
     shown = kind not in ("image_intruder", "label_agreement") or bool(getattr(pool, "names", ()))
@@ -197,17 +196,6 @@ def _short(
     )
 
 
-@dataclass(frozen=True)
-class Frame:
-    """What all trials of a study share."""
-
-    name: str
-    kind: Kind
-    protocol: Protocol
-    seed: int
-    exclusion: Exclusion
-
-
 class Album:
     """Collects pictures, each once."""
 
@@ -250,13 +238,9 @@ class Album:
 
 
 def assemble(
-    frame: Frame,
-    drafts: Sequence[Draft],
-    source: Bytes,
-    blocking: Blocking,
-    photos: Mapping[tuple[int, int], int] | None = None,
+    frame: Study, drafts: Sequence[Draft], blocking: Blocking, photos: Mapping[tuple[int, int], int]
 ) -> Study:
-    """Assemble a study from ``drafts`` about the pictures ``source`` [n, k, side, side, 3].
+    """Fill a study without trials, whose pictures are still those of its pool [n, k, side, side, 3], from ``drafts``.
 
     ``photos``: the photograph that a picture (row, rank) is cut of, where that is known.
 
@@ -268,8 +252,8 @@ def assemble(
         raise EvoscopeError(
             f"the pool gives no trial of kind {frame.kind}", "give a pool with labels or more entries"
         )
-    album = Album(source)
-    main = [_trial(frame, draft, album, "main", place) for place, draft in enumerate(drafts)]
+    album = Album(frame.pictures)
+    main = [_trial(frame, draft, album, place) for place, draft in enumerate(drafts)]
     groups = _groups(frame, main, blocking)
     blocks, extras = [[main[place].id for place in group] for group in groups], list[Trial]()
     if frame.protocol == "corrected":
@@ -284,22 +268,22 @@ def assemble(
         for n, ids in enumerate(blocks)
     )
     tightest = any(trial.condition == "tightest" for trial in main)
-    return Study(
-        frame.name, frame.kind, frame.protocol, frame.seed, (*main, *extras), named, album.pictures(),
-        frame.exclusion, (STAND_IN,) if tightest else (), primary_contrast(frame.kind, main),
-        tuple((photos or {}).get(pair, -1) for pair in album.keys),
+    return replace(
+        frame, trials=(*main, *extras), blocks=named, pictures=album.pictures(),
+        remarks=(STAND_IN,) if tightest else (), primary=primary_contrast(frame.kind, main),
+        photos=tuple(photos.get(pair, -1) for pair in album.keys),
     )  # fmt: skip
 
 
-def _trial(frame: Frame, draft: Draft, album: Album, role: Role, place: int | str) -> Trial:
+def _trial(frame: Study, draft: Draft, album: Album, place: int) -> Trial:
     panels = tuple(tuple(album.number(picture) for picture in panel) for panel in draft.panels)
-    name = opaque(frame.seed, frame.kind, role, place)
+    name = opaque(frame.seed, frame.kind, "main", place)
     return Trial(
-        name, frame.kind, draft.condition, draft.item, draft.form, panels, draft.sources, draft.answer, role
+        name, frame.kind, draft.condition, draft.item, draft.form, panels, draft.sources, draft.answer
     )
 
 
-def _groups(frame: Frame, main: list[Trial], blocking: Blocking) -> list[list[int]]:
+def _groups(frame: Study, main: list[Trial], blocking: Blocking) -> list[list[int]]:
     size = blocking.size or len(main)
     if frame.protocol == "as_released":
         return consecutive_blocks(len(main), -(-len(main) // size))
@@ -310,7 +294,7 @@ def _groups(frame: Frame, main: list[Trial], blocking: Blocking) -> list[list[in
 
 
 def _extended(
-    frame: Frame, main: list[Trial], groups: list[list[int]], blocking: Blocking, album: Album
+    frame: Study, main: list[Trial], groups: list[list[int]], blocking: Blocking, album: Album
 ) -> tuple[list[list[str]], list[Trial]]:
     stream = generator(frame.seed, "extras")
     practice = [_practice(frame, main[0], album, number) for number in range(blocking.practice)]
@@ -325,7 +309,7 @@ def _extended(
     return blocks, [*practice, *catch, *again.values()]
 
 
-def _repeat(frame: Frame, trial: Trial, stream: np.random.Generator) -> Trial:
+def _repeat(frame: Study, trial: Trial, stream: np.random.Generator) -> Trial:
     """The same question again; where a panel is chosen, the panels have moved on."""
     turn = int(stream.integers(1, len(trial.panels))) if trial.form.choose else 0
     moved = [(place - turn) % len(trial.panels) for place in range(len(trial.panels))]
@@ -342,7 +326,7 @@ def _repeat(frame: Frame, trial: Trial, stream: np.random.Generator) -> Trial:
     )
 
 
-def _practice(frame: Frame, model: Trial, album: Album, number: int) -> Trial:
+def _practice(frame: Study, model: Trial, album: Album, number: int) -> Trial:
     """A lesson on drawn pictures, of the form of ``model``."""
     shown, side = len(model.panels), album.source.shape[2]
     place = balanced(shown, shown, generator(frame.seed, "easy", "practice"))[number % shown]
@@ -358,7 +342,7 @@ def _practice(frame: Frame, model: Trial, album: Album, number: int) -> Trial:
     )  # fmt: skip
 
 
-def _easy(frame: Frame, main: list[Trial], album: Album, number: int, stream: np.random.Generator) -> Trial:
+def _easy(frame: Study, main: list[Trial], album: Album, number: int, stream: np.random.Generator) -> Trial:
     """One that nobody can miss who looks: a panel many times over and a foreign one, or a form that says the answer."""
     model = main[int(stream.integers(len(main)))]
     easy = replace(
@@ -378,7 +362,7 @@ def _easy(frame: Frame, main: list[Trial], album: Album, number: int, stream: np
 
 
 def _obvious(
-    frame: Frame, main: list[Trial], model: Trial, album: Album, number: int, stream: np.random.Generator
+    frame: Study, main: list[Trial], model: Trial, album: Album, number: int, stream: np.random.Generator
 ) -> Trial:
     shown = len(model.panels)
     colours = {panel: album.colour(panel) for trial in main for panel in trial.panels}

@@ -114,7 +114,9 @@ def load_study(folder: Path) -> Study:
             )
         forms = {trial["id"]: _form(trial["form"]) for trial in known["trials"]}
         return Study(
-            *(known[name] for name in ("name", "kind", "protocol")),
+            known["name"],
+            known["kind"],
+            known["protocol"],
             hidden["seed"],
             tuple(_trial(trial, forms[trial["id"]]) for trial in hidden["trials"]),
             tuple(Block(block["id"], tuple(block["trials"])) for block in known["blocks"]),

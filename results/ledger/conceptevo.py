@@ -67,15 +67,8 @@ def beyond(rows: pd.DataFrame, space: str, *, relative: bool = False) -> list[Me
 def _measure(row: "pd.Series[Any]", less: Bounds, relative: bool = False) -> Measure:
     null, run = float(row["value"]), label_of(str(row["run"]))
     value, low, high = (each / null for each in less) if relative else less
-    numbers = (null + less[0], null)
-    return measure(
-        f"{run}, epoch {row.get('epoch', 'last')}",
-        run,
-        row["seed"],
-        (value, low, high),
-        int(row["n"]),
-        numbers,
-    )
+    what, numbers = f"{run}, epoch {row.get('epoch', 'last')}", (null + less[0], null)
+    return measure(what, run, row["seed"], (value, low, high), int(row["n"]), numbers)
 
 
 def together(evidence: Evidence, protocol: str) -> Sequence[Measure]:
