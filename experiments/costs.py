@@ -79,9 +79,8 @@ def _with_reading(
     pixels = run.spec.pixels
     streams = 3 * pixels**2 * images > context.config.memory_mb * 2**20
     reading = _seconds_to_read(context, run) * images / max(1, context.workers)
-    if (
-        not streams
-    ):  # images that fit the memory are read once; others at every pass, while the network computes
+    # Images that fit the memory are read once; others at every pass, by workers while the network computes.
+    if not streams:
         return computing + reading, reading
     waiting = max(0.0, passes * reading - computing) if context.workers else passes * reading
     return computing + waiting, waiting

@@ -46,7 +46,7 @@ class Ended(KeyboardInterrupt):
 def run(config: DictConfig) -> None:
     """Run the job of ``config``; problems the user can mend end in one sentence and a failed status."""
     found = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
-    status = Status(None, ([str(each) for each in found] if isinstance(found, list) else []))
+    status = Status(None, [str(each) for each in found] if isinstance(found, list) else [])
     hydra = HydraConfig.get()
     multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
     folders = [Path(hydra.runtime.output_dir)] if multirun else []

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from torch import nn
+from torch import Tensor, nn
 
 from evoscope.data.images import Fit, digest
 from evoscope.errors import OURS, EvoscopeError
@@ -73,10 +73,14 @@ class AsBuilt:
 def state_digest(module: nn.Module) -> str:
     """Hex SHA-256 of all weights of a module."""
     parts = [
-        f"{name}/{value.dtype}/{list(value.shape)}/{digest_bytes(bytes(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy()))}"
+        f"{name}/{value.dtype}/{list(value.shape)}/{digest_bytes(_bytes(value))}"
         for name, value in module.state_dict().items()
     ]
     return digest_bytes("\n".join(parts).encode())
+
+
+def _bytes(value: Tensor) -> bytes:
+    return bytes(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
 
 
 # Keys that name a file or folder.

@@ -251,7 +251,7 @@ def _jspsych_trial(question: Question) -> dict[str, Any]:
         "panels": question.panels,
         "fields": fields
         + "".join(
-            f'<label><input type="radio" name="{"option"}" value="{place}" required> {html.escape(label)}</label> '
+            f'<label><input type="radio" name="option" value="{place}" required> {html.escape(label)}</label> '
             for place, label in enumerate(form.options)
         ),
         "choose": form.choose,

@@ -168,9 +168,8 @@ def _block(
         own = rows[rows["metric"] == metric].drop_duplicates("method").set_index("method").reindex(methods)
         value, low, high, null = (doubles(own[name]) for name in ("value", "low", "high", "null"))
         unknown = np.full(len(own), np.nan)
-        interval_rows(
-            axes, value, low, high, [colour_of(str(rows["run"].iloc[0]))] * len(own), (null, unknown, unknown)
-        )
+        colours = [colour_of(str(rows["run"].iloc[0]))] * len(own)
+        interval_rows(axes, value, low, high, colours, (null, unknown, unknown))
         if not np.isfinite(value).any():
             remark(axes, "not measured")
         axes.set_xlim(*reach[metric])

@@ -88,12 +88,11 @@ def coverage_figure(exhibits: Exhibits, about: About) -> Figure:
     """A panel per protocol with the same axes: a colour per model, a marker per k."""
     rows = rows_of(exhibits, "coverage", COLUMNS)
     protocols, runs = in_order(rows), list(dict.fromkeys(known(rows)["run"]))
-    lines: list[list[str]] = [[]]
+    legend: list[list[str]] = [[]]  # in lines that fit on the page
     for run in runs:
-        if lines[-1] and sum(map(_legend_width, [*lines[-1], run])) > PAGE - LEFT:
-            lines.append([])
-        lines[-1].append(run)
-    legend = lines
+        if legend[-1] and sum(map(_legend_width, [*legend[-1], run])) > PAGE - LEFT:
+            legend.append([])
+        legend[-1].append(run)
     sheet = Sheet(PAGE, HEADING + HEIGHT + AXIS + LINE * (len(legend) + 1) + 0.15)
     width = min((PAGE - LEFT - 0.1) / max(len(protocols), 1) - BETWEEN, 3.2)
     for place, protocol in enumerate(protocols):

@@ -185,7 +185,7 @@ def markdown(frame: pd.DataFrame) -> str:
     marks = ["---:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
     rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     return "\n".join(
-        ("| " + " | ".join(cells) + " |") for cells in ([*map(_cell, frame.columns)], marks, *rows)
+        "| " + " | ".join(cells) + " |" for cells in ([*map(_cell, frame.columns)], marks, *rows)
     )
 
 

@@ -92,7 +92,10 @@ def stamp_accuracy_figure(exhibits: Exhibits, about: About) -> Figure:
     for place, condition in enumerate(CONDITIONS):
         _condition(axes, rows, condition, steps, aside=0.09 * (2 * place - 1))
     number, _, rest = str(rows["classes"].iloc[0]).partition(" ")
-    level_line(axes, (100 / (int(number) if rest == "classes" and number.isdigit() else 2)))
+    classes = (
+        int(number) if rest == "classes" and number.isdigit() else 2
+    )  # ``6 classes`` or ``tench, church``
+    level_line(axes, 100 / classes)
     axes.set_xlim(-0.5, len(steps) - 0.5)
     axes.set_xticks(range(len(steps)), [f"{p:g}" for p in steps])
     axes.set_xlabel("probability that a stamp is redrawn")

@@ -96,7 +96,7 @@ def tabular_figure(exhibits: Exhibits, about: About) -> Figure:
         "number: correlation over the test rows (red: above zero, blue: below); pale: no more than chance gives;  "
         "*  more than random directions cost"
     )
-    sheet.text(0.07, (top - BETWEEN + 0.08), text, room=PAGE - 0.14, size=SMALL, color=QUIET)
+    sheet.text(0.07, top - BETWEEN + 0.08, text, room=PAGE - 0.14, size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -170,9 +170,7 @@ def _words(sheet: Sheet, top: float, left: float, concepts: pd.DataFrame, first:
         sheet.text(LEFT - 0.08, line, name, room=LEFT - 0.15, size=SMALL, across="right")
         sheet.text(left + 0.28, line, signed(float(str(row.z))), size=SMALL, across="right")
         share = float(str(row.share))
-        sheet.text(
-            left + 0.72, line, ("< 1 %" if share < 0.01 else percent(share)), size=SMALL, across="right"
-        )
+        sheet.text(left + 0.72, line, "< 1 %" if share < 0.01 else percent(share), size=SMALL, across="right")
         sheet.text(left + 0.84, line, points(row), size=SMALL)
 
 

@@ -289,6 +289,7 @@ def _table(
     for run, points in last.items():
         near = {other: _nearest(points, last[other]) for other in last if other != run}
         named = {f"nearest_{each}": np.array([*names[each], ""], object)[rows] for each, rows in near.items()}
+        # The first patch of each point as the structure that table viewers show as a picture.
         patches = pd.Series(
             [
                 {"bytes": _thumbnail(pictures[index[int(image)]], place, shown.side)}

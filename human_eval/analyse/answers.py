@@ -147,15 +147,13 @@ def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     sizes = {block.id: len(block.trials) for block in study.blocks}
     counted, main = people.size(), answers[answers["role"] == "main"]
     checks = answers[(answers["role"] == "catch") & answers["right"].notna()]
+    wrong = ~checks["right"].astype(bool)  # who was asked no attention check has no number
     both = answered_twice(study, answers)
     alike = both["right"].groupby(both["participant"])
     measures = {
         "answers": counted,
         "complete": counted / people["block"].first().map(sizes).astype("float64"),
-        "catch_failures": (~checks["right"].astype(bool))
-        .groupby(checks["participant"])
-        .sum()
-        .astype("float64"),
+        "catch_failures": wrong.groupby(checks["participant"]).sum().astype("float64"),
         "median_ms": main.astype({"ms": "float64"}).groupby("participant")["ms"].median(),
         "same_position": _same_position(main) if study.trials[0].form.choose else pd.Series(dtype="float64"),
         "repeat": alike.mean()[alike.size() >= LEAST_REPEATS].astype("float64"),
@@ -184,7 +182,7 @@ def answered_twice(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     """
     taken = pd.DataFrame(
         [
-            (trial.id, given, (trial.sources[given] if trial.form.choose else str(given)))
+            (trial.id, given, trial.sources[given] if trial.form.choose else str(given))
             for trial in study.trials
             for given in range(trial.alternatives)
         ],

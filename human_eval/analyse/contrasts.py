@@ -233,7 +233,7 @@ def conclusion(contrast: Contrast, found: Estimate) -> str:
         more = "above" if found.value > found.null else "below"
         said = f"The {what} of {one} lies {more} that of {other} ({bounds})."
     few = f" A condition has fewer than {FEWEST_ITEMS} items: the interval may be too narrow."
-    return said + (few if (found.items < FEWEST_ITEMS * (2 if contrast.other else 1)) else "")
+    return said + (few if found.items < FEWEST_ITEMS * (2 if contrast.other else 1) else "")
 
 
 def ordinal_model(study: Study, counted: pd.DataFrame) -> pd.DataFrame:

@@ -32,7 +32,7 @@ AUDITED = (
 def ledger(evidence: Sequence[Evidence]) -> pd.DataFrame:
     """One row per claim, data set and scale; no cell is empty. Tables of numbers have the claim about tables."""
     return pd.DataFrame(
-        [claim.row(each) for claim in CLAIMS for each in evidence if ((claim.id == TABLES) != each.images)]
+        [claim.row(each) for claim in CLAIMS for each in evidence if (claim.id == TABLES) != each.images]
     )
 
 
