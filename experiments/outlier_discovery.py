@@ -30,7 +30,6 @@ from experiments.stages.outlier_tables import (
 from experiments.stages.outliers import (
     Case,
     CaseImages,
-    Findings,
     check_apart,
     divided,
     outlier_findings,
@@ -119,20 +118,6 @@ def scored_case(context: Context, network: Run, layers: Sequence[str], case: Cas
     names = images.fit.class_names
     classes = ", ".join(names) if len(names) == 2 else f"{len(names)} classes"
     data = "concept_scenes" if planted(context) else context.data.train.name
-    return ScoredCase(
-        case,
-        images,
-        data,
-        classes,
-        network.name,
-        layers[0],
-        _findings(context, network, layers, case, images),
-    )
-
-
-def _findings(
-    context: Context, network: Run, layers: Sequence[str], case: Case, images: CaseImages
-) -> Artefact[Findings]:
     config = context.config
     node = outlier_findings(
         network.spec,
@@ -145,7 +130,15 @@ def _findings(
         context.machine,
         context.runtime,
     )
-    return node.called(f"outlier scores of {network.name}, {case.name}")
+    return ScoredCase(
+        case,
+        images,
+        data,
+        classes,
+        network.name,
+        layers[0],
+        node.called(f"outlier scores of {network.name}, {case.name}"),
+    )
 
 
 def _training(context: Context, network: Run, case: Case, images: CaseImages) -> Artefact[RunFolder]:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from evoscope.arrays import Bools, Bytes
 from evoscope.data.images import ImageSet
 from evoscope.data.scenes.source import SceneSource, histogram_baseline, pixel_baseline, scene_source
 from evoscope.figure_data import SceneSheet
+from evoscope.stats import wilson
 from evoscope.store import stage
 
 SIDE = 192
@@ -31,7 +31,7 @@ def scenes(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> SceneShee
     rows = []
     for name, baseline in baselines.items():
         accuracy = baseline(train, test, pixels, seed)
-        interval = binomtest(round(accuracy * len(test)), len(test)).proportion_ci(method="wilson")
+        interval = wilson(round(accuracy * len(test)), len(test))
         rows.append({"classifier": name, "accuracy": accuracy, "low": interval.low, "high": interval.high})
     return SceneSheet(images, train.class_names, shown, titles, pd.DataFrame(rows))
 

@@ -350,7 +350,13 @@ def _easy(frame: Study, main: list[Trial], album: Album, number: int, stream: np
         item=f"catch-{number}",
     )  # fmt: skip
     if model.form.choose:
-        return _obvious(frame, main, easy, album, number, stream)
+        shown = len(easy.panels)
+        colours = {panel: album.colour(panel) for trial in main for panel in trial.panels}
+        same = easy.panels[int(stream.integers(shown))]
+        odd = max(colours, key=lambda panel: float(np.abs(colours[panel] - colours[same]).sum()))
+        place = (balanced(shown, shown, generator(frame.seed, "easy", "catch")) * (number + 1))[number]
+        panels = tuple(odd if at == place else same for at in range(shown))
+        return replace(easy, panels=panels, sources=("",) * shown, answer=place)
     options = model.form.options
     answer = number % max(1, len(options))
     # Where there is nothing to choose, analysis compares the text to the word.
@@ -359,15 +365,3 @@ def _easy(frame: Study, main: list[Trial], album: Album, number: int, stream: np
     )
     form = replace(model.form, question=f"{ATTENTION} Please {asked}.")
     return replace(easy, form=form, answer=answer)
-
-
-def _obvious(
-    frame: Study, main: list[Trial], model: Trial, album: Album, number: int, stream: np.random.Generator
-) -> Trial:
-    shown = len(model.panels)
-    colours = {panel: album.colour(panel) for trial in main for panel in trial.panels}
-    same = model.panels[int(stream.integers(shown))]
-    odd = max(colours, key=lambda panel: float(np.abs(colours[panel] - colours[same]).sum()))
-    place = (balanced(shown, shown, generator(frame.seed, "easy", "catch")) * (number + 1))[number]
-    panels = tuple(odd if at == place else same for at in range(shown))
-    return replace(model, panels=panels, sources=("",) * shown, answer=place)

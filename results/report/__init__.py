@@ -148,7 +148,8 @@ def write_report(folders: Sequence[Path], to: Path) -> list[Path]:
     """
     views = views_of(to)
     inputs = digest_of(folders, views)
-    if _still(to, inputs):
+    made = to / PAGE
+    if made.is_file() and inputs in made.read_text(encoding="utf-8")[-TAIL:] and (to / INDEX).is_file():
         return [to / name for name in FILES if (to / name).is_file()]
     jobs = galleries(folders)
     pictures = pictures_of(jobs, to)
@@ -172,12 +173,6 @@ def digest_of(folders: Sequence[Path], views: Mapping[tuple[str, str], str] | No
     for path in [*code, *(path for path in every if path.stem in names and path.suffix in ENDINGS)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-def _still(to: Path, inputs: str) -> bool:
-    """Whether the page was made of these very inputs."""
-    path = to / PAGE
-    return path.is_file() and inputs in path.read_text(encoding="utf-8")[-TAIL:] and (to / INDEX).is_file()
 
 
 def pictures_of(jobs: Mapping[Place, Sequence[Item]], to: Path) -> dict[tuple[str, str], str]:
