@@ -6,13 +6,12 @@ which takes the very same steps, needs. With ``--full`` the slow loop runs to th
 """
 
 import argparse
-import statistics
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.timing import median_seconds
 from evoscope.arrays import Doubles, SmallInts
 from evoscope.seeds import generator
 from evoscope.space.image_embedding import ImageVectors, embed_images
@@ -77,23 +76,6 @@ def problem(seed: int) -> tuple[SmallInts, Doubles]:
     return stimuli, embed_neurons(coactivation(stimuli), NEURONS, EXACT, seed).vectors
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Median of ``REPEATS``."""
-    taken = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
-
-
-def _slow(stimuli: SmallInts, targets: Doubles, sweeps: int, full: bool) -> float:
-    done = sweeps if full else SLOW_SWEEPS
-    start = time.perf_counter()
-    released_descent(stimuli, targets, IMAGES, replace(RELEASED, image_sweeps=done), 0)
-    return (time.perf_counter() - start) * sweeps / done
-
-
 def _report(name: str, taken: float, fit: ImageVectors, reference: float) -> None:
     print(
         f"{name:24s} {taken:8.3f} s  error {fit.residual:.1e}  {fit.sweeps} steps  {reference / taken:.0f}x"
@@ -108,13 +90,16 @@ def main() -> None:
     stimuli, targets = problem(0)
     exact = embed_images(stimuli, targets, IMAGES, EXACT, 0)
     descent = embed_images(stimuli, targets, IMAGES, RELEASED, 0)
-    slow = _slow(stimuli, targets, descent.sweeps, full)
+    done = descent.sweeps if full else SLOW_SWEEPS
+    start = time.perf_counter()
+    released_descent(stimuli, targets, IMAGES, replace(RELEASED, image_sweeps=done), 0)
+    slow = (time.perf_counter() - start) * descent.sweeps / done
     print(f"image embedding, {NEURONS} neurons, {IMAGES} images, k {K}, dim {targets.shape[1]}, one process")
     how = "measured" if full else f"{SLOW_SWEEPS} sweeps measured"
     print(f"published loop, Python   {slow:8.1f} s  to error .01 in {descent.sweeps} sweeps ({how})")
-    compiled = seconds(lambda: embed_images(stimuli, targets, IMAGES, RELEASED, 0))
+    compiled = median_seconds(lambda: embed_images(stimuli, targets, IMAGES, RELEASED, 0), REPEATS)
     _report("published loop, compiled", compiled, descent, slow)
-    solved = seconds(lambda: embed_images(stimuli, targets, IMAGES, EXACT, 0))
+    solved = median_seconds(lambda: embed_images(stimuli, targets, IMAGES, EXACT, 0), REPEATS)
     _report("least squares", solved, exact, slow)
     print(f"least squares is {compiled / solved:.1f}x as fast as the compiled published loop")
 

@@ -4,13 +4,12 @@ Run with ``python -m benchmarks.skipgram`` from the repository's root, ``OMP_NUM
 comparison.
 """
 
-import statistics
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from benchmarks.timing import median_seconds
 from evoscope.arrays import Doubles, SmallInts
 from evoscope.space.kernels import draw_pairs, random_state, train_pairs
 
@@ -68,12 +67,7 @@ def random_epoch(seed: int) -> tuple[SmallInts, SmallInts]:
 
 def rate(work: Callable[[], object], pairs: int) -> float:
     """Pairs per second, median of ``REPEATS``."""
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return pairs / statistics.median(seconds)
+    return pairs / median_seconds(work, REPEATS)
 
 
 def largest_difference(start: Doubles, pairs: SmallInts, negatives: SmallInts) -> float:

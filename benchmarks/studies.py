@@ -19,8 +19,9 @@ import pandas as pd
 from scipy.special import expit
 
 from evoscope.seeds import generator
-from human_eval.analyse import analyse, difference, share, write_report
-from human_eval.design import Blocking, Options, Study, design, synthetic_neurons
+from human_eval.analyse.intervals import difference, share
+from human_eval.analyse.report import analyse, write_report
+from human_eval.design import Blocking, Options, design, synthetic_neurons
 from human_eval.design.power import centre
 from human_eval.simulate import Skilled, simulate
 
@@ -32,20 +33,15 @@ PERSON_SD, ACCURACY, ALPHA = 0.5, 0.6, 0.05
 
 def timed(participants: int) -> tuple[float, float, int]:
     """Seconds of simulating and of analysing ``participants`` of the alignability study, and how many answers."""
-    study = study_of_77_sets()
+    study = design(
+        "alignability", synthetic_neurons(0, side=4), 0, "corrected", Options(blocking=Blocking(6, 24))
+    )
     start = time.perf_counter()
     answers = simulate(study, {"skilled": participants}, 0, Skilled(otherwise=0.7, participant_sd=0.5))
     simulated = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         write_report(analyse(study, answers), Path(folder))
     return simulated - start, time.perf_counter() - simulated, len(answers)
-
-
-def study_of_77_sets() -> Study:
-    """The alignability study on drawn neurons, in six blocks of 24."""
-    return design(
-        "alignability", synthetic_neurons(0, side=4), 0, "corrected", Options(blocking=Blocking(6, 24))
-    )
 
 
 def coverage(

@@ -28,6 +28,16 @@ def alternate(calls: Sequence[Callable[[], object]], repeats: int) -> list[float
     return [median(taken) for taken in seconds]
 
 
+def median_seconds(call: Callable[[], object], repeats: int) -> float:
+    """Median seconds of a call, without one to warm up."""
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    return median(taken)
+
+
 def network_options(description: str | None, images: int) -> argparse.ArgumentParser:
     """Options of a benchmark over networks; ``images``: how many by default."""
     out = argparse.ArgumentParser(

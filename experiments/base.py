@@ -48,17 +48,12 @@ def checkpoint(context: Context, run: Run, epoch: int) -> networks.Checkpoint:
     classes = len(context.data.train.class_names)
     checkpoints = run.checkpoints
     if isinstance(checkpoints, AsBuilt) and checkpoints.file is None and run.spec.factory is not None:
-        checkpoints = replace(checkpoints, built=_built(run.spec, classes, context.config.seed))
+        key = f"{run.spec}/{classes}/{context.config.seed}"
+        if key not in _BUILT:
+            _BUILT[key] = state_digest(build(run.spec, classes, context.config.seed).module)
+        checkpoints = replace(checkpoints, built=_BUILT[key])
     state = training(context, run) if checkpoints is None else networks.Files(checkpoints, epoch)
     return networks.Checkpoint(run.spec, classes, epoch, state, context.config.seed, context.machine)
-
-
-def _built(spec: ModelSpec, classes: int, seed: int) -> str:
-    """Digest of the weights that a constructor leaves: they are told by nothing else."""
-    key = f"{spec}/{classes}/{seed}"
-    if key not in _BUILT:
-        _BUILT[key] = state_digest(build(spec, classes, seed).module)
-    return _BUILT[key]
 
 
 _BUILT: dict[str, str] = {}

@@ -172,7 +172,9 @@ def composed(experiment: str, overrides: Sequence[str]) -> Config:
 
 def quickstart(context: Context) -> Plan:
     """The idea in two minutes: curves, both networks at their last epoch in one space, and a board of concepts."""
-    small = context.varied(_two_runs(context.config))
+    config = copy.deepcopy(context.config)
+    config.runs, config.base = {name: config.runs[name] for name in QUICK}, QUICK[0]
+    small = context.varied(config)
     runs, pool = small.runs, small.data.pool
     semantic = base_space(small)
     every = looks_of(small, semantic)
@@ -201,11 +203,3 @@ def _whole_training(run: Run) -> EpochPair:
     """From the first epoch that has a checkpoint to the last: no accuracy need be known to plan it."""
     kept = run.recipe.keep if run.recipe is not None else ()
     return EpochPair("first to last", 0 if not kept or 0 in kept else INIT, run.last)
-
-
-def _two_runs(config: Config) -> Config:
-    """The configuration with the quickstart's two runs, the first of them the base."""
-    config = copy.deepcopy(config)
-    config.runs = {name: config.runs[name] for name in QUICK}
-    config.base = QUICK[0]
-    return config

@@ -136,25 +136,6 @@ def compared_protocols(context: Context) -> dict[str, DiscoveryProtocol]:
     return {name: discovery_protocol({**config.protocols, **own}[name]) for name in protocol_names(config)}
 
 
-def chosen_methods(context: Context) -> list[NamedMethod]:
-    """The methods asked for, each once; without the probes where no concepts are known to fit them on.
-
-    Raises
-    ------
-    EvoscopeError : an unknown method, or none that the data allow.
-    """
-    wanted = context.config.discovery.methods
-    asked = [NamedMethod.of(name) for name in dict.fromkeys(METHODS if wanted is None else wanted)]
-    known = context.data.pool.concepts is not None
-    found = [each for each in asked if known or each.code or not METHODS[each.name].needs_truth]
-    if not found:
-        raise EvoscopeError(
-            f"discovery.methods={wanted} leaves no method on {context.data.pool.name}",
-            "add svd; probes need images whose concepts are known",
-        )
-    return found
-
-
 def latent_space(context: Context, run: Run) -> LayerSpace:
     """The first of `latent_spaces`."""
     return latent_spaces(context, run)[0]
@@ -215,8 +196,22 @@ def earlier_epochs(run: Run, last: LayerSpace) -> list[int]:
 
 
 def method_directions(context: Context, space: LayerSpace) -> Artefact[MethodConcepts]:
-    """The directions of a space by the methods asked for."""
-    protocols, images, methods = compared_protocols(context), concept_images(context), chosen_methods(context)
+    """The directions of a space by the methods asked for; no probes where no concepts are known to fit them on.
+
+    Raises
+    ------
+    EvoscopeError : an unknown method, or none that the data allow.
+    """
+    wanted = context.config.discovery.methods
+    asked = [NamedMethod.of(name) for name in dict.fromkeys(METHODS if wanted is None else wanted)]
+    known = context.data.pool.concepts is not None
+    methods = [each for each in asked if known or each.code or not METHODS[each.name].needs_truth]
+    if not methods:
+        raise EvoscopeError(
+            f"discovery.methods={wanted} leaves no method on {context.data.pool.name}",
+            "add svd; probes need images whose concepts are known",
+        )
+    protocols, images = compared_protocols(context), concept_images(context)
     node = concept_methods(space, protocols, methods, images, context.config.seed, context.runtime)
     return node.called(f"directions of {space.run}, {at(space.epoch)}, by {len(methods)} methods")
 

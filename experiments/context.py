@@ -10,7 +10,7 @@ from dataclasses import replace
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -188,17 +188,13 @@ def settle(threads: int | None, device: str) -> None:
 
 def content_key(config: Config) -> str:
     """Readable name of a configuration: data, scale, protocol and a hash of everything that decides results."""
-    values = {key: value for key, value in _plain(config).items() if key not in _NOT_CONTENT}
+    plain = json.loads(json.dumps(dataclasses.asdict(config), default=_name))
+    values = {key: value for key, value in plain.items() if key not in _NOT_CONTENT}
     text = json.dumps(values, sort_keys=True)
     name = config.model.name if config.model.name != PAPER else OWN if config.model.factory else ""
     model = f"-{name}" if name else ""
     stem = f"{config.data.name}-{config.scale.name}-{config.protocol.name}{model}"
     return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=_name))
-    return values
 
 
 def _name(value: object) -> str:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from evoscope.evolution.pair import blank
 from evoscope.models.layers import capture
@@ -76,13 +75,11 @@ def pass_cost(context: Context, run: Run) -> Estimate | None:
 def _with_reading(
     context: Context, run: Run, images: int, passes: int, computing: float
 ) -> tuple[float, float]:
-    """Seconds of some passes over images with what is waited for them, and that waiting alone.
-
-    Images that fit the memory are read once; others at every pass, by workers while the network computes.
-    """
+    """Seconds of some passes over images with what is waited for them, and that waiting alone."""
     pixels = run.spec.pixels
     streams = 3 * pixels**2 * images > context.config.memory_mb * 2**20
     reading = _seconds_to_read(context, run) * images / max(1, context.workers)
+    # Images that fit the memory are read once; others at every pass, by workers while the network computes.
     if not streams:
         return computing + reading, reading
     waiting = max(0.0, passes * reading - computing) if context.workers else passes * reading
@@ -145,10 +142,6 @@ def measured(context: Context, run: Run) -> NetworkSize:
     return _SIZES[key]
 
 
-def _channels(layer: str, maps: Tensor) -> int:
-    return maps.shape[1]
-
-
 def _measure(spec: ModelSpec, classes: int, device: str) -> NetworkSize:
     """Counts from the outline, then time with weights of zero, because random ones take longer to draw than to use."""
     network = outline(spec, classes)
@@ -156,7 +149,7 @@ def _measure(spec: ModelSpec, classes: int, device: str) -> NetworkSize:
     with (
         NoProducts(),
         torch.inference_mode(),
-        capture(network.module, network.layers, _channels) as channels,
+        capture(network.module, network.layers, lambda _, maps: maps.shape[1]) as channels,
     ):
         network.module(blank(network))
     trained = f"{replace(spec, layers=(), listing='once')}/{classes}"

@@ -243,21 +243,11 @@ def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequen
     first: dict[tuple[str, int], Case] = {}
     for case in cases:
         first.setdefault((case.run.name, case.label), case)
-    return [
-        Pictured(
-            judge(context, case),
-            _checkpoints(context, case),
-            *(
-                look_at(
-                    context,
-                    semantic,
-                    case.run,
-                    epoch,
-                    # Rows of the importance, so the layers that it has.
-                    stimuli_of(context, case.run, epoch, listed=case.run.spec.listing),
-                )
-                for epoch in (case.pair.before, case.pair.after)
-            ),
-        )
-        for case in (first[each] for each in wanted)
-    ]
+    found = []
+    for case in (first[each] for each in wanted):
+        run, epochs = case.run, (case.pair.before, case.pair.after)
+        # Rows of the importance, so the layers that it has.
+        stimuli = [stimuli_of(context, run, epoch, listed=run.spec.listing) for epoch in epochs]
+        looks = [look_at(context, semantic, run, *each) for each in zip(epochs, stimuli, strict=True)]
+        found.append(Pictured(judge(context, case), _checkpoints(context, case), *looks))
+    return found

@@ -77,7 +77,7 @@ def check_asked(context: Context) -> None:
         raise EvoscopeError("study.kinds names no kind", "give at least one, or null for all")
     for key, names, known in (
         ("study.kinds", asked.kinds or [], KINDS),
-        ("study.export", asked.export, tuple(PLATFORMS)),
+        ("study.export", asked.export, PLATFORMS),
     ):
         for name in names:
             if name not in known:
@@ -220,16 +220,12 @@ def _one(context: Context, source: Path, texts: Texts) -> Study:
         shutil.copyfile(source / name, folder / name)
     write_preregistration(made, folder, context.config.study.participants)
     completion = Completion.of(folder)
-    _render(made, folder / "pages", texts)
+    pages = folder / "pages"
+    if not is_rendered(made, pages, texts):
+        shutil.rmtree(pages, ignore_errors=True)
+        render_study(made, pages, texts)
     for platform in context.config.study.export:
         exported = folder / "exports" / platform
         shutil.rmtree(exported, ignore_errors=True)
         export(platform, made, exported, context.config.study.host, completion, texts)
     return made
-
-
-def _render(study: Study, folder: Path, texts: Texts) -> None:
-    if is_rendered(study, folder, texts):
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    render_study(study, folder, texts)

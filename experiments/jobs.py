@@ -21,12 +21,11 @@ from evoscope.errors import EvoscopeError, users_line
 from experiments import experiment_names, planner
 from experiments.command import one_sentence
 from experiments.reporting import (
+    FAILED,
     Status,
     complain,
     duration,
     ending,
-    failed_jobs,
-    forget_failed_jobs,
     point_latest,
     say,
     to_open,
@@ -34,7 +33,6 @@ from experiments.reporting import (
 
 # What experiment=init writes, into the folder that it is called in.
 TEMPLATE = "runs.yaml"
-_FAILED: list[str] = []
 
 
 class Ended(KeyboardInterrupt):
@@ -47,8 +45,11 @@ class Ended(KeyboardInterrupt):
 
 def run(config: DictConfig) -> None:
     """Run the job of ``config``; problems the user can mend end in one sentence and a failed status."""
-    status = Status(None, _overrides())
-    folders = _sweep_folder()
+    found = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    status = Status(None, [str(each) for each in found] if isinstance(found, list) else [])
+    hydra = HydraConfig.get()
+    multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
+    folders = [Path(hydra.runtime.output_dir)] if multirun else []
     started = time.perf_counter()
     try:
         status.task = OmegaConf.select(config, "task")
@@ -72,12 +73,6 @@ def run(config: DictConfig) -> None:
         say(f"{status.task}: done in {duration(status.seconds)}, {status.computed} stages computed")
     if status.opens is not None:
         say(ending(status, point_latest(Path(config.outputs), folders[-1])))
-
-
-def _overrides() -> list[str]:
-    """What was typed, with any ``${...}`` in it left as it is."""
-    found = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
-    return [str(each) for each in found] if isinstance(found, list) else []
 
 
 @contextmanager
@@ -110,7 +105,7 @@ def _ended_by(end: KeyboardInterrupt) -> str:
 
 def interrupted(end: KeyboardInterrupt) -> int:
     """Exit status of a command that was interrupted; says so where no job has."""
-    if not _FAILED:
+    if not FAILED:
         complain(f"evoscope: {_ended_by(end)}: run the same command again.")
     return 128 + (end.number if isinstance(end, Ended) else signal.SIGINT)
 
@@ -220,23 +215,15 @@ def _disk_problem(problem: OSError) -> str:
 
 def _fail(status: Status, sentence: str) -> None:
     status.state, status.error = "failed", sentence
-    _FAILED.append(sentence)
+    FAILED.append(sentence)
     complain(f"evoscope: {sentence}")
-
-
-def _sweep_folder() -> list[Path]:
-    """The sweep's own folder of this job (a single job has only the content-named one, added later)."""
-    hydra = HydraConfig.get()
-    multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
-    return [Path(hydra.runtime.output_dir)] if multirun else []
 
 
 def forget_failures() -> None:
     """Begin anew (several commands in one process: notebooks, tests)."""
-    _FAILED.clear()
-    forget_failed_jobs()
+    FAILED.clear()
 
 
 def exit_status() -> int:
     """1 when a job of this process, or of the sweep it led, failed."""
-    return 1 if _FAILED or failed_jobs() else 0
+    return 1 if FAILED else 0

@@ -81,7 +81,7 @@ def check_limits(config: Config) -> None:
     values = list(_values(dataclasses.asdict(config), ""))
     # The scale's first, because runs, data and models refer to them.
     for key, value in sorted(values, key=lambda each: not each[0].startswith("scale.")):
-        if isinstance(value, list) and not value and not _ends(key, MAY_BE_EMPTY):
+        if isinstance(value, list) and not value and key.rpartition(".")[2] not in MAY_BE_EMPTY:
             raise EvoscopeError(f"{key} is empty", "give at least one value, or leave it out")
         for each in _numbers(value):
             _check_number(key, each)
@@ -109,10 +109,6 @@ def limit_of(key: str) -> Range | None:
         return None
     ends = (".".join(parts[start:]) for start in range(len(parts)))
     return next((LIMITS[end] for end in ends if end in LIMITS), None)
-
-
-def _ends(key: str, names: tuple[str, ...]) -> bool:
-    return key.rpartition(".")[2] in names
 
 
 def _values(node: Any, stem: str) -> Iterator[tuple[str, Any]]:

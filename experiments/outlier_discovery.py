@@ -30,7 +30,6 @@ from experiments.stages.outlier_tables import (
 from experiments.stages.outliers import (
     Case,
     CaseImages,
-    Findings,
     check_apart,
     divided,
     outlier_findings,
@@ -57,7 +56,12 @@ def plan(context: Context) -> Plan:
     EvoscopeError : a number without a meaning, several networks or one that is not trained, unknown classes, or test
         images among those of training.
     """
-    check_options(context)
+    config = context.config
+    if config.data.confounder is not None:
+        raise EvoscopeError(
+            f"data.confounder={config.data.confounder} plants a stamp of its own",
+            "leave it out and give outlier.probabilities",
+        )
     network = classifier(context)
     layers = scored_layers(context, network)
     found = [scored_case(context, network, layers, case) for case in cases(context)]
@@ -69,21 +73,6 @@ def plan(context: Context) -> Plan:
         "outlier_boards": outlier_boards(shown(found)),
     }
     return Plan(exhibits, DRAWN)
-
-
-def check_options(context: Context) -> None:
-    """Refuse numbers without a meaning before any work.
-
-    Raises
-    ------
-    EvoscopeError : the first that is wrong, with its key.
-    """
-    config = context.config
-    if config.data.confounder is not None:
-        raise EvoscopeError(
-            f"data.confounder={config.data.confounder} plants a stamp of its own",
-            "leave it out and give outlier.probabilities",
-        )
 
 
 def classifier(context: Context) -> Run:
@@ -129,20 +118,6 @@ def scored_case(context: Context, network: Run, layers: Sequence[str], case: Cas
     names = images.fit.class_names
     classes = ", ".join(names) if len(names) == 2 else f"{len(names)} classes"
     data = "concept_scenes" if planted(context) else context.data.train.name
-    return ScoredCase(
-        case,
-        images,
-        data,
-        classes,
-        network.name,
-        layers[0],
-        _findings(context, network, layers, case, images),
-    )
-
-
-def _findings(
-    context: Context, network: Run, layers: Sequence[str], case: Case, images: CaseImages
-) -> Artefact[Findings]:
     config = context.config
     node = outlier_findings(
         network.spec,
@@ -155,7 +130,15 @@ def _findings(
         context.machine,
         context.runtime,
     )
-    return node.called(f"outlier scores of {network.name}, {case.name}")
+    return ScoredCase(
+        case,
+        images,
+        data,
+        classes,
+        network.name,
+        layers[0],
+        node.called(f"outlier scores of {network.name}, {case.name}"),
+    )
 
 
 def _training(context: Context, network: Run, case: Case, images: CaseImages) -> Artefact[RunFolder]:

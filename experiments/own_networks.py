@@ -5,7 +5,7 @@ checkpoints are looked at, or the one state that its weights or its constructor 
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -135,12 +135,7 @@ def typed_config(config: DictConfig) -> Config:
 
 
 def _join(config: Config) -> None:
-    """Put the user's network beside those of a group (``runs=pretrained``).
-
-    Raises
-    ------
-    EvoscopeError : ``model`` names one without weights of its own.
-    """
+    """Put the user's network, which must have weights of its own, beside those of a group (``runs=pretrained``)."""
     model = config.model
     if brought(model):
         name = name_of(config, model)
@@ -201,58 +196,44 @@ def own_spec(config: Config, model: ModelConfig, name: str) -> tuple[ModelSpec, 
     """The library's description of a user's network, and what was left out and so taken as it is known."""
     label = name if model.factory is not None else model.name
     spec = ModelSpec(label, weights=model.weights, factory=model.factory, kwargs=dict(model.kwargs))
-    if model.factory is None and model.name not in known_models():
-        return _filled(
-            config, model, spec, Preprocessing(model.pixels or USUAL_PIXELS)
-        ), ()  # refused by its name
-    known, source = known_preprocessing(spec) or (Preprocessing(USUAL_PIXELS), "ImageNet's usual size")
-    told = f"{name}: images of {known.pixels} px, {source}; another size: model.pixels=..."
-    return _filled(config, model, spec, known), (told,) if model.pixels is None else ()
-
-
-def _filled(config: Config, model: ModelConfig, spec: ModelSpec, known: Preprocessing) -> ModelSpec:
-    """The description with all that the user gives, and what is known for the rest."""
+    usual, told = Preprocessing(USUAL_PIXELS), tuple[str, ...]()
+    if model.factory is not None or model.name in known_models():  # else refused by its name
+        usual, source = known_preprocessing(spec) or (usual, "ImageNet's usual size")
+        words = f"{name}: images of {usual.pixels} px, {source}; another size: model.pixels=..."
+        told = (words,) if model.pixels is None else ()
     file = spec.weights is not None and published_weights(spec.name, spec.weights) is None
-    return ModelSpec(
-        name=spec.name,
-        width=1.0 if model.width is None else model.width,
-        pixels=model.pixels or known.pixels,
-        dropout=model.dropout,
-        depths=depths_of(model),
-        layer_scale=model.layer_scale,
+    spec = replace(
+        spec,
         weights=None if file and Path(str(spec.weights)).expanduser().exists() else spec.weights,
-        factory=spec.factory,
+        code="" if spec.factory is None else factory_code(spec.factory),
+    )
+    return filled(config, model, spec, usual), told
+
+
+def filled(config: Config, model: ModelConfig, spec: ModelSpec, usual: Preprocessing) -> ModelSpec:
+    """The description with all that the configuration gives, and what is ``usual`` for the rest."""
+    depths = None
+    if model.name.startswith("convnext") and model.depth != 1:
+        depths = tuple(max(1, round(depth * model.depth)) for depth in CONVNEXT_DEPTHS)
+    mode = usual.fit.mode if model.fit is None else cast(Literal["squash", "crop"], model.fit)
+    fraction = usual.fit.crop_fraction if mode == usual.fit.mode else 1.0
+    return replace(
+        spec,
+        width=1.0 if model.width is None else model.width,
+        pixels=model.pixels or usual.pixels,
+        dropout=model.dropout,
+        depths=depths,
+        layer_scale=model.layer_scale,
         layers=tuple(model.layers),
         listing=cast(Listing, config.protocol.listing),
-        mean=triple(model.mean, "model.mean") or known.mean,
-        std=triple(model.std, "model.std") or known.std,
-        fit=fit_of(model, known.fit),
-        kwargs=spec.kwargs,
-        code="" if spec.factory is None else factory_code(spec.factory),
+        mean=_triple(model.mean, "model.mean") or usual.mean,
+        std=_triple(model.std, "model.std") or usual.std,
+        fit=Fit(mode, fraction if model.crop_fraction is None else model.crop_fraction),
     )
 
 
-def depths_of(model: ModelConfig) -> tuple[int, ...] | None:
-    """Blocks per stage of a ConvNeXt that is less deep, else None."""
-    if not model.name.startswith("convnext") or model.depth == 1:
-        return None
-    return tuple(max(1, round(depth * model.depth)) for depth in CONVNEXT_DEPTHS)
-
-
-def fit_of(model: ModelConfig, known: Fit) -> Fit:
-    """How images become squares: as given, or as known."""
-    mode = known.mode if model.fit is None else cast(Literal["squash", "crop"], model.fit)
-    usual = known.crop_fraction if mode == known.mode else 1.0
-    return Fit(mode, usual if model.crop_fraction is None else model.crop_fraction)
-
-
-def triple(values: list[float] | None, key: str) -> tuple[float, float, float] | None:
-    """Values of red, green and blue; None where none are given.
-
-    Raises
-    ------
-    EvoscopeError : there are more or fewer than three.
-    """
+def _triple(values: list[float] | None, key: str) -> tuple[float, float, float] | None:
+    """Values of red, green and blue, of which there must be three; None where none are given."""
     if values is None:
         return None
     if len(values) != 3:

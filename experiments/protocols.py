@@ -37,12 +37,7 @@ _MADE: dict[str, Any] = {}
 
 
 def _made(values: dict[str, Any], where: str) -> Any:
-    """The dataclass that ``_target_`` names; equal values give the same one.
-
-    Raises
-    ------
-    EvoscopeError : a value has no meaning, or an argument is unknown.
-    """
+    """The dataclass that ``_target_`` names; equal values give the same one; what has no meaning is refused."""
     key = repr(values)
     try:
         if key not in _MADE:

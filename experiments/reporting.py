@@ -16,7 +16,8 @@ from evoscope.progress import Progress, silent
 
 Item = TypeVar("Item")
 LATEST = "latest"  # below the outputs: leads to the folder of the last job
-_FAILED: list[str] = []
+FAILED: list[str] = []
+"""Jobs that failed: of this process, and of the sweep that it led."""
 
 
 def say(text: str = "") -> None:
@@ -150,20 +151,9 @@ class SweepReport(Callback):
         shared = set.intersection(*[set(status["overrides"]) for status in statuses]) if statuses else set()
         rows = [_row(status, shared) for status in statuses]
         say(table(rows, ["job", "state", "time", "computed", "cached", "error"]))
-        _FAILED.extend(
-            row[0] for row, status in zip(rows, statuses, strict=True) if status["state"] != "done"
-        )
-        say(f"{len(rows) - len(_FAILED)} of {len(rows)} jobs done")
-
-
-def failed_jobs() -> list[str]:
-    """Jobs of the sweep that this process led and that failed."""
-    return list(_FAILED)
-
-
-def forget_failed_jobs() -> None:
-    """Begin anew (several commands in one process: notebooks, tests)."""
-    _FAILED.clear()
+        failed = [row[0] for row in rows if row[1] != "done"]
+        FAILED.extend(failed)
+        say(f"{len(rows) - len(failed)} of {len(rows)} jobs done")
 
 
 def _statuses(config: DictConfig) -> list[Path]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +15,7 @@ from evoscope.store.manifest import content_digest, read_run
 from experiments.context import Context, commit
 from experiments.reporting import Status, duration, say, size, table
 from results import registry
-from results.registry import About, Drawn, Entry, stamp
+from results.registry import About, Drawn, stamp
 
 Exhibits: TypeAlias = dict[str, Artefact[Any]]
 
@@ -85,7 +86,9 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
         return
     rows = context.store.plan(list(plan.exhibits.values()))
     status.cached += sum(row.cached for row in rows)
-    _announce([row for row in rows if row.needed], len(rows))
+    missing = [row for row in rows if row.needed]
+    labels = [f"  {row.node.label}" for row in missing]
+    say("\n".join([f"{len(rows)} stages, {len(missing)} to compute", *labels]))
     for node in plan.exhibits.values():
         context.get(node)
     _tell_accuracies(context, rows)
@@ -114,11 +117,6 @@ def _tell_accuracies(context: Context, rows: Sequence[PlanRow]) -> None:
         say("\n".join([f"accuracy (chance {chance:.1%}):", *told]))
 
 
-def _announce(missing: Sequence[PlanRow], total: int) -> None:
-    labels = [f"  {row.node.label}" for row in missing]
-    say("\n".join([f"{total} stages, {len(missing)} to compute", *labels]))
-
-
 def show(context: Context, plan: Plan) -> None:
     """Print the stages with their state and the estimated time, disk and memory of the missing ones."""
     rows = context.store.plan(list(plan.exhibits.values()))
@@ -133,7 +131,17 @@ def show(context: Context, plan: Plan) -> None:
         f"{size(disk)} of disk, {size(memory)} of memory at most"
     )
     if seconds >= 60:
-        say(_dominating(missing, seconds, context))
+        kinds: dict[str, float] = {}
+        for row in missing:
+            if row.node.estimate is not None:
+                kinds[row.node.stage.name] = kinds.get(row.node.stage.name, 0.0) + row.node.estimate.seconds
+        most = sorted(kinds.items(), key=lambda each: -each[1])[:3]
+        parts = [f"{name} {duration(took)} ({took / seconds:.0%})" for name, took in most if took > 0]
+        waiting = sum(row.node.estimate.reading for row in missing if row.node.estimate)
+        with_workers = f"with workers={context.workers}"
+        say(
+            f"most of it: {', '.join(parts)}; {duration(waiting)} of all is waiting for images, {with_workers}"
+        )
 
 
 def _there(context: Context, cached: Sequence[PlanRow]) -> str:
@@ -142,19 +150,6 @@ def _there(context: Context, cached: Sequence[PlanRow]) -> str:
     seconds = [read_run(path).get("seconds") for path in paths]
     took = sum(each for each in seconds if isinstance(each, int | float))
     return f"there: {len(paths)} stages, computed in {duration(took)}, {size(sum(map(size_under, paths)))} of disk"
-
-
-def _dominating(missing: Sequence[PlanRow], seconds: float, context: Context) -> str:
-    """What takes most of the time: kinds of stages, and how much of it networks wait for images."""
-    kinds: dict[str, float] = {}
-    for row in missing:
-        if row.node.estimate is not None:
-            kinds[row.node.stage.name] = kinds.get(row.node.stage.name, 0.0) + row.node.estimate.seconds
-    most = sorted(kinds.items(), key=lambda each: -each[1])[:3]
-    parts = [f"{name} {duration(took)} ({took / seconds:.0%})" for name, took in most if took > 0]
-    waiting = sum(row.node.estimate.reading for row in missing if row.node.estimate)
-    with_workers = f"with workers={context.workers}"
-    return f"most of it: {', '.join(parts)}; {duration(waiting)} of all is waiting for images, {with_workers}"
 
 
 def _cells(row: PlanRow) -> list[str]:
@@ -173,7 +168,11 @@ def _draw(context: Context, plan: Plan, origin: About) -> list[Path]:
     drawn = Drawn(context.folder)
     contents = {name: content_digest(context.store.path(node)) for name, node in plan.exhibits.items()}
     entries = [registry.entry(name) for name in plan.drawn]
-    other_code = {entry.id: _other_code(context, plan, entry) for entry in entries}
+    # Stages behind a result whose artefacts other code than the present made.
+    behind = {
+        each.id: [context.store.outdated(plan.exhibits[name]) for name in each.reads] for each in entries
+    }
+    other_code = {name: sorted({*chain(*stages)}) for name, stages in behind.items()}
     stamps = {entry.id: stamp(entry, contents, origin, other_code[entry.id]) for entry in entries}
     stale = [entry for entry in entries if not drawn.fresh(entry, stamps[entry.id])]
     reads = dict.fromkeys(name for entry in stale for name in entry.reads)
@@ -182,12 +181,6 @@ def _draw(context: Context, plan: Plan, origin: About) -> list[Path]:
         paths = registry.draw([entry.id], exhibits, origin, context.folder, other_code)
         drawn.note(entry, stamps[entry.id], paths, other_code[entry.id])
     return [context.folder / name for entry in entries for name in entry.outputs]
-
-
-def _other_code(context: Context, plan: Plan, entry: Entry) -> list[str]:
-    """Stages behind a result whose artefacts other code than the present made."""
-    found = {stage for name in entry.reads for stage in context.store.outdated(plan.exhibits[name])}
-    return sorted(found)
 
 
 def read(context: Context, node: Artefact[Any]) -> object:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from evoscope.errors import EvoscopeError
 from evoscope.figure_data import AS_IT_IS
 from evoscope.models.checkpoints import INIT, CheckpointPattern, Checkpoints
 from evoscope.models.network import Preprocessing
-from evoscope.models.spec import Listing, ModelSpec
+from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import any_width, known_models, minimum_pixels
 from evoscope.training.recipe import TrainingRecipe
 from experiments.own_networks import (
@@ -17,12 +17,10 @@ from experiments.own_networks import (
     PAPER,
     AsBuilt,
     brought,
-    depths_of,
-    fit_of,
+    filled,
     name_of,
     own_spec,
     title_of,
-    triple,
 )
 from experiments.schema import BASE, Config, ModelConfig, NetworkConfig, TrainingConfig
 
@@ -178,7 +176,13 @@ def _trained_run(
     trained = int(str(values["epochs"]))
     epochs = _epochs(wanted, trained, config, name) if trained > 0 else (INIT,)
     keep = epochs if values.pop("keep") == "looked" else ()
-    return Run(name, spec, _recipe(values, keep, name), None, epochs)
+    given = {key: value for key, value in values.items() if value is not None}
+    unset = [key for key in REQUIRED if key not in given]
+    if unset:
+        raise EvoscopeError(
+            f"the recipe of run {name} lacks {', '.join(unset)}", f"give training.{unset[0]}=..."
+        )
+    return Run(name, spec, TrainingRecipe(**given, keep=keep), None, epochs)
 
 
 def _own_run(config: Config, name: str, model: ModelConfig, wanted: list[int] | None) -> Run:
@@ -278,40 +282,18 @@ def _epochs(usual: list[int] | None, trained: int, config: Config, name: str) ->
 def our_spec(config: Config, model: ModelConfig) -> ModelSpec:
     """The library's description of a network that we train: what it leaves out is as the scale has it."""
     scale = config.scale
-    width = (scale.width if any_width(model.name) else 1.0) if model.width is None else model.width
-    pixels = model.pixels
-    if pixels is None:
-        known = model.name in known_models()
-        pixels = max(scale.pixels, minimum_pixels(model.name)) if known else scale.pixels
-    usual = Preprocessing(pixels)
-    return ModelSpec(
-        name=model.name,
-        width=width,
-        pixels=pixels,
-        dropout=model.dropout,
-        depths=depths_of(model),
-        layer_scale=model.layer_scale,
-        weights=model.weights,
-        layers=tuple(model.layers),
-        listing=cast(Listing, config.protocol.listing),
-        mean=triple(model.mean, "model.mean") or usual.mean,
-        std=triple(model.std, "model.std") or usual.std,
-        fit=fit_of(model, usual.fit),
-        kwargs=dict(model.kwargs),
+    least = minimum_pixels(model.name) if model.name in known_models() else 0
+    found = filled(
+        config,
+        model,
+        ModelSpec(model.name, weights=model.weights, kwargs=dict(model.kwargs)),
+        Preprocessing(max(scale.pixels, least)),
     )
+    narrow = model.width is None and any_width(model.name)
+    return replace(found, width=scale.width) if narrow else found
 
 
 def _on_top(recipe: TrainingConfig, values: TrainingConfig) -> dict[str, Any]:
     """Values of a recipe, replaced by those that are given for the job."""
     given = {key: value for key, value in asdict(values).items() if value is not None}
     return {**asdict(recipe), **given}
-
-
-def _recipe(values: dict[str, Any], keep: tuple[int, ...], name: str) -> TrainingRecipe:
-    given = {key: value for key, value in values.items() if value is not None}
-    unset = [key for key in REQUIRED if key not in given]
-    if unset:
-        raise EvoscopeError(
-            f"the recipe of run {name} lacks {', '.join(unset)}", f"give training.{unset[0]}=..."
-        )
-    return TrainingRecipe(**given, keep=keep)

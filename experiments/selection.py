@@ -79,7 +79,12 @@ def chosen_classes(context: Context, asked: Sequence[str] | None, key: str) -> l
         order = generator(config.seed, "classes").permutation(len(train.class_names))
         labels = sorted(int(label) for label in order[: config.scale.importance_classes])
     for images in (train, context.data.test):
-        _check_images(images, labels, key)
+        empty = [images.class_names[label] for label in labels if not (images.labels == label).any()]
+        if empty:
+            raise EvoscopeError(
+                f"class {empty[0]!r} has no images in {images.name} {images.split}",
+                f"choose another class ({key}=[...]) or add images",
+            )
     return labels
 
 
@@ -93,15 +98,6 @@ def _label(images: ImageSet, name: str) -> int:
         f"there is no class {name!r} in {images.name}",
         f"give a name or a number below {len(names)}; the closest are {closest(name, list(names))}",
     )
-
-
-def _check_images(images: ImageSet, labels: Sequence[int], key: str) -> None:
-    empty = [images.class_names[label] for label in labels if not (images.labels == label).any()]
-    if empty:
-        raise EvoscopeError(
-            f"class {empty[0]!r} has no images in {images.name} {images.split}",
-            f"choose another class ({key}=[...]) or add images",
-        )
 
 
 # The layers of the paper (CDISCO); other networks take their deepest layer that has places.

@@ -19,33 +19,23 @@ RUN = "mlp"
 
 def plan(context: Context) -> Plan:
     """A network per seed, and their concepts."""
-    config, table = context.config, open_chosen(context)
-    seeds = range(config.seed, config.seed + config.scale.seeds)
-    networks = [_network(context, table, seed) for seed in seeds]
-    found = tabular(
-        table, networks, discovery_protocol(config.protocol), config.scale.bootstrap, context.runtime
-    ).called(f"concepts of {len(networks)} networks for {table.name}")
-    return Plan({"tabular": found}, ("fig_tabular", "table_tabular"), about(context, table))
-
-
-def open_chosen(context: Context) -> Table:
-    """The table asked for.
-
-    Raises
-    ------
-    EvoscopeError : no such table or file, or one that cannot be learned from.
-    """
-    chosen = context.config.tabular
-    return open_table(
+    config, chosen = context.config, context.config.tabular
+    table = open_table(
         chosen.name,
-        Path(context.config.data.root).expanduser(),
-        context.config.seed,
+        Path(config.data.root).expanduser(),
+        config.seed,
         path=None if chosen.path is None else Path(chosen.path).expanduser(),
         target=chosen.target,
         protected=chosen.protected,
         # The columns that are protected by default are those of COMPAS.
         required=chosen.protected != TabularConfig().protected,
     )
+    seeds = range(config.seed, config.seed + config.scale.seeds)
+    networks = [_network(context, table, seed) for seed in seeds]
+    found = tabular(
+        table, networks, discovery_protocol(config.protocol), config.scale.bootstrap, context.runtime
+    ).called(f"concepts of {len(networks)} networks for {table.name}")
+    return Plan({"tabular": found}, ("fig_tabular", "table_tabular"), about(context, table))
 
 
 def _network(context: Context, table: Table, seed: int) -> TableNetwork:

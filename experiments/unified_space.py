@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from evoscope.figure_data import Alignment, NeuronMap
@@ -85,16 +86,11 @@ def separate_spaces(context: Context, looks: list[Look], compared: list[Look]) -
     runs = {look.run for look in compared}
     last_two = [[look for look in looks if look.run == run][-2:] for run in runs]
     alone = replace(context.space_protocol, indirect="none")
-    return [
-        Separate(
-            look,
-            space(look.stimuli, alone, context.config.seed, context.runtime).called(
-                f"space of {look.run} alone, {at(look.epoch)}"
-            ),
-        )
-        for own in sorted(last_two, key=lambda own: looks.index(own[0]))
-        for look in own
-    ]
+    found = []
+    for look in chain(*sorted(last_two, key=lambda own: looks.index(own[0]))):
+        node = space(look.stimuli, alone, context.config.seed, context.runtime)
+        found.append(Separate(look, node.called(f"space of {look.run} alone, {at(look.epoch)}")))
+    return found
 
 
 def followed(runs: dict[str, Run]) -> dict[str, int]:

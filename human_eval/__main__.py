@@ -333,7 +333,8 @@ def _analyse(under: Any) -> None:
 def analyse_study(options: argparse.Namespace) -> str:
     """Writes all tables and shows the accuracies."""
     # Here, because a server has no use for what draws and fits.
-    from human_eval.analyse import SIMULATED, analyse, read_answers, write_report
+    from human_eval.analyse.answers import read_answers
+    from human_eval.analyse.report import SIMULATED, analyse, write_report
 
     study = load_study(options.study)
     if not options.answers.exists():

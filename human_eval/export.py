@@ -5,8 +5,8 @@ import html
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
 from string import Template
@@ -19,7 +19,7 @@ import pandas as pd
 from evoscope.errors import EvoscopeError
 from human_eval.design import personal_plan
 from human_eval.design.files import read_json
-from human_eval.design.trial import Form, Study, Trial
+from human_eval.design.trial import Form, Study
 from human_eval.render import PLANS, Album, panel_files, write_pictures
 from human_eval.texts import EDITABLE, PAGE, Texts, duration, filled, to_html, words
 
@@ -86,8 +86,6 @@ def checked_host(host: str, platform: str) -> str:
 HOSTED = {"prolific": "participants find the study", "labelstudio": "its users find the pictures"}
 # Where LimeSurvey has what is uploaded as resources of a survey; it puts in the survey's number itself.
 LIMESURVEY_RESOURCES = "/upload/surveys/{SID}/images"
-# From a study, a folder, the address where pages or pictures are, a completion, and what participants read, to files.
-Exporter = Callable[[Study, Path, str, Completion, Texts], list[Path]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Question:
     trial: str
     form: Form
     panels: tuple[str, ...]
-    block: str = ""
+    block: str
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,16 +111,13 @@ class Question:
 def questions_of(study: Study, host: str) -> dict[str, list[Question]]:
     """Questions of every block in order, with pictures below ``host``."""
     trials = study.by_id()
+    files = {
+        name: tuple(f"{host}/{file}" for file in panel_files(study, each)) for name, each in trials.items()
+    }
     return {
-        block.id: [_question(study, trials[name], host, block.id) for name in block.trials]
+        block.id: [Question(name, trials[name].form, files[name], block.id) for name in block.trials]
         for block in study.blocks
     }
-
-
-def _question(study: Study, trial: Trial, host: str, block: str) -> Question:
-    return Question(
-        trial.id, trial.form, tuple(f"{host}/{file}" for file in panel_files(study, trial)), block
-    )
 
 
 def flat(text: str) -> str:
@@ -254,44 +249,28 @@ def _jspsych_trial(question: Question) -> dict[str, Any]:
     return {
         "question": html.escape(form.question),
         "panels": question.panels,
-        "fields": fields + _radios("option", form.options),
+        "fields": fields
+        + "".join(
+            f'<label><input type="radio" name="option" value="{place}" required> {html.escape(label)}</label> '
+            for place, label in enumerate(form.options)
+        ),
         "choose": form.choose,
         "texts": len(form.texts),
     }
-
-
-def _radios(name: str, labels: tuple[str, ...]) -> str:
-    return "".join(
-        f'<label><input type="radio" name="{name}" value="{place}" required> {html.escape(label)}</label> '
-        for place, label in enumerate(labels)
-    )
 
 
 def _text_field(place: int, prompt: str) -> str:
     return f'<p><label>{html.escape(prompt)} <input name="text{place}" maxlength="200" required></label></p>'
 
 
-def _form_data(form: Form) -> dict[str, Any]:
-    return {
-        "choose": form.choose,
-        "texts": form.texts,
-        "option_question": form.option_question,
-        "options": form.options,
-    }
-
-
-def _json(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-
-
 def labelstudio_tasks(questions: list[Question]) -> str:
     """Tasks for Label Studio as JSON, one per trial."""
-    return _json([{"data": _labelstudio_data(question)} for question in questions])
-
-
-def _labelstudio_data(question: Question) -> dict[str, Any]:
-    known = {"trial": question.trial, "block": question.block, "shown": fragment(question)}
-    return {**known, **_form_data(question.form)}
+    tasks = []
+    for question in questions:
+        known = {"trial": question.trial, "block": question.block, "shown": fragment(question)}
+        form = {name: value for name, value in asdict(question.form).items() if name != "question"}
+        tasks.append({"data": {**known, **form}})
+    return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
 
 
 def labelstudio_config(question: Question) -> str:
@@ -319,20 +298,6 @@ def _labelstudio_choices(view: xml.Element, name: str, question: str, labels: tu
         xml.SubElement(choices, "Choice", value=label)
 
 
-def _prolific(study: Study, folder: Path, host: str, completion: Completion, texts: Texts) -> list[Path]:
-    return _write(folder, {"prolific.csv": prolific_csv(study, host, completion)})
-
-
-def _with_pictures(
-    make: Callable[[Study, dict[str, list[Question]]], dict[str, str]], otherwise: str = ""
-) -> Exporter:
-    def export(study: Study, folder: Path, host: str, completion: Completion, texts: Texts) -> list[Path]:
-        write_pictures(Album(study).shown(), folder)
-        return _write(folder, make(study, questions_of(study, host or otherwise)))
-
-    return export
-
-
 def _write(folder: Path, files: dict[str, str]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -340,11 +305,7 @@ def _write(folder: Path, files: dict[str, str]) -> list[Path]:
     return [folder / name for name in files]
 
 
-def _limesurvey(study: Study, blocks: dict[str, list[Question]]) -> dict[str, str]:
-    return {f"{name}.tsv": limesurvey_tsv(study.name, questions) for name, questions in blocks.items()}
-
-
-def _jspsych(study: Study, folder: Path, host: str, completion: Completion, texts: Texts) -> list[Path]:
+def _jspsych(study: Study, folder: Path, host: str, texts: Texts) -> list[Path]:
     album, written = Album(study), list[Path]()
     trials = study.by_id()
     for block, questions in questions_of(study, host or ".").items():
@@ -354,17 +315,6 @@ def _jspsych(study: Study, folder: Path, host: str, completion: Completion, text
     return written
 
 
-def _labelstudio(study: Study, blocks: dict[str, list[Question]]) -> dict[str, str]:
-    tasks = {f"{name}.json": labelstudio_tasks(questions) for name, questions in blocks.items()}
-    return {"config.xml": labelstudio_config(next(iter(blocks.values()))[0]), **tasks}
-
-
-PLATFORMS: dict[str, Exporter] = {
-    "prolific": _prolific,
-    "jspsych": _jspsych,
-    "limesurvey": _with_pictures(_limesurvey, LIMESURVEY_RESOURCES),
-    "labelstudio": _with_pictures(_labelstudio),
-}
 # What is still to be done after an export.
 ADVICE = {
     "prolific": "Enter the link and the code at Prolific (URL parameters), and serve the study at that address.",
@@ -373,6 +323,7 @@ ADVICE = {
     "(LimeSurvey at the root of its address). Export responses with question codes and answer codes for `analyse`.",
     "labelstudio": "Put pictures/ below --host. Export the annotations as JSON for `analyse`.",
 }
+PLATFORMS = tuple(ADVICE)
 
 
 def export(
@@ -384,4 +335,17 @@ def export(
     ------
     EvoscopeError : ``host`` is missing or cannot be one.
     """
-    return PLATFORMS[platform](study, folder, checked_host(host, platform), completion, texts)
+    host = checked_host(host, platform)
+    if platform == "prolific":
+        return _write(folder, {"prolific.csv": prolific_csv(study, host, completion)})
+    if platform == "jspsych":
+        return _jspsych(study, folder, host, texts)
+    write_pictures(Album(study).shown(), folder)
+    if platform == "limesurvey":
+        blocks = questions_of(study, host or LIMESURVEY_RESOURCES)
+        return _write(
+            folder, {f"{name}.tsv": limesurvey_tsv(study.name, own) for name, own in blocks.items()}
+        )
+    blocks = questions_of(study, host)
+    tasks = {f"{name}.json": labelstudio_tasks(own) for name, own in blocks.items()}
+    return _write(folder, {"config.xml": labelstudio_config(next(iter(blocks.values()))[0]), **tasks})

@@ -54,7 +54,9 @@ def preregistration(study: Study, participants: int = 0) -> str:
     people = f"{participants} participants" if participants else "[[NUMBER]] participants"
     answers = {
         "1) Have any data been collected for this study already?": "No, no data have been collected yet.",
-        "2) What's the main question being asked or hypothesis being tested in this study?": _question(study),
+        "2) What's the main question being asked or hypothesis being tested in this study?": (
+            f"Whether there is a difference in this contrast: {study.primary.text}. It was fixed with the design."
+        ),
         "3) Describe the key dependent variable(s) specifying how they will be measured.": _measured(study),
         "4) How many and which conditions will participants be assigned to?": _conditions(study),
         "5) Specify exactly which analyses you will conduct to examine the main question/hypothesis.": _analysis(
@@ -75,12 +77,6 @@ def preregistration(study: Study, participants: int = 0) -> str:
     }
     body = "\n\n".join(f"**{question}**\n\n{answer}" for question, answer in answers.items())
     return f"# Pre-registration of {study.name}\n\n{body}\n"
-
-
-def _question(study: Study) -> str:
-    return (
-        f"Whether there is a difference in this contrast: {study.primary.text}. It was fixed with the design."
-    )
 
 
 def _measured(study: Study) -> str:

@@ -42,15 +42,10 @@ class Album:
         self.quality = next((each for each in QUALITIES if self._weight(each) <= BLOCK_BYTES), QUALITIES[-1])
 
     def _weight(self, quality: int) -> int:
-        blocks = [
-            sum(
-                len(self._encoded(panel, quality))
-                for name in block.trials
-                for panel in self.trials[name].panels
-            )
-            for block in self.study.blocks
-        ]
-        return max(blocks)
+        def size(name: str) -> int:
+            return sum(len(self._encoded(panel, quality)) for panel in self.trials[name].panels)
+
+        return max(sum(map(size, block.trials)) for block in self.study.blocks)
 
     def _encoded(self, rows: tuple[int, ...], quality: int) -> bytes:
         if (quality, rows) not in self.files:

@@ -126,15 +126,8 @@ def _time(median: float, stream: np.random.Generator) -> int:
     return round(median * float(np.exp(SPREAD * stream.standard_normal())))
 
 
-def picture_features(pictures: Bytes) -> Doubles:
-    """Simple features of pictures [m, side, side, 3]: colour histogram, coarse layout, edge directions; [m, d].
-
-    A stand-in for a network's features, which can be given to `Embedding` instead.
-    """
-    return np.stack([_features(picture) for picture in pictures])
-
-
 def _features(picture: Bytes) -> Doubles:
+    """In place of a network's: colour histogram, coarse layout and edge directions of [side, side, 3]; [d]."""
     codes = (picture.astype(np.int64) * BINS // 256) @ np.array([BINS * BINS, BINS, 1])
     colours = np.bincount(codes.ravel(), minlength=BINS**3) / codes.size
     grey = picture.mean(axis=2)
@@ -181,7 +174,8 @@ class Embedding:
     def _closed(self, trial: Trial, panels: Doubles, stream: np.random.Generator) -> int | None:
         if not trial.alternatives:
             return None
-        likeness = _likeness(panels)
+        unit = panels / np.maximum(np.linalg.norm(panels, axis=1, keepdims=True), 1e-12)
+        likeness = np.asarray(unit @ unit.T)
         if trial.form.choose:
             odd = -(likeness.sum(axis=1) - 1) / max(1, len(panels) - 1)
             return int(stream.choice(len(panels), p=softmax(self.sharpness * odd)))
@@ -194,12 +188,6 @@ class Embedding:
 
     def _named(self, panel: Doubles) -> str:
         return f"feature {int(panel.argmax())}"
-
-
-def _likeness(panels: Doubles) -> Doubles:
-    """Cosines between panels [p, d]; [p, p]."""
-    unit = panels / np.maximum(np.linalg.norm(panels, axis=1, keepdims=True), 1e-12)
-    return np.asarray(unit @ unit.T)
 
 
 def simulate(
@@ -238,7 +226,7 @@ def simulate(
 
 def _observer(name: str, study: Study, skilled: Skilled | None) -> Observer:
     if name == "embedding":
-        return Embedding(study, picture_features(study.pictures))
+        return Embedding(study, np.stack([_features(picture) for picture in study.pictures]))
     fixed: dict[str, Observer] = {"perfect": PERFECT, "random": Guesser(), "sided": Sided(), "fast": FAST}
     return fixed.get(name) or skilled or Skilled()
 

@@ -105,18 +105,12 @@ def filled(text: str, study: Study, minutes: float | None = None, language: str 
     return text
 
 
-def _markdown() -> MarkdownIt:
-    """Markdown in which nothing that a user writes is markup: no HTML, no pictures, links to the web and mail only."""
+def to_html(text: str) -> str:
+    """HTML of the Markdown ``text``, a block per line: no HTML in it, no pictures, links to the web and mail only."""
     parser = MarkdownIt("commonmark", {"html": False}).disable("image")
     parser.validateLink = lambda url: url.startswith(("http://", "https://", "mailto:"))  # type: ignore[method-assign]
     parser.add_render_rule("text", lambda _, tokens, place, *rest: html.escape(tokens[place].content))
     parser.add_render_rule("softbreak", lambda *_: " ")
-    return parser
-
-
-def to_html(text: str) -> str:
-    """HTML of the Markdown ``text``, a block per line."""
-    parser = _markdown()
     tokens = parser.parse(text)
     for token in tokens:
         # Only the end of an outermost block ends a line.

@@ -41,12 +41,7 @@ STRIP = PATCHES * (PATCH + BESIDE) - BESIDE
 REGIONS_LEFT = MARGIN + MAP + 0.14
 
 
-@dataclass(frozen=True)
-class Row:
-    """One model at one epoch."""
-
-    run: str
-    epoch: int
+Row = tuple[str, int]  # a model, by its run, at an epoch
 
 
 def alignment_words(exhibits: Exhibits, about: About) -> str:
@@ -56,10 +51,10 @@ def alignment_words(exhibits: Exhibits, about: About) -> str:
     shown = sum(len(_of(neurons.neurons, row)) for row in rows)
     what = (
         f"Left: the neurons of every model in one two-dimensional map ({neurons.method.upper()}, fitted on "
-        f"{label_of(rows[0].run) if rows else 'the base'} alone). Circles mark regions; right, the image patches that "
+        f"{label_of(rows[0][0]) if rows else 'the base'} alone). Circles mark regions; right, the image patches that "
         f"excite each model's neurons there most. {chosen_words(alignment)}"
     )
-    runs = list(dict.fromkeys(row.run for row in rows))
+    runs = list(dict.fromkeys(run for run, _ in rows))
     return caption(what, about, n=f"{shown:,} neurons of {len(rows)} models", runs=runs)
 
 
@@ -160,11 +155,11 @@ def model_rows(neurons: pd.DataFrame, members: pd.DataFrame) -> list[Row]:
         *base_of(neurons)[["run", "epoch"]].drop_duplicates().itertuples(index=False, name=None),
         *members[["run", "epoch"]].drop_duplicates().itertuples(index=False, name=None),
     ]
-    return [Row(str(run), int(epoch)) for run, epoch in dict.fromkeys(pairs)]
+    return [(str(run), int(epoch)) for run, epoch in dict.fromkeys(pairs)]
 
 
 def _of(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
-    return frame[(frame["run"] == row.run) & (frame["epoch"] == row.epoch)]
+    return frame[(frame["run"] == row[0]) & (frame["epoch"] == row[1])]
 
 
 def _map(sheet: Sheet, top: float, rows: list[Row], neurons: pd.DataFrame, alignment: Alignment) -> None:
@@ -173,18 +168,18 @@ def _map(sheet: Sheet, top: float, rows: list[Row], neurons: pd.DataFrame, align
     axes = map_panel(sheet, MARGIN, top, MAP, map_limits(doubles(shown["x"]), doubles(shown["y"])), base=None)
     for row in rows:
         own = _of(neurons, row)
-        points(axes, doubles(own["x"]), doubles(own["y"]), colour_of(row.run), alpha=0.4)
+        points(axes, doubles(own["x"]), doubles(own["y"]), colour_of(row[0]), alpha=0.4)
         members = _of(alignment.members, row)
-        spots(axes, doubles(members["x"]), doubles(members["y"]), colour_of(row.run))
+        spots(axes, doubles(members["x"]), doubles(members["y"]), colour_of(row[0]))
     circles(axes, alignment.regions, LARGE + 2)
     if not placed(shown).any():
         message(axes, "\n".join(["no neuron placed:", *status_counts(shown)]))
     left, low = MARGIN, top + MAP + 0.08
     for row in rows:
-        name = elide(label_of(row.run), MAP - 0.3, NORMAL)
+        name = elide(label_of(row[0]), MAP - 0.3, NORMAL)
         if left + 0.14 + width_of(name, NORMAL) > MARGIN + MAP:
             left, low = MARGIN, low + 0.14
-        sheet.swatch(left, low, colour_of(row.run), marker="o")
+        sheet.swatch(left, low, colour_of(row[0]), marker="o")
         sheet.text(left + 0.13, low, name)
         left += 0.13 + width_of(name, NORMAL) + 0.14
 

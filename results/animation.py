@@ -106,7 +106,7 @@ def animation(exhibits: Exhibits, about: About) -> Iterator[tuple[Bytes, int]]:
     """Frames from the first epoch to the last, the runs side by side."""
     neurons = exhibit(exhibits, "map", NeuronMap).neurons
     curves = one_seed(exhibit(exhibits, "training", TrainingCurves).curves, about.seed)
-    runs = [Looks.of(run, neurons, curves) for run in shown_runs(neurons)]
+    runs = [Looks.of(run, neurons, curves) for run in runs_shown(neurons, SHOWN)[: len(SHOWN)]]
     sheet = Sheet(max(len(runs), 1) * (WIDE + BETWEEN) - BETWEEN + 0.5 + MARGIN, TOP + MAP + WORDS)
     [clock] = sheet.text(sheet.width - MARGIN, 0.1, "", size=HUGE, bold=True, across="right")
     sheet.text(MARGIN, 0.1, TITLE, size=LARGE, bold=True)
@@ -120,12 +120,11 @@ def animation(exhibits: Exhibits, about: About) -> Iterator[tuple[Bytes, int]]:
         for scene in scenes:
             scene.show(epoch)
         lasting = END if number == count else LOOKED if epoch in looked else FRAME
-        yield _pixels(sheet), lasting
-
-
-def shown_runs(neurons: pd.DataFrame) -> list[str]:
-    """The two runs of the story; where the map has none of them, the first two besides the base."""
-    return runs_shown(neurons, SHOWN)[: len(SHOWN)]
+        sheet.figure.set_dpi(DPI)
+        canvas = FigureCanvasAgg(sheet.figure)
+        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's stub
+        shown: Bytes = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+        yield shown, lasting
 
 
 @dataclass(frozen=True)
@@ -172,12 +171,3 @@ def _bar(axes: Axes, colour: str) -> Rectangle:
     bar = Rectangle((0, 0), 1, 0, facecolor=colour, linewidth=0)
     axes.add_patch(bar)
     return bar
-
-
-def _pixels(sheet: Sheet) -> Bytes:
-    """The sheet as it is now, uint8 [height, width, 3]."""
-    sheet.figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(sheet.figure)
-    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's stub
-    shown: Bytes = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
-    return shown

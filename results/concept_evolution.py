@@ -133,7 +133,8 @@ def counted(found: ConceptEvolution) -> str:
 def concept_evolution_figure(exhibits: Exhibits, about: About) -> Figure:
     """Shares above chance of all runs, and a row of boards for one concept of the first ones."""
     blocks = list(blocks_of(exhibit(exhibits, "concept_evolution", ConceptEvolution)))
-    wide = board_width(blocks)
+    epochs = max([1, *(min(len(each.epochs), EPOCHS) for each in blocks)])
+    wide = min((PAGE - LEFT - MARGIN) / epochs - BETWEEN, WIDEST)
     boards = [(block, block.shown[0]) for block in blocks if block.shown][:BOARDS]
     sheet = Sheet(PAGE, 0.2 + PANEL + TICKS + len(boards) * (0.2 + wide + WORDS + GAP) + KEY)
     if not blocks:
@@ -166,12 +167,6 @@ def blocks_of(found: ConceptEvolution) -> Iterator[Block]:
         yield Block(own, summary.sort_values("epoch"), boards)
 
 
-def board_width(blocks: list[Block]) -> float:
-    """Inches of a board, for the run with most epochs."""
-    epochs = max([1, *(min(len(each.epochs), EPOCHS) for each in blocks)])
-    return min((PAGE - LEFT - MARGIN) / epochs - BETWEEN, WIDEST)
-
-
 def _shares(axes: Axes, blocks: list[Block]) -> None:
     """Share above chance at each look, a curve per run, and the line of chance."""
     known = [(block, above_chance(block)) for block in blocks]
@@ -201,7 +196,12 @@ def _shares(axes: Axes, blocks: list[Block]) -> None:
 
 def _concept(sheet: Sheet, top: float, concept: pd.DataFrame, block: Block, wide: float) -> None:
     """Name and dates of one concept, then its board at each epoch."""
-    _words(sheet, top, concept)
+    first, room = concept.iloc[-1], LEFT - 0.14
+    sheet.text(MARGIN, top, direction_name(first["direction"], first["side"]), room=room, bold=True)
+    lines = [(line, INK) for line in _what(concept, room)]
+    lines += [(line, QUIET) for line in dates(int(first["appears"]), int(first["settles"]))]
+    for number, (line, colour) in enumerate(lines):
+        sheet.text(MARGIN, top + 0.145 + 0.115 * number, line, room=room + 0.06, size=SMALL, color=colour)
     for column, epoch in enumerate(spread(block.epochs, EPOCHS)):
         left = MARGIN + LEFT + column * (wide + BETWEEN)
         step = concept[concept["epoch"] == epoch]
@@ -211,25 +211,11 @@ def _concept(sheet: Sheet, top: float, concept: pd.DataFrame, block: Block, wide
             message(axes, "not found")
             continue
         show_mosaic(axes, block.boards[step.index[0]], COLUMNS)
-        _numbers(sheet, left, top, step.iloc[0], wide)
-
-
-def _numbers(sheet: Sheet, left: float, top: float, step: "pd.Series[float]", wide: float) -> None:
-    """Similarity, dark where it lies above the null, at the right of the epoch's name."""
-    held = step["similarity"] > step["null95"]
-    text = f"{step['similarity']:.2f}".replace("0.", ".", 1)
-    sheet.text(
-        left + wide, top, text, size=SMALL, bold=bool(held), color=INK if held else QUIET, across="right"
-    )
-
-
-def _words(sheet: Sheet, top: float, concept: pd.DataFrame) -> None:
-    first, room = concept.iloc[-1], LEFT - 0.14
-    sheet.text(MARGIN, top, direction_name(first["direction"], first["side"]), room=room, bold=True)
-    lines = [(line, INK) for line in _what(concept, room)]
-    lines += [(line, QUIET) for line in dates(int(first["appears"]), int(first["settles"]))]
-    for number, (line, colour) in enumerate(lines):
-        sheet.text(MARGIN, top + 0.145 + 0.115 * number, line, room=room + 0.06, size=SMALL, color=colour)
+        held = step.iloc[0]["similarity"] > step.iloc[0]["null95"]
+        text = f"{step.iloc[0]['similarity']:.2f}".replace("0.", ".", 1)
+        sheet.text(
+            left + wide, top, text, size=SMALL, bold=bool(held), color=INK if held else QUIET, across="right"
+        )
 
 
 def _what(concept: pd.DataFrame, room: float) -> list[str]:

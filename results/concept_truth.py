@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evoscope.viz import Sheet, colour_of, interval_rows, label_of, remark
@@ -118,7 +117,10 @@ def concept_truth_figure(exhibits: Exhibits, about: About) -> Figure:
         layer_heading(sheet, 0.07, top, own, about, f", {concepts_of(own)} true concepts")
         _block(sheet, top + HEADING, own, metrics, {name: limits(rows, name) for name in metrics})
         top += height
-    _key(sheet, top)
+    sheet.swatch(0.07, top, QUIET, marker="o")
+    sheet.text(0.21, top, "mean over the true concepts, with interval", size=SMALL, color=QUIET)
+    sheet.swatch(2.7, top, QUIET, marker="|").set(markersize=6, mew=1.0)
+    sheet.text(2.84, top, "random directions, or a random place", size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -164,7 +166,12 @@ def _block(
         sheet.text(left, top, metric_name(metric), room=wide + 0.1, size=NORMAL, bold=True)
         axes = sheet.axes(left, top + TITLES, wide, ROW * len(methods))
         own = rows[rows["metric"] == metric].drop_duplicates("method").set_index("method").reindex(methods)
-        _panel(axes, own, colour_of(str(rows["run"].iloc[0])))
+        value, low, high, null = (doubles(own[name]) for name in ("value", "low", "high", "null"))
+        unknown = np.full(len(own), np.nan)
+        colours = [colour_of(str(rows["run"].iloc[0]))] * len(own)
+        interval_rows(axes, value, low, high, colours, (null, unknown, unknown))
+        if not np.isfinite(value).any():
+            remark(axes, "not measured")
         axes.set_xlim(*reach[metric])
         axes.locator_params(axis="x", nbins=3)
         labels = [method_name(name) if place == 0 else "" for name in methods]
@@ -172,21 +179,6 @@ def _block(
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-
-
-def _panel(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
-    value, low, high, null = (doubles(rows[name]) for name in ("value", "low", "high", "null"))
-    unknown = np.full(len(rows), np.nan)
-    interval_rows(axes, value, low, high, [colour] * len(rows), (null, unknown, unknown))
-    if not np.isfinite(value).any():
-        remark(axes, "not measured")
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    sheet.swatch(0.07, top, QUIET, marker="o")
-    sheet.text(0.21, top, "mean over the true concepts, with interval", size=SMALL, color=QUIET)
-    sheet.swatch(2.7, top, QUIET, marker="|").set(markersize=6, mew=1.0)
-    sheet.text(2.84, top, "random directions, or a random place", size=SMALL, color=QUIET)
 
 
 # --- table: concept truth --------------------------------------------------------------------------------------------

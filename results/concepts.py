@@ -116,7 +116,11 @@ def concepts_figure(exhibits: Exhibits, about: About) -> Figure:
             _row(sheet, top, boards, place)
             top += SIDE + SPACE
         top += 0.08
-    _key(sheet, top)
+    sheet.swatch(MARGIN, top, GLOW, marker="s")
+    sheet.text(MARGIN + 0.14, top, "concept map above its median", size=SMALL, color=QUIET)
+    sheet.swatch(MARGIN + 1.8, top, INK).set(linewidth=0.8)
+    text = "outline of the segment, the pixels above the protocol's percentile"
+    sheet.text(MARGIN + 2.08, top, text, size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -206,14 +210,6 @@ def fact_lines(concept: "pd.Series[Any]") -> list[tuple[str, str]]:
         name = str(concept["concept"]).rpartition(":")[2]
         lines.append((elide(name, 0.5, SMALL) + auc, INK))
     return lines
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    sheet.swatch(MARGIN, top, GLOW, marker="s")
-    sheet.text(MARGIN + 0.14, top, "concept map above its median", size=SMALL, color=QUIET)
-    sheet.swatch(MARGIN + 1.8, top, INK).set(linewidth=0.8)
-    text = "outline of the segment, the pixels above the protocol's percentile"
-    sheet.text(MARGIN + 2.08, top, text, size=SMALL, color=QUIET)
 
 
 # --- table: popularity -----------------------------------------------------------------------------------------------
@@ -307,16 +303,11 @@ def wrong_side_table(exhibits: Exhibits, about: About) -> Written:
         runs=runs_of(rows),
         interval="95 %, over classes",
     )
-    return rows, [above, markdown(side_rows(rows))]
-
-
-def side_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows in words."""
     shown = _headed(rows)
     shown["classes"] = rows["classes"].to_numpy()
     shown["same direction [95 %]"] = interval_column(rows, "same_direction", "low", "high")
     shown["chance"] = rows["chance"].astype(float).round(4).to_numpy()
-    return shown
+    return rows, [above, markdown(shown)]
 
 
 # --- table: switches -------------------------------------------------------------------------------------------------

@@ -88,7 +88,11 @@ def coverage_figure(exhibits: Exhibits, about: About) -> Figure:
     """A panel per protocol with the same axes: a colour per model, a marker per k."""
     rows = rows_of(exhibits, "coverage", COLUMNS)
     protocols, runs = in_order(rows), list(dict.fromkeys(known(rows)["run"]))
-    legend = legend_lines(runs)
+    legend: list[list[str]] = [[]]  # in lines that fit on the page
+    for run in runs:
+        if legend[-1] and sum(map(_legend_width, [*legend[-1], run])) > PAGE - LEFT:
+            legend.append([])
+        legend[-1].append(run)
     sheet = Sheet(PAGE, HEADING + HEIGHT + AXIS + LINE * (len(legend) + 1) + 0.15)
     width = min((PAGE - LEFT - 0.1) / max(len(protocols), 1) - BETWEEN, 3.2)
     for place, protocol in enumerate(protocols):
@@ -96,7 +100,11 @@ def coverage_figure(exhibits: Exhibits, about: About) -> Figure:
         sheet.text(left, 0.05, protocol_name(protocol), room=width, size=LARGE, bold=True)
         axes = sheet.axes(left, 0.05 + HEADING, width, HEIGHT)
         _panel(axes, rows, protocol, runs)
-        _axis_words(axes, first=place == 0)
+        first = place == 0
+        axes.set_xlabel("images that the base covers")
+        axes.tick_params(axis="y", labelleft=first)
+        if first:
+            axes.set_ylabel("concept purity@10 above its null")
     _legend(sheet, HEADING + HEIGHT + AXIS + 0.08, legend, marker_of(rows))
     return sheet.figure
 
@@ -152,23 +160,6 @@ def _panel(axes: Axes, rows: pd.DataFrame, protocol: str, runs: list[str]) -> No
     axes.set_ylim(float(above.min()) - room, float(above.max()) + room)
     axes.axhline(0, color=QUIET, lw=0.7, zorder=1)
     axes.grid(axis="y")
-
-
-def _axis_words(axes: Axes, first: bool) -> None:
-    axes.set_xlabel("images that the base covers")
-    axes.tick_params(axis="y", labelleft=first)
-    if first:
-        axes.set_ylabel("concept purity@10 above its null")
-
-
-def legend_lines(runs: list[str]) -> list[list[str]]:
-    """Runs arranged in lines that fit on the page."""
-    lines: list[list[str]] = [[]]
-    for run in runs:
-        if lines[-1] and sum(map(_legend_width, [*lines[-1], run])) > PAGE - LEFT:
-            lines.append([])
-        lines[-1].append(run)
-    return lines
 
 
 def _legend_width(run: str) -> float:

@@ -85,7 +85,12 @@ def crosscoder_figure(exhibits: Exhibits, about: About) -> Figure:
         steps = found.steps[found.steps["run"] == run]
         _lengths(sheet.axes(LEFT, below, WIDTH, HEIGHT), entries, steps)
         summary = found.summary[found.summary["run"] == run]
-        _explained(sheet.axes(LEFT + WIDTH + BETWEEN, below, WIDTH, HEIGHT), summary, colour_of(run))
+        axes = sheet.axes(LEFT + WIDTH + BETWEEN, below, WIDTH, HEIGHT)
+        x, value, low, high = (doubles(summary[name]) for name in ("epoch", "explained", "low", "high"))
+        interval_curve(axes, x, value, low, high, colour_of(run))
+        epoch_axis(axes, int(x.min()), int(x.max()))
+        axes.set_ylim(min(0.0, float(np.nanmin(low))), 1)
+        axes.set_xlabel("epoch", size=SMALL)
     return sheet.figure
 
 
@@ -102,14 +107,6 @@ def _lengths(axes: Axes, entries: pd.DataFrame, steps: pd.DataFrame) -> None:
     axes.set_yticks([])
     axes.set_xlabel("epoch", size=SMALL)
     axes.set_ylabel("entries", size=SMALL)
-
-
-def _explained(axes: Axes, summary: pd.DataFrame, colour: str) -> None:
-    x, value, low, high = (doubles(summary[name]) for name in ("epoch", "explained", "low", "high"))
-    interval_curve(axes, x, value, low, high, colour)
-    epoch_axis(axes, int(x.min()), int(x.max()))
-    axes.set_ylim(min(0.0, float(np.nanmin(low))), 1)
-    axes.set_xlabel("epoch", size=SMALL)
 
 
 @table(

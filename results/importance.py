@@ -92,7 +92,13 @@ def important_figure(exhibits: Exhibits, about: About) -> Figure:
     most = max(float(np.nanmax(np.abs(doubles(neurons["mean"])), initial=0)), 1e-9)
     for place in range(len(neurons)):
         _neuron(sheet, 0.04 + place * each, important, neurons.iloc[place], place, most)
-    _key(sheet, sheet.height - 0.18)
+    top = sheet.height - 0.18
+    left = MARGIN
+    for colour, text, wide in ((RAISES, "raises the logit there", 1.4), (LOWERS, "lowers it", 0.8)):
+        sheet.swatch(left, top, colour, marker="s")
+        sheet.text(left + 0.12, top, text, size=SMALL, color=QUIET)
+        left += wide
+    sheet.text(left, top, "(maps are scaled for each neuron)", size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -153,7 +159,12 @@ def _words(sheet: Sheet, left: float, top: float, neuron: "pd.Series[Any]", most
         bare(axes)
         sheet.text(left, low + 0.24, f"{mean:+.3f} of the class logit", room=room, size=SMALL)
         low += 0.37
-    for number, line in enumerate(number_lines(neuron)):
+    lines = []
+    for column, form in (("score", "score {:.2f}"), ("q", ""), ("moved", "moved {:.2f} in the space")):
+        value = float(neuron[column])
+        if np.isfinite(value):
+            lines.append(form.format(value) if form else q_words(value))
+    for number, line in enumerate(lines):
         sheet.text(left, low + 0.115 * number, line, room=room, size=SMALL, color=QUIET)
 
 
@@ -166,28 +177,9 @@ def concept_words(before: str, after: str, room: float) -> list[str]:
     return [elide(before, room, NORMAL, bold=True), elide(f"→ {after}", room, NORMAL, bold=True)]
 
 
-def number_lines(neuron: "pd.Series[Any]") -> list[str]:
-    """Score, false discovery rate and distance; those that are unknown are left out."""
-    lines = []
-    for column, form in (("score", "score {:.2f}"), ("q", ""), ("moved", "moved {:.2f} in the space")):
-        value = float(neuron[column])
-        if np.isfinite(value):
-            lines.append(form.format(value) if form else q_words(value))
-    return lines
-
-
 def q_words(q: float) -> str:
     """``q .012``; below a thousandth only that."""
     return "q < .001" if q < 0.001 else f"q {q:.3f}".replace("0.", ".", 1)
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    left = MARGIN
-    for colour, text, wide in ((RAISES, "raises the logit there", 1.4), (LOWERS, "lowers it", 0.8)):
-        sheet.swatch(left, top, colour, marker="s")
-        sheet.text(left + 0.12, top, text, size=SMALL, color=QUIET)
-        left += wide
-    sheet.text(left, top, "(maps are scaled for each neuron)", size=SMALL, color=QUIET)
 
 
 # --- table: importance -----------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -32,12 +33,12 @@ from PIL import Image
 
 from evoscope.errors import EvoscopeError
 from evoscope.viz.sheet import origin_line
-from results.ledger.claim import CORRECTED, DASH, DRAWN, LAPTOP, Claim, Evidence, collect
+from results.ledger.claim import CORRECTED, DASH, DRAWN, LAPTOP, Claim, Evidence, Missing, collect
 from results.ledger.claim import command as command_of
 from results.ledger.summary import findings
 from results.ledger.write import CLAIMS, ledger
 from results.page_style import markdown, with_interval
-from results.registry import RECORD, TABLE, Entry, entries
+from results.registry import TABLE, Drawn, Entry, entries
 from results.report import ENDINGS, PICTURES, Item, galleries, stamped, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,7 +107,12 @@ def keep(folders: Sequence[Path], to: Path = PAPER) -> tuple[list[Path], list[Pa
             else:
                 kept.append(_copied(path, target))
     kept += write_report([to], to)
-    _check_size(to)
+    size = sum(path.stat().st_size for path in to.rglob("*") if path.is_file())
+    if size > LIMIT:
+        raise EvoscopeError(
+            f"{to} holds {size / 1e6:.0f} MB, more than the {LIMIT / 1e6:.0f} MB that belong into a repository",
+            "remove a data set's folder from it",
+        )
     return kept, left
 
 
@@ -115,7 +121,7 @@ def _check_code(items: Iterable[Item]) -> None:
     found = [
         f"{item.words.with_suffix('')} ({', '.join(stages)})"
         for item in items
-        if (stages := other_code(item))
+        if (stages := Drawn(item.words.parent).other_code(item.id))
     ]
     if found:
         raise EvoscopeError(
@@ -124,33 +130,16 @@ def _check_code(items: Iterable[Item]) -> None:
         )
 
 
-def other_code(item: Item) -> list[str]:
-    """Stages behind a drawn result whose artefacts other code had made; none where no readable record tells."""
-    try:
-        known = json.loads(item.words.with_name(RECORD).read_text(encoding="utf-8"))
-        return [str(stage) for stage in known[item.id].get("other_code", [])]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return []
-
-
 def _name(item: Item) -> str:
-    """``concept_scenes-laptop``, then the protocol unless it is the corrected one, and the seed unless it is 0.
-
-    ``desk/vgg16_bn-cifar10-0`` at the scale of that name; ``all-cifar10-0`` of a job that names no network.
-    """
+    """``concept_scenes-laptop``, ``..-as_released-seed1``; ``desk/vgg16_bn-cifar10-0``, ``desk/all-cifar10-0``."""
     (data, scale, _), protocol = item.place, item.origin.get("Protocol", CORRECTED)
     seed = item.origin.get("Seed", "0")
     if scale == DESK:
         network = item.origin.get("Key", "").removeprefix(f"{data}-{scale}-{protocol}-").rpartition("-")[0]
         return f"{DESK}/{network or 'all'}-{data}-{seed}"
-    return "-".join(
-        [
-            data.partition(" (")[0],
-            scale,
-            *([protocol] if protocol != CORRECTED else []),
-            *([f"seed{seed}"] if seed != "0" else []),
-        ]
-    )
+    more = [protocol] if protocol != CORRECTED else []
+    more += [f"seed{seed}"] if seed != "0" else []
+    return "-".join([data.partition(" (")[0], scale, *more])
 
 
 def _files(item: Item) -> list[Path]:
@@ -187,15 +176,6 @@ def _drop_unknown(folder: Path) -> None:
             path.unlink()
 
 
-def _check_size(folder: Path) -> None:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if size > LIMIT:
-        raise EvoscopeError(
-            f"{folder} holds {size / 1e6:.0f} MB, more than the {LIMIT / 1e6:.0f} MB that belong into a repository",
-            "remove a data set's folder from it",
-        )
-
-
 @dataclass(frozen=True)
 class Asking(Evidence):
     """No tables at all; ``asked`` are the names of those that were asked for."""
@@ -211,7 +191,8 @@ class Asking(Evidence):
 def tables_read(claim: Claim) -> set[str]:
     """Names of the tables that decide a claim."""
     asking = Asking(DRAWN, LAPTOP, {})
-    claim.measure(asking, CORRECTED)
+    with suppress(Missing):
+        claim.measure(asking, CORRECTED)
     return asking.asked
 
 

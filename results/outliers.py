@@ -92,8 +92,9 @@ LEFT, BETWEEN, HEADING, TITLES, ROW, AXIS = 1.55, 0.16, 0.26, 0.2, 0.19, 0.42
 
 def outliers_words(exhibits: Exhibits, about: About) -> str:
     """Caption of the figure, without title and finding."""
-    every, rows = rows_of(exhibits, "outliers", OUTLIERS), over_seeds(exhibits, "outliers", OUTLIERS)
-    differences = over_seeds(exhibits, "outlier_differences", DIFFERENCES)
+    every = rows_of(exhibits, "outliers", OUTLIERS)
+    rows = over_seeds(every)
+    differences = over_seeds(rows_of(exhibits, "outlier_differences", DIFFERENCES))
     none = rows[rows["value"].isna()][["setting", "p"]].drop_duplicates()
     what = (
         "AUROC with which each score, by which the training images of a network trained on them are ranked, finds the "
@@ -114,7 +115,7 @@ def outliers_words(exhibits: Exhibits, about: About) -> str:
 
 def outliers_finding(exhibits: Exhibits, about: About) -> str:
     """In how many comparisons a concept score is better, and worse, than loss and confidence."""
-    rows = over_seeds(exhibits, "outlier_differences", DIFFERENCES)
+    rows = over_seeds(rows_of(exhibits, "outlier_differences", DIFFERENCES))
     own = rows[(rows["metric"] == "auroc") & rows["value"].notna()]
     if own.empty:
         return ""
@@ -137,7 +138,7 @@ def outliers_finding(exhibits: Exhibits, about: About) -> str:
 )
 def outliers_figure(exhibits: Exhibits, about: About) -> Figure:
     """A panel per case, a row per score."""
-    rows = over_seeds(exhibits, "outliers", OUTLIERS)
+    rows = over_seeds(rows_of(exhibits, "outliers", OUTLIERS))
     scores, drawn = shown_scores(rows), cases_of(rows)
     sheet = Sheet(PAGE, HEADING + TITLES + ROW * max(len(scores), 1) + AXIS)
     if rows.empty:
@@ -209,8 +210,9 @@ SCORED = ["setting", "p", "score"]
 )
 def outliers_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every seed) and text of the Markdown (means over the seeds, then the differences)."""
-    rows, means = rows_of(exhibits, "outliers", OUTLIERS), over_seeds(exhibits, "outliers", OUTLIERS)
-    differences = over_seeds(exhibits, "outlier_differences", DIFFERENCES)
+    rows = rows_of(exhibits, "outliers", OUTLIERS)
+    means = over_seeds(rows)
+    differences = over_seeds(rows_of(exhibits, "outlier_differences", DIFFERENCES))
     above = caption(
         "Training images are ranked by each score; the truth is whether a stamp disagrees with the class of its image, "
         "or whether a label was made wrong. k of precision at k is the number of outliers; the lift is the share of "
@@ -298,7 +300,8 @@ def finding(rows: pd.DataFrame) -> str:
 )
 def outlier_readings_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every seed) and text of the Markdown (means over the seeds)."""
-    rows, means = rows_of(exhibits, "outlier_readings", READ), over_seeds(exhibits, "outlier_readings", READ)
+    rows = rows_of(exhibits, "outlier_readings", READ)
+    means = over_seeds(rows)
     above = caption(
         "No score was released, so each reading of the text stands beside the others: a class's directions are those "
         "along which the projection (or the evidence, the gradient times the activation) differs most between the "
@@ -396,7 +399,10 @@ def outlier_boards_figure(exhibits: Exhibits, about: About) -> Figure:
         for board in in_boards(case):
             _board(sheet, top, board, boards)
             top += SIDE + ROW_GAP
-    _key(sheet, top + 0.03)
+    for left, colour, text in ((BOARD_LEFT, FOUND, "an outlier"), (BOARD_LEFT + 0.9, BACKDROP, "not one")):
+        line = sheet.swatch(left, top + 0.03, colour, marker="s")
+        line.set(mfc="white", mec=colour, mew=1.4)
+        sheet.text(left + 0.15, top + 0.03, text, size=SMALL)
     return sheet.figure
 
 
@@ -420,10 +426,3 @@ def _board(sheet: Sheet, top: float, board: pd.DataFrame, boards: OutlierBoards)
         patch_grid(axes, boards.images[place : place + 1], 1, FOUND if outlier else BACKDROP)
         for frame in axes.patches if outlier else []:
             frame.set_linewidth(2.2)
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    for left, colour, text in ((BOARD_LEFT, FOUND, "an outlier"), (BOARD_LEFT + 0.9, BACKDROP, "not one")):
-        line = sheet.swatch(left, top, colour, marker="s")
-        line.set(mfc="white", mec=colour, mew=1.4)
-        sheet.text(left + 0.15, top, text, size=SMALL)

@@ -184,11 +184,9 @@ def markdown(frame: pd.DataFrame) -> str:
     """Return a frame as a Markdown table; numbers are aligned to the right."""
     marks = ["---:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
     rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-    return "\n".join(_line(cells) for cells in ([*map(_cell, frame.columns)], marks, *rows))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "\n".join(
+        "| " + " | ".join(cells) + " |" for cells in ([*map(_cell, frame.columns)], marks, *rows)
+    )
 
 
 def _cell(value: object) -> str:
@@ -335,9 +333,8 @@ CLASS_INTERVAL = "95 %, Student over classes (20 and more: bootstrap)"
 SEED_INTERVAL = "95 %, Student over seeds; with one seed, bootstrap over images"
 
 
-def over_seeds(exhibits: Exhibits, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Rows of an exhibit that hold the mean over the seeds."""
-    rows = rows_of(exhibits, name, columns)
+def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those of the rows that hold the mean over the seeds."""
     return rows[rows["seed"] == "all"].reset_index(drop=True)
 
 

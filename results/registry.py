@@ -28,7 +28,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 
 import evoscope
 from evoscope.errors import EvoscopeError
@@ -102,7 +102,7 @@ class Entry:
     reads: tuple[str, ...]
     paper: str
     shows: str
-    place: int
+    place: int = LAST
     module: str
     endings: tuple[str, ...]
 
@@ -204,61 +204,45 @@ class TableEntry(Entry):
 _ENTRIES: dict[str, Entry] = {}
 
 
-def figure(
-    id: str,
-    *,
-    title: str,
-    reads: tuple[str, ...],
-    says: Words,
-    words: Words,
-    paper: str,
-    shows: str,
-    place: int = LAST,
-) -> Callable[[Picture], Picture]:
+class Facts(TypedDict):
+    """What is said of every result where it is registered, see `Entry`."""
+
+    title: str
+    reads: tuple[str, ...]
+    paper: str
+    shows: str
+    place: NotRequired[int]
+
+
+def figure(id: str, *, says: Words, words: Words, **facts: Unpack[Facts]) -> Callable[[Picture], Picture]:
     """Register the decorated function as the figure ``id``; for the arguments see `Entry` and `FigureEntry`."""
 
     def register(picture: Picture) -> Picture:
+        where = picture.__module__
         _ENTRIES[id] = FigureEntry(
-            id=id, title=title, reads=reads, paper=paper, shows=shows, place=place, module=picture.__module__,
-            endings=PICTURE, sketch=picture, says=says, words=words,
-        )  # fmt: skip
+            id=id, module=where, endings=PICTURE, sketch=picture, says=says, words=words, **facts
+        )
         return picture
 
     return register
 
 
-def film(
-    id: str, *, title: str, reads: tuple[str, ...], paper: str, shows: str, place: int = LAST
-) -> Callable[[Film], Film]:
+def film(id: str, **facts: Unpack[Facts]) -> Callable[[Film], Film]:
     """Register the decorated function as the moving picture ``id``; for the arguments see `Entry`."""
 
     def register(made: Film) -> Film:
-        _ENTRIES[id] = FilmEntry(
-            id=id, title=title, reads=reads, paper=paper, shows=shows, place=place, module=made.__module__,
-            endings=FILM, film=made,
-        )  # fmt: skip
+        _ENTRIES[id] = FilmEntry(id=id, module=made.__module__, endings=FILM, film=made, **facts)
         return made
 
     return register
 
 
-def table(
-    id: str,
-    *,
-    title: str,
-    reads: tuple[str, ...],
-    paper: str,
-    shows: str,
-    place: int = LAST,
-    finding: Finding | None = None,
-) -> Callable[[Rows], Rows]:
+def table(id: str, *, finding: Finding | None = None, **facts: Unpack[Facts]) -> Callable[[Rows], Rows]:
     """Register the decorated function as the table ``id``; for the arguments see `Entry` and `TableEntry`."""
 
     def register(rows: Rows) -> Rows:
-        _ENTRIES[id] = TableEntry(
-            id=id, title=title, reads=reads, paper=paper, shows=shows, place=place, module=rows.__module__,
-            endings=TABLE, rows=rows, finding=finding,
-        )  # fmt: skip
+        where = rows.__module__
+        _ENTRIES[id] = TableEntry(id=id, module=where, endings=TABLE, rows=rows, finding=finding, **facts)
         return rows
 
     return register
@@ -321,16 +305,12 @@ def draw(
     paths: list[Path] = []
     with shown_together(about.recipes):
         for result in wanted:
-            stages = (other_code or {}).get(result.id, ())
-            paths += result.draw(exhibits, _remarked(about, stages), folder)
+            told, stages = about, (other_code or {}).get(result.id, ())
+            if stages:
+                remark = f"Artefacts made by other code than the present: {', '.join(stages)}."
+                told = replace(about, remarks=(*about.remarks, remark))
+            paths += result.draw(exhibits, told, folder)
     return paths
-
-
-def _remarked(about: About, stages: Sequence[str]) -> About:
-    if not stages:
-        return about
-    remark = f"Artefacts made by other code than the present: {', '.join(stages)}."
-    return replace(about, remarks=(*about.remarks, remark))
 
 
 # --- freshness -------------------------------------------------------------------------------------------------------

@@ -93,7 +93,12 @@ def concept_relevance_figure(exhibits: Exhibits, about: About) -> Figure:
         for place, own in enumerate(line):
             _block(sheet, LEFT + place * (LABEL + WIDTH + BETWEEN), top, own)
         top += height
-    _key(sheet, top)
+    sheet.swatch(0.07, top, QUIET, marker="o")
+    sheet.text(0.21, top, "concept of the class, below the band", size=SMALL, color=QUIET)
+    sheet.swatch(2.15, top, QUIET, marker="o").set(mfc="white", mec=QUIET, mew=1.0)
+    sheet.text(2.29, top, "not below it", size=SMALL, color=QUIET)
+    sheet.swatch(3.15, top, BACKDROP, marker="s").set(mec=BACKDROP)
+    sheet.text(3.29, top, "random directions of equal variance, mean and 95 %", size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -131,15 +136,6 @@ def _block(sheet: Sheet, left: float, top: float, rows: pd.DataFrame) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.set_xlabel("change of the class logit", size=SMALL)
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    sheet.swatch(0.07, top, QUIET, marker="o")
-    sheet.text(0.21, top, "concept of the class, below the band", size=SMALL, color=QUIET)
-    sheet.swatch(2.15, top, QUIET, marker="o").set(mfc="white", mec=QUIET, mew=1.0)
-    sheet.text(2.29, top, "not below it", size=SMALL, color=QUIET)
-    sheet.swatch(3.15, top, BACKDROP, marker="s").set(mec=BACKDROP)
-    sheet.text(3.29, top, "random directions of equal variance, mean and 95 %", size=SMALL, color=QUIET)
 
 
 def beyond(rows: pd.DataFrame) -> str:

@@ -108,7 +108,11 @@ def reversal_figure(exhibits: Exhibits, about: About) -> Figure:
         _panel(axes, own, words=across == 0)
         last = across == ACROSS - 1 or place == len(networks) - 1
         _published(sheet.axes(left, top + HEADING, WIDTH, HEIGHT), axes, own, words=last)
-    _key(sheet, sheet.height - 0.22)
+    low, text = sheet.height - 0.22, "median of the rows, bar: smallest to largest (0–25: most important)"
+    sheet.swatch(LEFT, low, INK, marker="o")
+    sheet.text(LEFT + 0.14, low, text, size=SMALL, color=QUIET)
+    sheet.swatch(LEFT + 3.55, low, BACKDROP).set(linewidth=6)
+    sheet.text(LEFT + 3.85, low, "published rows, own scale on the right", size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -132,16 +136,11 @@ def by_condition(rows: pd.DataFrame, conditions: Sequence[str], column: str) -> 
     return doubles(first.reindex(list(conditions)))
 
 
-def changes_of(rows: pd.DataFrame) -> Doubles:
-    """Changes in percentage points, [rows, conditions]; NaN where a condition was not measured."""
-    keys = [*CELL, "layers"]
-    found = [100 * by_condition(own, DRAWN, "value") for _, own in rows.groupby(keys, sort=False)]
-    return np.array(found).reshape(-1, len(DRAWN))
-
-
 def _panel(axes: Axes, rows: pd.DataFrame, words: bool) -> None:
     """Every row pale, their median as a line, smallest and largest as bars."""
-    values, colour = changes_of(rows), colour_of(str(rows["run"].iloc[0]))
+    keys = [*CELL, "layers"]
+    found = [100 * by_condition(own, DRAWN, "value") for _, own in rows.groupby(keys, sort=False)]
+    values, colour = np.array(found).reshape(-1, len(DRAWN)), colour_of(str(rows["run"].iloc[0]))
     axes.set_xlim(-0.5, PLACES[-1] + 0.5)
     axes.set_xticks(PLACES, [*PERCENTILES, "random"], size=SMALL)
     axes.tick_params(axis="x", length=0)
@@ -197,15 +196,6 @@ def _published(below: Axes, axes: Axes, rows: pd.DataFrame, words: bool) -> None
     if words:
         below.yaxis.set_label_position("right")
         below.set_ylabel("published, points", color=QUIET)
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    """Say along the bottom what the marks mean."""
-    sheet.swatch(LEFT, top, INK, marker="o")
-    text = "median of the rows, bar: smallest to largest (0–25: most important)"
-    sheet.text(LEFT + 0.14, top, text, size=SMALL, color=QUIET)
-    sheet.swatch(LEFT + 3.55, top, BACKDROP).set(linewidth=6)
-    sheet.text(LEFT + 3.85, top, "published rows, own scale on the right", size=SMALL, color=QUIET)
 
 
 def sizes(rows: pd.DataFrame) -> str:

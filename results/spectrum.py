@@ -21,7 +21,6 @@ from results.page_style import (
     layers_of,
     markdown,
     methods_of,
-    model_column,
     percent,
     rows_of,
     runs_of,
@@ -98,7 +97,11 @@ def _block(sheet: Sheet, top: float, rows: pd.DataFrame, bands: pd.DataFrame) ->
     sheet.text(right, top, "Alignment with neurons", size=LARGE, bold=True)
     sheet.text(right + WIDTH, top + 0.02, aligned_share(rows), size=SMALL, color=QUIET, across="right")
     colour = colour_of(str(rows["run"].iloc[0]))
-    _spectrum(sheet.axes(LEFT, top + NAMES, WIDTH, HEIGHT), rows, edges_of(bands), colour)
+    kept = bands[bands["method"] == next(iter(methods_of(bands)), "")]
+    kept = kept[kept["protocol"] == next(iter(kept["protocol"]), "")]
+    _spectrum(
+        sheet.axes(LEFT, top + NAMES, WIDTH, HEIGHT), rows, np.unique(doubles(kept["first"]))[1:], colour
+    )
     _alignment(sheet.axes(right, top + NAMES, WIDTH, HEIGHT), rows, colour)
 
 
@@ -112,13 +115,6 @@ def aligned_share(rows: pd.DataFrame) -> str:
     """How many directions reach the published line."""
     reached = int((rows["alignment"].abs() >= ALIGNED).sum())
     return f"{reached} of {len(rows)} beyond ±{ALIGNED:g}"
-
-
-def edges_of(bands: pd.DataFrame) -> Doubles:
-    """First index of each band but the first, of the SVD's (or whatever method's) under one protocol."""
-    kept = bands[bands["method"] == next(iter(methods_of(bands)), "")]
-    kept = kept[kept["protocol"] == next(iter(kept["protocol"]), "")]
-    return np.unique(doubles(kept["first"]))[1:]
 
 
 def _spectrum(axes: Axes, rows: pd.DataFrame, edges: Doubles, colour: str) -> None:
@@ -223,17 +219,17 @@ def spectrum_table(exhibits: Exhibits, about: About) -> Written:
 
 def readable(rows: pd.DataFrame) -> pd.DataFrame:
     """One line per layer."""
-    return pd.DataFrame([_line(own) for own in layers_of(rows)])
-
-
-def _line(own: pd.DataFrame) -> dict[str, object]:
-    energy = own.sort_values("index")["share"].astype(float)
-    return {
-        "model": model_column([own["run"].iloc[0]])[0],
-        "layer": own["layer"].iloc[0],
-        "directions": len(own),
-        "first": percent(float(energy.iloc[0]), 1),
-        "first ten": percent(float(energy.iloc[:10].sum()), 1),
-        f"beyond {ALIGNED}": int((own["alignment"].abs() >= ALIGNED).sum()),
-        "random ones": int((own["random_alignment"].abs() >= ALIGNED).sum()),
-    }
+    lines = []
+    for own in layers_of(rows):
+        energy = own.sort_values("index")["share"].astype(float)
+        line = {
+            "model": label_of(str(own["run"].iloc[0])),
+            "layer": own["layer"].iloc[0],
+            "directions": len(own),
+            "first": percent(float(energy.iloc[0]), 1),
+            "first ten": percent(float(energy.iloc[:10].sum()), 1),
+            f"beyond {ALIGNED}": int((own["alignment"].abs() >= ALIGNED).sum()),
+            "random ones": int((own["random_alignment"].abs() >= ALIGNED).sum()),
+        }
+        lines.append(line)
+    return pd.DataFrame(lines)

@@ -39,11 +39,8 @@ WIDTH = COLUMN - LEFT - 0.08
 
 def stamp_accuracy_words(exhibits: Exhibits, about: About) -> str:
     """Caption of the figure, without title and finding."""
-    every, rows = (
-        rows_of(exhibits, "stamp_accuracy", ACCURACY),
-        over_seeds(exhibits, "stamp_accuracy", ACCURACY),
-    )
-    rows = rows[rows["setting"] == "stamp"]
+    every = rows_of(exhibits, "stamp_accuracy", ACCURACY)
+    rows = over_seeds(every[every["setting"] == "stamp"])
     epochs = every.loc[(every["setting"] == "stamp") & (every["seed"] != "all"), "epochs"]
     trained = f"{epochs.min():.0f} to {epochs.max():.0f} epochs" if len(epochs) else "no epochs"
     images = int(every.loc[every["seed"] != "all", "images"].max()) if len(every) else 0
@@ -61,7 +58,7 @@ def stamp_accuracy_words(exhibits: Exhibits, about: About) -> str:
 
 def stamp_accuracy_finding(exhibits: Exhibits, about: About) -> str:
     """What the stamp is worth to the networks that rely on it most."""
-    rows = over_seeds(exhibits, "stamp_accuracy", ACCURACY)
+    rows = over_seeds(rows_of(exhibits, "stamp_accuracy", ACCURACY))
     rows = rows[(rows["setting"] == "stamp") & rows["value"].notna()]
     both = rows.pivot_table(index="p", columns="condition", values="value")
     if both.empty or not set(CONDITIONS) <= set(both.columns):
@@ -83,7 +80,7 @@ def stamp_accuracy_finding(exhibits: Exhibits, about: About) -> str:
 )
 def stamp_accuracy_figure(exhibits: Exhibits, about: About) -> Figure:
     """One panel: measured values with intervals, published ones as open diamonds beside them."""
-    rows = over_seeds(exhibits, "stamp_accuracy", ACCURACY)
+    rows = over_seeds(rows_of(exhibits, "stamp_accuracy", ACCURACY))
     rows = rows[rows["setting"] == "stamp"]
     sheet = Sheet(COLUMN, HEADING + HEIGHT + AXIS + KEY)
     if rows.empty:
@@ -94,15 +91,19 @@ def stamp_accuracy_figure(exhibits: Exhibits, about: About) -> Figure:
     steps = sorted({float(p) for p in rows["p"]})
     for place, condition in enumerate(CONDITIONS):
         _condition(axes, rows, condition, steps, aside=0.09 * (2 * place - 1))
-    _axis(axes, steps, 100 / class_count(str(rows["classes"].iloc[0])))
+    number, _, rest = str(rows["classes"].iloc[0]).partition(" ")
+    classes = (
+        int(number) if rest == "classes" and number.isdigit() else 2
+    )  # ``6 classes`` or ``tench, church``
+    level_line(axes, 100 / classes)
+    axes.set_xlim(-0.5, len(steps) - 0.5)
+    axes.set_xticks(range(len(steps)), [f"{p:g}" for p in steps])
+    axes.set_xlabel("probability that a stamp is redrawn")
+    axes.set_ylabel("test accuracy, %")
+    axes.set_ylim(0, 103)
+    axes.grid(axis="y")
     _key(sheet, 0.07, HEADING + HEIGHT + AXIS)
     return sheet.figure
-
-
-def class_count(classes: str) -> int:
-    """How many classes ``tench, church`` or ``6 classes`` are."""
-    number, _, rest = classes.partition(" ")
-    return int(number) if rest == "classes" and number.isdigit() else 2
 
 
 def _condition(axes: Axes, rows: pd.DataFrame, condition: str, steps: list[float], aside: float) -> None:
@@ -121,16 +122,6 @@ def _condition(axes: Axes, rows: pd.DataFrame, condition: str, steps: list[float
     marks = axes.plot(place, [100 * float(theirs[p]) for p in known], linestyle="none", marker="D", zorder=5)
     for line in marks:
         line.set(mfc="white", mec=colour, markersize=3.4, mew=0.9)
-
-
-def _axis(axes: Axes, steps: list[float], chance: float) -> None:
-    level_line(axes, chance)
-    axes.set_xlim(-0.5, len(steps) - 0.5)
-    axes.set_xticks(range(len(steps)), [f"{p:g}" for p in steps])
-    axes.set_xlabel("probability that a stamp is redrawn")
-    axes.set_ylabel("test accuracy, %")
-    axes.set_ylim(0, 103)
-    axes.grid(axis="y")
 
 
 def _key(sheet: Sheet, left: float, top: float) -> None:
@@ -170,10 +161,8 @@ def finding(rows: pd.DataFrame) -> str:
 )
 def stamp_accuracy_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every seed) and text of the Markdown (means over the seeds)."""
-    rows, means = (
-        rows_of(exhibits, "stamp_accuracy", ACCURACY),
-        over_seeds(exhibits, "stamp_accuracy", ACCURACY),
-    )
+    rows = rows_of(exhibits, "stamp_accuracy", ACCURACY)
+    means = over_seeds(rows)
     above = caption(
         "Accuracy (shares) of networks trained from scratch on stamped images, on test images not seen in training, "
         "with stamps drawn in the same way and without any; the last row is of networks trained without stamps on "

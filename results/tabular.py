@@ -92,7 +92,11 @@ def tabular_figure(exhibits: Exhibits, about: About) -> Figure:
     for number, (layer, count) in enumerate(zip(layers, rows, strict=True)):
         _layer(sheet, top, found, str(layer), groups, wide, first=number == 0)
         top += count * ROW + BETWEEN
-    _key(sheet, top - BETWEEN + 0.08)
+    text = (
+        "number: correlation over the test rows (red: above zero, blue: below); pale: no more than chance gives;  "
+        "*  more than random directions cost"
+    )
+    sheet.text(0.07, top - BETWEEN + 0.08, text, room=PAGE - 0.14, size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -165,7 +169,8 @@ def _words(sheet: Sheet, top: float, left: float, concepts: pd.DataFrame, first:
             name += f" {'for' if float(str(row.z)) > 0 else 'against'} {row.class_name!s}"
         sheet.text(LEFT - 0.08, line, name, room=LEFT - 0.15, size=SMALL, across="right")
         sheet.text(left + 0.28, line, signed(float(str(row.z))), size=SMALL, across="right")
-        sheet.text(left + 0.72, line, share_words(float(str(row.share))), size=SMALL, across="right")
+        share = float(str(row.share))
+        sheet.text(left + 0.72, line, "< 1 %" if share < 0.01 else percent(share), size=SMALL, across="right")
         sheet.text(left + 0.84, line, points(row), size=SMALL)
 
 
@@ -181,19 +186,6 @@ def points(row: object) -> str:
 def signed(number: float) -> str:
     """``−12.3`` or ``0.4``; a dash where nothing is known."""
     return f"{round(number, 1) + 0.0:.1f}".replace("-", "−") if np.isfinite(number) else "–"
-
-
-def share_words(share: float) -> str:
-    """``45 %``, or that it is below one."""
-    return "< 1 %" if share < 0.01 else percent(share)
-
-
-def _key(sheet: Sheet, top: float) -> None:
-    text = (
-        "number: correlation over the test rows (red: above zero, blue: below); pale: no more than chance gives;  "
-        "*  more than random directions cost"
-    )
-    sheet.text(0.07, top, text, room=PAGE - 0.14, size=SMALL, color=QUIET)
 
 
 def network_words(found: TabularConcepts, about: About) -> str:

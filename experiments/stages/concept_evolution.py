@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from evoscope.arrays import Array, Bytes, Doubles, Ints, SmallInts
-from evoscope.data.images import Fit, ImageSet
+from evoscope.arrays import Array, Doubles, Ints, SmallInts
+from evoscope.data.images import ImageSet
 from evoscope.discovery.following import Following, Snapshot, follow
 from evoscope.discovery.following_tables import (
     choose_shown,
@@ -63,7 +63,14 @@ def concept_evolution(
     steps, summary = (
         pd.concat([pd.DataFrame(last.head, index=each.index), each], axis=1) for each in (steps, summary)
     )
-    return ConceptEvolution(steps, summary, _boards(images, last.checkpoint.spec.fit, following, steps))
+    ways = np.stack(
+        [_stimuli(*pair) for pair in zip(following.virtual, following.partner, strict=True)], axis=1
+    )
+    wanted = ways.reshape(-1, BOARD)[steps["shown"].to_numpy(dtype=bool)]
+    found = np.full((*wanted.shape, PIXELS, PIXELS, 3), 255, np.uint8)
+    for place in zip(*np.nonzero(wanted >= 0), strict=True):
+        found[place] = images.read(int(wanted[place]), PIXELS, last.checkpoint.spec.fit)
+    return ConceptEvolution(steps, summary, found)
 
 
 @stage(version=1, label="concept vectors over training")
@@ -112,20 +119,15 @@ def _steps(
     more: dict[str, Array | list[str]] = {
         "class_name": class_tops(snapshot.found.ranking, last, images.class_names),
         "concept": told.all_names(),
-        "auc": _auc(following, held_out, told.label.astype(np.int64), others),
+        "auc": np.full(following.partner.shape, np.nan)
+        if others.concepts is None
+        else detector_auc(following, held_out, others.concepts.present, told.label.astype(np.int64)),
         "energy_share": energy_shares(following, snapshots),
     }
     steps = steps_frame(following, more)
     final = steps[steps["epoch"] == following.epochs[-1]].reset_index(drop=True)
     shown = np.isin(np.arange(len(final)), choose_shown(final, SHOWN))
     return steps.assign(shown=np.repeat(shown, len(following.epochs)))
-
-
-def _auc(following: Following, held_out: Sequence[Array], concept: Ints, others: ImageSet) -> Doubles:
-    """Held-out AUC of every partner for the ``concept`` of its direction; NaN where no truth is known."""
-    if others.concepts is None:
-        return np.full(following.partner.shape, np.nan)
-    return detector_auc(following, held_out, others.concepts.present, concept)
 
 
 def _on_the_map(following: Following, neurons: NeuronMap, base: Look) -> Doubles:
@@ -137,18 +139,6 @@ def _on_the_map(following: Following, neurons: NeuronMap, base: Look) -> Doubles
         for virtual, partner in zip(following.virtual, following.partner, strict=True)
     ]
     return np.stack(found, axis=1).reshape(-1, 2)
-
-
-def _boards(images: ImageSet, fit: Fit, following: Following, steps: pd.DataFrame) -> Bytes:
-    """Pictures of the shown steps, uint8 [steps shown, BOARD, PIXELS, PIXELS, 3], white where nothing was matched."""
-    ways = np.stack(
-        [_stimuli(*pair) for pair in zip(following.virtual, following.partner, strict=True)], axis=1
-    )
-    wanted = ways.reshape(-1, BOARD)[steps["shown"].to_numpy(dtype=bool)]
-    found = np.full((*wanted.shape, PIXELS, PIXELS, 3), 255, np.uint8)
-    for place in zip(*np.nonzero(wanted >= 0), strict=True):
-        found[place] = images.read(int(wanted[place]), PIXELS, fit)
-    return found
 
 
 def _stimuli(virtual: Virtual, partner: Ints) -> SmallInts:

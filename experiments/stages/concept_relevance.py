@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from evoscope.arrays import Array, Bytes, Doubles, Floats, Ints
+from evoscope.arrays import Bytes, Doubles, Floats, Ints
 from evoscope.data.images import Fit, ImageSet, at_most
 from evoscope.data.loader import Batch, Loader
 from evoscope.discovery.basis import ConceptBasis, Moments, neuron_alignment, svd_basis
@@ -182,7 +182,13 @@ def concept_boards(
 ) -> ConceptBoards:
     """Of each run the first candidates of the classes, with the images that show them best."""
     counted = runtime.progress(found, total=len(found), what="boards of concepts", unit="run")
-    return _joined([_boards_of(each, labels, images, others, seed) for each in counted])
+    parts = [_boards_of(each, labels, images, others, seed) for each in counted]
+    head, names = ["run", "epoch", "layer", "class_name"], ("images", "heat", "segments", "predicted")
+    frame = pd.concat([part.concepts for part in parts], ignore_index=True)
+    return ConceptBoards(
+        frame[[*head, *frame.columns.drop(head)]],
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
+    )
 
 
 def _boards_of(
@@ -272,18 +278,3 @@ def pictures(images: ImageSet, rows: Sequence[Ints], side: int, count: int, fit:
         for place, row in enumerate(own[own >= 0]):
             drawn[concept, place] = images.read(int(row), side, fit)
     return drawn
-
-
-def _joined(parts: Sequence[ConceptBoards]) -> ConceptBoards:
-    def stacked(name: str) -> Array:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    head = ["run", "epoch", "layer", "class_name"]
-    frame = pd.concat([part.concepts for part in parts], ignore_index=True)
-    return ConceptBoards(
-        concepts=frame[[*head, *frame.columns.drop(head)]],
-        images=stacked("images"),
-        heat=stacked("heat"),
-        segments=stacked("segments"),
-        predicted=stacked("predicted"),
-    )

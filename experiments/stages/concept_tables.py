@@ -181,21 +181,12 @@ def class_readings(
     found: Sequence[SpaceConcepts], protocol: DiscoveryProtocol, held_out: ImageSet, seed: int
 ) -> Table:
     """How well the first direction of a class tells it, by what ranks the directions, see `class_reading_rows`."""
-    return table_of(
-        (
-            each.space,
-            None,
-            class_reading_rows(
-                each.space.pool(),
-                each.space.spaces.load().pool.outcomes,
-                each.space.held_out(),
-                held_out.labels,
-                protocol,
-                seed,
-            ),
-        )
-        for each in found
-    )
+    parts = []
+    for space in (each.space for each in found):
+        pool, outcomes, unseen = space.pool(), space.spaces.load().pool.outcomes, space.held_out()
+        rows = class_reading_rows(pool, outcomes, unseen, held_out.labels, protocol, seed)
+        parts.append((space, None, rows))
+    return table_of(parts)
 
 
 def cluster_rows(counts: pd.DataFrame) -> pd.DataFrame:

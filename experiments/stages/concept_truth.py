@@ -72,16 +72,11 @@ def equal_rank(
     """
     truth = Truth.of(known_truth(shown), known_truth(held_out))
     kind = "classes" if shown.concepts is None else "concepts"
-    return table_of(
-        (
-            each.space,
-            None,
-            equal_rank_rows(each.space.pool(), each.space.held_out(), truth, protocol, seed).assign(
-                truth=kind
-            ),
-        )
-        for each in found
-    )
+    parts = []
+    for space in (each.space for each in found):
+        rows = equal_rank_rows(space.pool(), space.held_out(), truth, protocol, seed)
+        parts.append((space, None, rows.assign(truth=kind)))
+    return table_of(parts)
 
 
 @stage(version=1, label="table of concepts: every method at equal rank")
@@ -172,7 +167,9 @@ def place_rows(
         batch_size=max(1, min(64, MAPS_MB * 2**20 // each_image)),
         progress=progress,
     )
-    method = method_of(table, len(bases))
+    # Every image has the same concepts for each method, one method after the other.
+    shown = table.groupby("image")["concept"]
+    method = shown.cumcount() // (shown.transform("size") // len(bases))
     rows: list[dict[str, object]] = []
     for number, basis in enumerate(bases):
         places = localisation_by_concept(table[method == number], seed)
@@ -180,15 +177,6 @@ def place_rows(
             mean = mean_interval(places[score].to_numpy(), seed)
             rows.append(row_of(basis.method, metric, mean, float(places[chance].mean()), len(places)))
     return rows
-
-
-def method_of(table: pd.DataFrame, methods: int) -> pd.Series:
-    """Which method each row of a localisation of several methods' directions belongs to.
-
-    Every image has the same concepts for each method, one method after the other.
-    """
-    images = table.groupby("image")["concept"]
-    return images.cumcount() // (images.transform("size") // methods)
 
 
 def row_of(method: str, metric: str, found: Interval, null: float, concepts: int) -> dict[str, object]:

@@ -14,6 +14,7 @@ from evoscope.discovery.latent import Latents, LayerLatents, latent_pass, requir
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.discovery.ranking import ClassRanking, class_concepts, discover, rank_layer
 from evoscope.discovery.refine import UniqueConcepts
+from evoscope.models.network import Network
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.networks import Checkpoint
 
@@ -53,20 +54,26 @@ def latents(
     """
     network = checkpoint.open()
     require_memory(rows_kept(pool, held_out, quantities), width(network, layers), runtime.memory_mb)
+    device = checkpoint.machine.device
+    kept = looked_at(network, pool, layers, quantities, device, runtime)
+    return LayerSpaces(kept, looked_at(network, held_out, layers, (), device, runtime))
 
-    def look(images: ImageSet, quantities: Sequence[Quantity]) -> Latents:
-        return latent_pass(
-            network,
-            images,
-            layers,
-            quantities=quantities,
-            memory_mb=runtime.memory_mb,
-            workers=runtime.workers,
-            device=checkpoint.machine.device,
-            progress=runtime.progress,
-        )
 
-    return LayerSpaces(look(pool, quantities), look(held_out, ()))
+def looked_at(
+    network: Network, images: ImageSet, layers: Sequence[str], quantities: Sequence[Quantity], device: str,
+    runtime: Runtime,
+) -> Latents:  # fmt: skip
+    """Layers over some images, from one pass."""
+    return latent_pass(
+        network,
+        images,
+        layers,
+        quantities=quantities,
+        memory_mb=runtime.memory_mb,
+        workers=runtime.workers,
+        device=device,
+        progress=runtime.progress,
+    )
 
 
 def rows_kept(pool: ImageSet, held_out: ImageSet, quantities: Sequence[Quantity]) -> int:

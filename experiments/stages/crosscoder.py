@@ -12,7 +12,7 @@ from evoscope.figure_data import NEVER, Crosscoder
 from evoscope.seeds import derive
 from evoscope.stats import bootstrap_interval
 from evoscope.store import Artefact, Runtime, stage
-from experiments.stages.concept_tables import headed
+from experiments.stages.concept_tables import bounds, headed
 from experiments.stages.concepts import LayerSpace, best_concept_per_direction
 
 
@@ -84,9 +84,7 @@ def _summary(
         rows.append(
             {
                 "epoch": int(epoch),
-                "explained": explained.value,
-                "low": explained.low,
-                "high": explained.high,
+                **bounds("explained", "low", "high", explained),
                 "active": active,
                 "present": int(there.sum()),
                 "born": int((used & (told.birth == place)).sum()),

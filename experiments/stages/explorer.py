@@ -288,24 +288,19 @@ def _table(
     frames = []
     for run, points in last.items():
         near = {other: _nearest(points, last[other]) for other in last if other != run}
-        named = {f"nearest_{other}": _named(names[other], rows) for other, rows in near.items()}
-        patches = pd.Series(_thumbnails(points, index, pictures, shown), index=points.frame.index)
+        named = {f"nearest_{each}": np.array([*names[each], ""], object)[rows] for each, rows in near.items()}
+        # The first patch of each point as the structure that table viewers show as a picture.
+        patches = pd.Series(
+            [
+                {"bytes": _thumbnail(pictures[index[int(image)]], place, shown.side)}
+                if int(image) in index
+                else None
+                for image, place in zip(points.images[:, 0], points.spots[:, 0], strict=True)
+            ],
+            index=points.frame.index,
+        )
         frames.append(points.frame.assign(neuron=run + "/" + names[run], image=patches, **named))
     return pd.concat(frames, ignore_index=True)
-
-
-def _named(names: "pd.Series[str]", rows: SmallInts) -> list[str]:
-    return [names[row] if row >= 0 else "" for row in rows]
-
-
-def _thumbnails(
-    points: Points, index: dict[int, int], pictures: Sequence[bytes], shown: Shown
-) -> list[dict[str, bytes] | None]:
-    """The first patch of each point as the structure that table viewers show as a picture."""
-    return [
-        {"bytes": _thumbnail(pictures[index[int(image)]], place, shown.side)} if int(image) in index else None
-        for image, place in zip(points.images[:, 0], points.spots[:, 0], strict=True)
-    ]
 
 
 def _thumbnail(picture: bytes, place: Doubles, side: float) -> bytes:

@@ -10,7 +10,6 @@ import torch
 from evoscope.activations.stimuli import NeuronIndex
 from evoscope.arrays import Array, Bools, Bytes, Floats, Ints
 from evoscope.data.images import ImageSet
-from evoscope.data.loader import Loader
 from evoscope.evolution.importance import sensitivities, sensitivity_maps, significance
 from evoscope.evolution.pair import Pair, loader_of
 from evoscope.evolution.reversal import ranking
@@ -46,12 +45,10 @@ def important(
     """The most important evolution of each case, with patches of the neuron's stimuli and images of the class."""
     shown = runtime.progress(pictured, total=len(pictured), what="important evolutions", unit="class")
     parts = [_of_run(each, places.load().neurons, pool, train, patches, runtime) for each in shown]
+    names = ("before", "after", "images", "heat")
     return ImportantEvolutions(
-        neurons=pd.concat([part.neurons for part in parts], ignore_index=True),
-        before=np.concatenate([part.before for part in parts]),
-        after=np.concatenate([part.after for part in parts]),
-        images=np.concatenate([part.images for part in parts]),
-        heat=np.concatenate([part.heat for part in parts]),
+        pd.concat([part.neurons for part in parts], ignore_index=True),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
     )
 
 
@@ -138,27 +135,19 @@ def _frame(pictured: Pictured, found: ClassImportance, neurons: Ints, places: pd
 def _images(
     pair: Pair, sampled: ImageSet, found: ClassImportance, neuron: int, runtime: Runtime
 ) -> tuple[Bytes, Floats]:
-    """The sampled images on which one evolution helped most, and where in them.
-
-    Returns
-    -------
-    uint8 [IMAGES, SIDE, SIDE, 3], and sensitivity in logits, float32 [IMAGES, SIDE, SIDE].
-    """
+    """The sampled images on which one evolution helped most, [IMAGES, SIDE, SIDE, 3], and where, in logits."""
     layer, channel = found.neurons.layers[found.neurons.layer[neuron]], int(found.neurons.channel[neuron])
+    most = BATCH, runtime.memory_mb, runtime.workers
     helped = [
         sensitivities(pair, batch.pixels, found.label)[layer][:, channel].cpu().numpy()
-        for batch in _loader(pair, sampled, runtime).ordered()
+        for batch in loader_of(pair.after, sampled, *most).ordered()
     ]
     best = sampled.subset(np.argsort(-np.concatenate(helped), kind="stable")[:IMAGES])
-    pixels = torch.cat([batch.pixels for batch in _loader(pair, best, runtime).ordered()])
+    pixels = torch.cat([batch.pixels for batch in loader_of(pair.after, best, *most).ordered()])
     heat = sensitivity_maps(pair, pixels, found.label, layer)[:, channel, None]
     wide = torch.nn.functional.interpolate(heat, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
     drawn = np.stack([best.read(row, SIDE, pair.after.preprocessing.fit) for row in range(len(best))])
     return _filled(drawn, 255), _filled(wide[:, 0].cpu().numpy().astype(np.float32), 0)
-
-
-def _loader(pair: Pair, images: ImageSet, runtime: Runtime) -> Loader:
-    return loader_of(pair.after, images, BATCH, runtime.memory_mb, runtime.workers)
 
 
 def _filled(values: Array, missing: int) -> Array:

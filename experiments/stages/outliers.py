@@ -10,8 +10,7 @@ import pandas as pd
 
 from evoscope.arrays import Bools
 from evoscope.data.images import ImageSet
-from evoscope.discovery.gradients import Quantity
-from evoscope.discovery.latent import Latents, latent_pass
+from evoscope.discovery.latent import Latents
 from evoscope.discovery.outlier_judging import LIFT, compared_scores, judged_scores
 from evoscope.discovery.outliers import ScoreOptions, outlier_scores, reading_scores
 from evoscope.discovery.protocol import DiscoveryProtocol
@@ -22,6 +21,7 @@ from evoscope.models.zoo import build
 from evoscope.store import Artefact, Machine, Runtime, folder_stage, stage
 from evoscope.training.patience import Crop, hold_out, train_patiently
 from evoscope.training.recipe import TrainingRecipe
+from experiments.stages.concepts import looked_at
 from experiments.stages.networks import Checkpoint
 
 Setting = Literal["stamp", "mislabelled"]
@@ -153,27 +153,21 @@ def outlier_findings(
     last = training.load().epochs[-1]
     network = Checkpoint(spec, len(images.fit.class_names), last, training, seed, machine).open()
 
-    def look(at: ImageSet, quantities: tuple[Quantity, ...] = ()) -> Latents:
-        return latent_pass(
-            network,
-            at,
-            layers if quantities else layers[:1],
-            quantities=quantities,
-            memory_mb=runtime.memory_mb,
-            workers=runtime.workers,
-            device=machine.device,
-            progress=runtime.progress,
-        )
+    def right(unseen: ImageSet) -> Bools:
+        said = looked_at(network, unseen, layers[:1], (), machine.device, runtime).outcomes
+        return np.equal(said.labels, said.predictions)
 
-    found = look(images.fit, (protocol.evidence,))
+    found = looked_at(network, images.fit, layers, (protocol.evidence,), machine.device, runtime)
+    said = {"label": found.outcomes.labels, "prediction": found.outcomes.predictions}
+    samples = pd.DataFrame({"id": list(images.fit.ids), **said, "outlier": images.outlier})
     scores = outlier_scores(found.of(layers[0]), found.outcomes, protocol, options, seed)
     return Findings(
-        _samples(images, found).join(scores),
+        samples.join(scores),
         judged_scores(scores, images.outlier, seed),
         compared_scores(scores, images.outlier, seed),
         pd.concat([_readings(found, layer, images, protocol, options, seed) for layer in layers]),
-        _right(look(images.test)),
-        _right(look(images.plain)),
+        right(images.test),
+        right(images.plain),
         last + 1,
     )
 
@@ -196,18 +190,3 @@ def _readings(
     ]
     rows = pd.concat(parts, ignore_index=True)
     return rows[rows["metric"].isin(("auroc", LIFT))]
-
-
-def _right(seen: Latents) -> Bools:
-    return np.equal(seen.outcomes.labels, seen.outcomes.predictions)
-
-
-def _samples(images: CaseImages, found: Latents) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "id": list(images.fit.ids),
-            "label": found.outcomes.labels,
-            "prediction": found.outcomes.predictions,
-            "outlier": images.outlier,
-        }
-    )

@@ -2,16 +2,17 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from evoscope.arrays import Bools, Bytes
 from evoscope.data.images import ImageSet
 from evoscope.data.scenes.source import SceneSource, histogram_baseline, pixel_baseline, scene_source
 from evoscope.figure_data import SceneSheet
+from evoscope.stats import wilson
 from evoscope.store import stage
 
 SIDE = 192
 MASKS = 6
+AMONG = 200  # first images, of which that with most concepts shows their masks
 GREY = 0.25  # how much of the scene shows where a concept is not
 
 
@@ -20,15 +21,19 @@ def scenes(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> SceneShee
     """A contact sheet of concept_scenes, one scene with its concept masks, and simple baselines."""
     firsts = [int(np.flatnonzero(train.labels == label)[0]) for label in range(len(train.class_names))]
     images = np.stack([train.read(index, SIDE) for index in firsts])
-    shown, titles = _masks(scene_source(train), _richest(train))
-    return SceneSheet(images, train.class_names, shown, titles, _difficulty(train, test, pixels, seed))
-
-
-def _richest(images: ImageSet, among: int = 200) -> int:
-    """The image with most concepts among the first few: the best to show masks on."""
-    if images.concepts is None:
-        return 0
-    return int(np.argmax(images.concepts.present[:among].sum(axis=1)))
+    assert train.concepts is not None  # of scenes they are known
+    richest = int(np.argmax(train.concepts.present[:AMONG].sum(axis=1)))
+    shown, titles = _masks(scene_source(train), richest)
+    baselines = {
+        "logistic regression on pixels": pixel_baseline,
+        "logistic regression on colour histograms": histogram_baseline,
+    }
+    rows = []
+    for name, baseline in baselines.items():
+        accuracy = baseline(train, test, pixels, seed)
+        interval = wilson(round(accuracy * len(test)), len(test))
+        rows.append({"classifier": name, "accuracy": accuracy, "low": interval.low, "high": interval.high})
+    return SceneSheet(images, train.class_names, shown, titles, pd.DataFrame(rows))
 
 
 def _masks(source: SceneSource, index: int) -> tuple[Bytes, tuple[str, ...]]:
@@ -42,16 +47,3 @@ def _masks(source: SceneSource, index: int) -> tuple[Bytes, tuple[str, ...]]:
 def _faded(scene: Bytes, mask: Bools) -> Bytes:
     faded = 255 - GREY * (255 - scene.mean(axis=2, keepdims=True))
     return np.where(mask[:, :, None], scene, faded).astype(np.uint8)
-
-
-def _difficulty(train: ImageSet, test: ImageSet, pixels: int, seed: int) -> pd.DataFrame:
-    baselines = {
-        "logistic regression on pixels": pixel_baseline,
-        "logistic regression on colour histograms": histogram_baseline,
-    }
-    rows = []
-    for name, baseline in baselines.items():
-        accuracy = baseline(train, test, pixels, seed)
-        interval = binomtest(round(accuracy * len(test)), len(test)).proportion_ci(method="wilson")
-        rows.append({"classifier": name, "accuracy": accuracy, "low": interval.low, "high": interval.high})
-    return pd.DataFrame(rows)

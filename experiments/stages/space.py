@@ -349,9 +349,5 @@ def measured_by(
     shown = [np.where(each >= 0, pool.labels[np.maximum(each, 0)], -1) for each in images]
     counts = np.stack([(shown[-1] == label).sum(axis=1) for label in range(len(pool.class_names))])
     label = counts.argmax(axis=0)
-    return (
-        label,
-        np.stack([(each == label[:, None]).mean(axis=1) for each in shown]),
-        pool.class_names,
-        "share",
-    )
+    shares = np.stack([(each == label[:, None]).mean(axis=1) for each in shown])
+    return label, shares, pool.class_names, "share"

@@ -11,6 +11,7 @@ from evoscope.activations.scan import PassResult, activation_pass
 from evoscope.activations.stimuli import NeuronConcepts, Stimuli, concept_auc, label_neurons
 from evoscope.arrays import Bytes, Ints
 from evoscope.data.images import ImageSet
+from evoscope.models.network import Network
 from evoscope.models.spec import ModelSpec
 from evoscope.space.protocol import Projection
 from evoscope.store import Artefact, Runtime, stage
@@ -48,23 +49,10 @@ def stimuli(
     runtime: Runtime,
 ) -> Looked:
     """Stimuli of a checkpoint's neurons, from one pass over the pool, and one over held-out images for the truth."""
-    network = checkpoint.open()
-
-    def look(images: ImageSet, responsive: Responsive | None) -> PassResult:
-        return activation_pass(
-            network,
-            images,
-            k=k,
-            responsive=responsive.count if responsive else 0,
-            responsive_rule=responsive.rule if responsive else "standardised",
-            keep_maxima=pool.concepts is not None,
-            memory_mb=runtime.memory_mb,
-            workers=runtime.workers,
-            device=checkpoint.machine.device,
-            progress=runtime.progress,
-        )
-
-    seen, others = look(pool, responsive), look(held_out, None)
+    network, device = checkpoint.open(), checkpoint.machine.device
+    known = pool.concepts is not None
+    seen = _pass(network, pool, k, device, runtime, responsive, maxima=known)
+    others = _pass(network, held_out, k, device, runtime, maxima=known)
     accuracies = _top1(seen, pool), _top1(others, held_out)
     return Looked(seen.stimuli, _concepts(seen, others, pool, held_out), *accuracies)
 
@@ -72,16 +60,25 @@ def stimuli(
 @stage(version=1)
 def held_out_stimuli(checkpoint: Checkpoint, images: ImageSet, k: int, runtime: Runtime) -> Stimuli:
     """The images that excite a checkpoint's neurons most among ``images``, on which nothing was placed or chosen."""
-    network = checkpoint.open()
+    return _pass(checkpoint.open(), images, k, checkpoint.machine.device, runtime).stimuli
+
+
+def _pass(
+    network: Network, images: ImageSet, k: int, device: str, runtime: Runtime,
+    responsive: Responsive | None = None, maxima: bool = False,
+) -> PassResult:  # fmt: skip
     return activation_pass(
         network,
         images,
         k=k,
+        responsive=responsive.count if responsive else 0,
+        responsive_rule=responsive.rule if responsive else "standardised",
+        keep_maxima=maxima,
         memory_mb=runtime.memory_mb,
         workers=runtime.workers,
-        device=checkpoint.machine.device,
+        device=device,
         progress=runtime.progress,
-    ).stimuli
+    )
 
 
 def _concepts(seen: PassResult, others: PassResult, pool: ImageSet, held_out: ImageSet) -> NeuronConcepts:

@@ -34,7 +34,6 @@ from human_eval.design import (
     Options,
     Protocol,
     Study,
-    Trial,
     design,
     load_study,
     participants_needed,
@@ -275,12 +274,7 @@ def neuron_id(run: str, epoch: int, name: str) -> str:
 
 
 def _picked(looks: Sequence[Look], regions: Sequence[NamedRegion]) -> tuple[tuple[str, ...], ...]:
-    """The ids of the regions' neurons that the looks show, each with an intruder to be drawn.
-
-    Raises
-    ------
-    EvoscopeError : fewer than a set needs.
-    """
+    """The ids of the regions' neurons that the looks show, enough for a set each, with an intruder to be drawn."""
     shown = {(look.run, look.epoch) for look in looks}
     sets = []
     for region in regions:
@@ -318,7 +312,10 @@ def study(
 @stage(version=2, label="sizes and power of human studies")
 def study_table(studies: Sequence[Artefact[Study]], participants: int, seed: int) -> Table:
     """How large studies are and must be: a row per kind and condition."""
-    rows = [row for each in studies for row in _conditions(each.load(), participants, seed)]
+    rows = []
+    for each in (node.load() for node in studies):
+        names = dict.fromkeys(trial.condition for trial in each.trials if trial.role == "main")
+        rows += [_condition(each, name, participants, seed) for name in names]
     return Table(pd.DataFrame(rows))
 
 
@@ -329,13 +326,6 @@ def study_sheet(studies: Sequence[Artefact[Study]]) -> StudySheet:
     frame = pd.DataFrame([row for row, _ in shown])
     frame["first"] = np.cumsum([0, *[len(pictures) for _, pictures in shown]])[:-1]
     return StudySheet(frame, np.concatenate([pictures for _, pictures in shown]))
-
-
-def _conditions(study: Study, people: int, seed: int) -> list[dict[str, object]]:
-    main = [trial for trial in study.trials if trial.role == "main"]
-    return [
-        _condition(study, name, people, seed) for name in dict.fromkeys(trial.condition for trial in main)
-    ]
 
 
 def _condition(study: Study, name: str, people: int, seed: int) -> dict[str, object]:
@@ -351,14 +341,11 @@ def _condition(study: Study, name: str, people: int, seed: int) -> dict[str, obj
         "answered": each,
         "primary": name == study.primary.first,
         "against": "",
-        "chance": nan,
-        "accuracy": nan,
-        "needed": nan,
+        **dict.fromkeys(("chance", "accuracy", "needed"), nan),
         "participants": people,
         "power": nan,
         "wanted": POWER,
-        "photos_alone": nan,
-        "colours_alone": nan,
+        **dict.fromkeys(("photos_alone", "colours_alone"), nan),
     }
     foils = study.primary.measure == "yes" and name != study.primary.first
     if foils or any(trial.answer is None for trial in trials):
@@ -387,10 +374,6 @@ def _example(study: Study) -> tuple[dict[str, object], Bytes]:
     main = [trial for trial in study.trials if trial.role == "main"]
     trial = next((each for each in main if each.answer is not None), main[0])
     pictures = [_sized(study.pictures[row]) for panel in trial.panels for row in panel]
-    return _described(study, trial), np.array(pictures, dtype=np.uint8)
-
-
-def _described(study: Study, trial: Trial) -> dict[str, object]:
     form = trial.form
     return {
         "kind": study.kind,
@@ -403,7 +386,7 @@ def _described(study: Study, trial: Trial) -> dict[str, object]:
         "answer": -1 if trial.answer is None else trial.answer,
         "panels": len(trial.panels),
         "pictures": len(trial.panels[0]),
-    }
+    }, np.array(pictures, dtype=np.uint8)
 
 
 def _sized(picture: Bytes) -> Bytes:

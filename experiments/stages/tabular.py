@@ -34,6 +34,7 @@ from evoscope.stats import correlated, correlations
 from evoscope.store import Artefact, Machine, Runtime, folder_stage, stage
 from evoscope.training.loop import save_module
 from evoscope.training.tabular import mlp, train_rows
+from experiments.stages.concept_tables import bounds
 
 WEIGHTS = "weights.safetensors"
 CONCEPTS = 6  # of a layer
@@ -251,9 +252,7 @@ def _concept_rows(table: Table, found: HiddenLayer, without: Ablation, seed: int
                 "class_name": table.class_names[label] if np.isfinite(z[label]) else "",
                 "z": float(z[label]),
                 "share": float(share[place] / total) if total > 0 else float("nan"),
-                "accuracy_change": change.value,
-                "low": change.low,
-                "high": change.high,
+                **bounds("accuracy_change", "low", "high", change),
                 "random": random,
                 "random_low": low,
                 "random_high": high,
@@ -271,10 +270,7 @@ def _correlation_rows(table: Table, found: HiddenLayer, draws: int, seed: int) -
             "direction": int(direction),
             "column": column,
             "protected": column in table.protected,
-            "value": result.value[place, number],
-            "low": result.low[place, number],
-            "high": result.high[place, number],
-            "p": result.p[place, number],
+            **{name: getattr(result, name)[place, number] for name in ("value", "low", "high", "p")},
             "chance": result.chance,
             "random": float(np.median(random)),
         }
@@ -300,9 +296,7 @@ def _gap_rows(
                 "cut": border,
                 "gap": first,
                 "gap_without": float(every[place]),
-                "change": change.value,
-                "low": change.low,
-                "high": change.high,
+                **bounds("change", "low", "high", change),
                 "random_low": low,
                 "random_high": high,
             }

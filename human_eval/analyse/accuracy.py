@@ -36,7 +36,10 @@ def accuracy(answers: pd.DataFrame) -> pd.DataFrame:
     """
     known = decidable(answers)
     if set(known["condition"]) == {"own", "foil"}:
-        rows = [_balanced(known)]
+        said = known.assign(right=known["given"] == 0)
+        found = difference(said, (known["condition"] == "own").to_numpy())
+        values = [(1 + value) / 2 for value in (found.value, found.low, found.high)]
+        rows = [["own and foil, balanced", found.answers, found.people, found.items, *values, 0.5, found.p]]
     else:
         rows = [_condition(str(name), part) for name, part in known.groupby("condition", sort=True)]
     return pd.DataFrame(
@@ -49,24 +52,8 @@ def _condition(name: str, part: pd.DataFrame) -> list[object]:
     # A label without foils is no test: always Yes would do.
     chance = float("nan") if name == "own" else float((1 / part["alternatives"].astype(float)).mean())
     found = share(part, chance)
-    return [
-        name,
-        found.answers,
-        found.people,
-        found.items,
-        found.value,
-        found.low,
-        found.high,
-        chance,
-        found.p,
-    ]
-
-
-def _balanced(known: pd.DataFrame) -> list[object]:
-    said = known.assign(right=known["given"] == 0)
-    found = difference(said, (known["condition"] == "own").to_numpy())
-    values = [(1 + value) / 2 for value in (found.value, found.low, found.high)]
-    return ["own and foil, balanced", found.answers, found.people, found.items, *values, 0.5, found.p]
+    values = found.value, found.low, found.high
+    return [name, found.answers, found.people, found.items, *values, chance, found.p]
 
 
 def response_times(answers: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ COLUMNS = (
     *("participant", "block", "trial", "item", "condition", "role"),
     *("given", "answer", "right", "alternatives", "ms", "texts", "position", "missing"),
 )
+ASKED = ("item", "condition", "role", "answer", "alternatives", "choose")  # of each trial
 MOST_MS = 7 * 24 * 3600 * 1000  # a week; an answer that took longer is none
 LEAST_CHOICES, LEAST_REPEATS = 10, 3  # below, a participant's share of them says nothing
 NEEDED = {"participant", "block", "trial", "choice", "option", "texts", "ms"}
@@ -113,7 +114,11 @@ def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
         ``ms``, ``texts`` (tuple), ``position`` (of the chosen panel on the screen), ``missing`` (whether pictures were
         not shown, so that nothing was answered).
     """
-    known = pd.DataFrame([_row(trial) for trial in study.trials]).set_index("trial")
+    asked = [
+        {**vars(trial), "alternatives": trial.alternatives, "choose": trial.form.choose}
+        for trial in study.trials
+    ]
+    known = pd.DataFrame(asked).set_index("id")[list(ASKED)]
     known = known.astype({"answer": "Int64", "alternatives": "Int64"})
     first = answers.drop_duplicates(["participant", "trial"])
     frame = first[first["trial"].isin(known.index)].join(known, on="trial").reset_index(drop=True)
@@ -136,30 +141,22 @@ def decidable(answers: pd.DataFrame) -> pd.DataFrame:
     return answers[(answers["role"] == "main") & answers["right"].notna() & (answers["alternatives"] > 0)]
 
 
-def _row(trial: Trial) -> dict[str, Any]:
-    return {
-        "trial": trial.id,
-        "item": trial.item,
-        "condition": trial.condition,
-        "role": trial.role,
-        "answer": trial.answer,
-        "alternatives": trial.alternatives,
-        "choose": trial.form.choose,
-    }
-
-
 def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     """One row per participant of a tidy table: the measures, the rules broken (``reasons``) and ``excluded``."""
     people = answers.groupby("participant", sort=False)
     sizes = {block.id: len(block.trials) for block in study.blocks}
     counted, main = people.size(), answers[answers["role"] == "main"]
+    checks = answers[(answers["role"] == "catch") & answers["right"].notna()]
+    wrong = ~checks["right"].astype(bool)  # who was asked no attention check has no number
+    both = answered_twice(study, answers)
+    alike = both["right"].groupby(both["participant"])
     measures = {
         "answers": counted,
         "complete": counted / people["block"].first().map(sizes).astype("float64"),
-        "catch_failures": _failures(answers),
+        "catch_failures": wrong.groupby(checks["participant"]).sum().astype("float64"),
         "median_ms": main.astype({"ms": "float64"}).groupby("participant")["ms"].median(),
         "same_position": _same_position(main) if study.trials[0].form.choose else pd.Series(dtype="float64"),
-        "repeat": _repeated(study, answers),
+        "repeat": alike.mean()[alike.size() >= LEAST_REPEATS].astype("float64"),
     }
     frame = pd.DataFrame(measures, index=counted.index).rename_axis("participant").reset_index()
     frame["reasons"] = _reasons(study.exclusion, frame)
@@ -167,24 +164,11 @@ def exclusions(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _failures(answers: pd.DataFrame) -> "pd.Series[float]":
-    """Attention checks that each participant answered wrongly; who was asked none has no number."""
-    checks = answers[(answers["role"] == "catch") & answers["right"].notna()]
-    return (~checks["right"].astype(bool)).groupby(checks["participant"]).sum().astype("float64")
-
-
 def _same_position(main: pd.DataFrame) -> "pd.Series[float]":
     """Share of each participant's choices of the position that they chose most."""
     given = main[main["given"].notna()]
     counts = given.groupby(["participant", "position"]).size().groupby("participant")
     return (counts.max() / counts.sum())[counts.sum() >= LEAST_CHOICES].astype("float64")
-
-
-def _repeated(study: Study, answers: pd.DataFrame) -> "pd.Series[float]":
-    """Share of repeated trials in which the same source (or option) was taken as the first time."""
-    both = answered_twice(study, answers)
-    alike = both["right"].groupby(both["participant"])
-    return alike.mean()[alike.size() >= LEAST_REPEATS].astype("float64")
 
 
 def answered_twice(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
@@ -198,7 +182,7 @@ def answered_twice(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     """
     taken = pd.DataFrame(
         [
-            (trial.id, given, _meant(trial, given))
+            (trial.id, given, trial.sources[given] if trial.form.choose else str(given))
             for trial in study.trials
             for given in range(trial.alternatives)
         ],
@@ -211,11 +195,6 @@ def answered_twice(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     keys = ["participant", "item", "condition"]
     both = meant[meant["role"] == "main"].merge(again, on=keys, suffixes=("", "_again"))
     return both.assign(right=both["meant"] == both["meant_again"]).drop(columns="role")
-
-
-def _meant(trial: Trial, given: int) -> str:
-    """Source or option that a choice stands for, wherever it was shown."""
-    return trial.sources[given] if trial.form.choose else str(given)
 
 
 def _reasons(rules: Exclusion, frame: pd.DataFrame) -> list[str]:

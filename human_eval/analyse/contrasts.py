@@ -1,5 +1,7 @@
 """The contrasts of a study with their intervals over people and items, and what they conclude."""
 
+from dataclasses import astuple, fields
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -21,19 +23,7 @@ from human_eval.analyse.labels import agreements
 from human_eval.design.contrast import FEWEST_ITEMS, SHUFFLES, secondary_contrasts
 from human_eval.design.trial import AGAINST, YES, Contrast, Study, spoken
 
-COLUMNS = [
-    "analysis",
-    "contrast",
-    "value",
-    "low",
-    "high",
-    "p",
-    "null",
-    "people",
-    "items",
-    "answers",
-    "conclusion",
-]
+COLUMNS = ["analysis", "contrast", *(field.name for field in fields(Estimate)), "conclusion"]
 PRIMARY, UNEXCLUDED, SECONDARY = "primary", "primary, nobody excluded", "secondary"
 ALPHA = 0.05
 
@@ -61,9 +51,7 @@ def contrasts(study: Study, counted: pd.DataFrame, every: pd.DataFrame, seed: in
             found = estimate(study, contrast, answers, seed, seen)
         except EvoscopeError:
             continue
-        numbers = [found.value, found.low, found.high, found.p, found.null]
-        counts = [found.people, found.items, found.answers]
-        rows.append([name, contrast.text, *numbers, *counts, conclusion(contrast, found)])
+        rows.append([name, contrast.text, *astuple(found), conclusion(contrast, found)])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -245,11 +233,7 @@ def conclusion(contrast: Contrast, found: Estimate) -> str:
         more = "above" if found.value > found.null else "below"
         said = f"The {what} of {one} lies {more} that of {other} ({bounds})."
     few = f" A condition has fewer than {FEWEST_ITEMS} items: the interval may be too narrow."
-    return said + (few if _few(contrast, found) else "")
-
-
-def _few(contrast: Contrast, found: Estimate) -> bool:
-    return found.items < FEWEST_ITEMS * (2 if contrast.other else 1)
+    return said + (few if found.items < FEWEST_ITEMS * (2 if contrast.other else 1) else "")
 
 
 def ordinal_model(study: Study, counted: pd.DataFrame) -> pd.DataFrame:

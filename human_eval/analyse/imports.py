@@ -37,19 +37,16 @@ def _read(path: Path, study: Study) -> Records:
         return _limesurvey(path, study)
     document = read_json(path)
     if isinstance(document, dict):
-        return _page(document)
+        shared = {name: document[name] for name in ("participant", "block")}
+        shared["simulated"] = bool(document.get("simulated", False))
+        return [{**shared, **response} for response in document["responses"]]
     if all("annotations" in task for task in document):
         return [record for task in document for record in _labelstudio(task)]
     return [_jspsych(row) for row in document if row.get("trial") is not None]
 
 
 def _typed(records: Records) -> Records:
-    """The records, all of whose values have their types; whether the study can have got them is not asked here.
-
-    Raises
-    ------
-    ValueError : one that is not; names trial and value.
-    """
+    """The records, if all values have their types; whether the study can have got them is not asked here."""
     for record in records:
         for name in ("participant", "block", "trial"):
             if not isinstance(record[name], str) or not record[name]:
@@ -58,9 +55,8 @@ def _typed(records: Records) -> Records:
             if not _is_whole(record.get(name)):
                 raise ValueError(f"{name} {record[name]!r} of trial {record['trial']}")
         texts = record.get("texts")
-        if isinstance(texts, str) or not all(
-            isinstance(each, str) for each in (() if texts is None else texts)
-        ):
+        some = () if texts is None else texts
+        if isinstance(texts, str) or not all(isinstance(each, str) for each in some):
             raise ValueError(f"texts {texts!r} of trial {record['trial']}")
     return records
 
@@ -70,12 +66,6 @@ def _is_whole(value: object) -> bool:
     if value is None or value is pd.NA or value != value:
         return True
     return isinstance(value, int | float) and 0 <= value < MANY and value == int(value)
-
-
-def _page(document: dict[str, Any]) -> Records:
-    shared = {name: document[name] for name in ("participant", "block")}
-    shared["simulated"] = bool(document.get("simulated", False))
-    return [{**shared, **response} for response in document["responses"]]
 
 
 def _jspsych(row: dict[str, Any]) -> dict[str, Any]:

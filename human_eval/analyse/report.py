@@ -185,7 +185,11 @@ def accuracy_figure(tables: Tables) -> Figure:
     interval_rows(axes, value, bounds[0], bounds[1], colours, (chance, chance, chance))
     for line in axes.lines[-2 * len(published) :] if len(published) else []:
         line.set(marker="D" if line.get_marker() == "o" else "", mfc="white", mec=INK, mew=0.8)
-    _machines(axes, tables["baselines"], list(rows["condition"]))
+    conditions = list(rows["condition"])
+    for machine in tables["baselines"][tables["baselines"]["condition"].isin(conditions)].to_dict("records"):
+        marker = "^" if machine["observer"] == PHOTOS else "v"
+        at = float(machine["value"]), conditions.index(machine["condition"])
+        axes.plot([at[0]], [at[1]], marker=marker, mfc="white", mec=RED, mew=0.9, ms=4.5, ls="", zorder=5)
     notes = [
         f"{value:.2f}  (n {n:,})" for value, n in zip(rows["accuracy"], rows["participants"], strict=True)
     ]
@@ -194,14 +198,6 @@ def accuracy_figure(tables: Tables) -> Figure:
     axes.set_xlim(0, 1.02)
     axes.set_xlabel("share of right answers")
     return sheet.figure
-
-
-def _machines(axes: Axes, found: pd.DataFrame, conditions: list[str]) -> None:
-    """Open triangles of what machines find by photographs (upwards) and by colours (downwards) alone."""
-    for row in found[found["condition"].isin(conditions)].to_dict("records"):
-        marker = "^" if row["observer"] == PHOTOS else "v"
-        at = float(row["value"]), conditions.index(row["condition"])
-        axes.plot([at[0]], [at[1]], marker=marker, mfc="white", mec=RED, mew=0.9, ms=4.5, ls="", zorder=5)
 
 
 def _column(ours: pd.DataFrame, name: str, theirs: pd.DataFrame, other: str) -> Doubles:
@@ -320,7 +316,7 @@ def write_report(tables: Tables, folder: Path) -> list[Path]:
         plain = table.assign(texts=table["texts"].map(list)) if "texts" in table else table
         plain.to_parquet(folder / f"{name}.parquet")
         if name != "answers":
-            _for_spreadsheets(table).to_csv(folder / f"{name}.csv", index=False)
+            table.map(_harmless).rename(columns=_harmless).to_csv(folder / f"{name}.csv", index=False)
     drawn = figures(tables)
     note = {"Software": None, "Description": _sort(tables)}
     with use_style():
@@ -332,11 +328,6 @@ def write_report(tables: Tables, folder: Path) -> list[Path]:
 
 def _sort(tables: Tables) -> str:
     return NOT_PEOPLE if (tables["about"]["data"] == SIMULATED).all() else "Answers of people"
-
-
-def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
-    """Texts, names of columns too, that a spreadsheet would take for formulas get an apostrophe."""
-    return table.map(_harmless).rename(columns=_harmless)
 
 
 def _harmless(value: object) -> object:

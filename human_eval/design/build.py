@@ -29,14 +29,11 @@ from human_eval.design.trial import (
     Contrast,
     Draft,
     Exclusion,
-    Form,
     Kind,
     Protocol,
-    Role,
     Study,
     Trial,
     balanced,
-    inserted,
     opaque,
     spoken,
 )
@@ -104,25 +101,26 @@ def design(
     EvoscopeError : the pool is of the wrong sort or too small; says what is lacking.
     """
     options = options or Options()
-    frame = Frame(name or kind, kind, protocol, seed, options.exclusion)
-    drafts, source = _drafts(kind, pool, options, protocol, seed)
+    if isinstance(pool, NeuronPool) != (kind in NEURON_KINDS):
+        given, wanted = ("concepts", "neuron") if kind in NEURON_KINDS else ("neurons", "concept")
+        raise EvoscopeError(f"{kind} was given {given}", f"give a {wanted} pool")
+    drafts = _drafts(kind, pool, options, protocol, seed)
+    source = pool.patches if isinstance(pool, NeuronPool) else pool.images
     few = few_items(drafts, options.items) if protocol == "corrected" else ()
-    photos = {
-        pair: int(pool.photos[pair])
-        for draft in drafts
-        for panel in draft.panels
-        for pair in panel
-        if isinstance(pool, NeuronPool) and pool.photos.size
-    }
+    pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
+    told = pool.photos if isinstance(pool, NeuronPool) and pool.photos.size else None
+    photos = {pair: int(told[pair]) for pair in pairs} if told is not None else {}
     if cut is not None:
-        pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
         photos = {(number, 0): photos[pair] for number, pair in enumerate(pairs) if pair in photos}
-        drafts, source = _cut(drafts, cut)
+        drafts, source = _cut(drafts, pairs, cut)
     if 0 in source.shape:
         raise EvoscopeError("the pool has no pictures", "give a pool with pictures, or how to cut them")
-    study = assemble(frame, drafts, source, options.blocking, photos)
+    frame = Study(name or kind, kind, protocol, seed, (), (), source, options.exclusion)
+    study = assemble(frame, drafts, options.blocking, photos)
     study = replace(study, remarks=(*study.remarks, *given_away(study)))
-    unchecked = () if protocol == "as_released" or _checkable(kind, pool) else (UNCHECKED,)
+    # Keys of other kinds rest on nothing that pictures show.
+    shown = kind not in ("image_intruder", "label_agreement") or bool(getattr(pool, "names", ()))
+    unchecked = () if protocol == "as_released" or shown else (UNCHECKED,)
     short = _short(kind, pool, drafts, options.count)
     instead = _instead(study.primary, kind) if protocol == "corrected" else ()
     return replace(study, remarks=(*study.remarks, *instead, *unchecked, *short, *few))
@@ -134,11 +132,6 @@ def _instead(primary: Contrast, kind: Kind) -> tuple[str, ...]:
     if (primary.first or None, primary.other or None) == (next(iter(firsts), None), next(iter(others), None)):
         return ()
     return (f"The pool lacks a condition, so the primary contrast is another: {primary.text}.",)
-
-
-def _checkable(kind: Kind, pool: NeuronPool | ConceptPool) -> bool:
-    """Whether keys of a kind rest on what pictures show, and that is known; true where they rest on nothing."""
-    return kind not in ("image_intruder", "label_agreement") or bool(getattr(pool, "names", ()))
 
 
 def few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
@@ -163,37 +156,23 @@ def few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
 
 def _drafts(
     kind: Kind, pool: NeuronPool | ConceptPool, options: Options, protocol: Protocol, seed: int
-) -> tuple[list[Draft], Bytes]:
-    if kind in NEURON_KINDS:
-        if not isinstance(pool, NeuronPool):
-            raise EvoscopeError(f"{kind} was given concepts", "give a neuron pool")
-        return _of_neurons(kind, pool, options, protocol, seed), pool.patches
-    if not isinstance(pool, ConceptPool):
-        raise EvoscopeError(f"{kind} was given neurons", "give a concept pool")
-    return _of_concepts(kind, pool, options, protocol, seed), pool.images
-
-
-def _of_neurons(kind: Kind, pool: NeuronPool, options: Options, protocol: Protocol, seed: int) -> list[Draft]:
-    if kind == "alignability":
-        return alignability(pool, options.alignability, protocol, seed)
-    if kind == "evolution_label":
-        return evolution_label(pool, options.count, options.pictures, protocol, seed)
-    return pairwise_coherence(pool, options.count, options.pictures, protocol, seed)
-
-
-def _of_concepts(
-    kind: Kind, pool: ConceptPool, options: Options, protocol: Protocol, seed: int
 ) -> list[Draft]:
+    count, pictures = options.count, options.pictures
+    if isinstance(pool, NeuronPool):
+        if kind == "alignability":
+            return alignability(pool, options.alignability, protocol, seed)
+        if kind == "evolution_label":
+            return evolution_label(pool, count, pictures, protocol, seed)
+        return pairwise_coherence(pool, count, pictures, protocol, seed)
     if kind == "image_intruder":
         return image_intruder(pool, options.shown, protocol, seed)
     if kind == "label_agreement":
-        return label_agreement(pool, options.pictures, protocol, seed)
-    return concept_naming(pool, options.pictures)
+        return label_agreement(pool, pictures, protocol, seed)
+    return concept_naming(pool, pictures)
 
 
-def _cut(drafts: Sequence[Draft], cut: Cut) -> tuple[list[Draft], Bytes]:
-    """Renumbers the pictures of the drafts, and cuts only those."""
-    pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
+def _cut(drafts: Sequence[Draft], pairs: list[tuple[int, int]], cut: Cut) -> tuple[list[Draft], Bytes]:
+    """Renumbers the pictures of the drafts, which are all ``pairs``, and cuts only those."""
     place = {pair: (number, 0) for number, pair in enumerate(pairs)}
     moved = [
         replace(draft, panels=tuple(tuple(place[pair] for pair in panel) for panel in draft.panels))
@@ -215,17 +194,6 @@ def _short(
         for model, count in counts.items()
         if count < wanted
     )
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What all trials of a study share."""
-
-    name: str
-    kind: Kind
-    protocol: Protocol
-    seed: int
-    exclusion: Exclusion
 
 
 class Album:
@@ -270,13 +238,9 @@ class Album:
 
 
 def assemble(
-    frame: Frame,
-    drafts: Sequence[Draft],
-    source: Bytes,
-    blocking: Blocking,
-    photos: Mapping[tuple[int, int], int] | None = None,
+    frame: Study, drafts: Sequence[Draft], blocking: Blocking, photos: Mapping[tuple[int, int], int]
 ) -> Study:
-    """Assemble a study from ``drafts`` about the pictures ``source`` [n, k, side, side, 3].
+    """Fill a study without trials, whose pictures are still those of its pool [n, k, side, side, 3], from ``drafts``.
 
     ``photos``: the photograph that a picture (row, rank) is cut of, where that is known.
 
@@ -288,8 +252,8 @@ def assemble(
         raise EvoscopeError(
             f"the pool gives no trial of kind {frame.kind}", "give a pool with labels or more entries"
         )
-    album = Album(source)
-    main = [_trial(frame, draft, album, "main", place) for place, draft in enumerate(drafts)]
+    album = Album(frame.pictures)
+    main = [_trial(frame, draft, album, place) for place, draft in enumerate(drafts)]
     groups = _groups(frame, main, blocking)
     blocks, extras = [[main[place].id for place in group] for group in groups], list[Trial]()
     if frame.protocol == "corrected":
@@ -299,29 +263,27 @@ def assemble(
         replace(trial, panels=tuple(tuple(map(album.row, panel)) for panel in trial.panels))
         for trial in extras
     ]
-    named = tuple(Block(_block_id(frame, n), tuple(ids)) for n, ids in enumerate(blocks))
+    named = tuple(
+        Block(f"{frame.kind}-{opaque(frame.seed, frame.name, frame.kind, 'block', n)[:8]}", tuple(ids))
+        for n, ids in enumerate(blocks)
+    )
     tightest = any(trial.condition == "tightest" for trial in main)
-    return Study(
-        frame.name, frame.kind, frame.protocol, frame.seed, (*main, *extras), named, album.pictures(),
-        frame.exclusion, (STAND_IN,) if tightest else (), primary_contrast(frame.kind, main),
-        tuple((photos or {}).get(pair, -1) for pair in album.keys),
+    return replace(
+        frame, trials=(*main, *extras), blocks=named, pictures=album.pictures(),
+        remarks=(STAND_IN,) if tightest else (), primary=primary_contrast(frame.kind, main),
+        photos=tuple(photos.get(pair, -1) for pair in album.keys),
     )  # fmt: skip
 
 
-def _block_id(frame: Frame, number: int) -> str:
-    """Names the study too, so that the blocks of several studies never have one name."""
-    return f"{frame.kind}-{opaque(frame.seed, frame.name, frame.kind, 'block', number)[:8]}"
-
-
-def _trial(frame: Frame, draft: Draft, album: Album, role: Role, place: int | str) -> Trial:
+def _trial(frame: Study, draft: Draft, album: Album, place: int) -> Trial:
     panels = tuple(tuple(album.number(picture) for picture in panel) for panel in draft.panels)
-    name = opaque(frame.seed, frame.kind, role, place)
+    name = opaque(frame.seed, frame.kind, "main", place)
     return Trial(
-        name, frame.kind, draft.condition, draft.item, draft.form, panels, draft.sources, draft.answer, role
+        name, frame.kind, draft.condition, draft.item, draft.form, panels, draft.sources, draft.answer
     )
 
 
-def _groups(frame: Frame, main: list[Trial], blocking: Blocking) -> list[list[int]]:
+def _groups(frame: Study, main: list[Trial], blocking: Blocking) -> list[list[int]]:
     size = blocking.size or len(main)
     if frame.protocol == "as_released":
         return consecutive_blocks(len(main), -(-len(main) // size))
@@ -332,7 +294,7 @@ def _groups(frame: Frame, main: list[Trial], blocking: Blocking) -> list[list[in
 
 
 def _extended(
-    frame: Frame, main: list[Trial], groups: list[list[int]], blocking: Blocking, album: Album
+    frame: Study, main: list[Trial], groups: list[list[int]], blocking: Blocking, album: Album
 ) -> tuple[list[list[str]], list[Trial]]:
     stream = generator(frame.seed, "extras")
     practice = [_practice(frame, main[0], album, number) for number in range(blocking.practice)]
@@ -347,7 +309,7 @@ def _extended(
     return blocks, [*practice, *catch, *again.values()]
 
 
-def _repeat(frame: Frame, trial: Trial, stream: np.random.Generator) -> Trial:
+def _repeat(frame: Study, trial: Trial, stream: np.random.Generator) -> Trial:
     """The same question again; where a panel is chosen, the panels have moved on."""
     turn = int(stream.integers(1, len(trial.panels))) if trial.form.choose else 0
     moved = [(place - turn) % len(trial.panels) for place in range(len(trial.panels))]
@@ -364,7 +326,7 @@ def _repeat(frame: Frame, trial: Trial, stream: np.random.Generator) -> Trial:
     )
 
 
-def _practice(frame: Frame, model: Trial, album: Album, number: int) -> Trial:
+def _practice(frame: Study, model: Trial, album: Album, number: int) -> Trial:
     """A lesson on drawn pictures, of the form of ``model``."""
     shown, side = len(model.panels), album.source.shape[2]
     place = balanced(shown, shown, generator(frame.seed, "easy", "practice"))[number % shown]
@@ -380,42 +342,26 @@ def _practice(frame: Frame, model: Trial, album: Album, number: int) -> Trial:
     )  # fmt: skip
 
 
-def _easy(frame: Frame, main: list[Trial], album: Album, number: int, stream: np.random.Generator) -> Trial:
-    """A trial that nobody who looks can miss.
-
-    Where a panel is chosen: one panel many times over and a foreign one. Otherwise the form says what to answer.
-    """
-    name, role = opaque(frame.seed, frame.kind, "catch", number), "catch"
+def _easy(frame: Study, main: list[Trial], album: Album, number: int, stream: np.random.Generator) -> Trial:
+    """One that nobody can miss who looks: a panel many times over and a foreign one, or a form that says the answer."""
     model = main[int(stream.integers(len(main)))]
-    if model.form.choose:
-        return _obvious(frame, main, model, album, name, number, stream)
-    form, answer = _instructed(model.form, number)
-    return replace(
-        model, id=name, role="catch", condition=role, item=f"{role}-{number}", form=form, answer=answer
-    )
-
-
-def _instructed(form: Form, number: int) -> tuple[Form, int]:
-    if form.options:
-        answer = number % len(form.options)
-        question = f"{ATTENTION} Please choose “{form.options[answer]}”; in text fields, write anything."
-        return replace(form, question=question), answer
-    # Nothing to choose: analysis compares the text to the word.
-    return replace(form, question=f"{ATTENTION} Please write the word {WORD}."), 0
-
-
-def _obvious(
-    frame: Frame, main: list[Trial], model: Trial, album: Album, name: str, number: int,
-    stream: np.random.Generator,
-) -> Trial:  # fmt: skip
-    shown = len(model.panels)
-    colours = {panel: album.colour(panel) for trial in main for panel in trial.panels}
-    same = model.panels[int(stream.integers(shown))]
-    odd = max(colours, key=lambda panel: float(np.abs(colours[panel] - colours[same]).sum()))
-    place = (balanced(shown, shown, generator(frame.seed, "easy", "catch")) * (number + 1))[number]
-    copies = [0] * (shown - 1)
-    panels = tuple(odd if part else same for part in inserted(copies, 1, place))
-    return replace(
-        model, id=name, condition="catch", item=f"catch-{number}", panels=panels,
-        sources=("",) * shown, answer=place, role="catch",
+    easy = replace(
+        model, id=opaque(frame.seed, frame.kind, "catch", number), role="catch", condition="catch",
+        item=f"catch-{number}",
     )  # fmt: skip
+    if model.form.choose:
+        shown = len(easy.panels)
+        colours = {panel: album.colour(panel) for trial in main for panel in trial.panels}
+        same = easy.panels[int(stream.integers(shown))]
+        odd = max(colours, key=lambda panel: float(np.abs(colours[panel] - colours[same]).sum()))
+        place = (balanced(shown, shown, generator(frame.seed, "easy", "catch")) * (number + 1))[number]
+        panels = tuple(odd if at == place else same for at in range(shown))
+        return replace(easy, panels=panels, sources=("",) * shown, answer=place)
+    options = model.form.options
+    answer = number % max(1, len(options))
+    # Where there is nothing to choose, analysis compares the text to the word.
+    asked = (
+        f"choose “{options[answer]}”; in text fields, write anything" if options else f"write the word {WORD}"
+    )
+    form = replace(model.form, question=f"{ATTENTION} Please {asked}.")
+    return replace(easy, form=form, answer=answer)

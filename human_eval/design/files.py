@@ -46,7 +46,7 @@ def public_trial(trial: Trial) -> dict[str, Any]:
         "id": trial.id,
         "practice": practice,
         "right": trial.answer if practice else None,
-        "form": {**asdict(trial.form), "texts": list(trial.form.texts), "options": list(trial.form.options)},
+        "form": asdict(trial.form),
         "panels": [len(panel) for panel in trial.panels],
     }
 
@@ -64,17 +64,8 @@ def key(study: Study) -> dict[str, Any]:
 
 
 def _keyed(trial: Trial) -> dict[str, Any]:
-    return {
-        "id": trial.id,
-        "kind": trial.kind,
-        "condition": trial.condition,
-        "item": trial.item,
-        "role": trial.role,
-        "answer": trial.answer,
-        "alternatives": trial.alternatives,
-        "sources": list(trial.sources),
-        "panels": [list(panel) for panel in trial.panels],
-    }
+    known = {**asdict(trial), "alternatives": trial.alternatives}
+    return {name: value for name, value in known.items() if name != "form"}
 
 
 def save_study(study: Study, folder: Path) -> None:

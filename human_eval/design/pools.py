@@ -189,7 +189,7 @@ def synthetic_concepts(seed: int, side: int = 64) -> ConceptPool:
     for row, (name, concept) in enumerate(rows):
         pictures = []
         for place in range(6):
-            drawn = _mixed(concept, purity[name], stream)
+            drawn = concept if stream.random() < purity[name] else int(stream.integers(len(CONCEPTS)))
             shown[row, place, drawn] = True
             pictures.append(_pictures(drawn, 1, side, stream))
         images.append(np.concatenate(pictures))
@@ -203,10 +203,6 @@ def synthetic_concepts(seed: int, side: int = 64) -> ConceptPool:
         CONCEPTS,
         shown,
     )
-
-
-def _mixed(concept: int, purity: float, stream: np.random.Generator) -> int:
-    return concept if stream.random() < purity else int(stream.integers(len(CONCEPTS)))
 
 
 def _vectors(concepts: list[int], stream: np.random.Generator) -> Floats:

@@ -66,19 +66,14 @@ def simulated_power(
     """
     if participants == 1:
         stream = generator(seed, "power", participants, trials)
-        right = _shares(effect, trials, draws, stream)
+        chances = _chances(
+            effect, effect.accuracy, stream.normal(0, effect.participant_sd, (draws, 1)), trials, stream
+        )
+        right = np.asarray((stream.random(chances.shape) < chances).mean(axis=1))
         return float((right * trials >= critical_count(trials, effect.chance, alpha) - 0.5).mean())
     sizes = participants, trials, max(items, trials)
     found = [_shown(effect, *sizes, alpha, generator(seed, "power", *sizes, draw)) for draw in range(draws)]
     return float(np.mean(found))
-
-
-def _shares(effect: Effect, trials: int, draws: int, stream: np.random.Generator) -> Doubles:
-    """Accuracy of one participant in each draw."""
-    chances = _chances(
-        effect, effect.accuracy, stream.normal(0, effect.participant_sd, (draws, 1)), trials, stream
-    )
-    return np.asarray((stream.random(chances.shape) < chances).mean(axis=1))
 
 
 def _chances(

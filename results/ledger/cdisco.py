@@ -15,14 +15,12 @@ from results.ledger.claim import (
     TABULAR,
     Claim,
     Evidence,
-    Found,
-    Missing,
+    known_rows,
     not_run,
     of_seeds,
     people,
-    rows_or,
 )
-from results.ledger.effect import headline, measure, paired
+from results.ledger.effect import Measure, headline, measure, paired
 from results.page_style import LAYER
 from results.reference import published_clusters, published_means
 
@@ -44,11 +42,11 @@ def _network(row: "pd.Series[Any]") -> str:
 # --- known concepts --------------------------------------------------------------------------------------------------
 
 
-def equal_rank(evidence: Evidence, protocol: str, metric: str, against: str) -> Found:
+def equal_rank(evidence: Evidence, protocol: str, metric: str, against: str) -> Sequence[Measure]:
     """The first `RANK` directions of the decomposition against as many others, paired over concepts, or classes."""
-    rows = rows_or(evidence, protocol, "table_equal_rank")
-    if isinstance(rows, Missing):
-        return not_run("the first directions against as many random ones (`table_equal_rank`)")
+    rows = evidence.rows("table_equal_rank", protocol)
+    if rows.empty:
+        raise not_run("the first directions against as many random ones (`table_equal_rank`)")
     own = rows[
         (rows["directions"] == "svd") & (rows["rank"] == RANK) & (rows["metric"] == metric)
         & (rows["against"] == against) & rows["gain"].notna()
@@ -63,17 +61,17 @@ def equal_rank(evidence: Evidence, protocol: str, metric: str, against: str) -> 
     return found
 
 
-def within_span(evidence: Evidence, protocol: str) -> Found:
+def within_span(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """C1a: single axes among the first directions tell concepts better than a rotation of the same span."""
     return equal_rank(evidence, protocol, "recovery auc", "within")
 
 
-def high_variance(evidence: Evidence, protocol: str) -> Found:
+def high_variance(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """C1b: the first directions tell concepts better than equally many random ones of the layer."""
     return equal_rank(evidence, protocol, "recovery auc", "rotation")
 
 
-def unique(evidence: Evidence, protocol: str) -> Found:
+def unique(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """C3: the first directions match one known concept each better than equally many random ones."""
     return equal_rank(evidence, protocol, "matched correlation", "rotation")
 
@@ -81,11 +79,9 @@ def unique(evidence: Evidence, protocol: str) -> Found:
 # --- relevance -------------------------------------------------------------------------------------------------------
 
 
-def relevant(evidence: Evidence, protocol: str) -> Found:
+def relevant(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """C2: how many classes lose more of their logit with their concept than with nearly all random directions."""
-    rows = rows_or(evidence, protocol, "table_concept_relevance")
-    if isinstance(rows, Missing):
-        return rows
+    rows = known_rows(evidence, protocol, "table_concept_relevance")
     found = []
     for (_, _, seed), own in rows.groupby([*LAYER, "seed"], sort=False):
         hits = wilson(int((own["logit_change"] < own["random_low"]).sum()), len(own))
@@ -95,25 +91,21 @@ def relevant(evidence: Evidence, protocol: str) -> Found:
     return found
 
 
-def everywhere(evidence: Evidence, protocol: str) -> Found:
+def everywhere(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """C6a: C2's measures of the network where they are smallest."""
     found = relevant(evidence, protocol)
-    if isinstance(found, Missing):
-        return found
     names = list(dict.fromkeys(each.network for each in found))
     if len(names) < 2:
-        return not_run("one architecture alone")
+        raise not_run("one architecture alone")
     by_name = [[each for each in found if each.network == name] for name in names]
     return min(by_name, key=lambda own: headline(own).effect)
 
 
-def tables(evidence: Evidence, protocol: str) -> Found:
+def tables(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """C6b: a concept of a network for a table follows an input more than random directions of its layer do."""
-    rows = rows_or(evidence, protocol, TABULAR)
-    if isinstance(rows, Missing):
-        return rows
+    rows = known_rows(evidence, protocol, TABULAR)
     if "random" not in rows.columns:
-        return not_run("random directions of the same layer, which the claim must beat")
+        raise not_run("random directions of the same layer, which the claim must beat")
     found = []
     for (seed, layer), own in of_seeds(rows).groupby(["seed", "layer"], sort=False):
         best = own.loc[own.groupby("direction")["value"].apply(lambda each: each.abs().idxmax())]
@@ -129,11 +121,9 @@ def tables(evidence: Evidence, protocol: str) -> Found:
 # --- outliers --------------------------------------------------------------------------------------------------------
 
 
-def outliers(evidence: Evidence, protocol: str) -> Found:
+def outliers(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """C5: the first samples by absence of a class's concepts are outliers more often than any sample."""
-    rows = rows_or(evidence, protocol, "table_outlier_readings")
-    if isinstance(rows, Missing):
-        return rows
+    rows = known_rows(evidence, protocol, "table_outlier_readings")
     depth = evidence.rows("table_outliers", protocol)
     deepest = set(depth["layer"]) if len(depth) else {rows["layer"].iloc[0]}
     own = of_seeds(rows)
@@ -147,31 +137,26 @@ def outliers(evidence: Evidence, protocol: str) -> Found:
         value, low, high = (base * float(row[end]) for end in ("value", "low", "high"))
         what, ends = f"{place(row)}, seed {row['seed']}", (value - base, low - base, high - base)
         found.append(measure(what, _network(row), row["seed"], ends, int(row["images"]), (value, base)))
-    return found or not_run("one tenth of the stamps redrawn")
+    if not found:
+        raise not_run("one tenth of the stamps redrawn")
+    return found
 
 
 # --- clusters, alignment ---------------------------------------------------------------------------------------------
 
 
-def clusters(evidence: Evidence, protocol: str) -> Found:
+def clusters(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """C7: a direction of SVD holds fewer clusters than a neuron, wherever both thresholds lie."""
-    rows, shipped = (rows_or(evidence, protocol, name) for name in ("table_cluster_map", "table_clusters"))
-    if isinstance(rows, Missing):
-        if isinstance(shipped, Missing):
-            return shipped
-        return not_run("the map over both thresholds, without which the sign of this difference is a choice")
+    rows = evidence.rows("table_cluster_map", protocol)
+    if rows.empty:
+        known_rows(evidence, protocol, "table_clusters")
+        raise not_run("the map over both thresholds, without which the sign of this difference is a choice")
     found = []
     for (_, _, _, ward, prune), own in rows.groupby([*LAYER, "seed", "ward", "prune"], sort=False):
         by_method = {str(row["method"]): row for _, row in own.dropna(subset=["value"]).iterrows()}
         if {"neurons", "svd"} <= set(by_method):
-            first, numbers = (
-                by_method["svd"],
-                [
-                    float(by_method[name][end])
-                    for name in ("neurons", "svd")
-                    for end in ("value", "low", "high")
-                ],
-            )
+            first, ends = by_method["svd"], ("value", "low", "high")
+            numbers = [float(by_method[name][end]) for name in ("neurons", "svd") for end in ends]
             found.append(
                 measure(
                     f"{place(first)}, ward {ward}, prune {prune}", _network(first), first["seed"], paired(*numbers),
@@ -181,14 +166,12 @@ def clusters(evidence: Evidence, protocol: str) -> Found:
     return found
 
 
-def alignment(evidence: Evidence, protocol: str) -> Found:
+def alignment(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """C8: among the directions of high variance, as few nearly are a neuron as among random directions.
 
     The decomposition is the same under every protocol.
     """
-    rows = rows_or(evidence, CORRECTED if protocol == RELEASED else protocol, "table_spectrum")
-    if isinstance(rows, Missing):
-        return rows
+    rows = known_rows(evidence, CORRECTED if protocol == RELEASED else protocol, "table_spectrum")
     found = []
     for (_, _, seed), own in rows.groupby([*LAYER, "seed"], sort=False):
         own = own.sort_values("index")

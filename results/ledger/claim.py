@@ -101,16 +101,15 @@ def origin_of(path: Path) -> dict[str, str]:
     return dict(part.split("=", 1) for part in match[1].split("; ")) if match else {}
 
 
-@dataclass(frozen=True)
-class Missing:
-    """Why there is no effect to judge, and what the verdict is then."""
+@dataclass(eq=False)
+class Missing(Exception):
+    """Raised where there is no effect to judge: what the verdict is then, and why."""
 
     verdict: Verdict
     why: str
 
 
-Found = Sequence[Measure] | Missing
-Measured = Callable[[Evidence, str], Found]
+Measured = Callable[[Evidence, str], Sequence[Measure]]
 
 
 def not_run(why: str) -> Missing:
@@ -123,15 +122,24 @@ def impossible(why: str) -> Missing:
     return Missing(Verdict.IMPOSSIBLE, why)
 
 
-def people(evidence: Evidence, protocol: str) -> Found:
+def people(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """What only people can tell."""
-    return Missing(Verdict.PEOPLE, PEOPLE)
+    raise Missing(Verdict.PEOPLE, PEOPLE)
 
 
-def rows_or(evidence: Evidence, protocol: str, table: str) -> pd.DataFrame | Missing:
-    """Rows of a table, or that it was not drawn."""
+def known_rows(evidence: Evidence, protocol: str, table: str, unless: str = "") -> pd.DataFrame:
+    """Rows of a table.
+
+    Raises
+    ------
+    Missing : it was not drawn, or there is a reason ``unless``, for which it can show nothing here.
+    """
     rows = evidence.rows(table, protocol)
-    return rows if len(rows) else not_run(f"no `{table}` under this protocol")
+    if unless:
+        raise impossible(unless)
+    if not len(rows):
+        raise not_run(f"no `{table}` under this protocol")
+    return rows
 
 
 def of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -185,12 +193,12 @@ class Claim:
 
     def judge(self, evidence: Evidence, protocol: str) -> Judged:
         """The verdict on a data set and scale under a protocol."""
-        found = self.measure(evidence, protocol)
-        if isinstance(found, Missing) or self.stated is None:
-            missing = (
-                found if isinstance(found, Missing) else not_run("no smallest effect of interest is stated")
-            )
+        try:
+            found = self.measure(evidence, protocol)
+        except Missing as missing:
             return Judged(missing.verdict, None, (), missing.why)
+        if self.stated is None:
+            return Judged(Verdict.NOT_RUN, None, (), "no smallest effect of interest is stated")
         if not found:
             return Judged(Verdict.NOT_RUN, None, (), "no row of the tables bears on it")
         effect = headline(found)

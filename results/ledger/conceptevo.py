@@ -16,14 +16,13 @@ from results.ledger.claim import (
     DRAWN,
     Claim,
     Evidence,
-    Found,
     Measured,
     Missing,
     impossible,
+    known_rows,
     not_run,
     of_seeds,
     people,
-    rows_or,
 )
 from results.ledger.effect import NAN, Measure, headline, measure, paired, stated
 from results.page_style import PUBLISHED_SCALES, TIMES_CHANCE, counted_its_way, learnt_anything
@@ -41,13 +40,15 @@ EVERY = "all"  # the run that sums up all runs
 Bounds = tuple[float, float, float]
 
 
-def baselines(evidence: Evidence, protocol: str, metric: str) -> pd.DataFrame | Missing:
+def baselines(evidence: Evidence, protocol: str, metric: str) -> pd.DataFrame:
     """Rows of one measure of alignment: the learnt space's, and those of what nothing was learnt for (``space``)."""
-    rows = rows_or(evidence, protocol, "table_space_baselines")
-    if isinstance(rows, Missing):
-        return not_run(f"the same with {RANDOM_VECTORS} (`table_space_baselines`), which the claim must beat")
+    rows = evidence.rows("table_space_baselines", protocol)
+    if rows.empty:
+        raise not_run(f"the same with {RANDOM_VECTORS} (`table_space_baselines`), which the claim must beat")
     own = rows[(rows["metric"] == metric) & (rows["run"] != EVERY) & rows["value"].notna()]
-    return own if len(own) else not_run(f"no {metric.replace('_', ' ')} under this protocol")
+    if own.empty:
+        raise not_run(f"no {metric.replace('_', ' ')} under this protocol")
+    return own
 
 
 def last_epochs(rows: pd.DataFrame) -> pd.DataFrame:
@@ -66,36 +67,30 @@ def beyond(rows: pd.DataFrame, space: str, *, relative: bool = False) -> list[Me
 def _measure(row: "pd.Series[Any]", less: Bounds, relative: bool = False) -> Measure:
     null, run = float(row["value"]), label_of(str(row["run"]))
     value, low, high = (each / null for each in less) if relative else less
-    numbers = (null + less[0], null)
-    return measure(
-        f"{run}, epoch {row.get('epoch', 'last')}",
-        run,
-        row["seed"],
-        (value, low, high),
-        int(row["n"]),
-        numbers,
-    )
+    what, numbers = f"{run}, epoch {row.get('epoch', 'last')}", (null + less[0], null)
+    return measure(what, run, row["seed"], (value, low, high), int(row["n"]), numbers)
 
 
-def together(evidence: Evidence, protocol: str) -> Found:
+def together(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E1a: neurons that answer to the same images lie nearer each other than random image vectors put them."""
-    rows = baselines(evidence, protocol, "stimulus_agreement")
-    return rows if isinstance(rows, Missing) else beyond(last_epochs(rows), RANDOM_VECTORS)
+    return beyond(last_epochs(baselines(evidence, protocol, "stimulus_agreement")), RANDOM_VECTORS)
 
 
-def followed(evidence: Evidence, protocol: str) -> Found:
+def followed(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E1c: the same neuron at another epoch is found nearer than with random image vectors."""
-    rows = baselines(evidence, protocol, "same_neuron_mrr")
-    return rows if isinstance(rows, Missing) else beyond(rows, RANDOM_VECTORS, relative=True)
+    return beyond(baselines(evidence, protocol, "same_neuron_mrr"), RANDOM_VECTORS, relative=True)
 
 
-def meeting(evidence: Evidence, protocol: str) -> Found:
+def meeting(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E1b: nearest neighbours in other models answer to the same true concept, more than the best baseline gives."""
     if evidence.data != DRAWN:
-        return impossible(UNKNOWN)
-    rows = baselines(evidence, protocol, PURITY)
-    if isinstance(rows, Missing):
-        return _swept(evidence, protocol) or rows
+        raise impossible(UNKNOWN)
+    try:
+        rows = baselines(evidence, protocol, PURITY)
+    except Missing:
+        if swept := _swept(evidence, protocol):
+            return swept
+        raise
     both = [beyond(last_epochs(rows), name) for name in (RANDOM_VECTORS, SHARED)]
     return [min(pair, key=lambda each: each.effect) for pair in zip(*both, strict=True)]
 
@@ -117,13 +112,11 @@ def _swept(evidence: Evidence, protocol: str) -> Sequence[Measure]:
 # --- evolutions ------------------------------------------------------------------------------------------------------
 
 
-def important(evidence: Evidence, protocol: str) -> Found:
+def important(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E2: neurons whose concept defines the class score higher than the others; the classes are the items."""
     if evidence.data != DRAWN:
-        return impossible(UNKNOWN)
-    rows = rows_or(evidence, protocol, "table_importance")
-    if isinstance(rows, Missing):
-        return rows
+        raise impossible(UNKNOWN)
+    rows = known_rows(evidence, protocol, "table_importance")
     own = rows[rows["class_name"].notna() & (rows["kind"] == "defining") & rows["auc"].notna()]
     found = []
     for (run, first, last, seed), classes in own.groupby(
@@ -137,12 +130,9 @@ def important(evidence: Evidence, protocol: str) -> Found:
     return found
 
 
-def reversal(evidence: Evidence, protocol: str) -> pd.DataFrame | Missing:
+def reversal(evidence: Evidence, protocol: str) -> pd.DataFrame:
     """Rows of the reversal on test images, top-1, with the layers counted as the protocol does."""
-    rows = rows_or(evidence, protocol, "table_reversal")
-    if isinstance(rows, Missing):
-        return rows
-    rows = counted_its_way(rows)
+    rows = counted_its_way(known_rows(evidence, protocol, "table_reversal"))
     return rows[(rows["split"] == "test") & (rows["metric"] == "top1")]
 
 
@@ -150,11 +140,9 @@ Conditions = dict[str, "pd.Series[float]"]
 NOTHING = ""  # no quarter is taken back
 
 
-def cells(evidence: Evidence, protocol: str, more: str, less: str) -> Found:
+def cells(evidence: Evidence, protocol: str, more: str, less: str) -> Sequence[Measure]:
     """A measure per network, seed and pair of epochs: accuracy under ``more`` less that under ``less``."""
     rows = reversal(evidence, protocol)
-    if isinstance(rows, Missing):
-        return rows
     found = []
     for (run, first, last, seed), own in rows.groupby(["run", "from_epoch", "to_epoch", "seed"], sort=False):
         name, conditions = label_of(str(run)), {str(row["condition"]): row for _, row in own.iterrows()}
@@ -185,64 +173,60 @@ def _ends(own: Conditions, condition: str) -> Bounds:
     return float(row["value"]), float(row["low"]), float(row["high"])
 
 
-def beyond_random(evidence: Evidence, protocol: str) -> Found:
+def beyond_random(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E3b: the most important quarter costs more than a random one."""
     return cells(evidence, protocol, "random", MOST)
 
 
-def sure_drop(evidence: Evidence, protocol: str) -> Found:
+def sure_drop(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E3c: its loss is larger than nothing."""
     return cells(evidence, protocol, NOTHING, MOST)
 
 
-def monotone(evidence: Evidence, protocol: str) -> Found:
+def monotone(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E3d: the smallest step from bin to bin, chosen after the mean over the networks and pairs."""
     steps: list[Sequence[Measure]] = []
     for less, more in pairwise(BIN_NAMES):
         found = cells(evidence, protocol, more, less)
-        if isinstance(found, Missing) or not found:
+        if not found:
             return found
         steps.append(found)
     return min(steps, key=lambda found: headline(found).effect)
 
 
-def least_near_zero(evidence: Evidence, protocol: str) -> Found:
+def least_near_zero(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E3e: the least important quarter hardly matters, beside what the most important one costs on average."""
     drops, found = sure_drop(evidence, protocol), cells(evidence, protocol, LEAST, NOTHING)
-    if isinstance(drops, Missing) or isinstance(found, Missing) or not drops:
+    if not drops:
         return drops
     scale = headline(drops).effect
     if scale <= 0:
-        return impossible("taking back the most important quarter costs nothing to compare with")
+        raise impossible("taking back the most important quarter costs nothing to compare with")
     return [replace(m, effect=m.effect / scale, low=m.low / scale, high=m.high / scale) for m in found]
 
 
-def beyond_least(evidence: Evidence, protocol: str) -> Found:
+def beyond_least(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E3f: the least important quarter costs less than a random one."""
     return cells(evidence, protocol, LEAST, "random")
 
 
-def architectures(evidence: Evidence, protocol: str) -> Found:
+def architectures(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E4: E3b's measures of the network where they are smallest; every architecture must be there."""
     found = beyond_random(evidence, protocol)
-    if isinstance(found, Missing):
-        return found
     wanted = [label_of(name) for name in ARCHITECTURES[1:]]  # the base is not reverted
     by_name = {name: [each for each in found if each.network == name] for name in wanted}
     lacking = [name for name, own in by_name.items() if not own]
     if lacking:
-        return not_run(f"no reversal of {', '.join(lacking)}")
+        raise not_run(f"no reversal of {', '.join(lacking)}")
     return min(by_name.values(), key=lambda own: headline(own).effect)
 
 
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def gradual(evidence: Evidence, protocol: str) -> Found:
+def gradual(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E5: what VGG16 gains after its first epoch."""
-    rows = rows_or(evidence, protocol, "table_behaviour")
-    if isinstance(rows, Missing):
-        return rows
+    rows = known_rows(evidence, protocol, "table_behaviour")
     wide = of_seeds(rows).pivot_table(index=["run", "seed"], columns="criterion", values="value")
     wide = wide.reindex(columns=["learns", "gradual"]).reset_index()
     return [
@@ -257,60 +241,40 @@ def _of_seed(run: str, seed: object, value: float, null: float) -> Measure:
     return measure(f"{name}, seed {seed}", name, seed, (value - null, NAN, NAN), 1, (value, null))
 
 
-def collapsed(evidence: Evidence, protocol: str) -> Found:
+def collapsed(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E6: what VGG16 loses with a too large learning rate; a run that learnt nothing has nothing to lose."""
-    rows = rows_or(evidence, protocol, "table_behaviour")
-    if isinstance(rows, Missing):
-        return rows
+    rows = known_rows(evidence, protocol, "table_behaviour")
     own = of_seeds(rows[rows["criterion"] == "collapses"])
     learnt = own[[learnt_anything(str(text)) for text in own["statement"]]]
     if 2 * len(learnt) <= len(own):
-        return impossible(
+        raise impossible(
             f"at this rate {len(learnt)} of {len(own)} seeds learn anything (a best test accuracy of {TIMES_CHANCE:g} "
             "times chance), and what was not learnt cannot be lost"
         )
     return [_of_seed(str(row["run"]), row["seed"], 1.0, float(row["value"])) for _, row in learnt.iterrows()]
 
 
-def overfitting(evidence: Evidence, protocol: str) -> Found:
+def overfitting(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E7: how much larger the train-test gap is without dropout, seed by seed."""
-    rows = rows_or(evidence, protocol, "table_training")
-    if evidence.data == DRAWN:
-        return impossible(
-            "drawn training images are so many and so like the test images that dropout has no gap to close"
-        )
-    if isinstance(rows, Missing):
-        return rows
+    alike = "drawn training images are so many and so like the test images that dropout has no gap to close"
+    rows = known_rows(evidence, protocol, "table_training", alike if evidence.data == DRAWN else "")
     rows = of_seeds(rows).assign(gap=rows["train_top1"] - rows["test_top1"])
     gaps = rows.pivot_table(index="seed", columns="run", values="gap")
     if not {"vgg16", "vgg16_no_dropout"} <= set(gaps.columns):
-        return not_run("no VGG16 with and without dropout")
+        raise not_run("no VGG16 with and without dropout")
     both = gaps.dropna(subset=["vgg16", "vgg16_no_dropout"])
+    name = label_of("vgg16_no_dropout")
     return [
-        Measure(
-            f"seed {seed}",
-            label_of("vgg16_no_dropout"),
-            int(str(seed)),
-            own - dropped,
-            NAN,
-            NAN,
-            1,
-            own,
-            dropped,
-        )
+        measure(f"seed {seed}", name, seed, (own - dropped, NAN, NAN), 1, (own, dropped))
         for seed, own, dropped in zip(both.index, both["vgg16_no_dropout"], both["vgg16"], strict=True)
     ]
 
 
-def inception_collapse(evidence: Evidence, protocol: str) -> Found:
+def inception_collapse(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     """E8: what InceptionV3 loses with a too large learning rate, where that is the published one."""
-    rows = rows_or(evidence, protocol, "table_training")
-    if evidence.scale not in PUBLISHED_SCALES:
-        return impossible(
-            "this scale trains it with AdamW at rate .03 for 7 epochs; the claim is of SGD at 1.5 after 69"
-        )
-    if isinstance(rows, Missing):
-        return rows
+    other = "this scale trains it with AdamW at rate .03 for 7 epochs; the claim is of SGD at 1.5 after 69"
+    unlike = "" if evidence.scale in PUBLISHED_SCALES else other
+    rows = known_rows(evidence, protocol, "table_training", unlike)
     own = of_seeds(rows[rows["run"] == "inception_v3_large_lr"])
     return [
         _of_seed(str(row["run"]), row["seed"], 1.0, float(row["test_top1"] / row["best_test_top1"]))

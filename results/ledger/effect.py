@@ -182,10 +182,8 @@ def _over_seeds(measures: Sequence[Measure]) -> Headline:
     if len(kept) > 1:
         over = t_interval(means[:, 0])
         reach = [np.nan_to_num(effect - low), np.nan_to_num(high - effect)]
-        low, high = (
-            effect - np.hypot(effect - over.low, reach[0]),
-            effect + np.hypot(over.high - effect, reach[1]),
-        )
+        low = effect - np.hypot(effect - over.low, reach[0])
+        high = effect + np.hypot(over.high - effect, reach[1])
     items = max(
         sum(m.items for m in own) if own[0].own else max(m.items for m in own) for own in kept.values()
     )
@@ -195,15 +193,8 @@ def _over_seeds(measures: Sequence[Measure]) -> Headline:
 def _over_networks(measures: Sequence[Measure]) -> tuple[float, float, float]:
     """Mean of one seed's measures, the mean over a network's own first."""
     names = list(dict.fromkeys(each.network for each in measures))
-    rows = np.array(
-        [
-            np.mean(
-                [(m.effect, m.effect - m.low, m.high - m.effect) for m in measures if m.network == name],
-                axis=0,
-            )
-            for name in names
-        ]
-    )
+    ends = np.array([(each.effect, each.effect - each.low, each.high - each.effect) for each in measures])
+    rows = np.array([ends[[each.network == name for each in measures]].mean(axis=0) for name in names])
     effect, below, above = rows.mean(axis=0)
     if measures[0].own:
         below, above = np.sqrt((rows[:, 1:] ** 2).sum(axis=0)) / len(rows)
@@ -217,11 +208,7 @@ def verdict(found: Headline, stated: Stated, published: float = NAN) -> Verdict:
     ----------
     published : effect of the same kind; NaN where none is known.
     """
-    known, little, smallest = (
-        np.isfinite(found.low) and np.isfinite(found.high),
-        stated.little,
-        stated.smallest,
-    )
+    known, little, smallest = np.isfinite(found.low + found.high), stated.little, stated.smallest
     outside = found.low > smallest or found.high < -smallest if little else found.high < smallest
     if known and outside:
         return Verdict.FAILED

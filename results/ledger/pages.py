@@ -158,7 +158,12 @@ def _card(claim: str, rows: pd.DataFrame, around: Around, shown: dict[str, str])
     ]
     lines += [f"**Note:** {first['shares']}." if first["shares"] != DASH else ""]
     found = _by_reason(rows)
-    views = _views(rows, around)
+    links = [
+        f"[{network}]({link})"
+        for (data, network), link in around.views.items()
+        if any(network in networks_in(row) for _, row in rows[rows["data"] == data].iterrows())
+    ]
+    views = f"**In the explorer:** {', '.join(links)}." if links else ""
     more = [_picture(claim, words.picture, rows, around, shown), views, f"**Command:** {_command(rows)}"]
     head = f"**{first['text']}.**"
     return [head, quoted, "\n".join(f"- {line}" for line in [*lines, *found] if line), *filter(None, more)]
@@ -206,16 +211,6 @@ def _picture(claim: str, figure: str, rows: pd.DataFrame, around: Around, shown:
         return ""
     shown[figure] = claim
     return f"![{entry(figure).title}]({path})"
-
-
-def _views(rows: pd.DataFrame, around: Around) -> str:
-    """Links into the explorer for the networks that the effects rest on."""
-    links = [
-        f"[{network}]({link})"
-        for (data, network), link in around.views.items()
-        if any(network in networks_in(row) for _, row in rows[rows["data"] == data].iterrows())
-    ]
-    return f"**In the explorer:** {', '.join(links)}." if links else ""
 
 
 def _command(rows: pd.DataFrame) -> str:

@@ -31,11 +31,9 @@ AUDITED = (
 
 def ledger(evidence: Sequence[Evidence]) -> pd.DataFrame:
     """One row per claim, data set and scale; no cell is empty. Tables of numbers have the claim about tables."""
-    return pd.DataFrame([claim.row(each) for claim in CLAIMS for each in evidence if _bears(claim, each)])
-
-
-def _bears(claim: Claim, evidence: Evidence) -> bool:
-    return (claim.id == TABLES) != evidence.images
+    return pd.DataFrame(
+        [claim.row(each) for claim in CLAIMS for each in evidence if (claim.id == TABLES) != each.images]
+    )
 
 
 def all_measures(evidence: Sequence[Evidence]) -> pd.DataFrame:

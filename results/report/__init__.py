@@ -148,7 +148,8 @@ def write_report(folders: Sequence[Path], to: Path) -> list[Path]:
     """
     views = views_of(to)
     inputs = digest_of(folders, views)
-    if _still(to, inputs):
+    made = to / PAGE
+    if made.is_file() and inputs in made.read_text(encoding="utf-8")[-TAIL:] and (to / INDEX).is_file():
         return [to / name for name in FILES if (to / name).is_file()]
     jobs = galleries(folders)
     pictures = pictures_of(jobs, to)
@@ -156,7 +157,9 @@ def write_report(folders: Sequence[Path], to: Path) -> list[Path]:
     paths = write_ledger(evidence, to, Around(pictures))
     texts = {path.stem: path.read_text(encoding="utf-8") for path in paths if path.suffix == ".md"}
     verdicts = counted(to / "claims.csv")
-    first = rendered(lead(evidence)) + _counts(verdicts)
+    items = "".join(f"<li><strong>{count}</strong> {escape(name)}</li>" for name, count in verdicts.items())
+    words = f"<li>{sum(verdicts.values())} verdicts, one for each claim and data set:</li>"
+    first = rendered(lead(evidence)) + f'\n<ul class="verdicts">{words}{items}</ul>'
     (to / PAGE).write_text(page(to, first, texts, jobs, Around(pictures, views), inputs), encoding="utf-8")
     (to / INDEX).write_text(index(texts, jobs, verdicts, to), encoding="utf-8")
     return [*paths, to / PAGE, to / INDEX]
@@ -170,12 +173,6 @@ def digest_of(folders: Sequence[Path], views: Mapping[tuple[str, str], str] | No
     for path in [*code, *(path for path in every if path.stem in names and path.suffix in ENDINGS)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-def _still(to: Path, inputs: str) -> bool:
-    """Whether the page was made of these very inputs."""
-    path = to / PAGE
-    return path.is_file() and inputs in path.read_text(encoding="utf-8")[-TAIL:] and (to / INDEX).is_file()
 
 
 def pictures_of(jobs: Mapping[Place, Sequence[Item]], to: Path) -> dict[tuple[str, str], str]:
@@ -233,15 +230,10 @@ def index(
     for place, items in jobs.items():
         lines += ["", f"## {', '.join(place)}", ""]
         for item in items:
-            lines += _listed(item, to)
+            lines.append(f"- [{item.title}]({_relative(item.words, to)}): `{item.command}`")
+            if item.picture is not None:
+                lines += ["", f"  ![{item.title}]({_relative(item.picture, to)})", ""]
     return "\n".join(lines) + "\n"
-
-
-def _listed(item: Item, to: Path) -> list[str]:
-    words = f"[{item.title}]({_relative(item.words, to)}): `{item.command}`"
-    if item.picture is None:
-        return [f"- {words}"]
-    return [f"- {words}", "", f"  ![{item.title}]({_relative(item.picture, to)})", ""]
 
 
 def _relative(path: Path, to: Path) -> str:
@@ -277,7 +269,7 @@ def page(
         "The claims, one by one": _cards(claims, around),
         "Appendix": _appendix(to, texts, jobs),
     }
-    links = "\n".join(_link(_anchor(title), title) for title in sections)
+    links = "\n".join(f'<li><a href="#{_anchor(title)}">{escape(title)}</a></li>' for title in sections)
     body = sized(
         "\n".join(
             f'<h2 id="{_anchor(title)}">{escape(title)}</h2>\n{html}' for title, html in sections.items()
@@ -367,16 +359,6 @@ def sized(html: str, to: Path) -> str:
             return f'{tag[0]} width="{image.width}" height="{image.height}"'
 
     return re.sub(r'<img loading="lazy" src="([^"]*)"', found, html)
-
-
-def _counts(verdicts: Mapping[str, int]) -> str:
-    items = "".join(f"<li><strong>{count}</strong> {escape(name)}</li>" for name, count in verdicts.items())
-    words = f"<li>{sum(verdicts.values())} verdicts, one for each claim and data set:</li>"
-    return f'\n<ul class="verdicts">{words}{items}</ul>'
-
-
-def _link(anchor: str, title: str) -> str:
-    return f'<li><a href="#{anchor}">{escape(title)}</a></li>'
 
 
 def _anchor(title: str) -> str:

@@ -7,32 +7,14 @@ import pandas as pd
 import pytest
 
 from evoscope.errors import EvoscopeError
-from human_eval.analyse import (
-    accuracy,
-    analyse,
-    exclusions,
-    fleiss_kappa,
-    krippendorff_alpha,
-    label_agreement,
-    normalised,
-    share,
-    tidy,
-    write_report,
-)
-from human_eval.analyse.accuracy import MEASURED, beside
-from human_eval.analyse.answers import agreement_matrix
-from human_eval.analyse.labels import label_embedding, mean_cosine, overlaps
-from human_eval.analyse.report import accuracy_figure
+from human_eval.analyse.accuracy import MEASURED, accuracy, beside, fleiss_kappa, krippendorff_alpha
+from human_eval.analyse.answers import agreement_matrix, exclusions, tidy
+from human_eval.analyse.intervals import share
+from human_eval.analyse.labels import label_agreement, label_embedding, mean_cosine, normalised, overlaps
+from human_eval.analyse.report import accuracy_figure, analyse, write_report
 from human_eval.answers import answer_table
-from human_eval.design import (
-    Alignability,
-    Blocking,
-    Contrast,
-    Options,
-    design,
-    synthetic_concepts,
-    synthetic_neurons,
-)
+from human_eval.design import Alignability, Blocking, Options, design, synthetic_concepts, synthetic_neurons
+from human_eval.design.trial import Contrast
 
 SETS = Alignability(sets=(("base_model", 12), ("random", 6)))
 STUDY = design(

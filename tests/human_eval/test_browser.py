@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from human_eval.__main__ import main
-from human_eval.analyse import analyse, read_answers, tidy, write_report
+from human_eval.analyse.answers import read_answers, tidy
+from human_eval.analyse.report import analyse, write_report
 from human_eval.answers import Answers, answer_table
 from human_eval.design import (
     Alignability,

@@ -9,12 +9,13 @@ from scipy import stats
 
 from benchmarks import studies
 from evoscope.errors import EvoscopeError
-from human_eval.analyse import analyse, difference, share
 from human_eval.analyse.contrasts import estimate, superiority
-from human_eval.analyse.intervals import spread
+from human_eval.analyse.intervals import difference, share, spread
 from human_eval.analyse.labels import agreements, says
+from human_eval.analyse.report import analyse
 from human_eval.answers import answer_table
-from human_eval.design import Blocking, Contrast, Options, design, synthetic_concepts, synthetic_neurons
+from human_eval.design import Blocking, Options, design, synthetic_concepts, synthetic_neurons
+from human_eval.design.trial import Contrast
 
 CONCEPTS = synthetic_concepts(0, side=4)
 NEURONS = synthetic_neurons(0, side=4)

@@ -13,9 +13,7 @@ from human_eval.design import (
     Blocking,
     NeuronPool,
     Options,
-    concurrences,
     design,
-    incomplete_blocks,
     load_study,
     personal_plan,
     save_study,
@@ -23,6 +21,7 @@ from human_eval.design import (
     synthetic_neurons,
 )
 from human_eval.design.baselines import PHOTOS, baselines
+from human_eval.design.blocks import concurrences, incomplete_blocks
 from human_eval.design.build import NEURON_KINDS
 from human_eval.design.kinds import is_odd
 from human_eval.design.pools import depths, disjoint

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from evoscope.errors import EvoscopeError
-from human_eval.analyse import read_answers, tidy
+from human_eval.analyse.answers import read_answers, tidy
 from human_eval.design import (
     KINDS,
     Alignability,

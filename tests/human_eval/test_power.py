@@ -5,16 +5,9 @@ import pandas as pd
 import pytest
 
 from evoscope.errors import EvoscopeError
-from human_eval.analyse import difference
-from human_eval.design import (
-    Effect,
-    critical_count,
-    exact_power,
-    participants_needed,
-    power_table,
-    simulated_power,
-)
-from human_eval.design.power import _chances, _shown
+from human_eval.analyse.intervals import difference
+from human_eval.design import Effect, participants_needed, power_table, simulated_power
+from human_eval.design.power import _chances, _shown, critical_count, exact_power
 
 
 def tail(n, p, c):

@@ -12,7 +12,9 @@ from benchmarks import studies
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from human_eval.__main__ import main
-from human_eval.analyse import accuracy, analyse, exclusions, read_answers, tidy, write_report
+from human_eval.analyse.accuracy import accuracy
+from human_eval.analyse.answers import exclusions, read_answers, tidy
+from human_eval.analyse.report import analyse, write_report
 from human_eval.answers import Answers, Dealing
 from human_eval.collect import Offer, application, keys_of
 from human_eval.design import (
