@@ -195,8 +195,8 @@ def earlier_epochs(run: Run, last: LayerSpace) -> list[int]:
     return [epoch for epoch in run.epochs if epoch < last.epoch]
 
 
-def method_directions(context: Context, space: LayerSpace) -> Artefact[MethodConcepts]:
-    """The directions of a space by the methods asked for; no probes where no concepts are known to fit them on.
+def chosen_methods(context: Context) -> list[NamedMethod]:
+    """The methods asked for, each once; without the probes where no concepts are known to fit them on.
 
     Raises
     ------
@@ -211,7 +211,12 @@ def method_directions(context: Context, space: LayerSpace) -> Artefact[MethodCon
             f"discovery.methods={wanted} leaves no method on {context.data.pool.name}",
             "add svd; probes need images whose concepts are known",
         )
-    protocols, images = compared_protocols(context), concept_images(context)
+    return methods
+
+
+def method_directions(context: Context, space: LayerSpace) -> Artefact[MethodConcepts]:
+    """The directions of a space by `chosen_methods`."""
+    protocols, images, methods = compared_protocols(context), concept_images(context), chosen_methods(context)
     node = concept_methods(space, protocols, methods, images, context.config.seed, context.runtime)
     return node.called(f"directions of {space.run}, {at(space.epoch)}, by {len(methods)} methods")
 

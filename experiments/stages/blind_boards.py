@@ -13,7 +13,6 @@ from evoscope.data.images import ImageSet
 from evoscope.discovery.basis import ConceptBasis
 from evoscope.discovery.equal_rank import BOARD, UNORDERED, unique_basis
 from evoscope.discovery.protocol import DiscoveryProtocol
-from evoscope.discovery.ranking import layer_basis
 from evoscope.errors import EvoscopeError
 from evoscope.figure_data import BlindBoards
 from evoscope.seeds import generator
@@ -49,7 +48,7 @@ def blind_boards(
     shown: list[Array] = []
     for space, methods in directions:
         layer = space.pool()
-        refined = unique_basis(layer, layer_basis(layer, protocol), protocol, seed)
+        refined = unique_basis(layer, protocol, seed)
         features = layer.rows("features")
         for basis in [*methods.load().bases, refined]:
             for direction in _drawn(basis, each, seed):

@@ -248,11 +248,7 @@ def method_rank_rows(
     """
     pool, others = (layer.rows("features") for layer in layers)
     known, kinds = Truth.of(*truth), kinds_of(*truth)
-    own = layer_basis(layers[0], protocol)
-    # CDISCO's own output: the unique concepts of the strongest directions, in the order of these.
-    vectors = _unique(layers[0], own, protocol, max(METHOD_RANKS), seed)
-    order = np.arange(len(vectors), 0, -1, dtype=np.float64)
-    refined = ConceptBasis(own.layer, "refined", vectors, order, False, np.zeros(vectors.shape[1]))
+    refined = unique_basis(layers[0], protocol, seed)
     ranked = [
         Ranked(
             basis.method,
@@ -272,6 +268,14 @@ def method_rank_rows(
             head["draws"] = len(each.sets(rank, seed))
             rows += _rank_rows(head, each.values(rank, seed), ranked[0].values(rank, seed), seed)
     return pd.DataFrame(rows)
+
+
+def unique_basis(layer: LayerLatents, protocol: DiscoveryProtocol, seed: int) -> ConceptBasis:
+    """CDISCO's own output: the unique concepts of the strongest directions, in the order of these."""
+    own = layer_basis(layer, protocol)
+    vectors = _unique(layer, own, protocol, max(METHOD_RANKS), seed)
+    order = np.arange(len(vectors), 0, -1, dtype=np.float64)
+    return ConceptBasis(own.layer, "refined", vectors, order, False, np.zeros(vectors.shape[1]))
 
 
 def kinds_of(shown: ConceptTable, held_out: ConceptTable) -> dict[str, Ints]:
