@@ -1,7 +1,6 @@
 """Any torchvision classifier by name, with published weights or without, by torchvision's own constructor."""
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -12,7 +11,6 @@ from torch import nn
 from evoscope.errors import EvoscopeError
 from evoscope.models.network import closest
 from evoscope.models.spec import ModelSpec
-from evoscope.models.weights import load_file
 from evoscope.torchvision_compat import torchvision
 
 # The protocol ignores the auxiliary head; and the default start warns about its own slowness.
@@ -164,61 +162,3 @@ def find_weights(spec: ModelSpec) -> Any:
             f"the closest are {closest(spec.weights or '', known.__members__)}",
         )
     return known[spec.weights]
-
-
-IMAGENET_CLASSES = 1000
-
-
-def imagenet_classes(name: str, weights: str, classes: Sequence[int]) -> nn.Module:
-    """Torchvision's classifier with ImageNet's weights, whose last layer keeps the rows of some classes.
-
-    Its logits are those of the whole network; its layers have the same names.
-
-    Parameters
-    ----------
-    name : of torchvision's classifier (``squeezenet1_0``).
-    weights : file of its state dict with 1,000 classes.
-    classes : ImageNet's numbers, in the order of the data set's classes.
-
-    Raises
-    ------
-    EvoscopeError : an unknown name, a file that is missing or does not fit, numbers that are no classes.
-    """
-    check_name(name)
-    wrong = [number for number in classes if not 0 <= number < IMAGENET_CLASSES]
-    if wrong or not classes or len(set(classes)) < len(classes):
-        raise EvoscopeError(
-            f"model.kwargs.classes={list(classes)} are not classes of ImageNet",
-            f"give different numbers from 0 to {IMAGENET_CLASSES - 1}, one per class of the data set",
-        )
-    if not Path(weights).is_file():
-        raise EvoscopeError(f"there are no weights at {weights}", "give their file in model.kwargs.weights")
-    head = {"aux_logits": False} if name in WITH_AUXILIARY_HEAD else {}
-    module = construct(name, {"weights": None, **head, **input_options(name, weights)})
-    load_file(module, Path(weights))
-    place, last = _last_layer(module, name)
-    parent, _, key = place.rpartition(".")
-    setattr(module.get_submodule(parent), key, _rows_of(last, list(classes)))
-    return module
-
-
-def _last_layer(module: nn.Module, name: str) -> tuple[str, nn.Linear | nn.Conv2d]:
-    heads = [
-        (place, part)
-        for place, part in module.named_modules()
-        if isinstance(part, nn.Linear | nn.Conv2d) and len(part.weight) == IMAGENET_CLASSES
-    ]
-    if not heads:
-        raise EvoscopeError(f"{name!r} has no layer of {IMAGENET_CLASSES} classes", "choose another network")
-    return heads[-1]
-
-
-def _rows_of(layer: nn.Linear | nn.Conv2d, classes: list[int]) -> nn.Linear | nn.Conv2d:
-    """The layer with only the outputs of ``classes``."""
-    smaller = copy.deepcopy(layer)
-    setattr(smaller, "out_features" if isinstance(smaller, nn.Linear) else "out_channels", len(classes))
-    with torch.no_grad():
-        smaller.weight = nn.Parameter(layer.weight[classes])
-        if layer.bias is not None:
-            smaller.bias = nn.Parameter(layer.bias[classes])
-    return smaller
