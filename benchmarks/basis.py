@@ -80,9 +80,7 @@ def added(total: Moments | None, rows: Floats, labels: Ints, classes: int) -> Mo
     return total.merge(found) if total else found
 
 
-def scored(
-    total: ScoreSums | None, basis: ConceptBasis, rows: Floats, labels: Ints, classes: int
-) -> ScoreSums:
+def scored(total: ScoreSums | None, basis: ConceptBasis, rows: Floats, labels: Ints, classes: int) -> ScoreSums:
     """Summed scores with one more block, as `evoscope.discovery.ranking.sums_of_rows` goes about it."""
     turned = np.ascontiguousarray(basis.scored.T, dtype=rows.dtype)
     found = ScoreSums.of(rows @ turned, labels, classes)
@@ -158,9 +156,7 @@ def parser() -> argparse.ArgumentParser:
     """Options of the command line."""
     out = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     out.add_argument("--rows", type=int, default=50_000)
-    out.add_argument(
-        "--few", type=int, default=5_000, help="rows of the full-matrix decomposition; 0: leave it out"
-    )
+    out.add_argument("--few", type=int, default=5_000, help="rows of the full-matrix decomposition; 0: leave it out")
     out.add_argument("--width", type=int, default=2_048)
     out.add_argument("--classes", type=int, default=100)
     out.add_argument("--threads", type=int, default=2)

@@ -77,9 +77,7 @@ def problem(seed: int) -> tuple[SmallInts, Doubles]:
 
 
 def _report(name: str, taken: float, fit: ImageVectors, reference: float) -> None:
-    print(
-        f"{name:24s} {taken:8.3f} s  error {fit.residual:.1e}  {fit.sweeps} steps  {reference / taken:.0f}x"
-    )
+    print(f"{name:24s} {taken:8.3f} s  error {fit.residual:.1e}  {fit.sweeps} steps  {reference / taken:.0f}x")
 
 
 def main() -> None:

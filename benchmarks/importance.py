@@ -75,9 +75,7 @@ def released_sensitivities(pair: Pair, pixels: Tensor, label: int) -> dict[str, 
         place = hook_point(pair.before.module, layer)
         earlier = as_map(place, outputs[layer].detach(), layer)
         changed[layer] = [
-            _by_channel(
-                _gradient(logits[image, label], place, outputs[layer], layer)[image], earlier[image], end
-            )
+            _by_channel(_gradient(logits[image, label], place, outputs[layer], layer)[image], earlier[image], end)
             for image, end in enumerate(later[layer])
         ]
     return changed
@@ -95,9 +93,7 @@ def _gradient(logit: Tensor, place: nn.Module, output: Tensor, layer: str) -> Te
 
 
 def _by_channel(gradient: Tensor, earlier: Tensor, later: Tensor) -> list[float]:
-    return [
-        torch.sum(gradient[channel] * (later - earlier)[channel]).item() for channel in range(len(gradient))
-    ]
+    return [torch.sum(gradient[channel] * (later - earlier)[channel]).item() for channel in range(len(gradient))]
 
 
 def measure(name: str, options: argparse.Namespace) -> str:

@@ -42,9 +42,7 @@ def made_up(root: Path, kept: Path, images: int) -> None:
 
 def main() -> None:
     """Print seconds to open and to draw the pool, and how much memory that took."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--images", type=int, default=IMAGES)
     images = options.parse_args().images
     with tempfile.TemporaryDirectory() as folder:

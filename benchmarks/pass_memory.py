@@ -69,18 +69,14 @@ def measure(name: str, options: argparse.Namespace, rule: str) -> str:
     per_image, per_neuron = 4 * CLASSES + 4 * options.responsive + 70, 12 * options.k + 40
     expected = options.images * per_image + neurons * per_neuron
     table = 4 * options.images * neurons if rule == "standardised" else 0
-    kept = (
-        f"{table / MIB:8.0f} {'file' if table > options.memory_mb * MIB else 'memory' if table else '-':>7}"
-    )
+    kept = f"{table / MIB:8.0f} {'file' if table > options.memory_mb * MIB else 'memory' if table else '-':>7}"
     seconds = time.perf_counter() - started
     return f"{name:14} {rule:13} {neurons:7} {expected / MIB:12.0f} {kept} {peak / MIB:9.0f} {seconds:8.1f}"
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=list(SPECS))
     parser.add_argument("--images", type=int, default=20_000, help="of the pool; ImageNet's tenth is 128117")
     parser.add_argument("--batch-size", type=int, default=64)
@@ -88,9 +84,7 @@ def main() -> None:
     parser.add_argument("-k", type=int, default=20)
     parser.add_argument("--responsive", type=int, default=20)
     options = parser.parse_args()
-    print(
-        "memory in MiB: expected of images and neurons, the table of all maxima and where it is, peak measured"
-    )
+    print("memory in MiB: expected of images and neurons, the table of all maxima and where it is, peak measured")
     head = f"{'network':14} {'rule':13} {'neurons':>7} {'expected':>12} {'table':>8} {'':>7}"
     print(f"{head} {'peak':>9} {'seconds':>8}")
     for name in options.networks:

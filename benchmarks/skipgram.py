@@ -89,9 +89,7 @@ def main() -> None:
     drawn = rate(lambda: train_pairs(start.copy(), *random_epoch(1), LR), len(pairs))
     slow = rate(lambda: released_loop(torch.from_numpy(start.copy()), few, of_few, LR), len(few))
     in_numpy = rate(lambda: numpy_loop(start.copy(), few, of_few, LR), len(few))
-    print(
-        f"skip-gram, {NEURONS} neurons, dim {DIM}, {NEGATIVES} negatives, {len(pairs)} pairs, median of {REPEATS}"
-    )
+    print(f"skip-gram, {NEURONS} neurons, dim {DIM}, {NEGATIVES} negatives, {len(pairs)} pairs, median of {REPEATS}")
     print(f"compiled {fast:12,.0f} pairs/s  ({drawn:,.0f} with the pairs and negatives drawn anew)")
     print(f"released {slow:12,.0f} pairs/s  compiled is {fast / slow:.0f}x as fast")
     print(f"numpy    {in_numpy:12,.0f} pairs/s  compiled is {fast / in_numpy:.0f}x as fast")

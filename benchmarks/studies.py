@@ -33,9 +33,7 @@ PERSON_SD, ACCURACY, ALPHA = 0.5, 0.6, 0.05
 
 def timed(participants: int) -> tuple[float, float, int]:
     """Seconds of simulating and of analysing ``participants`` of the alignability study, and how many answers."""
-    study = design(
-        "alignability", synthetic_neurons(0, side=4), 0, "corrected", Options(blocking=Blocking(6, 24))
-    )
+    study = design("alignability", synthetic_neurons(0, side=4), 0, "corrected", Options(blocking=Blocking(6, 24)))
     start = time.perf_counter()
     answers = simulate(study, {"skilled": participants}, 0, Skilled(otherwise=0.7, participant_sd=0.5))
     simulated = time.perf_counter()

@@ -10,9 +10,7 @@ from evoscope.models.spec import ModelSpec
 SPECS = {
     "vgg16_bn": ModelSpec("vgg16_bn", width=1 / 4, pixels=48),
     "inception_v3": ModelSpec("inception_v3", width=1 / 4, pixels=75),
-    "convnext_tiny": ModelSpec(
-        "convnext_tiny", width=40 / 96, depths=(2, 2, 6, 2), pixels=48, layer_scale=1.0
-    ),
+    "convnext_tiny": ModelSpec("convnext_tiny", width=40 / 96, depths=(2, 2, 6, 2), pixels=48, layer_scale=1.0),
 }
 
 
@@ -40,12 +38,8 @@ def median_seconds(call: Callable[[], object], repeats: int) -> float:
 
 def network_options(description: str | None, images: int) -> argparse.ArgumentParser:
     """Options of a benchmark over networks; ``images``: how many by default."""
-    out = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    out.add_argument(
-        "networks", nargs="*", default=list(SPECS), help=f"of {', '.join(SPECS)}; all by default"
-    )
+    out = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    out.add_argument("networks", nargs="*", default=list(SPECS), help=f"of {', '.join(SPECS)}; all by default")
     out.add_argument("--images", type=int, default=images)
     out.add_argument("--batch-size", type=int, default=64)
     out.add_argument("--threads", type=int, default=2)

@@ -36,9 +36,7 @@ def training(context: Context, run: Run, seed: int | None = None) -> Artefact[Ru
     data, own = context.data, context.config.seed
     seed = own if seed is None else seed
     spec = trained_spec(run)
-    node = networks.training(
-        spec, run.recipe, data.train, data.scored, seed, context.machine, context.runtime
-    )
+    node = networks.training(spec, run.recipe, data.train, data.scored, seed, context.machine, context.runtime)
     label = f"training {run.name}" + (f", seed {seed}" if seed != own else "")
     return node.called(label).costing(training_cost(context, run))
 
@@ -77,9 +75,7 @@ def stimuli_of(
     raw = protocol.responsive_rule == "raw"
     wanted = base and protocol.responsive > 0
     responsive = Responsive(protocol.responsive, "raw" if raw else "standardised") if wanted else None
-    node = stimuli(
-        checkpoint(context, run, epoch), data.pool, data.test, protocol.k, responsive, context.runtime
-    )
+    node = stimuli(checkpoint(context, run, epoch), data.pool, data.test, protocol.k, responsive, context.runtime)
     return node.called(f"stimuli of {run.name}, {at(epoch)}").costing(pass_cost(context, run))
 
 
@@ -105,9 +101,7 @@ def look_at(
     """A run at an epoch, placed in the space; ``found``: its stimuli, where they are made already."""
     found = found or stimuli_of(context, run, epoch)
     placed = space.projection(semantic, found, context.space_protocol)
-    return Look(
-        run.name, run.spec, epoch, False, found, placed.called(f"projection of {run.name}, {at(epoch)}")
-    )
+    return Look(run.name, run.spec, epoch, False, found, placed.called(f"projection of {run.name}, {at(epoch)}"))
 
 
 def base_look(context: Context, semantic: Artefact[SemanticSpace]) -> Look:
@@ -118,7 +112,5 @@ def base_look(context: Context, semantic: Artefact[SemanticSpace]) -> Look:
 
 def patches(context: Context, count: int) -> Patches:
     """``count`` patches a neuron, cut as the job's protocol wants them."""
-    centre: Literal["centre", "corner"] = (
-        "corner" if context.config.protocol.patch_centre == "corner" else "centre"
-    )
+    centre: Literal["centre", "corner"] = "corner" if context.config.protocol.patch_centre == "corner" else "centre"
     return Patches(count, centre, pixels=PATCH)

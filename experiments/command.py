@@ -32,9 +32,7 @@ from experiments.schema import Config
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 CORRECTED = CONF / "protocol" / "corrected.yaml"
-OVERRIDE = re.compile(
-    r"(?P<mark>\+\+|\+|~)?(?P<key>[^=@]+)(?P<package>@[^=]*)?(?:=(?P<value>.*))?", re.DOTALL
-)
+OVERRIDE = re.compile(r"(?P<mark>\+\+|\+|~)?(?P<key>[^=@]+)(?P<package>@[^=]*)?(?:=(?P<value>.*))?", re.DOTALL)
 FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag|str|int|float|bool|json_str)\(.*\)")
 # Values that Hydra reads as something else than the text they are, and that stay so.
 PLAIN = re.compile(r"(null)?", re.IGNORECASE)
@@ -318,9 +316,7 @@ def one_sentence(error: BaseException) -> str:
         if isinstance(each, OmegaConfBaseException):
             return _configuration_error(each, str(error))
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return str(
-        EvoscopeError(f"the configuration cannot be read ({' '.join(lines[:2])})", "mend that setting")
-    )
+    return str(EvoscopeError(f"the configuration cannot be read ({' '.join(lines[:2])})", "mend that setting"))
 
 
 def _chain(error: BaseException) -> Iterable[BaseException]:

@@ -123,8 +123,7 @@ def run_parts(context: Context, status: Status) -> None:
             had |= _run_part(*planned, status, name, had, missing)
     if missing and missing - had:
         raise EvoscopeError(
-            f"no part of this job draws {', '.join(sorted(missing - had))}"
-            + "".join(f"; {each}" for each in refused),
+            f"no part of this job draws {', '.join(sorted(missing - had))}" + "".join(f"; {each}" for each in refused),
             "leave it out of only=[...], or choose an experiment, data and networks that have it",
         )
     if config.only is None and not config.dry_run:

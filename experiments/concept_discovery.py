@@ -116,9 +116,7 @@ def plan(context: Context) -> Plan:
         exhibits["concept_evolution"] = concept_evolutions(
             [_followed(context, runs[space.run], space, semantic, places, base) for space in followed]
         )
-        exhibits["crosscoder"] = crosscoders(
-            [_crosscoder(context, runs[each.run], each) for each in followed]
-        )
+        exhibits["crosscoder"] = crosscoders([_crosscoder(context, runs[each.run], each) for each in followed])
         drawn += ["fig_concept_evolution", "table_concept_evolution", "table_persistence"]
         drawn += ["fig_crosscoder", "table_crosscoder"]
     return Plan(exhibits, drawn)

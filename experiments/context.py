@@ -56,9 +56,7 @@ class Context:
         self.outdated: dict[str, str] = {}
         self.told: set[str] = set()
         self._opened: dict[str, Data] = {}
-        self.store = Store(
-            Path(config.store), progress=self.progress, on_event=self._note, stale=config.stale.value
-        )
+        self.store = Store(Path(config.store), progress=self.progress, on_event=self._note, stale=config.stale.value)
         self.folder = Path(config.outputs) / str(config.task) / content_key(config)
 
     @property
@@ -102,9 +100,7 @@ class Context:
     def machine(self) -> Machine:
         """What decides the bits of a network's results: the device and, on a CPU, the number of threads."""
         kind = self.device.partition(":")[0]
-        return Machine(
-            self.device if kind == "cpu" else kind, torch.get_num_threads() if kind == "cpu" else 0
-        )
+        return Machine(self.device if kind == "cpu" else kind, torch.get_num_threads() if kind == "cpu" else 0)
 
     @property
     def runtime(self) -> Runtime:
@@ -154,9 +150,7 @@ class Context:
                     ) from error
             HALVED.times += 1
             torch.cuda.empty_cache()
-            complain(
-                f"evoscope: the memory of {self.device} is full: batches are halved and {node.label} goes on"
-            )
+            complain(f"evoscope: the memory of {self.device} is full: batches are halved and {node.label} goes on")
 
     def _note(self, event: Event) -> None:
         if event.kind == "finished":

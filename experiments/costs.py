@@ -72,9 +72,7 @@ def pass_cost(context: Context, run: Run) -> Estimate | None:
     return Estimate(seconds, 16 * size.neurons * context.space_protocol.k, memory, reading)
 
 
-def _with_reading(
-    context: Context, run: Run, images: int, passes: int, computing: float
-) -> tuple[float, float]:
+def _with_reading(context: Context, run: Run, images: int, passes: int, computing: float) -> tuple[float, float]:
     """Seconds of some passes over images with what is waited for them, and that waiting alone."""
     pixels = run.spec.pixels
     streams = 3 * pixels**2 * images > context.config.memory_mb * 2**20
@@ -106,9 +104,7 @@ def importance_cost(context: Context, run: Run) -> Estimate | None:
     seconds, parameters, neurons, *_ = measured(context, run)
     scale = context.config.scale
     images = scale.importance_images * scale.importance_samples
-    return Estimate(
-        4 * seconds * images, 32 * neurons * scale.importance_samples, _budget(context, parameters)
-    )
+    return Estimate(4 * seconds * images, 32 * neurons * scale.importance_samples, _budget(context, parameters))
 
 
 def reversal_cost(context: Context, run: Run) -> Estimate | None:

@@ -18,8 +18,7 @@ def plan(context: Context) -> Plan:
     scale = context.config.scale
     sizes = sorted({_feasible(context, images) for images in scale.sweep_pools})
     cells = [
-        _cell(context, name, pool, k)
-        for name, pool, k in product(context.config.protocols, sizes, scale.sweep_ks)
+        _cell(context, name, pool, k) for name, pool, k in product(context.config.protocols, sizes, scale.sweep_ks)
     ]
     exhibits: Exhibits = {"coverage": coverage_table(cells)}
     drawn = ["fig_coverage", "table_protocols"]
@@ -71,9 +70,7 @@ def _cell(context: Context, protocol: str, pool: int, k: int) -> Artefact[Table]
     passes = _variant(context, protocol, pool, max(context.config.scale.sweep_ks))
     base = next(iter(passes.runs.values()))
     chosen = [base, *(run for run in subjects(passes.runs, COMPARED) if run is not base)]
-    sights = [
-        Sight(run.name, run.last, stimuli_of(passes, run, run.last, base=run is base)) for run in chosen
-    ]
+    sights = [Sight(run.name, run.last, stimuli_of(passes, run, run.last, base=run is base)) for run in chosen]
     cell = _variant(context, protocol, pool, k)
     images = len(cell.data.pool)
     return purity_cell(sights, cell.space_protocol, protocol, images, cell.config.seed, cell.runtime)

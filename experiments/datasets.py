@@ -38,9 +38,7 @@ class Data:
     def remarks(self) -> tuple[str, ...]:
         """What was left out of them or replaced in them, each sentence once."""
         sets = (self.train, self.test, self.pool)
-        return tuple(
-            dict.fromkeys(f"{each.name} {each.split}: {note}" for each in sets for note in each.notes)
-        )
+        return tuple(dict.fromkeys(f"{each.name} {each.split}: {note}" for each in sets for note in each.notes))
 
 
 def open_data(config: DataConfig, seed: int, progress: Progress, listings: Path | None = None) -> Data:
@@ -70,9 +68,7 @@ def open_data(config: DataConfig, seed: int, progress: Progress, listings: Path 
 
 def _scenes(config: DataConfig, seed: int) -> Data:
     if config.concepts is not None:
-        raise EvoscopeError(
-            "data.concepts is for photographs", "leave it out: what drawn scenes show is known"
-        )
+        raise EvoscopeError("data.concepts is for photographs", "leave it out: what drawn scenes show is known")
     counts = {"train": config.train_images, "test": config.test_images}
     if config.classes is None or None in counts.values():
         raise EvoscopeError(
@@ -80,9 +76,7 @@ def _scenes(config: DataConfig, seed: int) -> Data:
             "give data.classes, data.train_images and data.test_images",
         )
     stamp = None if config.confounder is None else Confounder(probability=config.confounder)
-    train, test = (
-        concept_scenes(split, int(n or 0), config.classes, seed, stamp) for split, n in counts.items()
-    )
+    train, test = (concept_scenes(split, int(n or 0), config.classes, seed, stamp) for split, n in counts.items())
     images = train
     if config.pool_images is not None and config.pool_images <= len(train):
         images = train.subset(range(config.pool_images))
@@ -113,15 +107,9 @@ Opener = Callable[[DataConfig, Path, str, int, Reading], ImageSet]
 
 _OPENERS: dict[str, Opener] = {
     "cifar10": lambda config, root, split, seed, reading: open_cifar10(root, split, config.download),
-    "imagenette": lambda config, root, split, seed, reading: open_imagenette(
-        root, split, config.download, reading
-    ),
+    "imagenette": lambda config, root, split, seed, reading: open_imagenette(root, split, config.download, reading),
     "imagewoof": lambda config, root, split, seed, reading: open_imagewoof(root, split, reading),
-    "imagenet": lambda config, root, split, seed, reading: open_imagenet(
-        root, split, config.download, reading
-    ),
-    "folder": lambda config, root, split, seed, reading: open_folder(
-        root, split, config.val_fraction, seed, reading
-    ),
+    "imagenet": lambda config, root, split, seed, reading: open_imagenet(root, split, config.download, reading),
+    "folder": lambda config, root, split, seed, reading: open_folder(root, split, config.val_fraction, seed, reading),
     "cue_conflict": lambda config, root, split, seed, reading: open_cue_conflict(root, split, seed, reading),
 }

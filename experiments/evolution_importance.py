@@ -235,8 +235,7 @@ def _with_stimuli(context: Context, case: Case) -> ImportanceCase:
 def _pictured(context: Context, semantic: Artefact[SemanticSpace], cases: Sequence[Case]) -> list[Pictured]:
     """The first pair of some runs and classes, another run for each class in turn; of every run one at least."""
     runs, labels = (
-        list(dict.fromkeys(each))
-        for each in zip(*[(case.run.name, case.label) for case in cases], strict=True)
+        list(dict.fromkeys(each)) for each in zip(*[(case.run.name, case.label) for case in cases], strict=True)
     )
     turns = range(max(len(runs), min(PICTURED, len(labels))))
     wanted = dict.fromkeys((runs[turn % len(runs)], labels[turn % len(labels)]) for turn in turns)

@@ -38,9 +38,7 @@ def plan(context: Context) -> Plan:
         where = asked.concepts, semantic, places, looks[0]
         vectors += _known(asked.concepts, placed_concepts, context, run, *where)
     data = site_data(context, places, looks, vectors, judged)
-    return Plan(
-        {"explorer": data}, (), after=lambda: hand_out(context, data), found=lambda: told(context, data)
-    )
+    return Plan({"explorer": data}, (), after=lambda: hand_out(context, data), found=lambda: told(context, data))
 
 
 def site_data(

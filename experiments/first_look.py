@@ -81,9 +81,7 @@ def _look(run: Run, test: ImageSet, seed: int) -> FirstLook:
     order = generator(seed, "first look").permutation(len(test))
     sample = test.subset(np.sort(order[:SAMPLE]))
     spec, network, remarks = _opened(run, test.class_names, seed)
-    logits = torch.cat(
-        list(_logits(f"{run.name} at epoch {run.last}" if run.last >= 0 else run.name, network, sample))
-    )
+    logits = torch.cat(list(_logits(f"{run.name} at epoch {run.last}" if run.last >= 0 else run.name, network, sample)))
     found = map_outputs(test.class_names, logits.shape[1], run.told_outputs, _known_names(spec))
     if run.recipe is not None and found.count < len(test.class_names):
         raise EvoscopeError(
@@ -93,9 +91,7 @@ def _look(run: Run, test: ImageSet, seed: int) -> FirstLook:
     if found.problem and run.recipe is not None:
         # What is trained here learns to use its first outputs.
         first = tuple(range(len(test.class_names)))
-        found = OutputMap(
-            found.count, first, f"the first {len(first)} of {found.count:,} outputs, to be trained"
-        )
+        found = OutputMap(found.count, first, f"the first {len(first)} of {found.count:,} outputs, to be trained")
     if run.told_outputs is None and run.recipe is None and not found.outputs and not found.problem:
         found = _decided(found, logits, sample)
     right = _right(found, logits, sample)
@@ -120,9 +116,7 @@ def _decided(found: OutputMap, logits: Tensor, sample: ImageSet) -> OutputMap:
     if list(right.values()).count(right[best]) == 1 and _beats_chance(right[best], len(sample), found.count):
         return replace(best, how=f"{best.how}, as the accuracy tells")
     told = "; ".join(f"{each.how}: {n} of {len(sample)} test images right" for each, n in right.items())
-    return replace(
-        found, problem=f"their order may be one of several ({told}); 'order' or 'numbers' would say it"
-    )
+    return replace(found, problem=f"their order may be one of several ({told}); 'order' or 'numbers' would say it")
 
 
 def _beats_chance(right: int, seen: int, classes: int) -> bool:
@@ -223,9 +217,7 @@ def described(look: FirstLook, classes: int) -> list[str]:
             look.right / look.seen,
             "" if not look.outputs.outputs else f" among the {classes} classes",
         )
-        lines.insert(
-            1, f"  accuracy{among}: {share:.0%} of {look.seen} test images (chance {1 / classes:.0%})"
-        )
+        lines.insert(1, f"  accuracy{among}: {share:.0%} of {look.seen} test images (chance {1 / classes:.0%})")
     if look.left_out:
         name, reason = next(iter(look.left_out.items()))
         lines.append(f"  layers left out: {len(look.left_out)}; {name!r} {reason}")

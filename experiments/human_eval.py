@@ -86,9 +86,7 @@ def check_asked(context: Context) -> None:
     for platform in asked.export:
         checked_host(asked.host, platform)
     if asked.participants < 2:
-        raise EvoscopeError(
-            f"study.participants={asked.participants} are too few to differ", "give at least 2"
-        )
+        raise EvoscopeError(f"study.participants={asked.participants} are too few to differ", "give at least 2")
 
 
 def designed(context: Context) -> dict[Kind, Artefact[Study]]:
@@ -114,9 +112,7 @@ def neurons(context: Context, kind: Kind, looks: Sequence[Look]) -> StudyNeurons
     runs, base, found = context.runs, base_run(context), []
     for look in looks:
         run = base if look.run == base.name else runs[look.run]
-        node = held_out_stimuli(
-            checkpoint(context, run, look.epoch), context.data.test, HELD_OUT, context.runtime
-        )
+        node = held_out_stimuli(checkpoint(context, run, look.epoch), context.data.test, HELD_OUT, context.runtime)
         node = node.called(f"held-out stimuli of {look.run}, epoch {look.epoch}")
         found.append(node.costing(pass_cost(context, run)))
     return StudyNeurons(looks, remembered(context.data.test, cutting, memory), cutting, found)

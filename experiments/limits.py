@@ -66,9 +66,7 @@ LIMITS = {
 }
 # Lists that may hold nothing; every other is refused when it is empty, because null stands for "all" or "the usual".
 MAY_BE_EMPTY = ("layers", "export", "protected")
-COUNTED = dict.fromkeys(("train_images", "test_images", "per_class", "pool_images"), "images") | {
-    "classes": "classes"
-}
+COUNTED = dict.fromkeys(("train_images", "test_images", "per_class", "pool_images"), "images") | {"classes": "classes"}
 
 
 def check_limits(config: Config) -> None:

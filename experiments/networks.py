@@ -17,15 +17,11 @@ def train_plan(context: Context) -> Plan:
     """Train one network, or all of the paper, and draw the curves."""
     config = context.config
     if config.model.checkpoints is not None:
-        raise EvoscopeError(
-            "model.checkpoints names a run that is trained already", "leave it out to train anew"
-        )
+        raise EvoscopeError("model.checkpoints names a run that is trained already", "leave it out to train anew")
     runs = [run for run in context.runs.values() if run.chosen or of_paper(config)]
     looked = [run.name for run in runs if run.recipe is None]
     if config.brought and looked:
-        raise EvoscopeError(
-            f"{looked[0]} is not to be trained", "give it training: {epochs: ...} in the file"
-        )
+        raise EvoscopeError(f"{looked[0]} is not to be trained", "give it training: {epochs: ...} in the file")
     trainings = {run.name: training(context, run) for run in runs}
     exhibits: Exhibits = {"training": curves(trainings, len(context.data.train.class_names))}
     return Plan(exhibits, ("fig_training", "table_training"))
@@ -56,6 +52,4 @@ def scenes_plan(context: Context) -> Plan:
         raise EvoscopeError(f"data={context.config.data.name} has no scenes", "use data=concept_scenes")
     data, config = context.data, context.config
     sheet = scenes(data.train, data.test, config.scale.pixels, config.seed)
-    return Plan(
-        {"scenes": sheet}, ("fig_scenes",), found=lambda: finding(sheet.at(context.get(sheet)).difficulty)
-    )
+    return Plan({"scenes": sheet}, ("fig_scenes",), found=lambda: finding(sheet.at(context.get(sheet)).difficulty))

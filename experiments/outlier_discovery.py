@@ -216,7 +216,5 @@ def _class_names(context: Context) -> list[str]:
     if asked is None:
         return list(PUBLISHED_CLASSES) if set(PUBLISHED_CLASSES) <= set(known) else list(known[:2])
     if len(set(asked)) != 2 or len(asked) != 2:
-        raise EvoscopeError(
-            f"outlier.classes={asked} are not two different classes", "name two, or leave them out"
-        )
+        raise EvoscopeError(f"outlier.classes={asked} are not two different classes", "name two, or leave them out")
     return list(asked)

@@ -276,9 +276,7 @@ def read_networks(path: Path) -> dict[str, NetworkConfig]:
             f"runs={path} cannot be read as YAML ({reason})", "compare it with experiment=init"
         ) from error
     if not isinstance(content, dict) or not content:
-        raise EvoscopeError(
-            f"runs={path} names no network", "write NAME: and its keys below; see experiment=init"
-        )
+        raise EvoscopeError(f"runs={path} names no network", "write NAME: and its keys below; see experiment=init")
     return {str(name): _entry(path, str(name), entry) for name, entry in content.items()}
 
 

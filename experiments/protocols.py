@@ -48,9 +48,7 @@ def _made(values: dict[str, Any], where: str) -> Any:
         cause = problem.__cause__
         if isinstance(cause, EvoscopeError):
             raise cause from None
-        raise EvoscopeError(
-            f"{where} cannot be read ({cause or problem})", "compare it with conf/protocol"
-        ) from None
+        raise EvoscopeError(f"{where} cannot be read ({cause or problem})", "compare it with conf/protocol") from None
 
 
 def _check_types(values: dict[str, Any], stem: str) -> None:

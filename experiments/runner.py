@@ -139,9 +139,7 @@ def show(context: Context, plan: Plan) -> None:
         parts = [f"{name} {duration(took)} ({took / seconds:.0%})" for name, took in most if took > 0]
         waiting = sum(row.node.estimate.reading for row in missing if row.node.estimate)
         with_workers = f"with workers={context.workers}"
-        say(
-            f"most of it: {', '.join(parts)}; {duration(waiting)} of all is waiting for images, {with_workers}"
-        )
+        say(f"most of it: {', '.join(parts)}; {duration(waiting)} of all is waiting for images, {with_workers}")
 
 
 def _there(context: Context, cached: Sequence[PlanRow]) -> str:
@@ -169,9 +167,7 @@ def _draw(context: Context, plan: Plan, origin: About) -> list[Path]:
     contents = {name: content_digest(context.store.path(node)) for name, node in plan.exhibits.items()}
     entries = [registry.entry(name) for name in plan.drawn]
     # Stages behind a result whose artefacts other code than the present made.
-    behind = {
-        each.id: [context.store.outdated(plan.exhibits[name]) for name in each.reads] for each in entries
-    }
+    behind = {each.id: [context.store.outdated(plan.exhibits[name]) for name in each.reads] for each in entries}
     other_code = {name: sorted({*chain(*stages)}) for name, stages in behind.items()}
     stamps = {entry.id: stamp(entry, contents, origin, other_code[entry.id]) for entry in entries}
     stale = [entry for entry in entries if not drawn.fresh(entry, stamps[entry.id])]

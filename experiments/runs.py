@@ -120,10 +120,7 @@ def subjects(runs: Mapping[str, Run], published: Iterable[str]) -> list[Run]:
     """The runs that a job is about: those that the user names; or those published; or all but the base, or it alone."""
     chosen = [run for run in runs.values() if run.chosen]
     return (
-        chosen
-        or [runs[name] for name in published if name in runs]
-        or list(runs.values())[1:]
-        or list(runs.values())
+        chosen or [runs[name] for name in published if name in runs] or list(runs.values())[1:] or list(runs.values())
     )
 
 
@@ -168,9 +165,7 @@ def training_asked(config: Config, training: TrainingConfig | None = None) -> bo
     return any(value is not None for value in values.values()) or config.task in TRAINS
 
 
-def _trained_run(
-    config: Config, name: str, spec: ModelSpec, recipe: TrainingConfig, wanted: list[int] | None
-) -> Run:
+def _trained_run(config: Config, name: str, spec: ModelSpec, recipe: TrainingConfig, wanted: list[int] | None) -> Run:
     """A run that we train."""
     values = _on_top(recipe, config.training)
     trained = int(str(values["epochs"]))
@@ -179,9 +174,7 @@ def _trained_run(
     given = {key: value for key, value in values.items() if value is not None}
     unset = [key for key in REQUIRED if key not in given]
     if unset:
-        raise EvoscopeError(
-            f"the recipe of run {name} lacks {', '.join(unset)}", f"give training.{unset[0]}=..."
-        )
+        raise EvoscopeError(f"the recipe of run {name} lacks {', '.join(unset)}", f"give training.{unset[0]}=...")
     return Run(name, spec, TrainingRecipe(**given, keep=keep), None, epochs)
 
 
@@ -250,9 +243,7 @@ def _own_training(
             "save the weights under plain names",
         )
     spec, remarks = own_spec(config, model, name)
-    spec = replace(
-        spec, weights=model.weights, code=spec.code + (state.fingerprint(AS_IT_IS) if state.file else "")
-    )
+    spec = replace(spec, weights=model.weights, code=spec.code + (state.fingerprint(AS_IT_IS) if state.file else ""))
     recipe = TrainingConfig(**_on_top(_usual_recipe(config), entry)) if entry else _usual_recipe(config)
     found = _trained_run(replace(config, epochs=wanted), name, spec, recipe, None)
     return replace(found, title=title_of(model), remarks=remarks)

@@ -249,7 +249,5 @@ def _kept(run: Run) -> tuple[int, ...]:
 def _thinned(epochs: tuple[int, ...], name: str) -> tuple[int, ...]:
     """First, middle and last of some epochs."""
     if len(epochs) < 2:
-        raise EvoscopeError(
-            f"run {name} has only one checkpoint", "an evolution leads from one to another: give two"
-        )
+        raise EvoscopeError(f"run {name} has only one checkpoint", "an evolution leads from one to another: give two")
     return tuple(sorted({epochs[0], epochs[len(epochs) // 2], epochs[-1]}))

@@ -79,9 +79,7 @@ class OldTraining:
     def differences(self, wanted: dict[str, JSON]) -> list[str]:
         """What differs from the training that is wanted, each in a few words."""
         names = [
-            name
-            for name in sorted(wanted.keys() | self.decided.keys())
-            if wanted.get(name) != self.decided.get(name)
+            name for name in sorted(wanted.keys() | self.decided.keys()) if wanted.get(name) != self.decided.get(name)
         ]
         return [_difference(name, self.decided.get(name), wanted.get(name)) for name in names]
 
@@ -102,8 +100,7 @@ def old_trainings(root: Path) -> list[OldTraining]:
     return [
         OldTraining(path, _decided(manifest["config"], manifest["data"], manifest["seed"]))
         for path, manifest in found
-        if set(manifest["config"]) == {"spec", "recipe", "classes"}
-        and set(manifest["data"]) == {"train", "test"}
+        if set(manifest["config"]) == {"spec", "recipe", "classes"} and set(manifest["data"]) == {"train", "test"}
     ]
 
 
@@ -168,9 +165,7 @@ def _adopted(run: Run, node: Artefact[RunFolder], old: list[OldTraining], contex
     if sound:
         return _take_over(node, sound[0], context)
     if fitting:
-        complain(
-            f"evoscope: {node.label}: an old training fits but is damaged: {verdicts[fitting[0]].detail}"
-        )
+        complain(f"evoscope: {node.label}: an old training fits but is damaged: {verdicts[fitting[0]].detail}")
         return "damaged"
     nearest = min(differing, key=lambda each: len(each[0]), default=None)
     say(f"{node.label}: no old training fits; {_how_far(*nearest) if nearest else 'there is none'}")

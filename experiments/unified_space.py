@@ -64,9 +64,7 @@ def _aligned(
         return alignment(places, compared, pool, cutting, context.config.seed)
     regions = read_regions(Path(context.config.regions))
     there = {(run, epoch) for region in regions for run, epoch, _, _ in region.neurons}
-    return chosen_alignment(
-        places, [look for look in looks if (look.run, look.epoch) in there], regions, pool, cutting
-    )
+    return chosen_alignment(places, [look for look in looks if (look.run, look.epoch) in there], regions, pool, cutting)
 
 
 def looks_of(context: Context, semantic: Artefact[SemanticSpace]) -> list[Look]:

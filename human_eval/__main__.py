@@ -59,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Parser of all commands; each has its arguments above the function that runs it."""
-    top = argparse.ArgumentParser(
-        prog="python -m human_eval", description="Human studies, from design to analysis."
-    )
+    top = argparse.ArgumentParser(prog="python -m human_eval", description="Human studies, from design to analysis.")
     under = top.add_subparsers(required=True, metavar="COMMAND")
     for add in (_design, _power, _render, _serve, _payments, _withdraw, _simulate, _analyse, _export):
         add(under)
@@ -78,17 +76,13 @@ def _design(under: Any) -> None:
     made = _command(under, "design", design_study, "make a study from a pool and a seed")
     made.add_argument("kind", choices=KINDS)
     made.add_argument("out", type=Path, help="new folder for study.json, key.json and the pictures")
-    made.add_argument(
-        "--pool", default="drawn", help="folder of a saved NeuronPool or ConceptPool, or 'drawn'"
-    )
+    made.add_argument("--pool", default="drawn", help="folder of a saved NeuronPool or ConceptPool, or 'drawn'")
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--protocol", choices=("as_released", "corrected"), default="corrected")
     made.add_argument("--name", default="", help="of the study; its kind unless given")
     made.add_argument("--count", type=int, default=25, help="neurons of each model, or pairs")
     made.add_argument("--pictures", type=int, default=9, help="in each set")
-    made.add_argument(
-        "--participants", type=int, default=0, help="how many are planned, for the pre-registration"
-    )
+    made.add_argument("--participants", type=int, default=0, help="how many are planned, for the pre-registration")
     made.add_argument("--items", type=int, default=0, help="of each condition at least; fewer are refused")
     made.add_argument("--blocks", type=int, default=6)
     made.add_argument("--block-size", type=int, default=0, help="main trials in a block (default: all)")
@@ -148,18 +142,14 @@ def _power(under: Any) -> None:
     made.add_argument("--trials", type=_positive, nargs="+", default=[10, 20, 40])
     made.add_argument("--participant-sd", type=float, default=0.5, help="of the log-odds")
     made.add_argument("--item-sd", type=float, default=0.5, help="of the log-odds")
-    made.add_argument(
-        "--compared", action="store_true", help="with a second condition of the accuracy --chance"
-    )
+    made.add_argument("--compared", action="store_true", help="with a second condition of the accuracy --chance")
     made.add_argument("--items", type=int, default=0, help="of a condition (default: as many as trials)")
     made.add_argument("--seed", type=int, default=0)
 
 
 def show_power(options: argparse.Namespace) -> str:
     """Tabulates the power of every size."""
-    effect = Effect(
-        options.accuracy, options.chance, options.participant_sd, options.item_sd, options.compared
-    )
+    effect = Effect(options.accuracy, options.chance, options.participant_sd, options.item_sd, options.compared)
     rows = power_table(effect, options.participants, options.trials, options.seed, items=options.items)
     form = "{participants:>12} {trials:>7} {power:>7.2f} {exact_power_of_one:>10.2f}"
     lines = [form.format(**row) for row in rows]
@@ -215,9 +205,7 @@ def _serve(under: Any) -> None:
         "--completion-url",
         help="where participants go at the end, with {code} for the code (default: Prolific)",
     )
-    made.add_argument(
-        "--pilot", action="store_true", help="mark those who join, and leave them out of exports"
-    )
+    made.add_argument("--pilot", action="store_true", help="mark those who join, and leave them out of exports")
     made.add_argument("--simulated", action="store_true", help="mark those who join as no people")
     _texts(made)
 
@@ -344,11 +332,7 @@ def analyse_study(options: argparse.Namespace) -> str:
     tables = analyse(study, answers, options.seed, options.label_embedding)
     write_report(tables, options.out)
     gone = int(tables["exclusions"]["excluded"].sum())
-    shown = (
-        tables["accuracy"].to_string(index=False)
-        if len(tables["accuracy"])
-        else "No answers that can be right."
-    )
+    shown = tables["accuracy"].to_string(index=False) if len(tables["accuracy"]) else "No answers that can be right."
     said = tables["contrasts"].loc[tables["contrasts"]["analysis"] == "primary", "conclusion"]
     shown = "\n".join([shown, *said])
     simulated = (tables["about"]["data"] == SIMULATED).all()

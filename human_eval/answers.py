@@ -95,16 +95,12 @@ class Answers:
             self._prepare(path)
             self._belongs(path, keys or {})
         except sqlite3.Error as error:
-            raise EvoscopeError(
-                f"'{path}' is no database of answers ({error})", "give another file"
-            ) from error
+            raise EvoscopeError(f"'{path}' is no database of answers ({error})", "give another file") from error
 
     def _prepare(self, path: Path) -> None:
         tables = self._one("SELECT COUNT(*) FROM sqlite_master")
         if tables and self._one("PRAGMA user_version") != FORMAT:
-            raise EvoscopeError(
-                f"'{path}' was written by another version of the server", "start with a new file"
-            )
+            raise EvoscopeError(f"'{path}' was written by another version of the server", "start with a new file")
         self.connection.executescript(SCHEMA)
         self.connection.execute(f"PRAGMA user_version={FORMAT}")
         with self._transaction():
@@ -155,9 +151,7 @@ class Answers:
             ).fetchone()
             if known:
                 ids = json.dumps(dict(arrival.ids), sort_keys=True)
-                self.connection.execute(
-                    "UPDATE participants SET ids = ?, seen = ? WHERE id = ?", (ids, now, known[0])
-                )
+                self.connection.execute("UPDATE participants SET ids = ?, seen = ? WHERE id = ?", (ids, now, known[0]))
                 name, block, status = known
                 return Seat(name, block, status, self.answered(name))
             if self._is_withdrawn(arrival.participant, study, person):
@@ -166,10 +160,7 @@ class Answers:
             if block is None:
                 return Seat("", "", FULL)
             name = secrets.token_hex(16)
-            told = (
-                json.dumps(dict(each), sort_keys=True)
-                for each in (arrival.ids, arrival.consent, arrival.device)
-            )
+            told = (json.dumps(dict(each), sort_keys=True) for each in (arrival.ids, arrival.consent, arrival.device))
             row = (name, study, block, *sort[1:], person, *told, now, now, OPEN, None, "", None)
             self.connection.execute(f"INSERT INTO participants VALUES ({', '.join('?' * len(row))})", row)
         return Seat(name, block, OPEN)
@@ -209,9 +200,7 @@ class Answers:
     def add(self, answer: Mapping[str, Any]) -> str:
         """Keep an answer: ``stored``, ``known`` (again), ``other`` (not the first), or why it has no owner."""
         who, trial, now = answer["participant"], answer["trial"], time.time()
-        body = json.dumps(
-            {name: value for name, value in answer.items() if name != "participant"}, sort_keys=True
-        )
+        body = json.dumps({name: value for name, value in answer.items() if name != "participant"}, sort_keys=True)
         with self._transaction():
             query = "SELECT 1 FROM participants WHERE id = ? AND block = ?"
             if not self._one(query, (who, answer["block"])):
@@ -258,9 +247,7 @@ class Answers:
             self.connection.executemany("DELETE FROM participants WHERE id = ?", names)
             self.connection.executemany("INSERT OR IGNORE INTO withdrawn VALUES (?)", [(m,) for m in marks])
         if not found:
-            raise EvoscopeError(
-                f"nobody has the id '{participant}'", "copy the id from the participant's last page"
-            )
+            raise EvoscopeError(f"nobody has the id '{participant}'", "copy the id from the participant's last page")
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.connection.execute("VACUUM")
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

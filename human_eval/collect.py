@@ -371,9 +371,7 @@ class _Office:
         mode = "simulated" if self.dealing.simulated else "pilot" if self.dealing.pilot else "collecting"
         files = ("answers.parquet", "participants.csv", "approve.csv", "return.csv")
         links = " ".join(f'<a href="admin/{file}">{file}</a>' for file in files)
-        text = (
-            f"<!doctype html><html lang=en><title>Progress</title><h1>Progress ({mode})</h1>{table}<p>{links}"
-        )
+        text = f"<!doctype html><html lang=en><title>Progress</title><h1>Progress ({mode})</h1>{table}<p>{links}"
         return HTMLResponse(text, headers=SAFE)
 
     async def export(self, request: Request) -> Response:

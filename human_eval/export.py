@@ -73,13 +73,9 @@ def checked_host(host: str, platform: str) -> str:
     parts = urlsplit(host)
     name = (parts.hostname or "").lower()
     if parts.scheme not in ("http", "https") or not name:
-        raise EvoscopeError(
-            f"'{host}' is no web address", "give one such as https://study.your-university.edu"
-        )
+        raise EvoscopeError(f"'{host}' is no web address", "give one such as https://study.your-university.edu")
     if re.search(r"(^|\.)example\.(org|com|net)$", name):
-        raise EvoscopeError(
-            f"'{host}' is an example, at which nothing is", "give the address of your own server"
-        )
+        raise EvoscopeError(f"'{host}' is an example, at which nothing is", "give the address of your own server")
     return host.rstrip("/")
 
 
@@ -111,9 +107,7 @@ class Question:
 def questions_of(study: Study, host: str) -> dict[str, list[Question]]:
     """Questions of every block in order, with pictures below ``host``."""
     trials = study.by_id()
-    files = {
-        name: tuple(f"{host}/{file}" for file in panel_files(study, each)) for name, each in trials.items()
-    }
+    files = {name: tuple(f"{host}/{file}" for file in panel_files(study, each)) for name, each in trials.items()}
     return {
         block.id: [Question(name, trials[name].form, files[name], block.id) for name in block.trials]
         for block in study.blocks
@@ -281,9 +275,7 @@ def labelstudio_config(question: Question) -> str:
         _labelstudio_choices(view, "choice", "Your choice", question.names)
     for place, text in enumerate(question.form.texts):
         xml.SubElement(view, "Header", value=text)
-        xml.SubElement(
-            view, "TextArea", name=f"text{place}", toName="shown", maxSubmissions="1", required="true"
-        )
+        xml.SubElement(view, "TextArea", name=f"text{place}", toName="shown", maxSubmissions="1", required="true")
     if question.form.options:
         _labelstudio_choices(view, "option", question.form.option_question, question.form.options)
     return xml.tostring(view, encoding="unicode") + "\n"
@@ -291,9 +283,7 @@ def labelstudio_config(question: Question) -> str:
 
 def _labelstudio_choices(view: xml.Element, name: str, question: str, labels: tuple[str, ...]) -> None:
     xml.SubElement(view, "Header", value=question)
-    choices = xml.SubElement(
-        view, "Choices", name=name, toName="shown", choice="single-radio", required="true"
-    )
+    choices = xml.SubElement(view, "Choices", name=name, toName="shown", choice="single-radio", required="true")
     for label in labels:
         xml.SubElement(choices, "Choice", value=label)
 
@@ -326,9 +316,7 @@ ADVICE = {
 PLATFORMS = tuple(ADVICE)
 
 
-def export(
-    platform: str, study: Study, folder: Path, host: str, completion: Completion, texts: Texts
-) -> list[Path]:
+def export(platform: str, study: Study, folder: Path, host: str, completion: Completion, texts: Texts) -> list[Path]:
     """Write a study for a platform into ``folder``.
 
     Raises
@@ -343,9 +331,7 @@ def export(
     write_pictures(Album(study).shown(), folder)
     if platform == "limesurvey":
         blocks = questions_of(study, host or LIMESURVEY_RESOURCES)
-        return _write(
-            folder, {f"{name}.tsv": limesurvey_tsv(study.name, own) for name, own in blocks.items()}
-        )
+        return _write(folder, {f"{name}.tsv": limesurvey_tsv(study.name, own) for name, own in blocks.items()})
     blocks = questions_of(study, host)
     tasks = {f"{name}.json": labelstudio_tasks(own) for name, own in blocks.items()}
     return _write(folder, {"config.xml": labelstudio_config(next(iter(blocks.values()))[0]), **tasks})

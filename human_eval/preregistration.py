@@ -59,9 +59,7 @@ def preregistration(study: Study, participants: int = 0) -> str:
         ),
         "3) Describe the key dependent variable(s) specifying how they will be measured.": _measured(study),
         "4) How many and which conditions will participants be assigned to?": _conditions(study),
-        "5) Specify exactly which analyses you will conduct to examine the main question/hypothesis.": _analysis(
-            study
-        ),
+        "5) Specify exactly which analyses you will conduct to examine the main question/hypothesis.": _analysis(study),
         "6) Describe exactly how outliers will be defined and handled, and your precise rule(s) for excluding "
         "observations.": exclusion(study.exclusion),
         "7) How many observations will be collected or what will determine sample size?": (
@@ -103,20 +101,14 @@ def _analysis(study: Study) -> str:
     what = f"{TESTS[study.primary.measure]} between {sides}."
     shuffled = study.primary.measure == "agreement" and not other
     p = f"one-sided p, by {SHUFFLES} shuffles," if shuffled else "two-sided p"
-    few = [
-        name
-        for name in (first, other)
-        if name and sum(t.condition == name for t in _main(study)) < FEWEST_ITEMS
-    ]
+    few = [name for name in (first, other) if name and sum(t.condition == name for t in _main(study)) < FEWEST_ITEMS]
     warning = f" {', '.join(map(spoken, few))} has fewer than {FEWEST_ITEMS} items." if few else ""
     return f"{what} {INTERVAL} The difference is taken as shown where {p} < .05.{warning}"
 
 
 def exclusion(rules: Exclusion) -> str:
     """The rules of exclusion in words."""
-    repeat = f", or who answers less than {rules.min_repeat:.0%} of repeated questions alike" * (
-        rules.min_repeat > 0
-    )
+    repeat = f", or who answers less than {rules.min_repeat:.0%} of repeated questions alike" * (rules.min_repeat > 0)
     return (
         f"A participant is excluded who fails {rules.catch_failures} attention checks or more, whose median answer "
         f"takes less than {rules.min_median_ms} ms, who takes one position in more than {rules.max_same_position:.0%} "

@@ -84,15 +84,10 @@ def montage_of(pictures: Bytes) -> Bytes:
 
 def panel_files(study: Study, trial: Trial) -> list[str]:
     """Picture file of each panel; names depend on the place, so that equal panels do not tell."""
-    return [
-        f"pictures/{opaque(study.seed, 'picture', trial.id, place)}.webp"
-        for place in range(len(trial.panels))
-    ]
+    return [f"pictures/{opaque(study.seed, 'picture', trial.id, place)}.webp" for place in range(len(trial.panels))]
 
 
-def render_study(
-    study: Study, folder: Path, texts: Texts | None = None, album: Album | None = None
-) -> list[Path]:
+def render_study(study: Study, folder: Path, texts: Texts | None = None, album: Album | None = None) -> list[Path]:
     """Write a folder per block below ``folder``, each of which opens from disk; answers are downloaded at the end."""
     album = album or Album(study)
     return [render_block(study, block, folder / block.id, texts, album) for block in study.blocks]
@@ -220,15 +215,10 @@ def _illustration(study: Study, said: Mapping[str, Any]) -> str:
             f'<img src="data:image/webp;base64,{data}" alt="{name}"></div></div>'
         )
     told = html.escape(said["explain"][study.kind].format(odd=letters[odd]))
-    return (
-        f"<p>{html.escape(taught.form.question)}</p>"
-        f'<div class="illustration">{"".join(boxes)}</div><p>{told}</p>'
-    )
+    return f'<p>{html.escape(taught.form.question)}</p><div class="illustration">{"".join(boxes)}</div><p>{told}</p>'
 
 
-TERMS = (
-    "The images of {name} are ImageNet's, whose terms allow research and teaching only, and no public hosting"
-)
+TERMS = "The images of {name} are ImageNet's, whose terms allow research and teaching only, and no public hosting"
 UNKNOWN = "Nothing is known here about the licence of the images of {name}"
 IMAGENET = ("imagenet", "imagenette", "imagewoof")
 SYNTHETIC = ("concept_scenes",)
@@ -262,9 +252,7 @@ def study_notes(studies: Sequence[Study], warning: str, exports: Mapping[str, Se
     """Markdown notes on the studies of a folder, the warning first; ``exports``: platforms by kind."""
     head = ["# Human studies", ""]
     head += [f"> **Warning.** {warning}", ""] if warning else []
-    return "\n".join(
-        [*head, INTRODUCTION, *(line for study in studies for line in _study_notes(study, exports))]
-    )
+    return "\n".join([*head, INTRODUCTION, *(line for study in studies for line in _study_notes(study, exports))])
 
 
 def _study_notes(study: Study, exports: Mapping[str, Sequence[str]]) -> list[str]:

@@ -54,9 +54,7 @@ class Skilled:
     def answer(self, trial: Trial, ability: float, stream: np.random.Generator) -> Answer:
         """Look, and mostly see it."""
         chance = self._chance(trial, ability)
-        texts = tuple(
-            _named(trial, place, stream.random() < chance, stream) for place in range(len(trial.form.texts))
-        )
+        texts = tuple(_named(trial, place, stream.random() < chance, stream) for place in range(len(trial.form.texts)))
         return Answer(_closed(trial, stream.random() < chance, stream), texts, _time(CAREFUL_MS, stream))
 
     def _chance(self, trial: Trial, ability: float) -> float:
@@ -164,9 +162,7 @@ class Embedding:
     def answer(self, trial: Trial, ability: float, stream: np.random.Generator) -> Answer:
         """Compare the panels."""
         panels = np.stack([self.features[list(panel)].mean(axis=0) for panel in trial.panels])
-        texts = tuple(
-            self._named(panels[min(place, len(panels) - 1)]) for place in range(len(trial.form.texts))
-        )
+        texts = tuple(self._named(panels[min(place, len(panels) - 1)]) for place in range(len(trial.form.texts)))
         if instructed(trial):
             return Answer(trial.answer if trial.form.options else None, (WORD,) * len(texts), int(CAREFUL_MS))
         return Answer(self._closed(trial, panels, stream), texts, int(CAREFUL_MS))
@@ -190,9 +186,7 @@ class Embedding:
         return f"feature {int(panel.argmax())}"
 
 
-def simulate(
-    study: Study, counts: Mapping[str, int], seed: int, skilled: Skilled | None = None
-) -> pd.DataFrame:
+def simulate(study: Study, counts: Mapping[str, int], seed: int, skilled: Skilled | None = None) -> pd.DataFrame:
     """Answers of simulated participants to whole blocks, as `human_eval.analyse` reads them.
 
     Parameters
@@ -208,9 +202,7 @@ def simulate(
     """
     unknown = [name for name, count in counts.items() if name not in OBSERVERS or count < 0]
     if unknown:
-        raise EvoscopeError(
-            f"there are no simulated observers '{unknown[0]}'", f"choose among {', '.join(OBSERVERS)}"
-        )
+        raise EvoscopeError(f"there are no simulated observers '{unknown[0]}'", f"choose among {', '.join(OBSERVERS)}")
     names = [(name, number) for name, count in counts.items() for number in range(count)]
     made = {name: _observer(name, study, skilled) for name in counts}
     trials, records = study.by_id(), list[dict[str, Any]]()
@@ -218,9 +210,7 @@ def simulate(
         block = study.blocks[place % len(study.blocks)]
         stream = generator(seed, "simulated", name, number)
         who = f"simulated-{name}-{number:04d}"
-        records += [
-            {**answer, "participant": who} for answer in one_participant(made[name], block, trials, stream)
-        ]
+        records += [{**answer, "participant": who} for answer in one_participant(made[name], block, trials, stream)]
     return answer_table([{**record, "simulated": True} for record in records])
 
 
@@ -237,8 +227,7 @@ def one_participant(
     """Answers to all of a block in the form that a page posts, but for the participant's id."""
     ability = float(stream.standard_normal())
     return [
-        _record(observer, trials[name], block.id, place, ability, stream)
-        for place, name in enumerate(block.trials)
+        _record(observer, trials[name], block.id, place, ability, stream) for place, name in enumerate(block.trials)
     ]
 
 

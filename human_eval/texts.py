@@ -73,9 +73,7 @@ def read_texts(
     for name in EDITABLE:
         own = (given or {}).get(name)
         places = [own] if own else [folder / f"{name}.md" for folder in (*folders, PAGE)]
-        found[name] = next((path for path in places if path.is_file()), places[-1]).read_text(
-            encoding="utf-8"
-        )
+        found[name] = next((path for path in places if path.is_file()), places[-1]).read_text(encoding="utf-8")
     return Texts(title or str(words(language)["title"]), language=language, **found)
 
 

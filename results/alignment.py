@@ -233,10 +233,7 @@ def discovery_words(exhibits: Exhibits, about: About) -> str:
         "that are dead (never above zero), constant, non-finite, or unplaced because the base model covers none of "
         "their stimuli. Spread: root mean square distance of the placed neurons from their middle, of the base's."
     )
-    sizes = [
-        len(neurons.neurons[neurons.neurons["run"] == run].drop_duplicates(["layer", "channel"]))
-        for run in runs
-    ]
+    sizes = [len(neurons.neurons[neurons.neurons["run"] == run].drop_duplicates(["layer", "channel"])) for run in runs]
     n = ", ".join(f"{size:,} neurons of {label_of(run)}" for run, size in zip(runs, sizes, strict=True))
     return caption(what, about, n=n or "no run", runs=runs)
 
@@ -248,8 +245,7 @@ def discovery_finding(exhibits: Exhibits, about: About) -> str:
     facts = [Story.of(neurons, curves, run) for run in story_runs(neurons)]
     known = sorted((each for each in facts if np.isfinite(each.test[-1])), key=lambda each: each.test[-1])
     listed = ", ".join(
-        f"{label_of(each.run)} ({percent(each.test[-1])}) {np.nan_to_num(each.spreads[-1]):.2f}"
-        for each in known[::-1]
+        f"{label_of(each.run)} ({percent(each.test[-1])}) {np.nan_to_num(each.spreads[-1]):.2f}" for each in known[::-1]
     )
     if len(known) < 2:
         return f"Spread over the map after training, of the base's: {listed}" if known else ""
@@ -303,9 +299,7 @@ class Story:
             words += f", {100 * lead:.0f} points below that on training images"
         if np.isfinite(self.spreads[-1]):
             words += f"; spread on the map {self.spreads[0]:.2f} → {self.spreads[-1]:.2f} of the base's"
-        return words + (
-            f"; {percent(self.ill[-1])} of the neurons have no place" if self.ill[-1] > ILL else ""
-        )
+        return words + (f"; {percent(self.ill[-1])} of the neurons have no place" if self.ill[-1] > ILL else "")
 
     def fell(self, place: int) -> bool:
         """Whether accuracy is far below an earlier one."""

@@ -59,9 +59,7 @@ def boards_figure(exhibits: Exhibits, about: About) -> Figure:
         left, top = MARGIN + column * (NUMBER + wide + LINE), MARGIN + row * (high + LINE)
         sheet.text(left, top + high / 2 - 0.05, str(number), size=SMALL)
         show_mosaic(sheet.axes(left + NUMBER, top, wide, high), images, BOARD)
-    sheet.text(
-        MARGIN, MARGIN + rows * (high + LINE) + 0.05, f"boards {boards.sheet}", size=SMALL, color=QUIET
-    )
+    sheet.text(MARGIN, MARGIN + rows * (high + LINE) + 0.05, f"boards {boards.sheet}", size=SMALL, color=QUIET)
     return sheet.figure
 
 
@@ -73,9 +71,7 @@ def judged_finding(rows: pd.DataFrame) -> str:
     if len(shares) < 2:
         return ""
     count, ordered = int(shares["size"].sum()), shares["mean"].sort_values(kind="stable")
-    said = [
-        f"{percent(float(ordered.iloc[place]))} of {_title(str(ordered.index[place]))}" for place in (-1, 0)
-    ]
+    said = [f"{percent(float(ordered.iloc[place]))} of {_title(str(ordered.index[place]))}" for place in (-1, 0)]
     return f"Judged blind on {count} boards, {said[0]} and {said[1]} show one thing"
 
 

@@ -70,18 +70,14 @@ def counted(clusters: pd.DataFrame) -> str:
 def clusters_finding(exhibits: Exhibits, about: About) -> str:
     """In how many networks directions of the SVD hold fewer unique concepts than neurons, as published."""
     _, means, _ = read(exhibits)
-    every = {
-        str(own["run"].iloc[0]): (mean_of(own, "svd"), mean_of(own, "neurons")) for own in networks_of(means)
-    }
+    every = {str(own["run"].iloc[0]): (mean_of(own, "svd"), mean_of(own, "neurons")) for own in networks_of(means)}
     pairs = {run: pair for run, pair in every.items() if np.isfinite(pair).all()}
     if not pairs:
         return ""
     theirs = published_means()
     published = f"{mean_of(theirs, 'svd'):.2f} and {mean_of(theirs, 'neurons'):.2f}"
     fewer = sum(svd < neurons for svd, neurons in pairs.values())
-    listed = "; ".join(
-        f"{label_of(run)} {svd:.2f} and {neurons:.2f}" for run, (svd, neurons) in pairs.items()
-    )
+    listed = "; ".join(f"{label_of(run)} {svd:.2f} and {neurons:.2f}" for run, (svd, neurons) in pairs.items())
     return (
         f"Directions of the SVD hold fewer unique concepts than single neurons in {fewer} of {len(pairs)} networks: "
         f"{listed}; published: {published}"
@@ -260,9 +256,7 @@ def counts(clusters: pd.DataFrame) -> pd.DataFrame:
         for method in methods_of(own):
             total = int(own.loc[own["method"] == method, "directions"].sum())
             held = dict(zip(names, (percent(float(share), 1) for share in shares(own, method)), strict=True))
-            lines.append(
-                heading(*setting) | {"method": method_name(method), "directions": f"{total:,}"} | held
-            )
+            lines.append(heading(*setting) | {"method": method_name(method), "directions": f"{total:,}"} | held)
     return pd.DataFrame(lines)
 
 
@@ -327,9 +321,7 @@ def cluster_map_table(exhibits: Exhibits, about: About) -> Written:
 def _sides(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Rows of SVD and of neurons, cell by cell the same thresholds."""
     keys = [*LAYER, "ward", "prune"]
-    return [
-        (name, rows[rows["method"] == name].sort_values(keys, kind="stable")) for name in ("svd", "neurons")
-    ]
+    return [(name, rows[rows["method"] == name].sort_values(keys, kind="stable")) for name in ("svd", "neurons")]
 
 
 def by_threshold(rows: pd.DataFrame) -> pd.DataFrame:

@@ -95,9 +95,7 @@ def concept_evolution_finding(exhibits: Exhibits, about: About) -> str:
         looks = above_chance(block)
         if len(looks):
             run = label_of(str(block.steps["run"].iloc[0]))
-            parts.append(
-                f"{percent(float(looks['share'].iloc[-1]))} ({run}, {epoch_name(int(looks.index[-1]))})"
-            )
+            parts.append(f"{percent(float(looks['share'].iloc[-1]))} ({run}, {epoch_name(int(looks.index[-1]))})")
     if not parts:
         return ""
     return f"Of the last epoch's concepts, found above chance (5 %) at the look before: {', '.join(parts)}"
@@ -140,9 +138,7 @@ def concept_evolution_figure(exhibits: Exhibits, about: About) -> Figure:
     if not blocks:
         sheet.text(MARGIN, 0.1, NOTHING, color=QUIET)
         return sheet.figure
-    sheet.text(
-        MARGIN, 0.03, "% of the last epoch's concepts that are found above chance", size=SMALL, color=QUIET
-    )
+    sheet.text(MARGIN, 0.03, "% of the last epoch's concepts that are found above chance", size=SMALL, color=QUIET)
     _shares(sheet.axes(0.45, 0.2, PAGE - 0.6, PANEL), blocks)
     top = 0.2 + PANEL + TICKS
     for block, concept in boards:
@@ -160,9 +156,7 @@ def blocks_of(found: ConceptEvolution) -> Iterator[Block]:
     board = np.cumsum(steps["shown"].to_numpy(dtype=bool)) - 1
     for own in layers_of(steps):
         head = own.iloc[0]
-        summary = found.summary[
-            (found.summary["run"] == head["run"]) & (found.summary["layer"] == head["layer"])
-        ]
+        summary = found.summary[(found.summary["run"] == head["run"]) & (found.summary["layer"] == head["layer"])]
         boards = found.boards[board[own.index[own["shown"].to_numpy(dtype=bool)]]]
         yield Block(own, summary.sort_values("epoch"), boards)
 
@@ -213,9 +207,7 @@ def _concept(sheet: Sheet, top: float, concept: pd.DataFrame, block: Block, wide
         show_mosaic(axes, block.boards[step.index[0]], COLUMNS)
         held = step.iloc[0]["similarity"] > step.iloc[0]["null95"]
         text = f"{step.iloc[0]['similarity']:.2f}".replace("0.", ".", 1)
-        sheet.text(
-            left + wide, top, text, size=SMALL, bold=bool(held), color=INK if held else QUIET, across="right"
-        )
+        sheet.text(left + wide, top, text, size=SMALL, bold=bool(held), color=INK if held else QUIET, across="right")
 
 
 def _what(concept: pd.DataFrame, room: float) -> list[str]:
@@ -340,8 +332,7 @@ def persistence_table(exhibits: Exhibits, about: About) -> Written:
             "model": model_column(rows["run"]),
             "layer": rows["layer"],
             "epoch": [
-                f"{epoch_name(int(epoch))} to {last}"
-                for epoch, last in zip(rows["epoch"], rows["last"], strict=True)
+                f"{epoch_name(int(epoch))} to {last}" for epoch, last in zip(rows["epoch"], rows["last"], strict=True)
             ],
             "matched by": [BY[by] for by in rows["by"]],
             "against": [AGAINST[against] for against in rows["against"]],

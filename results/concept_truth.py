@@ -37,9 +37,7 @@ METRICS = {
 }
 UNKNOWN = "no true concept is known for these images"
 INTERVAL = "95 %, bootstrap over the concepts (distinctness: over the directions that tell one best)"
-CHANCE = (
-    "as many random orthonormal directions; of pointing and IoU, a random place. Missing where not known."
-)
+CHANCE = "as many random orthonormal directions; of pointing and IoU, a random place. Missing where not known."
 MEANING = (
     "Ways to find directions in the same features, against the concepts that {known}. Recovery: AUC "
     "with which the best direction tells whether a concept is in an image, chosen on some images and judged on others. "
@@ -196,9 +194,7 @@ def concept_truth_table(exhibits: Exhibits, about: About) -> Written:
     """Rows of the CSV (every row) and text of the Markdown (a row per method, chance in brackets)."""
     rows = rows_of(exhibits, "concept_truth", COLUMNS)
     n = f"{concepts_of(rows)} true concepts" if len(rows) else UNKNOWN
-    above = caption(
-        f"{_meaning(rows)} In round brackets: {CHANCE}", about, n=n, runs=runs_of(rows), interval=INTERVAL
-    )
+    above = caption(f"{_meaning(rows)} In round brackets: {CHANCE}", about, n=n, runs=runs_of(rows), interval=INTERVAL)
     return rows, [above, markdown(readable(rows))]
 
 
@@ -208,9 +204,7 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for (run, layer), own in rows.groupby(LAYER, sort=False):
         for method in methods_of(own):
-            cells = (
-                own[own["method"] == method].drop_duplicates("metric").set_index("metric").reindex(metrics)
-            )
+            cells = own[own["method"] == method].drop_duplicates("metric").set_index("metric").reindex(metrics)
             values = cells[["value", "low", "high", "null"]].astype(float).itertuples(name=None)
             head = {"model": label_of(str(run)), "layer": str(layer), "method": method_name(method)}
             lines.append(head | {metric_name(name): cell(*numbers) for name, *numbers in values})
@@ -221,11 +215,7 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
 def cell(value: float, low: float, high: float, null: float) -> str:
     """``0.812 [0.790, 0.833] (0.500)``: value, interval, chance."""
     text = with_interval(value, low, high)
-    return (
-        f"{text} ({with_interval(null, np.nan, np.nan)})"
-        if np.isfinite(null) and np.isfinite(value)
-        else text
-    )
+    return f"{text} ({with_interval(null, np.nan, np.nan)})" if np.isfinite(null) and np.isfinite(value) else text
 
 
 # --- table: equal rank -----------------------------------------------------------------------------------------------
@@ -357,9 +347,7 @@ def by_method(rows: pd.DataFrame) -> pd.DataFrame:
     keys = [*LAYER, "method", "rank", "metric"]
     texts = interval_column(shares, "value", "low", "high")
     boards = dict(zip(shares[keys].itertuples(index=False, name=None), texts, strict=True))
-    for (run, layer, truth, method, rank), own in told.groupby(
-        [*LAYER, "truth", "method", "rank"], sort=False
-    ):
+    for (run, layer, truth, method, rank), own in told.groupby([*LAYER, "truth", "method", "rank"], sort=False):
         every = ", all" if bool(own["all"].iloc[0]) else ""
         name = REFINED_TITLE if method == "refined" else method_name(str(method))
         line = {"model": label_of(str(run)), "layer": str(layer), "of": str(truth), "method": name}

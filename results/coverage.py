@@ -43,9 +43,7 @@ def coverage_words(exhibits: Exhibits, about: About) -> str:
     """Caption of the figure, without title and finding."""
     rows = rows_of(exhibits, "coverage", COLUMNS)
     settings = rows[["pool_images", "k"]].drop_duplicates().sort_values(["pool_images", "k"])
-    pairs = ", ".join(
-        f"{pool:,} images with k = {k}" for pool, k in settings.itertuples(index=False, name=None)
-    )
+    pairs = ", ".join(f"{pool:,} images with k = {k}" for pool, k in settings.itertuples(index=False, name=None))
     what = (
         "Purity@10 is the share of a neuron's ten nearest neighbours from other models that answer to the same true "
         "concept; drawn is what it has above its null, the same with concept labels permuted within model and layer. "
@@ -65,12 +63,9 @@ def coverage_finding(exhibits: Exhibits, about: About) -> str:
     for protocol in in_order(whole):
         own = whole[whole["protocol"] == protocol].sort_values("coverage")
         least, most = (
-            (percent(float(row["coverage"])), float(row["value"] - row["null"]))
-            for row in (own.iloc[0], own.iloc[-1])
+            (percent(float(row["coverage"])), float(row["value"] - row["null"])) for row in (own.iloc[0], own.iloc[-1])
         )
-        parts.append(
-            f"{protocol_name(protocol)} {least[1]:.2f} → {most[1]:.2f} ({least[0]} → {most[0]} covered)"
-        )
+        parts.append(f"{protocol_name(protocol)} {least[1]:.2f} → {most[1]:.2f} ({least[0]} → {most[0]} covered)")
     return f"Concept purity above chance, from least to most coverage: {', '.join(parts)}" if parts else ""
 
 
@@ -128,9 +123,7 @@ def left_out(rows: pd.DataFrame) -> str:
 def in_order(rows: pd.DataFrame) -> list[str]:
     """Protocols from the released to the corrected one, unknown ones last."""
     present = list(dict.fromkeys(rows["protocol"]))
-    return [name for name in PROTOCOLS if name in present] + [
-        name for name in present if name not in PROTOCOLS
-    ]
+    return [name for name in PROTOCOLS if name in present] + [name for name in present if name not in PROTOCOLS]
 
 
 def marker_of(rows: pd.DataFrame) -> dict[int, str]:

@@ -42,9 +42,7 @@ def crosscoder_words(exhibits: Exhibits, about: About) -> str:
         f"white tick marks where it turns: the cosine to the epoch before is below {TURNED}. Right: share of the "
         "variance of held-out images that the codes explain at each epoch. Entries that no image uses are left out."
     )
-    return caption(
-        what, about, n=f"{len(found.entries):,} entries", interval=INTERVAL, runs=runs_of(found.entries)
-    )
+    return caption(what, about, n=f"{len(found.entries):,} entries", interval=INTERVAL, runs=runs_of(found.entries))
 
 
 def crosscoder_finding(exhibits: Exhibits, about: About) -> str:
@@ -125,9 +123,7 @@ def crosscoder_table(exhibits: Exhibits, about: About) -> Written:
         "much of the variance of held-out images they explain. The CSV has every entry, with the concept that its code "
         "tells best on images that it was not chosen on."
     )
-    above = caption(
-        what, about, n=f"{len(found.entries):,} entries", interval=INTERVAL, runs=runs_of(found.entries)
-    )
+    above = caption(what, about, n=f"{len(found.entries):,} entries", interval=INTERVAL, runs=runs_of(found.entries))
     return found.entries, [above, markdown(readable(found))]
 
 

@@ -84,9 +84,7 @@ def values_words(neuron: pd.DataFrame) -> str:
     first, last = (epoch_name(int(epoch)) for epoch in ends["epoch"])
     what = "of its ten most exciting images" if share else ""
     head = "" if share else "AUC "
-    return f"{head}{parts[0]} {first if first != 'epoch' else ''}, {parts[1]} {what} at {last}".replace(
-        "  ", " "
-    )
+    return f"{head}{parts[0]} {first if first != 'epoch' else ''}, {parts[1]} {what} at {last}".replace("  ", " ")
 
 
 @figure(
@@ -129,10 +127,7 @@ def strips(steps: pd.DataFrame) -> Iterator[pd.DataFrame]:
     steps = steps.reset_index(drop=True)
     neurons = [own for _, own in steps.groupby(["run", "layer", "channel"], sort=False)]
     place = {run: number for number, run in enumerate(runs_of(steps))}
-    rank = [
-        sum(other["run"].iloc[0] == own["run"].iloc[0] for other in neurons[:n])
-        for n, own in enumerate(neurons)
-    ]
+    rank = [sum(other["run"].iloc[0] == own["run"].iloc[0] for other in neurons[:n]) for n, own in enumerate(neurons)]
     order = sorted(range(len(neurons)), key=lambda n: (rank[n], place[str(neurons[n]["run"].iloc[0])]))
     kept = sorted(order[: min(STRIPS, int((TALLEST - 0.4) / strip_height(width_of_cells(steps))))])
     yield from (neurons[n].sort_values("epoch") for n in kept)

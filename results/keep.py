@@ -98,9 +98,7 @@ def keep(folders: Sequence[Path], to: Path = PAPER) -> tuple[list[Path], list[Pa
     left: list[Path] = []
     for item in (item for items in jobs.values() for item in items):
         for path in _files(item):
-            target = (
-                to / _name(item) / ("tables" if path.stem.startswith("table_") else "figures") / path.name
-            )
+            target = to / _name(item) / ("tables" if path.stem.startswith("table_") else "figures") / path.name
             if path.suffix == ".svg" and path.stat().st_size > LARGE:
                 target.unlink(missing_ok=True)  # of an earlier drawing
                 left.append(path)
@@ -230,9 +228,7 @@ def jobs(folders: Iterable[Path]) -> list[Mapping[str, Any]]:
     """What became of the plain calls below ``folders`` on drawn images, or a table, at laptop scale, corrected."""
     stems = tuple(f"{data}-{LAPTOP}-{CORRECTED}-" for data in (DRAWN, "table"))
     paths = [path for folder in folders for path in sorted(folder.rglob("status.json"))]
-    known = [
-        json.loads(path.read_text(encoding="utf-8")) for path in paths if path.parent.name.startswith(stems)
-    ]
+    known = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.parent.name.startswith(stems)]
     return [job for job in known if job["state"] == "done" and _plain(job)]
 
 
@@ -297,18 +293,14 @@ def _shown(name: str, paper: Path) -> str:
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m results.keep", description="Keep drawn results with the code."
-    )
+    parser = argparse.ArgumentParser("python -m results.keep", description="Keep drawn results with the code.")
     commands = parser.add_subparsers(dest="command", required=True)
     paper = commands.add_parser(
         "paper", help="copy drawn results into results/paper, report on them, and write docs/repro.md"
     )
     paper.add_argument("folders", nargs="+", type=Path, help="outputs of experiments")
     repro = commands.add_parser("repro", help="write docs/repro.md, the command of every result")
-    repro.add_argument(
-        "folders", nargs="*", type=Path, help="outputs to take times from; outputs unless given"
-    )
+    repro.add_argument("folders", nargs="*", type=Path, help="outputs to take times from; outputs unless given")
     commands.add_parser("readme", help="write only the findings and pictures of README.md")
     return parser.parse_args(words)
 

@@ -84,9 +84,7 @@ def metrics_finding(exhibits: Exhibits, about: About) -> str:
         )
         alone = compared(spaces, PURITY).query("space == 'shared stimuli'")["value"]
         return text + (
-            f"; shared images alone, without a space, give {percent(float(alone.mean()))}"
-            if len(alone)
-            else ""
+            f"; shared images alone, without a space, give {percent(float(alone.mean()))}" if len(alone) else ""
         )
     again = metrics[(metrics["metric"] == AGAIN) & np.isfinite(metrics["value"].astype(float))]
     if again.empty:
@@ -159,9 +157,7 @@ def _rows(sheet: Sheet, left: float, top: float, rows: pd.DataFrame) -> None:
     interval_rows(axes, value, low, high, [colour_of(str(run)) for run in rows["run"]], _null(rows))
     spaces = rows["space"] if "space" in rows else pd.Series(np.nan, index=rows.index)
     names = [
-        f"{'all' if run == 'all' else label_of(str(run))}: {SPACES[space]}"
-        if space in SPACES
-        else label_of(str(run))
+        f"{'all' if run == 'all' else label_of(str(run))}: {SPACES[space]}" if space in SPACES else label_of(str(run))
         for space, run in zip(spaces, rows["run"], strict=True)
     ]
     labels = [plain(elide(name, LABEL - 0.06, SMALL)) for name in names]

@@ -161,8 +161,7 @@ def cases_of(rows: pd.DataFrame) -> list[pd.DataFrame]:
     """AUROC of the cases that have outliers: stamps from rare to common, then wrong labels, as many as are drawn."""
     own = rows[(rows["metric"] == "auroc") & rows["value"].notna()].sort_values("p", kind="stable")
     stamps, wrong = (
-        [case for _, case in own[own["setting"] == setting].groupby("p")]
-        for setting in ("stamp", "mislabelled")
+        [case for _, case in own[own["setting"] == setting].groupby("p")] for setting in ("stamp", "mislabelled")
     )
     return [*(stamps[place] for place in spread(range(len(stamps)), PANELS - min(len(wrong), 1))), *wrong[:1]]
 
@@ -180,9 +179,7 @@ def _case(axes: Axes, rows: pd.DataFrame, scores: list[str], named: bool) -> Non
     interval_rows(axes, value, doubles(rows["low"]), doubles(rows["high"]), colours)
     for place, score in enumerate(scores):
         if score in LOOKS and not LOOKS[score][2]:
-            axes.plot(
-                value[place], place, "o", markersize=3.6, mfc="white", mec=colours[place], mew=1.1, zorder=5
-            )
+            axes.plot(value[place], place, "o", markersize=3.6, mfc="white", mec=colours[place], mew=1.1, zorder=5)
     axes.axvline(0.5, color=QUIET, lw=0.8, linestyle=(0, (1, 1.8)), zorder=0)
     names = [plain(elide(score_name(score), LEFT - 0.15, SMALL)) if named else "" for score in scores]
     axes.set_yticks(range(len(scores)), names, size=SMALL)

@@ -53,9 +53,7 @@ def rows_of(exhibits: Exhibits, name: str, columns: Collection[str]) -> pd.DataF
     found = exhibit(exhibits, name, pd.DataFrame)
     lacking = [column for column in columns if column not in found.columns]
     if lacking:
-        raise EvoscopeError(
-            f"exhibit '{name}' lacks columns {', '.join(lacking)}", "make it again with this version"
-        )
+        raise EvoscopeError(f"exhibit '{name}' lacks columns {', '.join(lacking)}", "make it again with this version")
     return found
 
 
@@ -143,9 +141,7 @@ def _pools(sizes: Collection[int], unit: str) -> str:
 def _training(about: About, runs: Sequence[str]) -> list[str]:
     if not runs:
         return []
-    recipes = [
-        f"- {label_of(run)}: {about.recipes.get(run, 'recipe not recorded')}" for run in runs if run != "all"
-    ]
+    recipes = [f"- {label_of(run)}: {about.recipes.get(run, 'recipe not recorded')}" for run in runs if run != "all"]
     return ["", scale_note(about.scale), "", *recipes]
 
 
@@ -184,9 +180,7 @@ def markdown(frame: pd.DataFrame) -> str:
     """Return a frame as a Markdown table; numbers are aligned to the right."""
     marks = ["---:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
     rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-    return "\n".join(
-        "| " + " | ".join(cells) + " |" for cells in ([*map(_cell, frame.columns)], marks, *rows)
-    )
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in ([*map(_cell, frame.columns)], marks, *rows))
 
 
 def _cell(value: object) -> str:
@@ -275,9 +269,7 @@ def base_of(neurons: pd.DataFrame) -> pd.DataFrame:
     return neurons[neurons["base"]]
 
 
-def map_panel(
-    sheet: Sheet, left: float, top: float, side: float, limits: Limits, base: pd.DataFrame | None
-) -> Axes:
+def map_panel(sheet: Sheet, left: float, top: float, side: float, limits: Limits, base: pd.DataFrame | None) -> Axes:
     """Square of ``side`` inches for a map; ``base``: the neurons that are its background, if any."""
     axes = map_frame(sheet.axes(left, top, side, side), limits)
     return axes if base is None else background(axes, doubles(base["x"]), doubles(base["y"]))
@@ -315,9 +307,7 @@ def direction_name(direction: float, side: float) -> str:
     return f"#{int(direction)} {'+' if side >= 0 else '−'}"
 
 
-def layer_heading(
-    sheet: Sheet, left: float, top: float, rows: pd.DataFrame, about: About, more: str = ""
-) -> None:
+def layer_heading(sheet: Sheet, left: float, top: float, rows: pd.DataFrame, about: About, more: str = "") -> None:
     """Write the run and its recipe, then the layer and whatever ``more`` there is to say; takes `HEADING` inches."""
     run_heading(sheet, left, top, str(rows["run"].iloc[0]), about)
     room = max(sheet.width - left - 0.07, 0.1)

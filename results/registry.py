@@ -193,9 +193,7 @@ class TableEntry(Entry):
         full, paragraphs = self.rows(exhibits, about)
         folder.mkdir(parents=True, exist_ok=True)
         csv, page = (folder / name for name in self.outputs)
-        text = "\n\n".join(
-            [*(part.strip() for part in paragraphs), f"<!-- {origin_line(about.origin())} -->"]
-        )
+        text = "\n\n".join([*(part.strip() for part in paragraphs), f"<!-- {origin_line(about.origin())} -->"])
         full.to_csv(csv, index=False, lineterminator="\n")
         page.write_text(self.titled(text) + "\n", encoding="utf-8")
         return [csv, page]
@@ -297,9 +295,7 @@ def draw(
     missing = {name: result.id for result in wanted for name in result.reads if name not in exhibits}
     if missing:
         listed = ", ".join(f"'{name}' (for {result})" for name, result in missing.items())
-        raise EvoscopeError(
-            f"exhibits are missing: {listed}", "run the experiment that makes them before drawing"
-        )
+        raise EvoscopeError(f"exhibits are missing: {listed}", "run the experiment that makes them before drawing")
     from evoscope.viz.style import shown_together
 
     paths: list[Path] = []

@@ -57,8 +57,7 @@ def concept_relevance_finding(exhibits: Exhibits, about: About) -> str:
     if rows.empty:
         return ""
     parts = [
-        f"{int(lost_more(own).sum())} of {len(own)} ({label_of(str(own['run'].iloc[0]))})"
-        for own in layers_of(rows)
+        f"{int(lost_more(own).sum())} of {len(own)} ({label_of(str(own['run'].iloc[0]))})" for own in layers_of(rows)
     ]
     return f"Classes that lose more of their logit without their concept than at random: {', '.join(parts)}"
 
@@ -118,9 +117,7 @@ def _block(sheet: Sheet, left: float, top: float, rows: pd.DataFrame) -> None:
     if np.isfinite(value).any():
         interval_rows(axes, value, low, high, [colour_of(run)] * len(rows), null)
         for place in np.flatnonzero(~lost_more(rows).to_numpy(dtype=bool) & np.isfinite(value)):
-            axes.plot(
-                value[place], place, "o", markersize=3.6, mfc="white", mec=colour_of(run), mew=1.0, zorder=5
-            )
+            axes.plot(value[place], place, "o", markersize=3.6, mfc="white", mec=colour_of(run), mew=1.0, zorder=5)
         drawn = np.concatenate([value, low, high, *null])
         drawn = np.concatenate([drawn[np.isfinite(drawn)], [0.0]])
         room = 0.06 * float(np.ptp(drawn)) or 1.0
@@ -159,9 +156,7 @@ def counted(rows: pd.DataFrame) -> str:
     known = rows[rows["direction"] >= 0]
     text = f"{len(known)} concepts of {known['class_name'].nunique()} classes"
     missing = len(rows) - len(known)
-    return (
-        f"{text} ({missing} more without a candidate: a class that is never predicted)" if missing else text
-    )
+    return f"{text} ({missing} more without a candidate: a class that is never predicted)" if missing else text
 
 
 def left_out(rows: pd.DataFrame) -> str:
@@ -211,9 +206,7 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
     shown["layer"], shown["class"] = rows["layer"].to_numpy(), rows["class_name"].to_numpy()
     pairs = zip(rows["direction"], rows["side"], strict=True)
     shown["direction"] = [direction_name(direction, side) for direction, side in pairs]
-    shown["z"], shown["derivative"] = (
-        rows[name].astype(float).round(2).to_numpy() for name in ("z", "derivative")
-    )
+    shown["z"], shown["derivative"] = (rows[name].astype(float).round(2).to_numpy() for name in ("z", "derivative"))
     shown["positive"] = [percent(float(share)) for share in rows["positive_share"]]
     shown["logit [95 %]"] = interval_column(rows, "logit_change", "logit_low", "logit_high")
     shown["random logit [95 %]"] = interval_column(rows, "random_change", "random_low", "random_high")
@@ -221,7 +214,5 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
     shown["random accuracy"] = rows["random_accuracy_change"].astype(float).round(4).to_numpy()
     both = rows[["stability", "stability_null"]].astype(float).itertuples(index=False, name=None)
     nan = float("nan")
-    shown["stability"] = [
-        f"{with_interval(own, nan, nan)} ({with_interval(null, nan, nan)})" for own, null in both
-    ]
+    shown["stability"] = [f"{with_interval(own, nan, nan)} ({with_interval(null, nan, nan)})" for own, null in both]
     return shown

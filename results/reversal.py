@@ -152,9 +152,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, words: bool) -> None:
     if not known.any():
         remark(axes, "not measured")
         return
-    axes.plot(
-        np.tile(PLACES, (len(values), 1)).T, values.T, ".", color=colour, alpha=0.3, markersize=4, mew=0
-    )
+    axes.plot(np.tile(PLACES, (len(values), 1)).T, values.T, ".", color=colour, alpha=0.3, markersize=4, mew=0)
     measured = values[:, known]
     middle, low, high = (reduce(measured, axis=0) for reduce in (np.nanmedian, np.nanmin, np.nanmax))
     axes.vlines(PLACES[known], low, high, color=colour, lw=1.0, zorder=4)
@@ -185,9 +183,7 @@ def _published(below: Axes, axes: Axes, rows: pd.DataFrame, words: bool) -> None
     below.plot(PLACES[:-1], middle[:-1], color=QUIET, lw=1.0, linestyle=(0, (3, 1.6)))
     below.plot(PLACES[-1:], middle[-1:], "_", color=QUIET, markersize=7)
     ours, bottom = axes.get_ylim(), 1.08 * min(float(low.min()), -0.5)
-    above = max(
-        ours[1] / -ours[0], 1.08 * float(high.max()) / -bottom
-    )  # of what is below zero: one zero for both
+    above = max(ours[1] / -ours[0], 1.08 * float(high.max()) / -bottom)  # of what is below zero: one zero for both
     axes.set_ylim(ours[0], -above * ours[0])
     below.set_ylim(bottom, -above * bottom)
     below.yaxis.tick_right()
@@ -227,9 +223,7 @@ def verdicts(rows: pd.DataFrame, order: pd.DataFrame) -> str:
     ]
     return (
         "The published order (the most important quarter drops most, drops shrink from bin to bin, the least "
-        "important quarter is near zero, a random quarter lies between) holds in "
-        + ", in ".join(counts)
-        + "."
+        "important quarter is near zero, a random quarter lies between) holds in " + ", in ".join(counts) + "."
     )
 
 

@@ -63,9 +63,7 @@ def scenes_figure(exhibits: Exhibits, about: About) -> Figure:
     parts = (_sheet_height(len(scenes.images)), _sheet_height(len(scenes.mask_images)), _bars_height(scenes))
     sheet = Sheet(PAGE, sum(parts) + 0.08)
     _pictures(sheet, 0.05, "One scene of each class", scenes.images, scenes.titles)
-    _pictures(
-        sheet, 0.05 + parts[0], "One scene and where its concepts are", scenes.mask_images, scenes.mask_titles
-    )
+    _pictures(sheet, 0.05 + parts[0], "One scene and where its concepts are", scenes.mask_images, scenes.mask_titles)
     if len(scenes.difficulty):
         _difficulty(sheet, 0.05 + parts[0] + parts[1], scenes, about.classes)
     return sheet.figure

@@ -58,9 +58,7 @@ def concept_spectrum_finding(exhibits: Exhibits, about: About) -> str:
         f"{int((own['alignment'].abs() >= ALIGNED).sum())} of {len(own)} ({label_of(str(own['run'].iloc[0]))})"
         for own in layers_of(rows_of(exhibits, "spectrum", COLUMNS))
     ]
-    return (
-        f"Directions of the SVD beyond ±{ALIGNED:g} of a single neuron: {', '.join(parts)}" if parts else ""
-    )
+    return f"Directions of the SVD beyond ±{ALIGNED:g} of a single neuron: {', '.join(parts)}" if parts else ""
 
 
 @figure(
@@ -99,9 +97,7 @@ def _block(sheet: Sheet, top: float, rows: pd.DataFrame, bands: pd.DataFrame) ->
     colour = colour_of(str(rows["run"].iloc[0]))
     kept = bands[bands["method"] == next(iter(methods_of(bands)), "")]
     kept = kept[kept["protocol"] == next(iter(kept["protocol"]), "")]
-    _spectrum(
-        sheet.axes(LEFT, top + NAMES, WIDTH, HEIGHT), rows, np.unique(doubles(kept["first"]))[1:], colour
-    )
+    _spectrum(sheet.axes(LEFT, top + NAMES, WIDTH, HEIGHT), rows, np.unique(doubles(kept["first"]))[1:], colour)
     _alignment(sheet.axes(right, top + NAMES, WIDTH, HEIGHT), rows, colour)
 
 
@@ -189,9 +185,7 @@ def finding(rows: pd.DataFrame) -> str:
     for (run, _), own in rows.groupby(LAYER, sort=False):
         shares = own.sort_values("index")["share"].cumsum()
         listed.append(f"{label_of(str(run))} {int((shares < ENERGY).sum()) + 1} of {len(own)}")
-    return (
-        f"Directions that hold {percent(ENERGY)} of a layer's energy: {', '.join(listed)}." if listed else ""
-    )
+    return f"Directions that hold {percent(ENERGY)} of a layer's energy: {', '.join(listed)}." if listed else ""
 
 
 @table(

@@ -92,9 +92,7 @@ def stamp_accuracy_figure(exhibits: Exhibits, about: About) -> Figure:
     for place, condition in enumerate(CONDITIONS):
         _condition(axes, rows, condition, steps, aside=0.09 * (2 * place - 1))
     number, _, rest = str(rows["classes"].iloc[0]).partition(" ")
-    classes = (
-        int(number) if rest == "classes" and number.isdigit() else 2
-    )  # ``6 classes`` or ``tench, church``
+    classes = int(number) if rest == "classes" and number.isdigit() else 2  # ``6 classes`` or ``tench, church``
     level_line(axes, 100 / classes)
     axes.set_xlim(-0.5, len(steps) - 0.5)
     axes.set_xticks(range(len(steps)), [f"{p:g}" for p in steps])
@@ -185,9 +183,7 @@ def shown(means: pd.DataFrame) -> pd.DataFrame:
         for condition, (name, _) in CONDITIONS.items():
             part = own[own["condition"] == condition]
             same = theirs.loc[(theirs["p"] == p) & (setting == "stamp"), condition]
-            line[name] = (
-                with_interval(*map(float, part.iloc[0][["value", "low", "high"]])) if len(part) else "–"
-            )
+            line[name] = with_interval(*map(float, part.iloc[0][["value", "low", "high"]])) if len(part) else "–"
             line[f"{name}, published"] = f"{float(same.iloc[0]):.3f}" if len(same) else "–"
         epochs = float(own["epochs"].iloc[0])
         lines.append({**line, "epochs": f"{epochs:.1f}" if np.isfinite(epochs) else "–"})

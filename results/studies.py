@@ -71,11 +71,7 @@ def studies_words(exhibits: Exhibits, about: About) -> str:
 def studies_finding(exhibits: Exhibits, about: About) -> str:
     """How many studies there are; nobody has answered them."""
     trials = exhibit(exhibits, "study_sheet", StudySheet).trials
-    return (
-        f"{len(trials)} kinds of questions are ready for people; nobody has answered them"
-        if len(trials)
-        else ""
-    )
+    return f"{len(trials)} kinds of questions are ready for people; nobody has answered them" if len(trials) else ""
 
 
 @figure(
@@ -164,9 +160,7 @@ def _answers(sheet: Sheet, left: float, top: float, trial: "pd.Series[Any]") -> 
     for number, option in enumerate(options):
         right = not trial["choose"] and number == int(trial["answer"])
         colour = RIGHT if right else QUIET
-        sheet.swatch(left, top + 0.02 + LINE, colour, marker="o").set(
-            mfc=colour if right else "white", mew=0.8
-        )
+        sheet.swatch(left, top + 0.02 + LINE, colour, marker="o").set(mfc=colour if right else "white", mew=0.8)
         # Longer options than there is room for share what is lacking.
         shown = elide(option, wide[number] - DOT + min(spare, 0) + 1e-6, SMALL)
         sheet.text(left + DOT, top + 0.02 + LINE, shown, size=SMALL, color=colour)
@@ -176,9 +170,7 @@ def _answers(sheet: Sheet, left: float, top: float, trial: "pd.Series[Any]") -> 
 def _frame(sheet: Sheet, left: float, top: float, width: float, height: float, colour: str) -> None:
     """Rounded frame."""
     corner = (left, sheet.height - top - height)
-    frame = FancyBboxPatch(
-        corner, width, height, boxstyle="round,pad=0,rounding_size=0.05", fc="none", ec=colour
-    )
+    frame = FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=0.05", fc="none", ec=colour)
     # Inches from the lower left corner of the paper.
     frame.set(transform=sheet.figure.dpi_scale_trans, lw=0.8)
     sheet.figure.add_artist(frame)
@@ -198,9 +190,7 @@ def finding(rows: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     first = rows[rows["primary"].astype(bool) & rows["needed"].notna()]
-    needed = ", ".join(
-        f"{str(row['kind']).replace('_', ' ')} {row['needed']:.0f}" for _, row in first.iterrows()
-    )
+    needed = ", ".join(f"{str(row['kind']).replace('_', ' ')} {row['needed']:.0f}" for _, row in first.iterrows())
     people = f"; participants that the primary contrasts need: {needed}" if needed else ""
     return f"{int(rows['trials'].sum()):,} trials of {rows['kind'].nunique()} studies await participants{people}."
 
@@ -250,9 +240,7 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
             "against": [str(name).replace("_", " ") or DASH for name in rows["against"]],
             "accuracy to show": [_number(value, ".3f") for value in rows["accuracy"]],
             "participants needed": [_number(value, ".0f") for value in rows["needed"]],
-            f"power with {int(rows['participants'].iloc[0])}": [
-                _number(value, ".2f") for value in rows["power"]
-            ],
+            f"power with {int(rows['participants'].iloc[0])}": [_number(value, ".2f") for value in rows["power"]],
         }
     )
 

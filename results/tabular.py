@@ -207,9 +207,7 @@ def accuracy_words(networks: pd.DataFrame) -> str:
 
 def between_words(found: TabularConcepts) -> str:
     """Sentence on the inputs that the protected ones go with."""
-    pairs = [
-        f"{row.column} with {row.other} ({float(str(row.value)):+.2f})" for row in found.inputs.itertuples()
-    ]
+    pairs = [f"{row.column} with {row.other} ({float(str(row.value)):+.2f})" for row in found.inputs.itertuples()]
     if not pairs:
         return "No column is protected."
     return f"Largest correlations of the protected inputs with others: {', '.join(pairs)}.".replace("-", "−")
@@ -231,9 +229,7 @@ def finding(rows: pd.DataFrame) -> str:
     best = rows.loc[rows["value"].abs().dropna().groupby([rows[name] for name in KEY]).idxmax()]
     if best.empty:
         return ""
-    random = (
-        f", random directions of the same layer with {best['random'].mean():.2f}" if "random" in best else ""
-    )
+    random = f", random directions of the same layer with {best['random'].mean():.2f}" if "random" in best else ""
     return (
         f"A concept follows the input that it follows most with |r| {best['value'].abs().mean():.2f}{random} (mean "
         f"over {len(best)} concepts of {rows['seed'].nunique()} networks)."

@@ -78,9 +78,7 @@ def by_judged(rows: pd.DataFrame) -> pd.DataFrame:
     ):
         found = own[["condition", "value", "low", "high"]].itertuples(index=False, name=None)
         values = {str(name): tuple(map(float, numbers)) for name, *numbers in found}
-        cells = {
-            title: with_interval(*values[name]) if name in values else "–" for name, title in names.items()
-        }
+        cells = {title: with_interval(*values[name]) if name in values else "–" for name, title in names.items()}
         words = pair_words(str(pair), int(str(first)), int(str(last)))
         head = {"model": label_of(str(run)), "pair": words, "judged on": JUDGED[str(judged)]}
         lines.append(head | cells)

@@ -40,9 +40,7 @@ def training_words(exhibits: Exhibits, about: About) -> str:
         "Dotted: chance. Crosses: epochs whose loss was not finite."
     )
     seeds = curves.groupby("run")["seed"].nunique()
-    interval = (
-        "none; thin lines are single seeds, thick lines their mean" if (seeds > 1).any() else "none, one seed"
-    )
+    interval = "none; thin lines are single seeds, thick lines their mean" if (seeds > 1).any() else "none, one seed"
     return caption(what, about, n=f"{len(runs)} runs, {_seeds(seeds)} each", runs=runs, interval=interval)
 
 
@@ -200,8 +198,7 @@ def training_table(exhibits: Exhibits, about: About) -> Written:
         **{name: [percent(share) for share in full[name]] for name in (*SHARES, "best_test_top1")},
     )
     shown.columns = [
-        str(name).replace("_", " ").replace("top1", "top-1").replace("top5", "top-5")
-        for name in shown.columns
+        str(name).replace("_", " ").replace("top1", "top-1").replace("top5", "top-5") for name in shown.columns
     ]
     text = caption(
         f"Accuracy at the last epoch, and the best test accuracy with its epoch; chance is {1 / training.classes:.1%}. "
@@ -216,9 +213,7 @@ def training_table(exhibits: Exhibits, about: About) -> Written:
 def final_rows(curves: pd.DataFrame) -> pd.DataFrame:
     """One row per run and seed: its last epoch and its best one."""
     rows = [_final(own) for _, own in curves.groupby(["run", "seed"], sort=False)]
-    return pd.DataFrame(
-        rows, columns=["run", "seed", "epoch", *SHARES, "best_test_top1", "best_epoch", "diverged"]
-    )
+    return pd.DataFrame(rows, columns=["run", "seed", "epoch", *SHARES, "best_test_top1", "best_epoch", "diverged"])
 
 
 def _final(own: pd.DataFrame) -> dict[str, object]:
@@ -247,9 +242,7 @@ BEHAVIOURS = {
 def behaviour_finding(rows: pd.DataFrame) -> str:
     """In how many seeds each published behaviour is seen; only what was learnt can collapse."""
     seeds = rows[rows["seed"] >= 0]
-    lost = (seeds["criterion"] == "collapses") & ~seeds["statement"].astype(str).map(learnt_anything).astype(
-        bool
-    )
+    lost = (seeds["criterion"] == "collapses") & ~seeds["statement"].astype(str).map(learnt_anything).astype(bool)
     counts = seeds[~lost].groupby(["run", "criterion"], sort=False)["holds"].agg(["sum", "count"])
     if counts.empty:
         return ""

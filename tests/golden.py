@@ -48,9 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("action", choices=("record", "check"))
     parser.add_argument("revision", nargs="?", default="HEAD")
     parser.add_argument("--only", nargs="*", choices=tuple(JOBS), default=tuple(JOBS))
-    parser.add_argument(
-        "--folder", type=Path, help="store and outputs are kept here (default: a temporary folder)"
-    )
+    parser.add_argument("--folder", type=Path, help="store and outputs are kept here (default: a temporary folder)")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.folder or Path(scratch)
@@ -109,9 +107,7 @@ def _grouped(digests: dict[str, str]) -> dict[str, str]:
         folder, below, _ = path.partition("/")
         folders.setdefault(folder + below, []).append(f"{path} {digest}" if below else digest)
     return {
-        name: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
-        if name.endswith("/")
-        else lines[0]
+        name: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest() if name.endswith("/") else lines[0]
         for name, lines in folders.items()
     }
 

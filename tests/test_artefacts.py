@@ -127,9 +127,7 @@ def test_the_librarys_own_artefacts_come_back(tmp_path, seed):
     neurons = NeuronIndex(("features.0", "features.3"), small(6), small(6), small(2, 2))
     byte = rng.integers(0, 4, 6).astype(np.uint8)
     ids = ("a", "b", "c")
-    stimuli = Stimuli(
-        ids, neurons, small(6, 3), real(6, 3), small(6, 3, 2), byte, real(6), real(6), small(3, 0)
-    )
+    stimuli = Stimuli(ids, neurons, small(6, 3), real(6, 3), small(6, 3, 2), byte, real(6), real(6), small(3, 0))
     vectors = real(6, 4)
     vectors[2] = np.nan
     space = SemanticSpace(ids, vectors, real(3, 4), real(3) > 0, real(3) > 0, real(0), math.nan)

@@ -73,9 +73,7 @@ class Contributor:
         """Replace what a diff shows and takes away, which stands once, by what it shows and adds."""
         name, *lines = body.splitlines()
         path = self.tree / name
-        before, after = (
-            "".join(f"{line[1:]}\n" for line in lines if line[:1] in kept) for kept in (" -", " +")
-        )
+        before, after = ("".join(f"{line[1:]}\n" for line in lines if line[:1] in kept) for kept in (" -", " +"))
         text = path.read_text(encoding="utf-8")
         assert text.count(before) == 1, f"{name} has changed: CONTRIBUTING.md shows\n{before}"
         path.write_text(text.replace(before, after), encoding="utf-8")
@@ -190,9 +188,7 @@ def test_a_formula_of_the_reversal(contributor):
     assert "0 stages computed" in told
     assert f"evoscope: drops of all reversals: {notice} (reversal_table)" in told
     assert pd.read_csv(contributor.drawn("table_reversal.csv")).equals(before)
-    assert (
-        "Artefacts made by other code than the present" in contributor.drawn("table_reversal.md").read_text()
-    )
+    assert "Artefacts made by other code than the present" in contributor.drawn("table_reversal.md").read_text()
     again = contributor.run(f"{command} stale=recompute")
     assert notice not in again
     after = pd.read_csv(contributor.drawn("table_reversal.csv"))

@@ -68,9 +68,7 @@ def test_every_result_stands_on_the_page_of_an_experiment_and_no_page_names_anot
     named = {page: set(name.findall(page.read_text(encoding="utf-8"))) for page in PAGES}
     there = {each for each in entries() if each.startswith(("fig_", "table_"))}
     assert set().union(*named.values()) <= there
-    assert (
-        set().union(*(names for page, names in named.items() if page.parent.name == "experiments")) == there
-    )
+    assert set().union(*(names for page, names in named.items() if page.parent.name == "experiments")) == there
 
 
 def test_the_notebook_is_kept_with_outputs_that_are_small():

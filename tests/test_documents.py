@@ -47,9 +47,7 @@ TARGET = re.compile(r"^(?:\s*(?:- run|entry): |#? *\$? ?|`)make ([\w-]+)", re.MU
 @cache
 def sources():
     """Texts of the repository by their path, those of tests left out, and of folders that git does not keep."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
-    )
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("no git, which tells sources from outputs")
     paths = [Path(line) for line in listed.stdout.splitlines() if not line.startswith("tests/")]
@@ -160,12 +158,8 @@ def known(module, words, where):
 def test_every_printed_target_of_make_and_every_named_experiment_is_there():
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     read = {name: text for name, text in sources().items() if not name.endswith(".py")}
-    assert {
-        f"{name}: {word}" for name, text in read.items() for word in set(TARGET.findall(text)) - targets
-    } == set()
-    named = {
-        word for text in sources().values() for word in re.findall(r"\bexperiment=([a-z]\w*)\b(?!=)", text)
-    }
+    assert {f"{name}: {word}" for name, text in read.items() for word in set(TARGET.findall(text)) - targets} == set()
+    named = {word for text in sources().values() for word in re.findall(r"\bexperiment=([a-z]\w*)\b(?!=)", text)}
     assert named <= set(experiment_names())
     assert len(named) > 10
 
@@ -244,8 +238,6 @@ def test_a_finding_is_of_the_first_data_that_give_a_number_and_names_the_verdict
     lines = {line[4:].partition("**")[0]: line for line in findings(pd.DataFrame(rows)).splitlines()}
     assert set(lines) == set(FINDINGS)
     assert ": *weaker than published*, 0.200 [0.100, 0.300] " in lines["E3b"]
-    assert lines["E3b"].endswith(
-        "(VGG16, no dropout; CIFAR-10; one seed); Imagenette at scale gpu: *inconclusive*."
-    )
+    assert lines["E3b"].endswith("(VGG16, no dropout; CIFAR-10; one seed); Imagenette at scale gpu: *inconclusive*.")
     assert lines["C2"].endswith(": *not run*.")
     assert {name[0] for name in FINDINGS} == {"E", "C"}

@@ -39,9 +39,7 @@ def test_the_first_wrong_field_is_named_and_choices_that_are_numbers_are_listed(
         check_choices(Options(level=7), "the paint")
 
 
-@pytest.mark.parametrize(
-    "options", [SpaceProtocol(), DiscoveryProtocol(), RefineRule(), BinRule(), ReversalProtocol()]
-)
+@pytest.mark.parametrize("options", [SpaceProtocol(), DiscoveryProtocol(), RefineRule(), BinRule(), ReversalProtocol()])
 def test_every_choice_of_a_protocol_is_checked_when_it_is_made(options):
     literal = [name for name, value in vars(options).items() if isinstance(value, str)]
     assert literal

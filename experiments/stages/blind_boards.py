@@ -110,9 +110,7 @@ def read_judgements(path: Path) -> tuple[str, Judgements]:
     for line, (board, answer) in enumerate(zip(rows["board"], rows["one_thing"], strict=True), start=2):
         said = answer.strip().lower()
         if said and (said not in ANSWERS or not board.strip().isdecimal() or int(board) in judged):
-            raise EvoscopeError(
-                f"{path}, line {line}: board {board!r} is judged {answer!r}", f"{how}, each board once"
-            )
+            raise EvoscopeError(f"{path}, line {line}: board {board!r} is judged {answer!r}", f"{how}, each board once")
         if said:
             judged[int(board)] = ANSWERS[said]
     if not judged:

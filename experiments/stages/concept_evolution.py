@@ -60,12 +60,8 @@ def concept_evolution(
     steps = _steps(following, snapshots, held_out, images, others)
     steps[["x", "y"]] = _on_the_map(following, places.load(), base)
     summary = summary_frame(following, derive(seed, "shares"))
-    steps, summary = (
-        pd.concat([pd.DataFrame(last.head, index=each.index), each], axis=1) for each in (steps, summary)
-    )
-    ways = np.stack(
-        [_stimuli(*pair) for pair in zip(following.virtual, following.partner, strict=True)], axis=1
-    )
+    steps, summary = (pd.concat([pd.DataFrame(last.head, index=each.index), each], axis=1) for each in (steps, summary))
+    ways = np.stack([_stimuli(*pair) for pair in zip(following.virtual, following.partner, strict=True)], axis=1)
     wanted = ways.reshape(-1, BOARD)[steps["shown"].to_numpy(dtype=bool)]
     found = np.full((*wanted.shape, PIXELS, PIXELS, 3), 255, np.uint8)
     for place in zip(*np.nonzero(wanted >= 0), strict=True):
@@ -86,9 +82,7 @@ def concept_evolutions(parts: Sequence[Artefact[ConceptEvolution]]) -> ConceptEv
 @stage(version=1, label="persistence of the directions of {run}")
 def persistence(run: str, spaces: Sequence[LayerSpace], discovery: DiscoveryProtocol, seed: int) -> Table:
     """Whether the first directions of the last of ``spaces`` were there at the others, see `persistence_rows`."""
-    epochs = [
-        Epoch(layer_basis(space.pool(), discovery), space.held_out().rows("features")) for space in spaces
-    ]
+    epochs = [Epoch(layer_basis(space.pool(), discovery), space.held_out().rows("features")) for space in spaces]
     parts = [
         persistence_rows(early, epochs[-1], derive(seed, "persistence", run)).assign(
             **space.head, epoch=space.epoch, last=spaces[-1].epoch

@@ -70,9 +70,7 @@ def concept_places(
             vectors = basis.directions[strong]
             kinds[DICTIONARIES[basis.method]] = _virtual(strong, vectors, features, protocol.k)
     kinds = {kind: each for kind, each in kinds.items() if len(each)}
-    turned, best = (
-        np.concatenate([getattr(x, name) for x in kinds.values()]) for name in ("vectors", "images")
-    )
+    turned, best = (np.concatenate([getattr(x, name) for x in kinds.values()]) for name in ("vectors", "images"))
     projection = project(semantic.load(), as_stimuli(best, images.ids), protocol)
     anchors = base.rows(places.load().neurons)[["x", "y"]].to_numpy(float)
     xy = on_the_map(projection.vectors.astype(float), base.projection.load().vectors, anchors)
@@ -85,9 +83,7 @@ def concept_places(
     )
     where = {name: row for row, name in enumerate(pool.ids)}
     positions = np.array([*(where[name] for name in images.ids), -1], dtype=np.int32)[best]
-    return ConceptPlaces(
-        space.run, space.epoch, _index(space.layer, kinds), frame, positions, told, projection
-    )
+    return ConceptPlaces(space.run, space.epoch, _index(space.layer, kinds), frame, positions, told, projection)
 
 
 def _kinds(

@@ -91,9 +91,7 @@ def concept_relevance(
     return Table(table.assign(**head)[[*head, "direction", "side", *MEASURED]])
 
 
-def class_rows(
-    found: LayerConcepts, layer: LayerLatents, outcomes: Outcomes, labels: Sequence[int]
-) -> pd.DataFrame:
+def class_rows(found: LayerConcepts, layer: LayerLatents, outcomes: Outcomes, labels: Sequence[int]) -> pd.DataFrame:
     """Candidates of classes with z, derivative and positive share; `MEASURED` columns, NaN where not measured yet."""
     candidates = first_candidates(found.ranking, labels)
     table = pd.DataFrame([asdict(each) for each in candidates])
@@ -123,9 +121,7 @@ def slopes_along(layer: LayerLatents, outcomes: Outcomes, vectors: Doubles) -> t
     Both float64 [classes, vectors], by predicted class; NaN for a class that is never predicted.
     """
     ones, width = np.ones(len(vectors)), vectors.shape[1]
-    basis = ConceptBasis(
-        layer.moments.layer, "candidates", vectors, ones, centred=False, centre=np.zeros(width)
-    )
+    basis = ConceptBasis(layer.moments.layer, "candidates", vectors, ones, centred=False, centre=np.zeros(width))
     found = sums_of_rows(layer.rows("slope"), outcomes, basis)
     return found.means(), found.positive_share()
 
@@ -152,9 +148,7 @@ def ablated_row(
     """What ablating a candidate to its mean changes on images of its class, beside random directions."""
     vector = turned(basis, [candidate])
     target = float(energy(vector, moments.covariance)[0])
-    drawn = equal_energy_directions(
-        moments.covariance, target, RANDOM, derive(seed, "ablation", candidate.label)
-    )
+    drawn = equal_energy_directions(moments.covariance, target, RANDOM, derive(seed, "ablation", candidate.label))
     found = ablate(network, batches, moments.layer, np.concatenate([vector, drawn]), around=moments.mean)
     lost, random = found.logit_change(0, seed), random_change(found)
     return {

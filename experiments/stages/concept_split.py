@@ -32,15 +32,11 @@ class Direction:
 
 
 @stage(version=1, label="a direction and its unique concepts")
-def concept_split(
-    found: Sequence[SpaceConcepts], protocol: DiscoveryProtocol, images: ImageSet
-) -> ConceptSplit:
+def concept_split(found: Sequence[SpaceConcepts], protocol: DiscoveryProtocol, images: ImageSet) -> ConceptSplit:
     """The direction whose two largest clusters are the farthest apart, of the first candidates of all classes."""
     loaded = [each.own.load() for each in found]
     several = [
-        Direction(
-            space, int(place), apart(each.unique, int(place), found[space].space.pool().rows("features"))
-        )
+        Direction(space, int(place), apart(each.unique, int(place), found[space].space.pool().rows("features")))
         for space, each in enumerate(loaded)
         for place in np.flatnonzero(each.unique.surviving > 1)
     ]
@@ -67,9 +63,7 @@ def nothing(sought: int) -> ConceptSplit:
 
 def apart(unique: UniqueConcepts, place: int, features: Array) -> float:
     """Distance of the means of a direction's two largest clusters, in root mean squared distances of their images."""
-    first, second = (
-        features[members_of(unique, row)].astype(np.float64) for row in concepts_of(unique, place)[:2]
-    )
+    first, second = (features[members_of(unique, row)].astype(np.float64) for row in concepts_of(unique, place)[:2])
     spread = np.concatenate([each - each.mean(axis=0) for each in (first, second)])
     gap = np.linalg.norm(first.mean(axis=0) - second.mean(axis=0))
     return float(gap / max(np.sqrt((spread**2).sum(axis=1).mean()), 1e-12))
@@ -104,9 +98,7 @@ def _split(
         [members_of(unique, row) for row in shown],
     )
     edges = np.histogram_bin_edges(scores, BINS)
-    histogram = pd.DataFrame(
-        {"left": edges[:-1], "right": edges[1:], "images": np.histogram(scores, edges)[0]}
-    )
+    histogram = pd.DataFrame({"left": edges[:-1], "right": edges[1:], "images": np.histogram(scores, edges)[0]})
     facts = pd.DataFrame(
         {
             **{name: [value] for name, value in space.head.items()},
@@ -165,7 +157,5 @@ def _classes(found: LayerConcepts, direction: int, side: int, names: Sequence[st
     """Classes whose first candidate the direction is."""
     best, sides = found.ranking.best(1)
     return [
-        name
-        for name, one, on in zip(names, best[:, 0], sides[:, 0], strict=False)
-        if (one, on) == (direction, side)
+        name for name, one, on in zip(names, best[:, 0], sides[:, 0], strict=False) if (one, on) == (direction, side)
     ]

@@ -115,9 +115,7 @@ def switches(found: Sequence[SpaceConcepts], name: str, protocol: DiscoveryProto
             other = first(space, replace(protocol, **choices))
             both = (released >= 0) & (other >= 0)
             changed = wilson(int((released != other)[both].sum()), int(both.sum())) if both.any() else None
-            made.append(
-                {"switch": switch, **bounds("changed", "low", "high", changed), "classes": int(both.sum())}
-            )
+            made.append({"switch": switch, **bounds("changed", "low", "high", changed), "classes": int(both.sum())})
         return pd.DataFrame(made)
 
     return table_of((each.space, name, rows(each.space)) for each in found)
@@ -177,9 +175,7 @@ def cluster_maps(space: LayerSpace, protocol: DiscoveryProtocol, seed: int, runt
 
 
 @stage(version=1, label="table of concepts: class ranking")
-def class_readings(
-    found: Sequence[SpaceConcepts], protocol: DiscoveryProtocol, held_out: ImageSet, seed: int
-) -> Table:
+def class_readings(found: Sequence[SpaceConcepts], protocol: DiscoveryProtocol, held_out: ImageSet, seed: int) -> Table:
     """How well the first direction of a class tells it, by what ranks the directions, see `class_reading_rows`."""
     parts = []
     for space in (each.space for each in found):
@@ -223,9 +219,7 @@ def mean_rows(counts: pd.DataFrame, seed: int) -> pd.DataFrame:
         for key, counting in COUNTINGS.items():
             head = {"protocol": protocol, "method": method, "counting": counting}
             found = means.get(key)
-            rows.append(
-                {**head, "directions": found.n if found else 0, **bounds("value", "low", "high", found)}
-            )
+            rows.append({**head, "directions": found.n if found else 0, **bounds("value", "low", "high", found)})
     return pd.DataFrame(rows)
 
 
@@ -304,10 +298,7 @@ def wrong_side_row(ranking: ClassRanking, along_rows: ClassRanking, seed: int) -
 def bounds(value: str, low: str, high: str, found: Interval | None) -> dict[str, float]:
     """An interval as three columns; NaN where there is none."""
     parts = ("value", "low", "high")
-    return {
-        name: float(getattr(found, part, np.nan))
-        for name, part in zip((value, low, high), parts, strict=True)
-    }
+    return {name: float(getattr(found, part, np.nan)) for name, part in zip((value, low, high), parts, strict=True)}
 
 
 def _groups(counts: pd.DataFrame) -> list[tuple[str, str, Ints]]:

@@ -128,8 +128,7 @@ class Judge:
         chance = ConceptBasis("", "", few, self.random.strengths[: len(few)], False, self.random.centre)
         null = self._metrics(few, chance.project(self.held_out), self.recovered(chance))
         return [
-            row_of(basis.method, name, interval, null[name].value, len(found.names))
-            for name, interval in own.items()
+            row_of(basis.method, name, interval, null[name].value, len(found.names)) for name, interval in own.items()
         ]
 
     def _metrics(self, directions: Doubles, scores: Doubles, found: Recovery) -> dict[str, Interval]:
@@ -152,10 +151,7 @@ def place_rows(
 ) -> list[dict[str, object]]:
     """Pointing game and IoU of each concept's best direction by every method, with one pass for all of them."""
     concepts = found[0].columns
-    vectors = [
-        each.side[:, None] * basis.directions[each.direction]
-        for basis, each in zip(bases, found, strict=True)
-    ]
+    vectors = [each.side[:, None] * basis.directions[each.direction] for basis, each in zip(bases, found, strict=True)]
     directions = np.concatenate(vectors)
     each_image = 8 * len(directions) * network.preprocessing.pixels**2
     table = localise(

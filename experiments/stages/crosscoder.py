@@ -56,9 +56,7 @@ def crosscoder(
     steps = _steps(epochs, told)
     last = spaces[-1]
     kept = steps[np.repeat(used, len(epochs))]
-    return Crosscoder(
-        *(headed(last, None, frame.reset_index(drop=True)) for frame in (rows[used], kept, summary))
-    )
+    return Crosscoder(*(headed(last, None, frame.reset_index(drop=True)) for frame in (rows[used], kept, summary)))
 
 
 def _left(features: Array, mean: Array, written: Array) -> Doubles:
@@ -108,6 +106,4 @@ def crosscoders(parts: Sequence[Artefact[Crosscoder]]) -> Crosscoder:
     """The dictionaries of several runs."""
     found = [part.load() for part in parts]
     names = ("entries", "steps", "summary")
-    return Crosscoder(
-        *(pd.concat([getattr(each, name) for each in found], ignore_index=True) for name in names)
-    )
+    return Crosscoder(*(pd.concat([getattr(each, name) for each in found], ignore_index=True) for name in names))

@@ -205,9 +205,7 @@ def _judged(judged: Judged, index: NeuronIndex, images: SmallInts) -> dict[str, 
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _pictures(
-    shows: Sequence[Points], pool: ImageSet, fit: Fit, shown: Shown
-) -> tuple[dict[int, int], list[bytes]]:
+def _pictures(shows: Sequence[Points], pool: ImageSet, fit: Fit, shown: Shown) -> tuple[dict[int, int], list[bytes]]:
     """Images among the points' first stimuli, by their place in the pool, and each as WebP as large as room allows."""
     seen, times = np.unique(np.concatenate([points.images.ravel() for points in shows]), return_counts=True)
     seen, times = seen[seen >= 0], times[seen >= 0]
@@ -277,14 +275,10 @@ def packed(values: Any, kind: Any) -> str:
     return base64.b64encode(plain.astype(np.dtype(kind).newbyteorder("<")).tobytes()).decode("ascii")
 
 
-def _table(
-    nets: Sequence[PointSet], index: dict[int, int], pictures: Sequence[bytes], shown: Shown
-) -> pd.DataFrame:
+def _table(nets: Sequence[PointSet], index: dict[int, int], pictures: Sequence[bytes], shown: Shown) -> pd.DataFrame:
     """Every network's neurons at its last epoch, one row each, as Embedding Atlas and pandas open it."""
     last = {each.head["name"]: each.looks[-1] for each in nets}
-    names = {
-        run: points.frame["layer"] + "#" + points.frame["channel"].astype(str) for run, points in last.items()
-    }
+    names = {run: points.frame["layer"] + "#" + points.frame["channel"].astype(str) for run, points in last.items()}
     frames = []
     for run, points in last.items():
         near = {other: _nearest(points, last[other]) for other in last if other != run}
@@ -292,9 +286,7 @@ def _table(
         # The first patch of each point as the structure that table viewers show as a picture.
         patches = pd.Series(
             [
-                {"bytes": _thumbnail(pictures[index[int(image)]], place, shown.side)}
-                if int(image) in index
-                else None
+                {"bytes": _thumbnail(pictures[index[int(image)]], place, shown.side)} if int(image) in index else None
                 for image, place in zip(points.images[:, 0], points.spots[:, 0], strict=True)
             ],
             index=points.frame.index,

@@ -164,9 +164,7 @@ def reversal_order(cases: Sequence[ReversalCase], resamples: int, seed: int) -> 
     return _summary(cases, order_rows, resamples, seed)
 
 
-def _summary(
-    cases: Sequence[ReversalCase], summarise: Callable[..., pd.DataFrame], resamples: int, seed: int
-) -> Table:
+def _summary(cases: Sequence[ReversalCase], summarise: Callable[..., pd.DataFrame], resamples: int, seed: int) -> Table:
     """Rows of ``summarise`` for the classes of each run, pair and protocol."""
     groups: dict[tuple[str, str, str], list[ReversalCase]] = {}
     for case in cases:

@@ -53,9 +53,7 @@ def space(base: Artefact[Looked], protocol: SpaceProtocol, seed: int, runtime: R
 
 
 @stage(version=1, label="projection")
-def projection(
-    space: Artefact[SemanticSpace], stimuli: Artefact[Looked], protocol: SpaceProtocol
-) -> Projection:
+def projection(space: Artefact[SemanticSpace], stimuli: Artefact[Looked], protocol: SpaceProtocol) -> Projection:
     """One checkpoint's neurons placed in the space."""
     return project(space.load(), stimuli.load().stimuli, protocol)
 
@@ -111,9 +109,7 @@ def alignment(
     leads, titles = np.array([named[row].lead for row in seen]), [named[row].title for row in seen]
     rows = [seen[place] for place in far_apart(spots, leads, titles, REGIONS)]
     chosen = {chr(ord("A") + place): named[row] for place, row in enumerate(rows)}
-    members = pd.concat(
-        [_shown_members(name, each, frames) for name, each in chosen.items()], ignore_index=True
-    )
+    members = pd.concat([_shown_members(name, each, frames) for name, each in chosen.items()], ignore_index=True)
     facts = pd.DataFrame(
         {
             "region": list(chosen),
@@ -154,13 +150,9 @@ def _named(found: Sequence[Region], looks: Sequence[Look], pool: ImageSet, anywh
         own = [content[row].reshape(-1, len(names))[:, told] for content in per_look]
         places, lead = region_name(own, anywhere[:, told], [families[column] for column in told])
         columns = [told[place] for place in places]
-        shares = tuple(
-            float(shown[:, columns].all(axis=1).mean()) for content in per_look for shown in content[row]
-        )
+        shares = tuple(float(shown[:, columns].all(axis=1).mean()) for content in per_look for shown in content[row])
         chance = float(anywhere[:, columns].all(axis=1).mean())
-        named.append(
-            _Named(region, region_title([names[column] for column in columns]), lead, chance, shares)
-        )
+        named.append(_Named(region, region_title([names[column] for column in columns]), lead, chance, shares))
     return sorted(named, key=lambda each: -each.lead)
 
 
@@ -257,11 +249,7 @@ def _members(looks: Sequence[Look], rows: Sequence[pd.DataFrame], region: NamedR
 
 def _circles(members: pd.DataFrame, everything: pd.DataFrame) -> pd.DataFrame:
     """Where each region lies on the map."""
-    width = (
-        float(np.nanmax(everything["x"]) - np.nanmin(everything["x"]))
-        if everything["x"].notna().any()
-        else 1.0
-    )
+    width = float(np.nanmax(everything["x"]) - np.nanmin(everything["x"])) if everything["x"].notna().any() else 1.0
     rows = []
     for name, group in members.groupby("region"):
         places = group[["x", "y"]].to_numpy(dtype=float)
@@ -316,9 +304,7 @@ def _follow(
     return steps.reset_index(drop=True), cut.reshape(-1, *cut.shape[2:])
 
 
-def forming(
-    last: Look, pool: ImageSet, vectors: Sequence[Floats], measured: Ints, values: Doubles, count: int
-) -> Ints:
+def forming(last: Look, pool: ImageSet, vectors: Sequence[Floats], measured: Ints, values: Doubles, count: int) -> Ints:
     """Neurons whose concept forms most, int64 [count]; first those half of whose patches show it in the end."""
     if not last.stimuli.load().concepts.names:
         return choose_followed(vectors, values, measured, count)

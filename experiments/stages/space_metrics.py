@@ -182,9 +182,7 @@ def _cell(
         for sight, projection, item in zip(sights, projections, found, strict=True)
     ]
     rows = purity(models, seed).rename(columns={"model": "run"})
-    shares = {
-        name: rows[rows["metric"] == name].set_index("run")["value"] for name in ("unplaced", "unlabelled")
-    }
+    shares = {name: rows[rows["metric"] == name].set_index("run")["value"] for name in ("unplaced", "unlabelled")}
     pure = rows[rows["metric"].str.startswith("concept_purity")]
     return pure.assign(
         **_without_space(models, found, space, protocol, seed, pure["run"].tolist()),
@@ -212,8 +210,7 @@ def _without_space(
     def random(draw: int) -> Doubles:
         own = derive(seed, "random space", draw)
         parts = [
-            random_vectors(space, each.stimuli, protocol, own)[rows]
-            for each, rows in zip(found, used, strict=True)
+            random_vectors(space, each.stimuli, protocol, own)[rows] for each, rows in zip(found, used, strict=True)
         ]
         return neighbour_hits(unit_rows(np.concatenate(parts)), concept, owner, seed)
 

@@ -183,19 +183,13 @@ class StudyNeurons:
         """All neurons, look by look; their pictures have no pixels yet."""
         found = self.stimuli()
         pairs = [(look, each.neurons) for look, each in zip(self.looks, found, strict=True)]
-        ids = [
-            neuron_id(look.run, look.epoch, each.name(row))
-            for look, each in pairs
-            for row in range(len(each))
-        ]
+        ids = [neuron_id(look.run, look.epoch, each.name(row)) for look, each in pairs for row in range(len(each))]
         count = min(each.k for each in found) if self.held_out else self.patches.count
         return NeuronPool(
             ids=tuple(ids),
             vectors=np.concatenate([look.projection.load().vectors for look in self.looks]),
             model=tuple(look.run for look, each in pairs for _ in range(len(each))),
-            epoch=np.repeat([look.epoch for look in self.looks], [len(each) for _, each in pairs]).astype(
-                np.int64
-            ),
+            epoch=np.repeat([look.epoch for look in self.looks], [len(each) for _, each in pairs]).astype(np.int64),
             layer=tuple(each.layers[layer] for _, each in pairs for layer in each.layer),
             channel=np.concatenate([each.channel for _, each in pairs]).astype(np.int64),
             patches=np.zeros((len(ids), count, 0, 0, 3), dtype=np.uint8),
@@ -248,9 +242,7 @@ class _Remembering:
         return self._read(index, pixels, fit)
 
 
-def options_of(
-    kind: Kind, looks: Sequence[Look] = (), items: int = 0, regions: Sequence[NamedRegion] = ()
-) -> Options:
+def options_of(kind: Kind, looks: Sequence[Look] = (), items: int = 0, regions: Sequence[NamedRegion] = ()) -> Options:
     """Sizes of a study, each condition of which has ``items`` at least; ``regions``: its hand-picked sets.
 
     Sets over several epochs or models are left out where the looks have only one.
@@ -279,9 +271,7 @@ def _picked(looks: Sequence[Look], regions: Sequence[NamedRegion]) -> tuple[tupl
     sets = []
     for region in regions:
         ids = [
-            neuron_id(run, at, f"{layer}#{channel}")
-            for run, at, layer, channel in region.neurons
-            if (run, at) in shown
+            neuron_id(run, at, f"{layer}#{channel}") for run, at, layer, channel in region.neurons if (run, at) in shown
         ]
         if len(ids) < MEMBERS:
             raise EvoscopeError(

@@ -154,9 +154,7 @@ class LayerRows:
     gaps: pd.DataFrame
 
 
-def hidden_layers(
-    network: Network, table: Table, protocol: DiscoveryProtocol, seed: int
-) -> list[HiddenLayer]:
+def hidden_layers(network: Network, table: Table, protocol: DiscoveryProtocol, seed: int) -> list[HiddenLayer]:
     """Decompose every hidden layer on the training rows, and score the test rows."""
     names, (train, test) = network.layers, table.scaled()
     seen = scan_latents(network, batches(train, table.train), len(train), names, (protocol.evidence,))
@@ -171,9 +169,7 @@ def hidden_layers(
         stream = generator(seed, "random directions", name)
         turned = features @ stream.standard_normal((features.shape[1], TURNED))
         outcomes = (seen.outcomes, unseen.outcomes)
-        found.append(
-            HiddenLayer(seed, name, layer.moments, basis, ranking, chosen, scores, turned, *outcomes)
-        )
+        found.append(HiddenLayer(seed, name, layer.moments, basis, ranking, chosen, scores, turned, *outcomes))
     return found
 
 

@@ -43,9 +43,7 @@ def read_answers(path: Path, study: Study) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise EvoscopeError(
-            f"'{path}' is no parquet file of answers", "give what the server exported"
-        ) from error
+        raise EvoscopeError(f"'{path}' is no parquet file of answers", "give what the server exported") from error
     if not set(frame.columns) >= NEEDED:
         lacking = ", ".join(sorted(NEEDED - set(frame.columns)))
         raise EvoscopeError(f"'{path}' lacks the columns {lacking}", "give what the server exported")
@@ -114,10 +112,7 @@ def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
         ``ms``, ``texts`` (tuple), ``position`` (of the chosen panel on the screen), ``missing`` (whether pictures were
         not shown, so that nothing was answered).
     """
-    asked = [
-        {**vars(trial), "alternatives": trial.alternatives, "choose": trial.form.choose}
-        for trial in study.trials
-    ]
+    asked = [{**vars(trial), "alternatives": trial.alternatives, "choose": trial.form.choose} for trial in study.trials]
     known = pd.DataFrame(asked).set_index("id")[list(ASKED)]
     known = known.astype({"answer": "Int64", "alternatives": "Int64"})
     first = answers.drop_duplicates(["participant", "trial"])
@@ -130,9 +125,7 @@ def tidy(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     frame["missing"] = lost.astype("Int64").fillna(0) > 0
     named = pd.Series([any(says(text, WORD) for text in t) for t in frame["texts"]], dtype="boolean")
     right = (frame["given"] == frame["answer"]).astype("boolean")
-    frame["right"] = right.mask(frame["alternatives"] == 0, named).mask(
-        frame["answer"].isna() | frame["missing"]
-    )
+    frame["right"] = right.mask(frame["alternatives"] == 0, named).mask(frame["answer"].isna() | frame["missing"])
     return frame[list(COLUMNS)]
 
 

@@ -137,9 +137,7 @@ def _of_names(
     found = [seen[of, name] for name in names]
     values = [one.value for one in found]
     sign = [1.0, -1.0][: len(found)]
-    deviations = (
-        pd.concat([s * one.people for s, one in zip(sign, found, strict=True)]).groupby(level=0).sum()
-    )
+    deviations = pd.concat([s * one.people for s, one in zip(sign, found, strict=True)]).groupby(level=0).sum()
     people, items = len(deviations), sum(len(one.items) for one in found)
     counts = (people, items, len(main))
     value = float(np.dot(sign, values))
@@ -187,20 +185,14 @@ def _beyond_shuffled(part: pd.DataFrame, stream: np.random.Generator) -> _Names:
         count = len(group)
         rows = table[np.ix_(said[group], said[group])].sum(axis=1) - table[said[group], said[group]]
         # Without a person, an item's mean over pairs; of two people nothing is left, and the item's mean stands.
-        left = (
-            (own * count * (count - 1) - 2 * rows) / ((count - 1) * (count - 2))
-            if count > 2
-            else np.full(2, own)
-        )
+        left = (own * count * (count - 1) - 2 * rows) / ((count - 1) * (count - 2)) if count > 2 else np.full(2, own)
         np.add.at(deviation, who[group], (own - left) / len(groups))
     shuffled = np.array([_shuffled(table, said, who, groups, stream) for _ in range(SHUFFLES)])
     names = pd.factorize(part["participant"])[1]
     return _Names(within, pd.Series(deviation, index=names), shuffled)
 
 
-def _shuffled(
-    table: Doubles, said: Ints, who: Ints, groups: list[Ints], stream: np.random.Generator
-) -> float:
+def _shuffled(table: Doubles, said: Ints, who: Ints, groups: list[Ints], stream: np.random.Generator) -> float:
     """Mean agreement within items once every person's names are dealt anew over the items that they named."""
     dealt = np.empty_like(said)
     dealt[np.argsort(who, kind="stable")] = said[np.lexsort((stream.random(len(said)), who))]
@@ -255,12 +247,7 @@ def ordinal_model(study: Study, counted: pd.DataFrame) -> pd.DataFrame:
         answers["given"].astype(float).to_numpy(),
         (answers["condition"] == primary.first).to_numpy(),
     )
-    if (
-        first.all()
-        or not first.any()
-        or len(np.unique(given)) < 2
-        or superiority(answers, first).value in (0, 1)
-    ):
+    if first.all() or not first.any() or len(np.unique(given)) < 2 or superiority(answers, first).value in (0, 1):
         return pd.DataFrame(columns=columns)
     # Ratings that nobody gave have no threshold.
     codes = np.unique(given, return_inverse=True)[1]

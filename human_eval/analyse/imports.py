@@ -108,9 +108,7 @@ def _labelstudio(task: dict[str, Any]) -> Records:
 
 def _limesurvey(path: Path, study: Study) -> Records:
     """A record per response and trial with any answer; the block is the one that has all trials of the survey."""
-    frame = pd.read_csv(
-        path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig"
-    )
+    frame = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
     asked = dict.fromkeys(found[1] for found in map(CODE.fullmatch, map(str, frame.columns)) if found)
     trials = study.by_id()
     blocks = [block.id for block in study.blocks if set(asked) == set(block.trials)]
@@ -122,9 +120,7 @@ def _limesurvey(path: Path, study: Study) -> Records:
         for name in asked:
             given = _fields(row, trials[name])
             if given is not None:
-                records.append(
-                    {"participant": f"limesurvey-{who}", "block": blocks[0], "trial": name, **given}
-                )
+                records.append({"participant": f"limesurvey-{who}", "block": blocks[0], "trial": name, **given})
     return records
 
 
@@ -132,9 +128,7 @@ def _fields(row: "pd.Series[Any]", trial: Trial) -> dict[str, Any] | None:
     """Answer of a response to one trial; None where nothing was answered."""
     form, code = trial.form, f"t{trial.id}"
     texts = [row[f"{code}text{place}"] for place in range(len(form.texts))]
-    closed = {
-        name: row[f"{code}{name}"] for name, has in (("choice", form.choose), ("option", form.options)) if has
-    }
+    closed = {name: row[f"{code}{name}"] for name, has in (("choice", form.choose), ("option", form.options)) if has}
     if not any([*texts, *closed.values()]):
         return None
     places = {name: _place(code) for name, code in closed.items()}

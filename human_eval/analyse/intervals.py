@@ -106,9 +106,7 @@ def share(answers: pd.DataFrame, null: float = float("nan"), column: str = "righ
     of one person, or to one item, count as one.
     """
     if answers.empty:
-        raise EvoscopeError(
-            "there is no share of no answers", "count answers, of which there is at least one"
-        )
+        raise EvoscopeError("there is no share of no answers", "count answers, of which there is at least one")
     right = answers[column].astype(float).to_numpy()
     value = float(right.mean())
     people, items = answers["participant"].nunique(), answers["item"].nunique()
@@ -149,9 +147,7 @@ def difference(answers: pd.DataFrame, first: Bools, column: str = "right") -> Es
     if any(part.empty for part in parts):
         raise EvoscopeError("one of two conditions has no answers", "compare once both have been answered")
     one, other = (share(part, column=column) for part in parts)
-    influence = np.where(
-        first, (value - one.value) / first.sum(), -(value - other.value) / max((~first).sum(), 1)
-    )
+    influence = np.where(first, (value - one.value) / first.sum(), -(value - other.value) / max((~first).sum(), 1))
     found = spread(influence, answers["participant"].array, answers["item"].array, first.tolist())
     between, people = one.value - other.value, answers["participant"].nunique()
     counts = (people, one.items + other.items, len(answers))

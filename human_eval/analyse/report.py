@@ -144,9 +144,7 @@ def agreement(study: Study, answers: pd.DataFrame) -> pd.DataFrame:
     """Fleiss' kappa and Krippendorff's alpha of the closed answers to each condition's main trials."""
     closed = answers[(answers["role"] == "main") & answers["given"].notna()]
     rows = [_agreed(study, str(name), part) for name, part in closed.groupby("condition")]
-    return pd.DataFrame(
-        rows, columns=["condition", "items", "raters", "fleiss_kappa", "krippendorff_alpha", "level"]
-    )
+    return pd.DataFrame(rows, columns=["condition", "items", "raters", "fleiss_kappa", "krippendorff_alpha", "level"])
 
 
 def _agreed(study: Study, name: str, part: pd.DataFrame) -> list[object]:
@@ -190,9 +188,7 @@ def accuracy_figure(tables: Tables) -> Figure:
         marker = "^" if machine["observer"] == PHOTOS else "v"
         at = float(machine["value"]), conditions.index(machine["condition"])
         axes.plot([at[0]], [at[1]], marker=marker, mfc="white", mec=RED, mew=0.9, ms=4.5, ls="", zorder=5)
-    notes = [
-        f"{value:.2f}  (n {n:,})" for value, n in zip(rows["accuracy"], rows["participants"], strict=True)
-    ]
+    notes = [f"{value:.2f}  (n {n:,})" for value, n in zip(rows["accuracy"], rows["participants"], strict=True)]
     notes += [f"{row.accuracy:.2f}  (n {row.participants:,})" for row in published.itertuples()]
     _named(sheet, axes, names, notes)
     axes.set_xlim(0, 1.02)

@@ -64,17 +64,13 @@ def _hit(trial: Trial, likeness: Doubles) -> float:
 def _shared(study: Study, trial: Trial) -> Doubles:
     """How many photographs each panel shares with the others."""
     sets = [{study.photos[row] for row in panel} for panel in trial.panels]
-    return np.array(
-        [sum(len(a & b) for m, b in enumerate(sets) if m != n) for n, a in enumerate(sets)], float
-    )
+    return np.array([sum(len(a & b) for m, b in enumerate(sets) if m != n) for n, a in enumerate(sets)], float)
 
 
 def _alike(histograms: dict[int, Doubles], trial: Trial) -> Doubles:
     """Overlap of each panel's colours with those of the others."""
     means = [np.mean([histograms[row] for row in panel], axis=0) for panel in trial.panels]
-    return np.array(
-        [sum(np.minimum(a, b).sum() for m, b in enumerate(means) if m != n) for n, a in enumerate(means)]
-    )
+    return np.array([sum(np.minimum(a, b).sum() for m, b in enumerate(means) if m != n) for n, a in enumerate(means)])
 
 
 def colours(picture: Bytes) -> Doubles:

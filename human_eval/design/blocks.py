@@ -33,9 +33,7 @@ def incomplete_blocks(strata: Sequence[str], blocks: int, size: int, seed: int) 
             f"{blocks} blocks of {size} cannot be made of {len(strata)} trials",
             f"ask for at least one block, of 1 to {len(strata)} trials",
         )
-    tries = [
-        _searched(strata, blocks, size, generator(seed, "blocks", attempt)) for attempt in range(RESTARTS)
-    ]
+    tries = [_searched(strata, blocks, size, generator(seed, "blocks", attempt)) for attempt in range(RESTARTS)]
     best = min(tries, key=lambda found: float((concurrences(found, len(strata)).astype(float) ** 2).sum()))
     orders = generator(seed, "block orders")
     return [[int(item) for item in orders.permutation(block)] for block in best]
@@ -58,9 +56,7 @@ def _searched(strata: Sequence[str], blocks: int, size: int, stream: np.random.G
     return [sorted(block) for block in found]
 
 
-def _exchange(
-    found: list[set[int]], together: Ints, strata: Sequence[str], stream: np.random.Generator
-) -> None:
+def _exchange(found: list[set[int]], together: Ints, strata: Sequence[str], stream: np.random.Generator) -> None:
     """Swap two items of two blocks unless that makes pairs less equal (sum of squared concurrences)."""
     one, two = (found[place] for place in stream.choice(len(found), 2, replace=False))
     left, right = sorted(one - two), sorted(two - one)
@@ -143,9 +139,7 @@ def personal_plan(study: Study, block: Block, person: str) -> Plan:
     shown = [trials[name] for name in block.trials]
     if study.protocol == "as_released":
         return [(trial.id, list(range(len(trial.panels)))) for trial in shown]
-    roles = {
-        role: [trial for trial in shown if trial.role == role] for role in ("practice", "catch", "repeat")
-    }
+    roles = {role: [trial for trial in shown if trial.role == role] for role in ("practice", "catch", "repeat")}
     main = [trial for trial in shown if trial.role == "main"]
     again = {trial.item for trial in roles["repeat"]}
     mixed = [main[place] for place in stream.permutation(len(main))]

@@ -40,9 +40,7 @@ from human_eval.design.trial import (
 
 NEURON_KINDS: tuple[Kind, ...] = ("alignability", "evolution_label", "pairwise_coherence")
 STAND_IN = "No sets were hand-picked: the tightest groups of the base model stand in for them."
-UNCHECKED = (
-    "Nothing tells what these pictures show: keys follow from how items were made, and are not checked."
-)
+UNCHECKED = "Nothing tells what these pictures show: keys follow from how items were made, and are not checked."
 ATTENTION = "This question checks that you are reading."
 WORD = "blue"  # what a catch trial without options asks to write
 VIEWS = 2  # of every trial, where the number of blocks is free
@@ -154,9 +152,7 @@ def few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
     return (f"Fewer than {ENOUGH_ITEMS} items: {few}.{warning}",) if few else ()
 
 
-def _drafts(
-    kind: Kind, pool: NeuronPool | ConceptPool, options: Options, protocol: Protocol, seed: int
-) -> list[Draft]:
+def _drafts(kind: Kind, pool: NeuronPool | ConceptPool, options: Options, protocol: Protocol, seed: int) -> list[Draft]:
     count, pictures = options.count, options.pictures
     if isinstance(pool, NeuronPool):
         if kind == "alignability":
@@ -175,16 +171,13 @@ def _cut(drafts: Sequence[Draft], pairs: list[tuple[int, int]], cut: Cut) -> tup
     """Renumbers the pictures of the drafts, which are all ``pairs``, and cuts only those."""
     place = {pair: (number, 0) for number, pair in enumerate(pairs)}
     moved = [
-        replace(draft, panels=tuple(tuple(place[pair] for pair in panel) for panel in draft.panels))
-        for draft in drafts
+        replace(draft, panels=tuple(tuple(place[pair] for pair in panel) for panel in draft.panels)) for draft in drafts
     ]
     rows, ranks = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     return moved, cut(rows, ranks)[:, None]
 
 
-def _short(
-    kind: Kind, pool: NeuronPool | ConceptPool, drafts: Sequence[Draft], wanted: int
-) -> tuple[str, ...]:
+def _short(kind: Kind, pool: NeuronPool | ConceptPool, drafts: Sequence[Draft], wanted: int) -> tuple[str, ...]:
     """Names the models that have fewer neurons to follow than wanted."""
     if kind != "evolution_label" or not isinstance(pool, NeuronPool):
         return ()
@@ -232,14 +225,10 @@ class Album:
     def pictures(self) -> Bytes:
         """Collected pictures, uint8 [m, side, side, 3]."""
         rows, ranks = np.array(self.keys, dtype=np.int64).reshape(-1, 2).T
-        return np.ascontiguousarray(
-            np.concatenate([self.source[rows, ranks], *[p[None] for p in self.drawn]])
-        )
+        return np.ascontiguousarray(np.concatenate([self.source[rows, ranks], *[p[None] for p in self.drawn]]))
 
 
-def assemble(
-    frame: Study, drafts: Sequence[Draft], blocking: Blocking, photos: Mapping[tuple[int, int], int]
-) -> Study:
+def assemble(frame: Study, drafts: Sequence[Draft], blocking: Blocking, photos: Mapping[tuple[int, int], int]) -> Study:
     """Fill a study without trials, whose pictures are still those of its pool [n, k, side, side, 3], from ``drafts``.
 
     ``photos``: the photograph that a picture (row, rank) is cut of, where that is known.
@@ -249,9 +238,7 @@ def assemble(
     EvoscopeError : there are no drafts.
     """
     if not drafts:
-        raise EvoscopeError(
-            f"the pool gives no trial of kind {frame.kind}", "give a pool with labels or more entries"
-        )
+        raise EvoscopeError(f"the pool gives no trial of kind {frame.kind}", "give a pool with labels or more entries")
     album = Album(frame.pictures)
     main = [_trial(frame, draft, album, place) for place, draft in enumerate(drafts)]
     groups = _groups(frame, main, blocking)
@@ -259,10 +246,7 @@ def assemble(
     if frame.protocol == "corrected":
         blocks, extras = _extended(frame, main, groups, blocking, album)
     # Practice pictures are numbered from the end while others may still be added.
-    extras = [
-        replace(trial, panels=tuple(tuple(map(album.row, panel)) for panel in trial.panels))
-        for trial in extras
-    ]
+    extras = [replace(trial, panels=tuple(tuple(map(album.row, panel)) for panel in trial.panels)) for trial in extras]
     named = tuple(
         Block(f"{frame.kind}-{opaque(frame.seed, frame.name, frame.kind, 'block', n)[:8]}", tuple(ids))
         for n, ids in enumerate(blocks)
@@ -278,9 +262,7 @@ def assemble(
 def _trial(frame: Study, draft: Draft, album: Album, place: int) -> Trial:
     panels = tuple(tuple(album.number(picture) for picture in panel) for panel in draft.panels)
     name = opaque(frame.seed, frame.kind, "main", place)
-    return Trial(
-        name, frame.kind, draft.condition, draft.item, draft.form, panels, draft.sources, draft.answer
-    )
+    return Trial(name, frame.kind, draft.condition, draft.item, draft.form, panels, draft.sources, draft.answer)
 
 
 def _groups(frame: Study, main: list[Trial], blocking: Blocking) -> list[list[int]]:
@@ -360,8 +342,6 @@ def _easy(frame: Study, main: list[Trial], album: Album, number: int, stream: np
     options = model.form.options
     answer = number % max(1, len(options))
     # Where there is nothing to choose, analysis compares the text to the word.
-    asked = (
-        f"choose “{options[answer]}”; in text fields, write anything" if options else f"write the word {WORD}"
-    )
+    asked = f"choose “{options[answer]}”; in text fields, write anything" if options else f"write the word {WORD}"
     form = replace(model.form, question=f"{ATTENTION} Please {asked}.")
     return replace(easy, form=form, answer=answer)

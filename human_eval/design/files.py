@@ -90,9 +90,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise EvoscopeError(
-            f"'{path}' is missing", "give the folder that `human_eval design` wrote"
-        ) from error
+        raise EvoscopeError(f"'{path}' is missing", "give the folder that `human_eval design` wrote") from error
     except (OSError, ValueError, RecursionError) as error:
         raise EvoscopeError(f"'{path}' is damaged ({type(error).__name__})", "write it again") from error
 
@@ -109,9 +107,7 @@ def load_study(folder: Path) -> Study:
     try:
         pictures = load_file(folder / PICTURES)["pictures"]
         if known["key_sha256"] != digest:
-            raise EvoscopeError(
-                f"'{folder / KEY}' is not the key of '{folder / PUBLIC}'", "restore the original key"
-            )
+            raise EvoscopeError(f"'{folder / KEY}' is not the key of '{folder / PUBLIC}'", "restore the original key")
         forms = {trial["id"]: _form(trial["form"]) for trial in known["trials"]}
         return Study(
             known["name"],

@@ -222,9 +222,7 @@ class _Sampler:
 STAGES = 3
 
 
-def evolution_label(
-    pool: NeuronPool, neurons: int, patches: int, protocol: Protocol, seed: int
-) -> list[Draft]:
+def evolution_label(pool: NeuronPool, neurons: int, patches: int, protocol: Protocol, seed: int) -> list[Draft]:
     """``neurons`` of each model (or all that are placed at each stage) at its first, middle and last epoch, for naming.
 
     As released, in the order of time; corrected, half of them backwards, so that a set's place tells nothing.
@@ -248,9 +246,7 @@ def _followed(pool: NeuronPool, model: str, neurons: int, stream: np.random.Gene
     at: dict[tuple[str, int], dict[int, int]] = {}
     for row in np.flatnonzero(of_model & placed(pool)):
         at.setdefault((pool.layer[row], int(pool.channel[row])), {})[int(pool.epoch[row])] = int(row)
-    whole = [
-        [rows[epoch] for epoch in chosen] for rows in at.values() if all(epoch in rows for epoch in chosen)
-    ]
+    whole = [[rows[epoch] for epoch in chosen] for rows in at.values() if all(epoch in rows for epoch in chosen)]
     picked = sample(np.arange(len(whole)), min(neurons, len(whole)), stream, "evolution labelling")
     return [whole[place] for place in picked]
 
@@ -354,9 +350,7 @@ def label_agreement(pool: ConceptPool, images: int, protocol: Protocol, seed: in
     if protocol == "as_released":
         return [_agreement(pool, row, pool.label[row], shown) for row in rows]
     if len(labels) < 2:
-        raise EvoscopeError(
-            "all concepts have the same label, or none", "give a second one, or protocol as_released"
-        )
+        raise EvoscopeError("all concepts have the same label, or none", "give a second one, or protocol as_released")
     drafts = []
     for row in rows:
         own = pool.count(row, pool.label[row], shown)
@@ -385,9 +379,7 @@ def concept_naming(pool: ConceptPool, images: int) -> list[Draft]:
     ]
 
 
-def pairwise_coherence(
-    pool: NeuronPool, pairs: int, patches: int, protocol: Protocol, seed: int
-) -> list[Draft]:
+def pairwise_coherence(pool: NeuronPool, pairs: int, patches: int, protocol: Protocol, seed: int) -> list[Draft]:
     """``pairs``, or all there are: of a neuron and its nearest, and of one and a random one."""
     stream = generator(seed, "coherence")
     there = np.flatnonzero(placed(pool))

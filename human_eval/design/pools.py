@@ -148,9 +148,7 @@ SHAPES = ("disc", "square", "stripes", "cross")
 CONCEPTS = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 
 
-def synthetic_neurons(
-    seed: int, models: int = 2, epochs: int = 3, per_concept: int = 2, side: int = 32
-) -> NeuronPool:
+def synthetic_neurons(seed: int, models: int = 2, epochs: int = 3, per_concept: int = 2, side: int = 32) -> NeuronPool:
     """Neurons of known concepts: every model has, at every epoch, ``per_concept`` neurons of each, in two layers."""
     stream = generator(seed, "drawn neurons")
     axes = [
@@ -163,8 +161,7 @@ def synthetic_neurons(
     ]
     channels = [copy * len(CONCEPTS) + concept for *_, copy, concept in axes]
     names = [
-        f"net{model}/{epoch}/layer{layer}/{ch}"
-        for (model, epoch, layer, *_), ch in zip(axes, channels, strict=True)
+        f"net{model}/{epoch}/layer{layer}/{ch}" for (model, epoch, layer, *_), ch in zip(axes, channels, strict=True)
     ]
     concepts = [concept for *_, concept in axes]
     return NeuronPool(
@@ -225,7 +222,5 @@ def _picture(colour: tuple[int, int, int], shape: str, side: int, stream: np.ran
         "stripes": np.floor((x + y) * 12) % 2 == 0,
         "cross": (np.minimum(abs(x), abs(y)) < size / 3) & (np.maximum(abs(x), abs(y)) < size),
     }[shape]
-    picture = np.where(
-        inside[..., None], np.array(colour) + stream.normal(0, 10, size=(side, side, 3)), ground
-    )
+    picture = np.where(inside[..., None], np.array(colour) + stream.normal(0, 10, size=(side, side, 3)), ground)
     return np.clip(picture, 0, 255).astype(np.uint8)

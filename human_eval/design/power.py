@@ -66,9 +66,7 @@ def simulated_power(
     """
     if participants == 1:
         stream = generator(seed, "power", participants, trials)
-        chances = _chances(
-            effect, effect.accuracy, stream.normal(0, effect.participant_sd, (draws, 1)), trials, stream
-        )
+        chances = _chances(effect, effect.accuracy, stream.normal(0, effect.participant_sd, (draws, 1)), trials, stream)
         right = np.asarray((stream.random(chances.shape) < chances).mean(axis=1))
         return float((right * trials >= critical_count(trials, effect.chance, alpha) - 0.5).mean())
     sizes = participants, trials, max(items, trials)
@@ -76,9 +74,7 @@ def simulated_power(
     return float(np.mean(found))
 
 
-def _chances(
-    effect: Effect, accuracy: float, people: Doubles, items: int, stream: np.random.Generator
-) -> Doubles:
+def _chances(effect: Effect, accuracy: float, people: Doubles, items: int, stream: np.random.Generator) -> Doubles:
     """Probability [people, items] of each right answer, whose mean over people and items is ``accuracy``."""
     # Shifted so that the mean accuracy over people and items, not the median, is the wanted one.
     middle = centre(accuracy, float(np.hypot(effect.participant_sd, effect.item_sd)))

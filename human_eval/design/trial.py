@@ -159,18 +159,14 @@ COHERENCE_FORM = Form(
 
 def intruder_form(shown: int) -> Form:
     """Form that asks which of ``shown`` pictures does not belong."""
-    return Form(
-        f"{shown - 1} of these pictures have something in common. Which does not belong?", choose=True
-    )
+    return Form(f"{shown - 1} of these pictures have something in common. Which does not belong?", choose=True)
 
 
 def evolution_form(count: int) -> Form:
     """Form that asks for a name of each of ``count`` sets, and whether they show the same."""
     names = tuple(f"Set {chr(ord('A') + place)} shows" for place in range(count))
     question = "Name, in a few words, what the pictures of each set have in common."
-    return Form(
-        question, texts=names, option_question="Did it change between the sets?", options=(YES, NO, UNSURE)
-    )
+    return Form(question, texts=names, option_question="Did it change between the sets?", options=(YES, NO, UNSURE))
 
 
 def label_form(label: str) -> Form:

@@ -55,9 +55,7 @@ def equal_rank(evidence: Evidence, protocol: str, metric: str, against: str) -> 
     for _, row in own.iterrows():
         ends = (float(row["gain"]), float(row["gain_low"]), float(row["gain_high"]))
         items, numbers = int(row["concepts"]), (float(row["value"]), float(row["other"]))
-        found.append(
-            measure(f"{place(row)}, {row['truth']}", _network(row), row["seed"], ends, items, numbers)
-        )
+        found.append(measure(f"{place(row)}, {row['truth']}", _network(row), row["seed"], ends, items, numbers))
     return found
 
 

@@ -119,9 +119,7 @@ def important(evidence: Evidence, protocol: str) -> Sequence[Measure]:
     rows = known_rows(evidence, protocol, "table_importance")
     own = rows[rows["class_name"].notna() & (rows["kind"] == "defining") & rows["auc"].notna()]
     found = []
-    for (run, first, last, seed), classes in own.groupby(
-        ["run", "from_epoch", "to_epoch", "seed"], sort=False
-    ):
+    for (run, first, last, seed), classes in own.groupby(["run", "from_epoch", "to_epoch", "seed"], sort=False):
         mean = t_interval(classes["auc"].to_numpy())
         null = float(classes["null"].mean())
         ends = (mean.value - null, mean.low - null, mean.high - null)

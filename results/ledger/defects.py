@@ -62,8 +62,7 @@ def _rows(defect: Defect, evidence: Sequence[Evidence]) -> list[dict[str, str]]:
         data, scale = (evidence[0].data, evidence[0].scale) if evidence else (DRAWN, LAPTOP)
         return [head | {"data": "–", "effect": text, "command": command(defect.experiment, data, scale)}]
     return [
-        head
-        | {"data": each.where, "effect": text, "command": command(defect.experiment, each.data, each.scale)}
+        head | {"data": each.where, "effect": text, "command": command(defect.experiment, each.data, each.scale)}
         for each, text in found
     ]
 
@@ -92,9 +91,7 @@ def switch(name: str) -> Effect:
 
 def _purities(rows: pd.DataFrame) -> str:
     own = rows[(rows["run"] != "all") & rows["value"].notna()]
-    return (
-        ", ".join(f"{label_of(str(row['run']))} {row['value']:.3f}" for _, row in own.iterrows()) or "unknown"
-    )
+    return ", ".join(f"{label_of(str(row['run']))} {row['value']:.3f}" for _, row in own.iterrows()) or "unknown"
 
 
 def listing(evidence: Evidence) -> str:
@@ -104,9 +101,7 @@ def listing(evidence: Evidence) -> str:
         return ""
     first = rows[(rows["condition"] == "bin1") & rows["layers"].isin(["listed", "once"])]
     means = first.pivot_table("value", "run", "layers", sort=False)
-    words = [
-        f"{label_of(str(run))} {row['listed']:.3f} (once: {row['once']:.3f})" for run, row in means.iterrows()
-    ]
+    words = [f"{label_of(str(run))} {row['listed']:.3f} (once: {row['once']:.3f})" for run, row in means.iterrows()]
     return "mean change of the first bin, layers as listed: " + ", ".join(words)
 
 
@@ -124,9 +119,7 @@ def rules(evidence: Evidence) -> str:
         first = int((four[:, 0] < np.minimum(four[:, 1:].min(axis=1), 0)).sum())
         half = float((wide["high", "random"] - wide["low", "random"]).mean() / 2)
         under = "as released (with E5)" if name == RELEASED else name
-        words.append(
-            f"{under}: first bin drops most in {first} of {len(wide)} rows; random's interval ±{half:.3f}"
-        )
+        words.append(f"{under}: first bin drops most in {first} of {len(wide)} rows; random's interval ±{half:.3f}")
     return "; ".join(words)
 
 
@@ -160,14 +153,10 @@ def centring(evidence: Evidence) -> str:
     rows = evidence.rows("table_concept_truth", CORRECTED)
     if rows.empty:
         return ""
-    own = (
-        rows[rows["metric"] == "recovery auc"].pivot_table("value", LAYER, "method", sort=False).reset_index()
-    )
+    own = rows[rows["metric"] == "recovery auc"].pivot_table("value", LAYER, "method", sort=False).reset_index()
     if not {"svd", "pca"} <= set(own.columns):
         return ""
-    words = [
-        f"{label_of(str(row['run']))} {row['svd']:.3f} and {row['pca']:.3f}" for _, row in own.iterrows()
-    ]
+    words = [f"{label_of(str(row['run']))} {row['svd']:.3f} and {row['pca']:.3f}" for _, row in own.iterrows()]
     return "AUC with known concepts, as it is and centred: " + ", ".join(words)
 
 
@@ -178,9 +167,7 @@ def thresholds(evidence: Evidence) -> str:
         rows = evidence.rows("table_clusters", name)
         if rows.empty:
             return ""
-        own = rows[
-            (rows["part"] == "means") & (rows["counting"] == "empty as none") & (rows["method"] == "svd")
-        ]
+        own = rows[(rows["part"] == "means") & (rows["counting"] == "empty as none") & (rows["method"] == "svd")]
         values = ", ".join(f"{label_of(str(row.run))} {row.value:.2f}" for row in own.itertuples())
         words.append(f"{name.replace('_', ' ')}: {values}")
     return "mean clusters per SVD direction, " + "; ".join(words)
@@ -198,13 +185,9 @@ def switched(switch: str) -> Effect:
     def effect(evidence: Evidence) -> str:
         rows = evidence.rows("table_concept_switches", RELEASED)
         own = rows[rows["switch"] == switch] if len(rows) else rows
-        words = [
-            f"{label_of(str(row['run']))} {row['layer']} {row['changed']:.2f}" for _, row in own.iterrows()
-        ]
+        words = [f"{label_of(str(row['run']))} {row['layer']} {row['changed']:.2f}" for _, row in own.iterrows()]
         return (
-            "share of classes whose first concept changes with this alone mended: " + ", ".join(words)
-            if words
-            else ""
+            "share of classes whose first concept changes with this alone mended: " + ", ".join(words) if words else ""
         )
 
     return effect

@@ -172,9 +172,7 @@ def headline(measures: Sequence[Measure]) -> Headline:
 
 def _over_seeds(measures: Sequence[Measure]) -> Headline:
     networks = {each.network for each in measures}
-    by_seed = {
-        seed: [each for each in measures if each.seed == seed] for seed in sorted({m.seed for m in measures})
-    }
+    by_seed = {seed: [each for each in measures if each.seed == seed] for seed in sorted({m.seed for m in measures})}
     whole = {seed: own for seed, own in by_seed.items() if {each.network for each in own} == networks}
     kept = whole or by_seed
     means = np.array([_over_networks(own) for own in kept.values()])  # [seeds, (effect, low, high)]
@@ -184,9 +182,7 @@ def _over_seeds(measures: Sequence[Measure]) -> Headline:
         reach = [np.nan_to_num(effect - low), np.nan_to_num(high - effect)]
         low = effect - np.hypot(effect - over.low, reach[0])
         high = effect + np.hypot(over.high - effect, reach[1])
-    items = max(
-        sum(m.items for m in own) if own[0].own else max(m.items for m in own) for own in kept.values()
-    )
+    items = max(sum(m.items for m in own) if own[0].own else max(m.items for m in own) for own in kept.values())
     return Headline(float(effect), float(low), float(high), len(networks), len(kept), items)
 
 

@@ -108,9 +108,7 @@ def table(claims: pd.DataFrame) -> str:
 
 def _verdicts(rows: pd.DataFrame) -> list[str]:
     """``scenes: weaker¹`` for each data set, or once where there is one of tables, or all say the same."""
-    texts = [
-        SHORT.get(named(text), named(text).value) + (ONE if "(" in text else "") for text in rows["verdict"]
-    ]
+    texts = [SHORT.get(named(text), named(text).value) + (ONE if "(" in text else "") for text in rows["verdict"]]
     if rows["effect"].eq(DASH).all():
         return list(dict.fromkeys(texts))
     places = [place_name(row["data"], row["scale"]) for _, row in rows.iterrows()]
@@ -148,9 +146,7 @@ def cards(claims: pd.DataFrame, around: Around) -> str:
 
 def _card(claim: str, rows: pd.DataFrame, around: Around, shown: dict[str, str]) -> list[str]:
     first, words = rows.iloc[0], told()[claim]
-    quoted = (
-        f"> “{words.words}” ({words.source})" if words.words else f"> No sentence of theirs: {words.source}."
-    )
+    quoted = f"> “{words.words}” ({words.source})" if words.words else f"> No sentence of theirs: {words.source}."
     lines = [
         f"**Done differently:** {words.differs}",
         f"**Published:** {first['published']}.",
@@ -194,9 +190,7 @@ def _found(row: "pd.Series[Any]") -> str:
     rests = f"Rests on {row['data']} ({row['scale']}), {size}: {row['by network']}."
     released = f"{row['verdict as released']}: {row['as released']}"
     place = place_name(row["data"], row["scale"])
-    return (
-        f"{place}: **{row['verdict']}**, {ends_of(row)} {row['unit']}{why}. {rests} As released: {released}."
-    )
+    return f"{place}: **{row['verdict']}**, {ends_of(row)} {row['unit']}{why}. {rests} As released: {released}."
 
 
 def _picture(claim: str, figure: str, rows: pd.DataFrame, around: Around, shown: dict[str, str]) -> str:
@@ -204,9 +198,7 @@ def _picture(claim: str, figure: str, rows: pd.DataFrame, around: Around, shown:
     if figure in shown:
         return f"**Picture:** That of [{shown[figure]}](#{shown[figure].lower()})."
     ordered = [*rows.loc[rows["effect"] != DASH, "data"], *rows["data"]]
-    path = next(
-        (around.pictures[data, figure] for data in ordered if (data, figure) in around.pictures), None
-    )
+    path = next((around.pictures[data, figure] for data in ordered if (data, figure) in around.pictures), None)
     if path is None:
         return ""
     shown[figure] = claim

@@ -25,8 +25,7 @@ def typed() -> str:
     rows = published_reversal()
     noted, copied = rows[rows["note"] != ""], rows[rows["suspect"]]
     where = ", ".join(
-        f"{row.run} {row.from_epoch} to {row.to_epoch} {row.split} {row.metric}"
-        for row in copied.itertuples()
+        f"{row.run} {row.from_epoch} to {row.to_epoch} {row.split} {row.metric}" for row in copied.itertuples()
     )
     return (
         f"{len(noted)} of its {len(rows)} reversal rows ({', '.join(dict.fromkeys(noted['run']))}) were typed by hand "
@@ -37,9 +36,7 @@ def typed() -> str:
 def scales_run(evidence: Sequence[Evidence]) -> str:
     """The scales at which anything was run, with what they are."""
     scales = dict.fromkeys(each.scale for each in evidence)
-    return (
-        "; ".join(f"{name} ({NETWORKS.get(name, 'a scale of its own')})" for name in scales) or "nothing yet"
-    )
+    return "; ".join(f"{name} ({NETWORKS.get(name, 'a scale of its own')})" for name in scales) or "nothing yet"
 
 
 def lead(evidence: Sequence[Evidence]) -> str:

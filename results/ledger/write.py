@@ -20,9 +20,7 @@ MEASURED = ("what", "network", "seed", "setting", "effect", "low", "high", "valu
 TABLES = "C6b"  # the claim about tables of numbers
 SCORES = ("recovery (AUC)", "purity@10", "localisation (IoU)", "importance (AUC)", "outliers (AUROC)")
 Found = dict[tuple[str, str], str]  # text by (network, score)
-SCORED = (
-    "The known concepts of the drawn images are the truth; values with 95 % intervals, a dash: not measured."
-)
+SCORED = "The known concepts of the drawn images are the truth; values with 95 % intervals, a dash: not measured."
 AUDITED = (
     "What the authors' code does, where (file and lines at the commit named), how that was checked (by running that "
     "code or by reading it), what `protocol=as_released` does of it, and what one switch alone changes in a result."
@@ -132,9 +130,7 @@ def _purity(evidence: Evidence, protocol: str) -> pd.DataFrame:
         rows = rows[(rows["metric"] == "concept_purity@10") & (rows["run"] != "all")]
     else:
         rows = evidence.rows("table_protocols", protocol)
-        rows = (
-            rows[(rows["coverage"] == rows["coverage"].max()) & (rows["run"] != "all")] if len(rows) else rows
-        )
+        rows = rows[(rows["coverage"] == rows["coverage"].max()) & (rows["run"] != "all")] if len(rows) else rows
     return _named(rows, lambda row: label_of(str(row["run"]))) if len(rows) else rows
 
 

@@ -92,10 +92,7 @@ class Item:
         """The command that draws it again."""
         seed = self.origin.get("Seed", "0")
         more = f" seed={seed}" if seed != "0" else ""
-        return (
-            command(f"results only=[{self.id}]", *(self.origin.get(name, "unknown") for name in STAMPS[:3]))
-            + more
-        )
+        return command(f"results only=[{self.id}]", *(self.origin.get(name, "unknown") for name in STAMPS[:3])) + more
 
     def text(self) -> str:
         """Caption, and the table if it is one, in Markdown without the stamp; empty for a film."""
@@ -215,9 +212,7 @@ def claims_in(path: Path) -> pd.DataFrame:
     return pd.DataFrame(columns=["claim", "paper", "data", "scale", "verdict"])
 
 
-def index(
-    texts: Mapping[str, str], jobs: Mapping[Place, Sequence[Item]], verdicts: Mapping[str, int], to: Path
-) -> str:
+def index(texts: Mapping[str, str], jobs: Mapping[Place, Sequence[Item]], verdicts: Mapping[str, int], to: Path) -> str:
     """Markdown that GitHub shows: links to the summaries, then every result with its picture."""
     counts = ", ".join(f"{count} {name}" for name, count in verdicts.items())
     lines = [
@@ -271,9 +266,7 @@ def page(
     }
     links = "\n".join(f'<li><a href="#{_anchor(title)}">{escape(title)}</a></li>' for title in sections)
     body = sized(
-        "\n".join(
-            f'<h2 id="{_anchor(title)}">{escape(title)}</h2>\n{html}' for title, html in sections.items()
-        ),
+        "\n".join(f'<h2 id="{_anchor(title)}">{escape(title)}</h2>\n{html}' for title, html in sections.items()),
         to,
     )
     text = Template((HERE / "page.html").read_text(encoding="utf-8"))
@@ -297,9 +290,7 @@ def _sayings(jobs: Mapping[Place, Sequence[Item]]) -> str:
 def _cards(claims: pd.DataFrame, around: Around) -> str:
     """The cards one level down, every heading with an address."""
     html = rendered(lowered(cards(claims, around)))
-    return re.sub(
-        r"<(h[34])>(.*?)</\1>", lambda tag: f'<{tag[1]} id="{_anchor(tag[2])}">{tag[2]}</{tag[1]}>', html
-    )
+    return re.sub(r"<(h[34])>(.*?)</\1>", lambda tag: f'<{tag[1]} id="{_anchor(tag[2])}">{tag[2]}</{tag[1]}>', html)
 
 
 def _appendix(to: Path, texts: Mapping[str, str], jobs: Mapping[Place, Sequence[Item]]) -> str:
@@ -366,7 +357,5 @@ def _anchor(title: str) -> str:
 
 
 def _foot(jobs: Mapping[Place, Sequence[Item]]) -> str:
-    commits = sorted(
-        {item.origin["Commit"] for items in jobs.values() for item in items if "Commit" in item.origin}
-    )
+    commits = sorted({item.origin["Commit"] for items in jobs.values() for item in items if "Commit" in item.origin})
     return f"Drawn from commits {escape(', '.join(commits))}." if commits else "No result was drawn."

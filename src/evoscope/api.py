@@ -134,9 +134,7 @@ def nearest(neuron: str, places: pd.DataFrame, others: pd.DataFrame, count: int 
         raise EvoscopeError(f"there is no neuron {neuron!r}", f"the closest are {known}")
     query = places.loc[[neuron]].to_numpy(np.float64)
     if not np.isfinite(query).all():
-        raise EvoscopeError(
-            f"neuron {neuron!r} has no place in the space", "choose one whose stimuli it covers"
-        )
+        raise EvoscopeError(f"neuron {neuron!r} has no place in the space", "choose one whose stimuli it covers")
     known_places = others.dropna()
     cosines = unit_rows(known_places.to_numpy(np.float64)) @ unit_rows(query)[0]
     order = np.argsort(-cosines, kind="stable")[:count]
@@ -249,9 +247,7 @@ def reversal(
         seed=seed,
     )
     with _of_classes(images, before, after):
-        counts = count_correct(pair, conditions, of_class(images, number), number, together=False).assign(
-            label=number
-        )
+        counts = count_correct(pair, conditions, of_class(images, number), number, together=False).assign(label=number)
     drops = {
         metric: class_drops(counts, metric, pair.layers).groupby("condition")["drop"].mean()
         for metric in ("top1", "top5")

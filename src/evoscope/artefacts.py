@@ -70,9 +70,7 @@ def load(cls: type[T], folder: Path) -> T:
     reader = _Reader(folder, arrays)
     obj = reader.members(cls, document.get("fields"), "")
     if reader.arrays:
-        raise _misfit(
-            folder / ARRAYS, f"has arrays that {cls.__name__} has no field for: {sorted(reader.arrays)}"
-        )
+        raise _misfit(folder / ARRAYS, f"has arrays that {cls.__name__} has no field for: {sorted(reader.arrays)}")
     return obj
 
 
@@ -143,9 +141,7 @@ class _Writer:
 
     def members(self, obj: object, prefix: str) -> dict[str, Any]:
         hints = _hints(type(obj))
-        return {
-            name: self.value(getattr(obj, name), hint, _dotted(prefix, name)) for name, hint in hints.items()
-        }
+        return {name: self.value(getattr(obj, name), hint, _dotted(prefix, name)) for name, hint in hints.items()}
 
     def value(self, value: Any, hint: Any, name: str) -> Any:
         hint, optional = _optional(hint)
@@ -198,9 +194,7 @@ def _is_scalar(value: object, hint: type) -> bool:
 def _expect(fits: bool, value: object, hint: Any, name: str) -> None:
     if not fits:
         detail = f" of {value.dtype}" if isinstance(value, np.ndarray) else ""
-        raise TypeError(
-            f"field {name} holds a {type(value).__name__}{detail}, which is not a saveable {hint}"
-        )
+        raise TypeError(f"field {name} holds a {type(value).__name__}{detail}, which is not a saveable {hint}")
 
 
 class _Reader:
@@ -214,9 +208,7 @@ class _Reader:
         hints = _hints(cls)
         if not isinstance(document, dict) or document.keys() != hints.keys():
             raise self._wrong(prefix or "the object", f"{cls.__name__} with fields {', '.join(hints)}")
-        return cls(
-            **{name: self.value(document[name], hint, _dotted(prefix, name)) for name, hint in hints.items()}
-        )
+        return cls(**{name: self.value(document[name], hint, _dotted(prefix, name)) for name, hint in hints.items()})
 
     def value(self, value: Any, hint: Any, name: str) -> Any:
         hint, optional = _optional(hint)
@@ -231,9 +223,7 @@ class _Reader:
         if value != "array":
             raise self._wrong(name, "array")
         if name not in self.arrays:
-            raise _misfit(
-                self.folder / ARRAYS, f"{'has no' if self.arrays else 'is missing or has no'} '{name}'"
-            )
+            raise _misfit(self.folder / ARRAYS, f"{'has no' if self.arrays else 'is missing or has no'} '{name}'")
         return self.arrays.pop(name)
 
     def _DataFrame(self, value: Any, hint: Any, name: str) -> pd.DataFrame:

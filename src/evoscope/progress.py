@@ -25,8 +25,6 @@ class Progress(Protocol):
         ...
 
 
-def silent(
-    items: Iterable[Item], *, total: int, what: str, unit: str = "it", size: int = 1
-) -> Iterator[Item]:
+def silent(items: Iterable[Item], *, total: int, what: str, unit: str = "it", size: int = 1) -> Iterator[Item]:
     """Report nothing (the default everywhere in the library)."""
     yield from items

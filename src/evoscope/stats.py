@@ -43,9 +43,7 @@ def mean_of_rows(samples: Doubles) -> Doubles:
     return np.asarray(samples.mean(axis=-1), dtype=np.float64)
 
 
-def bootstrap_interval(
-    values: ArrayLike, seed: int, n: int = 1000, statistic: Statistic = mean_of_rows
-) -> Interval:
+def bootstrap_interval(values: ArrayLike, seed: int, n: int = 1000, statistic: Statistic = mean_of_rows) -> Interval:
     """Percentile bootstrap interval of a statistic of independent values.
 
     Parameters
@@ -271,9 +269,7 @@ def correlated(scores: Array, values: Array, seed: int, draws: int = 1000) -> Co
     undefined = (first == 0).all(axis=0)[:, None] | (second == 0).all(axis=0)
     stream = generator(seed, "correlation")
     resampled = (stream.integers(len(left), size=len(left)) for _ in range(draws))
-    bounds = np.quantile(
-        [correlations(left[rows], right[rows]) for rows in resampled], [0.025, 0.975], axis=0
-    )
+    bounds = np.quantile([correlations(left[rows], right[rows]) for rows in resampled], [0.025, 0.975], axis=0)
     shuffles = (stream.permutation(len(left)) for _ in range(draws))
     largest = np.array([np.abs(first[rows].T @ second).max(initial=0) for rows in shuffles]) / len(left)
     p = (1 + (largest >= np.abs(value)[..., None]).sum(axis=-1)) / (1 + draws)

@@ -29,9 +29,7 @@ def by_definition(maxima, k):
     columns = np.asarray(maxima, dtype=np.float64).T
     lists = []
     for column in columns:
-        order = sorted(
-            range(len(column)), key=lambda i: (-(-np.inf if np.isnan(column[i]) else column[i]), i)
-        )[:k]
+        order = sorted(range(len(column)), key=lambda i: (-(-np.inf if np.isnan(column[i]) else column[i]), i))[:k]
         lists.append(order + [-1] * (k - len(order)))
     return np.array(lists)
 
@@ -65,9 +63,7 @@ def test_keys_order_by_value_then_by_earlier_position():
     values, positions = [*SPECIAL, 1.5, 0.0], [3, 1, 2**31 - 1]
     entries = list(itertools.product(values, positions))
     keys = encode(torch.tensor([v for v, _ in entries]), torch.tensor([p for _, p in entries]))
-    for (left, key_left), (right, key_right) in itertools.combinations(
-        zip(entries, keys.tolist(), strict=True), 2
-    ):
+    for (left, key_left), (right, key_right) in itertools.combinations(zip(entries, keys.tolist(), strict=True), 2):
         a, b = ((-np.inf if np.isnan(v) else float(np.float32(v)), -p) for v, p in (left, right))
         assert (key_left > key_right) == (a > b)
         assert (key_left == key_right) == (a == b)
@@ -311,10 +307,6 @@ def test_standardising_lets_quiet_layers_speak():
 
 def test_strongest_without_ties_matches_the_definition():
     scores = np.random.default_rng(5).normal(size=(15, 40)).astype(np.float32)
-    np.testing.assert_array_equal(
-        strongest(torch.from_numpy(scores), 6).numpy(), strongest_by_definition(scores, 6)
-    )
+    np.testing.assert_array_equal(strongest(torch.from_numpy(scores), 6).numpy(), strongest_by_definition(scores, 6))
     scores[:, 3] = scores[:, 7] = 9  # tied, but not for the last place
-    np.testing.assert_array_equal(
-        strongest(torch.from_numpy(scores), 6).numpy(), strongest_by_definition(scores, 6)
-    )
+    np.testing.assert_array_equal(strongest(torch.from_numpy(scores), 6).numpy(), strongest_by_definition(scores, 6))

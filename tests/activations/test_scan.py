@@ -308,9 +308,7 @@ def counting(items, *, total, what, unit="it", size=1):
 def test_activation_pass_reads_the_pool_in_order():
     network, images = toy(), noise_images(30)
     counting.calls = []
-    result = activation_pass(
-        network, images, k=4, responsive=3, keep_maxima=True, batch_size=8, progress=counting
-    )
+    result = activation_pass(network, images, k=4, responsive=3, keep_maxima=True, batch_size=8, progress=counting)
     loader = Loader(images, network.preprocessing, batch_size=8)
     pixels = torch.cat([batch.pixels for batch in loader.ordered()])
     expected = whole_pass(network, pixels, Scan(k=4, responsive=3, keep_maxima=True), batch_size=8)

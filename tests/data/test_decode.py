@@ -54,9 +54,7 @@ def test_jpeg_and_webp_are_close():
 
 def test_grey_is_repeated_over_channels():
     grey = photo().convert("L")
-    assert np.array_equal(
-        decode(encoded(grey), PHOTO_SIDE), np.repeat(np.asarray(grey)[..., None], 3, axis=2)
-    )
+    assert np.array_equal(decode(encoded(grey), PHOTO_SIDE), np.repeat(np.asarray(grey)[..., None], 3, axis=2))
 
 
 def test_bilevel_becomes_black_and_white():
@@ -202,9 +200,7 @@ def test_flipped_bytes_in_png_data_are_refused():
     assert fault(bytes(content))
 
 
-@pytest.mark.parametrize(
-    "content", [b"<html>no image</html>", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM"]
-)
+@pytest.mark.parametrize("content", [b"<html>no image</html>", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM"])
 def test_what_is_no_image_is_refused(content):
     assert fault(content)
 

@@ -54,9 +54,7 @@ def test_tree_without_split_folders_is_divided_by_class(animals):
     train, test = open_folder(animals, "train"), open_folder(animals, "test")
     assert np.bincount(train.labels).tolist() == [8, 4, 1]
     assert np.bincount(test.labels, minlength=3).tolist() == [2, 1, 0]
-    assert set(train.ids) | set(test.ids) == {
-        p.relative_to(animals).as_posix() for p in animals.rglob("*.png")
-    }
+    assert set(train.ids) | set(test.ids) == {p.relative_to(animals).as_posix() for p in animals.rglob("*.png")}
     assert not set(train.ids) & set(test.ids)
     assert train.class_names == test.class_names == ("cat", "dog", "emu")
 
@@ -101,9 +99,7 @@ def test_split_folders_go_by_many_names(tmp_path, names):
         assert (list(images.ids), images.class_names) == (ids, ("cat", "dog"))
 
 
-@pytest.mark.parametrize(
-    "flat", ["val/1.png", "test/1.png", "test/test/1.png", "Validation/1.png", "test1/1.png"]
-)
+@pytest.mark.parametrize("flat", ["val/1.png", "test/1.png", "test/test/1.png", "Validation/1.png", "test1/1.png"])
 def test_flat_test_folder_is_left_aside_and_no_class(tmp_path, flat):
     add(tmp_path, *(f"train/{kind}/{i}.png" for kind in ("cat", "dog") for i in range(5)), flat)
     train, test = open_folder(tmp_path, "train"), open_folder(tmp_path, "test")
@@ -120,9 +116,7 @@ def test_flat_test_folder_beside_classes_is_no_class(tmp_path):
     assert len(open_folder(tmp_path, "train")) == 10
 
 
-@pytest.mark.parametrize(
-    "paths", [["train/1.png", "test/2.png"], ["train/1.png"], ["train/1.png", "val/cat/2.png"]]
-)
+@pytest.mark.parametrize("paths", [["train/1.png", "test/2.png"], ["train/1.png"], ["train/1.png", "val/cat/2.png"]])
 def test_splits_without_class_folders_are_refused(tmp_path, paths):
     add(tmp_path, *paths)
     for split in ("train", "test"):
@@ -167,9 +161,7 @@ def test_one_class_is_a_class_and_not_entered(tmp_path):
 
 
 def test_what_systems_leave_behind_is_no_class(tmp_path):
-    add(
-        tmp_path, "cat/1.png", "dog/1.png", "__MACOSX/cat/._1.png", "@eaDir/1.png", ".ipynb_checkpoints/1.png"
-    )
+    add(tmp_path, "cat/1.png", "dog/1.png", "__MACOSX/cat/._1.png", "@eaDir/1.png", ".ipynb_checkpoints/1.png")
     add(tmp_path, "dog/.ipynb_checkpoints/1.png", "dog/__MACOSX/2.png")
     images = open_folder(tmp_path, "train")
     assert (images.class_names, len(images)) == (("cat", "dog"), 2)

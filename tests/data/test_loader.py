@@ -126,9 +126,7 @@ def test_normalisation_is_bit_for_bit_torchvisions():
     batch = next(Loader(images, PREP, batch_size=4).ordered())
     for row in range(4):
         tensor = torchvision.transforms.functional.to_tensor(images.read(row, 6))
-        assert torch.equal(
-            batch.pixels[row], torchvision.transforms.functional.normalize(tensor, PREP.mean, PREP.std)
-        )
+        assert torch.equal(batch.pixels[row], torchvision.transforms.functional.normalize(tensor, PREP.mean, PREP.std))
 
 
 def test_global_random_state_is_left_alone():
@@ -189,9 +187,7 @@ def test_kept_bytes_are_not_changed_by_those_who_use_them():
 
 
 def test_channels_last_changes_the_layout_alone():
-    plain, last = (
-        next(Loader(noise_set(), PREP, batch_size=8, channels_last=c).ordered()) for c in (False, True)
-    )
+    plain, last = (next(Loader(noise_set(), PREP, batch_size=8, channels_last=c).ordered()) for c in (False, True))
     assert torch.equal(plain.pixels, last.pixels)
     assert plain.pixels.is_contiguous()
     assert last.pixels.is_contiguous(memory_format=torch.channels_last)
@@ -199,9 +195,7 @@ def test_channels_last_changes_the_layout_alone():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_batches_on_a_gpu_equal_those_on_the_cpu():
-    here, there = (
-        next(Loader(noise_set(), PREP, batch_size=8, device=d).shuffled(0)) for d in ("cpu", "cuda")
-    )
+    here, there = (next(Loader(noise_set(), PREP, batch_size=8, device=d).shuffled(0)) for d in ("cpu", "cuda"))
     assert there.pixels.is_cuda
     assert there.labels.is_cuda
     assert torch.allclose(here.pixels, there.pixels.cpu(), atol=1e-6)

@@ -103,9 +103,7 @@ def test_missing_set_says_what_to_fetch_and_where_it_goes(tmp_path, opened, name
 
 
 def test_download_goes_through_torchvision_and_its_failure_is_clear(tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        torchvision.datasets.Imagenette._ARCHIVES, "160px", ("file:///absent/imagenette2-160.tgz", "0")
-    )
+    monkeypatch.setitem(torchvision.datasets.Imagenette._ARCHIVES, "160px", ("file:///absent/imagenette2-160.tgz", "0"))
     with pytest.raises(EvoscopeError, match="could not be downloaded"):
         open_imagenette(tmp_path, "train", download=True)
 
@@ -117,9 +115,7 @@ def test_downloaded_archive_is_unpacked_and_opened(tmp_path, served, monkeypatch
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder / "imagenette2-160", "imagenette2-160")
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
-    monkeypatch.setitem(
-        torchvision.datasets.Imagenette._ARCHIVES, "160px", (f"{address}/{archive.name}", md5)
-    )
+    monkeypatch.setitem(torchvision.datasets.Imagenette._ARCHIVES, "160px", (f"{address}/{archive.name}", md5))
     assert len(open_imagenette(tmp_path / "new/root", "train", download=True)) == 20
 
 
@@ -361,9 +357,7 @@ def test_downloaded_archive_is_unpacked_and_opened_as_cifar10(tmp_path, served, 
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder / "cifar-10-batches-py", "cifar-10-batches-py")
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", f"{address}/{archive.name}")
-    monkeypatch.setattr(
-        torchvision.datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest()
-    )
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
     images = open_cifar10(tmp_path / "new", "test", download=True)
     assert images.labels.tolist() == truth["test"][1]
 

@@ -38,14 +38,10 @@ def test_pixels_are_changed_where_the_masks_say_and_nowhere_else(plain, images):
         before, after = plain.read(row, PIXELS), images.read(row, PIXELS)
         masks = images.source.masks(row, PIXELS)
         assert {
-            name
-            for name, shown in zip(images.concepts.names, images.concepts.present[row], strict=True)
-            if shown
+            name for name, shown in zip(images.concepts.names, images.concepts.present[row], strict=True) if shown
         } == set(masks)
         for down, across in np.ndindex(PIXELS, PIXELS):
-            here = {
-                name.split(":")[0]: name.split(":")[1] for name, mask in masks.items() if mask[down, across]
-            }
+            here = {name.split(":")[0]: name.split(":")[1] for name, mask in masks.items() if mask[down, across]}
             expected = before[down, across].astype(float)
             if "tint" in here:
                 expected = np.round((1 - STRENGTH) * expected + STRENGTH * np.array(TINTS[here["tint"]]))

@@ -53,10 +53,7 @@ def test_masks_partition_the_frame():
     for index in range(COUNT):
         scene, found = SOURCE.scene(index), SOURCE.masks(index, 48)
         assert found.keys() == scene.concepts()
-        body = [
-            found[f"{f}:{v}"]
-            for f, v in (("colour", scene.body.colour), ("texture", scene.body.texture.kind))
-        ]
+        body = [found[f"{f}:{v}"] for f, v in (("colour", scene.body.colour), ("texture", scene.body.texture.kind))]
         assert all(np.array_equal(mask, found[f"shape:{scene.body.shape}"]) for mask in body)
         layers = [mask for name, mask in found.items() if not name.startswith(("colour:", "texture:"))]
         assert (np.sum(layers, axis=0) == 1).all()
@@ -66,9 +63,7 @@ def test_concepts_in_the_table_have_visible_pixels():
     images = concept_scenes("test", 150, 20, 11)
     names = np.array(images.concepts.names)
     seen = [images.source.masks(row, 96) for row in range(len(images))]
-    present = [
-        seen[row][name].sum() for row in range(len(images)) for name in names[images.concepts.present[row]]
-    ]
+    present = [seen[row][name].sum() for row in range(len(images)) for name in names[images.concepts.present[row]]]
     assert min(present) >= 15
     hidden = [
         (mask.sum(), row, name)

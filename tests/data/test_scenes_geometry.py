@@ -30,11 +30,7 @@ U, V = np.meshgrid(AXIS, AXIS)
 def brute_distance(inside: np.ndarray) -> np.ndarray:
     """Distance of every lattice point to the nearest point on the other side of the outline."""
     points = np.stack([U, V], -1)
-    edge = (
-        inside[1:, 1:] ^ inside[:-1, :-1]
-        | inside[1:, 1:] ^ inside[1:, :-1]
-        | inside[1:, 1:] ^ inside[:-1, 1:]
-    )
+    edge = inside[1:, 1:] ^ inside[:-1, :-1] | inside[1:, 1:] ^ inside[1:, :-1] | inside[1:, 1:] ^ inside[:-1, 1:]
     border = points[1:, 1:][edge]
     away = np.array([np.sqrt(((row[:, None] - border) ** 2).sum(-1)).min(1) for row in points])
     return np.where(inside, -away, away)

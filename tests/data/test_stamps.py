@@ -63,10 +63,7 @@ def test_a_stamp_is_a_square_near_the_middle_and_changes_nothing_else(rng):
             side = places.max() - places.min() + 1
             assert abs(side - 2 * stamps.size * PIXELS) <= 1
             assert abs((places.max() + places.min() + 1) / 2 / PIXELS - 0.5) <= stamps.jitter + 1 / PIXELS
-        assert (
-            coloured(square).sum()
-            == np.ptp(down + 1) * np.ptp(across) + np.ptp(down + 1) + np.ptp(across) + 1
-        )
+        assert coloured(square).sum() == np.ptp(down + 1) * np.ptp(across) + np.ptp(down + 1) + np.ptp(across) + 1
 
 
 def test_redrawn_stamps_are_nested_in_p_and_do_not_depend_on_the_other_images():

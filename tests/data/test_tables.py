@@ -96,8 +96,7 @@ def test_what_is_shown_apart_is_part_of_the_fingerprint(mine):
 
 def test_scaling_is_fitted_on_the_training_rows():
     train, test = (
-        Part(np.array(rows, dtype=float), np.zeros(2, dtype=int))
-        for rows in ([[2, 5], [4, 5]], [[3, 6], [6, 5]])
+        Part(np.array(rows, dtype=float), np.zeros(2, dtype=int)) for rows in ([[2, 5], [4, 5]], [[3, 6], [6, 5]])
     )
     first, second = Table("t", ("a", "b"), ("x", "y"), (), 0, train, test).scaled()
     assert first.tolist() == [[0, 0], [1, 0]]

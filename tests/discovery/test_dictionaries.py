@@ -22,8 +22,7 @@ def test_codes_are_the_largest_inner_products_written_out():
     codes = made.codes(list(features))
     for image in range(4):
         inner = [
-            made.bias[n]
-            + sum((features[e, image] - made.means[e]) @ made.encoders[e, :, n] for e in range(2))
+            made.bias[n] + sum((features[e, image] - made.means[e]) @ made.encoders[e, :, n] for e in range(2))
             for n in range(7)
         ]
         expected = np.zeros(7)
@@ -87,9 +86,7 @@ def test_a_crosscoder_dates_births_turns_and_deaths_of_planted_concepts():
     for epoch in range(epochs):
         there = ((birth <= epoch) & (epoch <= death))[:, None]
         turned = ((turn >= 0) & (epoch >= turn))[:, None]
-        features.append(
-            codes @ (there * np.where(turned, after, directions)) + 0.02 * draw.normal(size=(3000, width))
-        )
+        features.append(codes @ (there * np.where(turned, after, directions)) + 0.02 * draw.normal(size=(3000, width)))
     found = fit_dictionary(features, 40, 4, 0)
     told = lives(found, found.codes(features))
     units = unit_rows(found.decoders[4])

@@ -53,9 +53,7 @@ def test_what_is_told_is_the_recovery_of_those_directions(both):
     told = Told.of(directions, features.astype(np.float32), held_out.astype(np.float32), truth)
     for rows in (np.arange(40), np.array([3, 17, 5, 8, 30, 2])):
         own = directions[rows].astype(np.float32)
-        expected = recovery(
-            features.astype(np.float32) @ own.T, shown, held_out.astype(np.float32) @ own.T, others
-        )
+        expected = recovery(features.astype(np.float32) @ own.T, shown, held_out.astype(np.float32) @ own.T, others)
         found = told.take(rows).scores()
         np.testing.assert_allclose(found["recovery auc"], expected.auc, atol=1e-6)
         np.testing.assert_allclose(found["matched correlation"], expected.correlation, atol=1e-5)
@@ -64,9 +62,7 @@ def test_what_is_told_is_the_recovery_of_those_directions(both):
 def test_planted_directions_of_high_variance_beat_as_many_random_ones_and_as_many_neurons(both):
     (shown, features), (others, held_out) = both
     rows = equal_rank_rows(latents(features), latents(held_out), Truth.of(shown, others), PROTOCOL, seed=0)
-    own = rows[(rows["directions"] == "svd") & (rows["metric"] == "recovery auc")].set_index(
-        ["rank", "against"]
-    )
+    own = rows[(rows["directions"] == "svd") & (rows["metric"] == "recovery auc")].set_index(["rank", "against"])
     assert sorted(set(rows.loc[rows["directions"] == "svd", "rank"])) == [10, 20, 40]
     for against in ("rotation", "neurons"):
         row = own.loc[10, against]

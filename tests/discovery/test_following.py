@@ -55,9 +55,7 @@ def space_of(vectors):
 def snapshot_of(epoch, features, z, candidates="both"):
     labels = np.arange(len(features)) % len(z)
     basis = svd_basis(Moments.of("layer", features, labels, labels, len(z)))
-    return Snapshot(
-        epoch, Discovery(basis, ClassRanking("layer", "svd", np.ones(len(z)), z, candidates)), features
-    )
+    return Snapshot(epoch, Discovery(basis, ClassRanking("layer", "svd", np.ones(len(z)), z, candidates)), features)
 
 
 def concepts(rng, images=120, number=3, width=8):
@@ -165,9 +163,7 @@ def test_shared_images_as_sets(rng):
 
 def test_random_frames_are_orthonormal_and_uniform():
     frames = np.stack([random_frame(np.random.default_rng(seed), 3, 6) for seed in range(2000)])
-    np.testing.assert_allclose(
-        frames @ frames.transpose(0, 2, 1), np.tile(np.eye(3), (2000, 1, 1)), atol=1e-12
-    )
+    np.testing.assert_allclose(frames @ frames.transpose(0, 2, 1), np.tile(np.eye(3), (2000, 1, 1)), atol=1e-12)
     np.testing.assert_allclose(np.einsum("sri,srj->ij", frames, frames) / 6000, np.eye(6) / 6, atol=0.02)
     assert np.abs(frames.mean(axis=0)).max() < 0.06
 
@@ -272,9 +268,7 @@ def test_a_planted_evolution_is_found(rng):
     turned = last @ random_frame(rng, 12, 12)
     z = np.eye(2, 12)
     series = [(-1, rng.permutation(last)), (0, rng.permutation(last)), (3, turned), (6, last)]
-    found = follow(
-        [snapshot_of(epoch, rows, z) for epoch, rows in series], place, K, seed=0, draws=40, first=6
-    )
+    found = follow([snapshot_of(epoch, rows, z) for epoch, rows in series], place, K, seed=0, draws=40, first=6)
     assert found.partner[-1].tolist() == list(range(12))
     np.testing.assert_array_equal(found.similarity[-1], 1)
     np.testing.assert_array_equal(found.distance[-1], 0)

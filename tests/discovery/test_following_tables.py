@@ -35,9 +35,7 @@ def series(rng):
 def test_steps_are_one_row_per_direction_and_epoch(series):
     _, found = series
     last = found.virtual[-1]
-    frame = steps_frame(
-        found, {"name": [f"{i}" for i in range(len(last))], "value": np.arange(3)[:, None] * 1.0}
-    )
+    frame = steps_frame(found, {"name": [f"{i}" for i in range(len(last))], "value": np.arange(3)[:, None] * 1.0})
     assert len(frame) == 3 * len(last)
     for row, step in enumerate(frame.itertuples()):
         concept, epoch = divmod(row, 3)
@@ -59,9 +57,7 @@ def test_energy_and_channel_cosine_of_partners(series):
         own, partner = found.virtual[row], found.partner[row, concept]
         strengths = snapshots[row].found.basis.strengths
         vectors = unit_rows(np.stack([own.vectors[partner], last.vectors[concept]]))
-        assert shares[row, concept] == pytest.approx(
-            strengths[own.direction[partner]] ** 2 / (strengths**2).sum()
-        )
+        assert shares[row, concept] == pytest.approx(strengths[own.direction[partner]] ** 2 / (strengths**2).sum())
         assert found.channel_cosine[row, concept] == pytest.approx(vectors[0] @ vectors[1])
     assert np.isnan(shares[found.partner < 0]).all()
 
@@ -88,9 +84,7 @@ def test_tops_name_all_classes_on_the_right_side(series):
     names = class_tops(ranking, last, ("a", "b", "c", "d"))
     best, side = ranking.best(1)
     for direction, own, name in zip(last.direction, last.side, names, strict=True):
-        expected = [
-            n for n, d, s in zip("abcd", best[:, 0], side[:, 0], strict=True) if (d, s) == (direction, own)
-        ]
+        expected = [n for n, d, s in zip("abcd", best[:, 0], side[:, 0], strict=True) if (d, s) == (direction, own)]
         assert name == ", ".join(expected)
     assert sorted(", ".join(filter(None, names)).split(", ")) == list("abcd")
 
@@ -103,9 +97,7 @@ def test_summary_counts(series):
         assert rows.loc[epoch, "appeared"] == pytest.approx(begun.mean())
         assert rows.loc[epoch, "appeared_low"] <= begun.mean() <= rows.loc[epoch, "appeared_high"]
     assert np.isnan(rows.loc[2, "similarity"])
-    assert rows.loc[5, ["similarity", "channel_cosine", "shared_stimuli"]].tolist() == pytest.approx(
-        [1, 1, 1]
-    )
+    assert rows.loc[5, ["similarity", "channel_cosine", "shared_stimuli"]].tolist() == pytest.approx([1, 1, 1])
     assert (rows["settled"] <= rows["appeared"]).all()
 
 

@@ -66,9 +66,7 @@ def test_features_are_the_same_with_gradients():
     network, pixels = small(), noise(9)
     plain, with_gradients = scanned(network, pixels), scanned(network, pixels, quantities=("slope",))
     for layer in LAYERS:
-        np.testing.assert_allclose(
-            plain.of(layer).features, with_gradients.of(layer).features, rtol=1e-6, atol=1e-7
-        )
+        np.testing.assert_allclose(plain.of(layer).features, with_gradients.of(layer).features, rtol=1e-6, atol=1e-7)
         assert plain.of(layer).slope is None
 
 
@@ -93,15 +91,11 @@ def test_the_batch_size_changes_nothing(size):
     one, other = (scanned(network, pixels, quantities=QUANTITIES, size=each) for each in (7, size))
     for layer in LAYERS:
         for name in ("features", *QUANTITIES):
-            np.testing.assert_allclose(
-                one.of(layer).rows(name), other.of(layer).rows(name), rtol=1e-5, atol=1e-7
-            )
+            np.testing.assert_allclose(one.of(layer).rows(name), other.of(layer).rows(name), rtol=1e-5, atol=1e-7)
 
 
 def test_rows_that_do_not_fit_are_refused_with_the_number_that_does():
-    rows = 2 * (
-        2**20 // (4 * 18) + 1
-    )  # as many rows of three layers of six channels take one MiB and a little
+    rows = 2 * (2**20 // (4 * 18) + 1)  # as many rows of three layers of six channels take one MiB and a little
     with pytest.raises(EvoscopeError, match=r"take 3 MiB, more than memory_mb=2.* give memory_mb=3 or more"):
         require_memory(rows, width(small(), LAYERS), 2)
     require_memory(rows, width(small(), LAYERS), 3)

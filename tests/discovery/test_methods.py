@@ -106,11 +106,7 @@ def test_every_method_answers_to_fewer_images_than_channels(method, rng):
     truth = ConceptTable(("part:a",), np.array([[True], [False], [True], [False]]))
     method = LinearProbes(truth) if method.name == "probes" else method
     found = method.fit(rng.normal(size=(4, WIDTH)), seed=0)
-    assert (
-        len(found)
-        == {"probes": 1}.get(method.name, WIDTH if method.name in COMPLETE else len(found))
-        <= WIDTH
-    )
+    assert len(found) == {"probes": 1}.get(method.name, WIDTH if method.name in COMPLETE else len(found)) <= WIDTH
     np.testing.assert_allclose(np.linalg.norm(found.directions, axis=1), 1)
 
 

@@ -55,15 +55,11 @@ def test_scores_are_those_of_their_own_functions(seen, protocol):
     assert tuple(found.columns) == SCORES
     own = discover(layer, seen.outcomes, protocol)
     along = layer.rows("features").astype(float) @ own.basis.scored.T
-    ranking = rank_layer(
-        layer, seen.outcomes, own.basis, replace(protocol, ranking=READING[protocol.outliers])
-    )
+    ranking = rank_layer(layer, seen.outcomes, own.basis, replace(protocol, ranking=READING[protocol.outliers]))
     expected = concept_deviation(along, seen.outcomes.labels, ranking, 2)
     np.testing.assert_allclose(found["svd_deviation"], expected)
     np.testing.assert_array_equal(found["loss"], seen.outcomes.loss)
-    np.testing.assert_allclose(
-        found["mahalanobis"], mahalanobis(layer.rows("features"), seen.outcomes.labels)
-    )
+    np.testing.assert_allclose(found["mahalanobis"], mahalanobis(layer.rows("features"), seen.outcomes.labels))
     assert found["random"].between(0, 1).all()
 
 
@@ -87,9 +83,7 @@ def absence_by_definition(features, evidence, basis, reading, labels, prediction
 
 def test_every_reading_ranks_and_scores_on_what_it_says(seen):
     layer, outcomes = seen.of("second"), seen.outcomes
-    found = reading_scores(
-        layer, outcomes, protocols.discovery("corrected"), ScoreOptions(concepts=3), seed=0
-    )
+    found = reading_scores(layer, outcomes, protocols.discovery("corrected"), ScoreOptions(concepts=3), seed=0)
     features, evidence = (layer.rows(name).astype(float) for name in ("features", "logit"))
     bases = {
         "svd": np.linalg.svd(features)[2],
@@ -119,9 +113,7 @@ def test_missing_concepts_are_found_where_ranking_and_scoring_agree():
     moments = Moments.of("layer", features, labels, labels, 2)
     layer = LayerLatents(moments, features, None, logit, None)
     outcomes = Outcomes(labels, labels, np.zeros(400), np.ones(400), 2)
-    found = reading_scores(
-        layer, outcomes, protocols.discovery("corrected"), ScoreOptions(concepts=1), seed=0
-    )
+    found = reading_scores(layer, outcomes, protocols.discovery("corrected"), ScoreOptions(concepts=1), seed=0)
     assert auroc(outlier, found["projection", "svd"].to_numpy()) > 0.95
     assert auroc(outlier, found["mixed", "svd"].to_numpy()) < 0.65
 
@@ -153,9 +145,7 @@ def test_tables_hold_what_the_single_functions_say(scores):
     assert rows.loc["knn", "auroc"][["outliers", "images", "left_out"]].tolist() == [14, 58, 2]
     compared = compared_scores(frame, outlier, seed=3).set_index(["score", "against", "metric"])
     assert len(compared) == len(CONCEPT_SCORES) * len(RIVALS) * 4
-    expected = difference(
-        auroc, *(frame[name].to_numpy() for name in ("svd_absence", "loss")), outlier, seed=3
-    )
+    expected = difference(auroc, *(frame[name].to_numpy() for name in ("svd_absence", "loss")), outlier, seed=3)
     assert compared.loc["svd_absence", "loss", "auroc"]["low"] == expected.low
 
 

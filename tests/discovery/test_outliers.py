@@ -104,9 +104,7 @@ def test_neighbours_are_of_the_same_class_and_never_oneself(drawn, neighbours):
     scores, labels, _ = drawn
     found = knn_distance(scores, labels, neighbours)
     for i in range(len(scores)):
-        others = [
-            np.linalg.norm(scores[i] - scores[j]) for j in range(90) if j != i and labels[j] == labels[i]
-        ]
+        others = [np.linalg.norm(scores[i] - scores[j]) for j in range(90) if j != i and labels[j] == labels[i]]
         assert found[i] == pytest.approx(np.mean(sorted(others)[:neighbours]))
     copies = knn_distance(np.ones((4, 2)), np.array([0, 0, 0, 1]), 2)
     assert copies[:3].tolist() == [0, 0, 0]

@@ -32,9 +32,7 @@ def test_the_match_has_the_largest_sum():
 
 
 def test_directions_that_stay_are_found_by_channels():
-    rows = persistence_rows(epoch(axes_of(0), 1), epoch(axes_of(0), 2), seed=0, first=4).set_index(
-        ["by", "against"]
-    )
+    rows = persistence_rows(epoch(axes_of(0), 1), epoch(axes_of(0), 2), seed=0, first=4).set_index(["by", "against"])
     channels = rows.loc[("channels", "rotation")]
     assert channels["value"] > 0.95
     assert channels["above"] == 1
@@ -59,8 +57,6 @@ def test_other_directions_are_not_taken_for_the_same():
     """Twenty pairs of unrelated epochs: above their own 95 % about one in twenty."""
     above = []
     for seed in range(20):
-        rows = persistence_rows(
-            epoch(axes_of(seed), seed), epoch(axes_of(seed + 50), seed + 50), seed, first=4
-        )
+        rows = persistence_rows(epoch(axes_of(seed), seed), epoch(axes_of(seed + 50), seed + 50), seed, first=4)
         above += rows.loc[rows["against"] == "rotation", "above"].tolist()
     assert np.mean(above) < 0.15

@@ -63,9 +63,7 @@ def test_z_follows_the_definition(drawn):
 
 def test_sums_merge(drawn):
     rows, predictions = drawn
-    parts = [
-        ScoreSums.of(rows[cut], predictions[cut], CLASSES) for cut in (slice(9), slice(9, 40), slice(40, 60))
-    ]
+    parts = [ScoreSums.of(rows[cut], predictions[cut], CLASSES) for cut in (slice(9), slice(9, 40), slice(40, 60))]
     for merged in (parts[0].merge(parts[1]).merge(parts[2]), parts[2].merge(parts[0].merge(parts[1]))):
         np.testing.assert_allclose(merged.z(), ScoreSums.of(rows, predictions, CLASSES).z(), rtol=1e-9)
 

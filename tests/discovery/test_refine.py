@@ -43,9 +43,7 @@ def by_definition(points, rule):
     for label in range(ward.n_clusters_):
         centre = means.cluster_centers_[label]
         members = {
-            i
-            for i, own in enumerate(means.labels_)
-            if own == label and ((points[i] - centre) ** 2).sum() < rule.prune
+            i for i, own in enumerate(means.labels_) if own == label and ((points[i] - centre) ** 2).sum() < rule.prune
         }
         if len(members) >= rule.least:
             found.append(members)
@@ -209,9 +207,7 @@ def test_a_map_over_thresholds_is_refinement_at_each_of_them(rng, scale):
     features = groups(rng, 6 * rng.normal(size=(4, 6)), 25)
     directions = np.linalg.qr(rng.normal(size=(6, 6)))[0]
     rule = RefineRule(images=60, scale=scale)
-    wards, prunes = (
-        ((1.0, 15.0, 40.0), (0.5, 5.0, 40.0)) if scale == "absolute" else ((0.5, 3.0), (0.05, 0.5))
-    )
+    wards, prunes = ((1.0, 15.0, 40.0), (0.5, 5.0, 40.0)) if scale == "absolute" else ((0.5, 3.0), (0.05, 0.5))
     found = cluster_map(features, directions, rule, wards, prunes)
     for row, ward in enumerate(wards):
         for column, prune in enumerate(prunes):

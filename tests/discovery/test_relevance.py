@@ -78,9 +78,7 @@ def test_ablation_is_a_projection_in_the_middle_of_the_network(rng, layer, centr
     assert np.abs(found.change).max() > 1e-3
     mean = found.logit_change(0, seed=0)
     assert mean.value == pytest.approx(found.change[0].mean(), rel=1e-6)
-    assert found.accuracy_change(0, seed=0).value == pytest.approx(
-        found.correct[0].mean() - found.intact.mean()
-    )
+    assert found.accuracy_change(0, seed=0).value == pytest.approx(found.correct[0].mean() - found.intact.mean())
 
 
 @pytest.mark.parametrize("axis", [1, 3])
@@ -131,9 +129,7 @@ def test_random_directions_carry_the_energy_asked_for(rng, share):
 def test_beyond_the_eigenvalues_the_nearest_direction_is_taken():
     matrix = np.diag([4.0, 1.0, 0.0])
     assert energy(equal_energy_directions(matrix, 9.0, 3, seed=0), matrix) == pytest.approx([4.0] * 3)
-    assert energy(equal_energy_directions(matrix, -1.0, 3, seed=0), matrix) == pytest.approx(
-        [0.0] * 3, abs=1e-6
-    )
+    assert energy(equal_energy_directions(matrix, -1.0, 3, seed=0), matrix) == pytest.approx([0.0] * 3, abs=1e-6)
     assert np.isfinite(equal_energy_directions(np.zeros((3, 3)), 0.0, 2, seed=0)).all()
 
 

@@ -188,18 +188,14 @@ def test_a_map_is_compared_with_a_mask(rng):
 def test_the_chance_of_an_overlap_is_that_of_shuffled_segments():
     rng = np.random.default_rng(0)
     mask, segment = rng.random((2, 30, 30)) < 0.3
-    shuffled = [
-        compare(rng.permutation(segment.ravel()).reshape(30, 30), [0, 0], mask)[2] for _ in range(200)
-    ]
+    shuffled = [compare(rng.permutation(segment.ravel()).reshape(30, 30), [0, 0], mask)[2] for _ in range(200)]
     assert compare(segment, [0, 0], mask)[3] == pytest.approx(np.mean(shuffled), abs=0.01)
 
 
 def test_localisation_looks_at_the_images_that_show_a_concept(rng):
     network, images = small(), concept_scenes("test", 12, 4, seed=1)
     network.module.float()
-    concepts = np.array(
-        [images.concepts.names.index(name) for name in ("part:eyes", "background:sea", "shape:star")]
-    )
+    concepts = np.array([images.concepts.names.index(name) for name in ("part:eyes", "background:sea", "shape:star")])
     directions = rng.normal(size=(3, 6))
     found = localise(network, images, "second", directions, concepts, batch_size=5)
     shown = images.concepts.present[:, concepts]

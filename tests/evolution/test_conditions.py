@@ -19,9 +19,7 @@ LAYER = np.repeat(np.arange(3, dtype=np.int32), list(SIZES.values()))
 
 def conditions(rule=CORRECTED, samples=2, **options):
     random = np.random.default_rng(0)
-    bins = [
-        bins_of_all(LAYER, random.random(len(LAYER)), random.random(len(LAYER)), rule) for _ in range(samples)
-    ]
+    bins = [bins_of_all(LAYER, random.random(len(LAYER)), random.random(len(LAYER)), rule) for _ in range(samples)]
     given = {"draws": 3, "random": "fixed", "seed": 5, **options}
     return Conditions(np.stack(bins), LAYER, tuple(SIZES), rule, **given)
 
@@ -82,9 +80,7 @@ def test_random_sets_of_one_draw_and_layer_are_seeded():
 def test_random_sets_differ_between_draws_and_layers():
     rows = random_rows(conditions(), "c")
     assert len({row.tobytes() for row in rows}) == 3
-    same_size = replace(
-        conditions(), bins=np.zeros((1, 60), np.int32), layer=np.repeat([0, 1], 30).astype(np.int32)
-    )
+    same_size = replace(conditions(), bins=np.zeros((1, 60), np.int32), layer=np.repeat([0, 1], 30).astype(np.int32))
     assert (random_rows(same_size, "a") != random_rows(same_size, "b")).any(1).all()
 
 
@@ -98,16 +94,12 @@ def test_fixed_sets_stay_for_all_images(layer):
 
 def test_sets_per_batch_are_redrawn_every_fifty_images_and_for_each_split():
     found = conditions(random="per_batch")
-    batches = [
-        random_rows(found, "c", split, first) for split in ("train", "test") for first in range(0, 250, 50)
-    ]
+    batches = [random_rows(found, "c", split, first) for split in ("train", "test") for first in range(0, 250, 50)]
     for draw in range(3):
         assert len({batch[draw].tobytes() for batch in batches}) == len(batches)
     for first in range(0, 2 * RELEASED_BATCH, 7):
         start = first // 50 * 50
-        np.testing.assert_array_equal(
-            random_rows(found, "c", "train", first), random_rows(found, "c", "train", start)
-        )
+        np.testing.assert_array_equal(random_rows(found, "c", "train", first), random_rows(found, "c", "train", start))
 
 
 def test_every_channel_is_drawn_about_equally_often():

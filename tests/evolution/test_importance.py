@@ -32,11 +32,7 @@ from tests.evolution.small import CLASSES, double_pair, image_set, noise, pixels
 def brute_force(pair, images, label):
     """Counts and means by going through the released loops' lists."""
     found = released_sensitivities(pair, pixels_of(images), label)
-    rows = [
-        [image[channel] for image in found[layer]]
-        for layer in pair.layers
-        for channel in range_of(found[layer])
-    ]
+    rows = [[image[channel] for image in found[layer]] for layer in pair.layers for channel in range_of(found[layer])]
     positive = [sum(value > 0 for value in row) for row in rows]
     negative = [sum(value < 0 for value in row) for row in rows]
     return positive, negative, [sum(row) / len(row) for row in rows]
@@ -98,9 +94,9 @@ def test_neurons_are_the_channels_of_the_layers_in_running_order():
     index = neuron_index(pair)
     assert index.layers == pair.layers
     expected = [(layer, channel) for layer, shape in pair.shapes.items() for channel in range(shape[0])]
-    assert [
-        (index.layers[layer], channel) for layer, channel in zip(index.layer, index.channel, strict=True)
-    ] == (expected)
+    assert [(index.layers[layer], channel) for layer, channel in zip(index.layer, index.channel, strict=True)] == (
+        expected
+    )
     assert index.grid.tolist() == [list(shape[1:]) for shape in pair.shapes.values()]
     assert (index.layer.dtype, index.channel.dtype, index.grid.dtype) == (np.int32, np.int32, np.int32)
 

@@ -84,9 +84,7 @@ def test_released_bins_leave_the_last_channels_out(channels, seed):
     assert RELEASED.size(channels) == quarter
 
 
-@pytest.mark.parametrize(
-    "rule", [CORRECTED, RELEASED, BinRule("channel", "all"), BinRule("sensitivity", "quarter")]
-)
+@pytest.mark.parametrize("rule", [CORRECTED, RELEASED, BinRule("channel", "all"), BinRule("sensitivity", "quarter")])
 def test_every_layer_is_cut_on_its_own(rule):
     random = np.random.default_rng(0)
     layer = np.repeat([0, 1, 2], [5, 12, 3])
@@ -108,10 +106,7 @@ def test_a_better_score_never_means_a_later_bin():
 
 def conditions(pair, rule=CORRECTED, samples=1, draws=1, **options):
     index, random = neuron_index(pair), np.random.default_rng(3)
-    own = [
-        bins_of_all(index.layer, random.random(len(index)), random.random(len(index)), rule)
-        for _ in range(samples)
-    ]
+    own = [bins_of_all(index.layer, random.random(len(index)), random.random(len(index)), rule) for _ in range(samples)]
     given = {"random": "fixed", "seed": 4, **options}
     return Conditions(np.stack(own), index.layer, index.layers, rule, draws, **given)
 
@@ -154,9 +149,7 @@ def hooked(pair, pixels, masks, earlier=None):
             return mixed
 
         place = place_of(pair.after.module, layer)
-        hook = (
-            put_back_last if isinstance(place, Tokens | nn.Linear) or earlier[layer].ndim == 3 else put_back
-        )
+        hook = put_back_last if isinstance(place, Tokens | nn.Linear) or earlier[layer].ndim == 3 else put_back
         hooks.append(place.register_forward_hook(hook))
     with torch.no_grad():
         logits = pair.after.module(pixels)
@@ -199,9 +192,7 @@ class Tokenised(nn.Module):
 
 def tokenised():
     layers = ("first", "tokens", "vector")
-    return make_pair(
-        *(replace(toy(0), module=Tokenised(seed).double().eval(), layers=layers) for seed in range(2))
-    )
+    return make_pair(*(replace(toy(0), module=Tokenised(seed).double().eval(), layers=layers) for seed in range(2)))
 
 
 def assert_every_condition_is_a_whole_pass(pair, rule=CORRECTED):
@@ -209,9 +200,7 @@ def assert_every_condition_is_a_whole_pass(pair, rule=CORRECTED):
     found = Reverser(pair, wanted).logits(pixels, "train", 0)
     assert len(found) == 1 + (len(pair.layers) + 1) * len(wanted.listed)
     shared = {place_of(pair.after.module, layer): layer for layer in reversed(pair.layers)}
-    masks = {
-        layer: wanted.masks(shared[place_of(pair.after.module, layer)], "train", 0) for layer in pair.layers
-    }
+    masks = {layer: wanted.masks(shared[place_of(pair.after.module, layer)], "train", 0) for layer in pair.layers}
     earlier = maps_before(pair, pixels)
     for row, each in enumerate(wanted.listed):
         for layer in pair.layers:
@@ -335,8 +324,7 @@ def distinct(toys):
 
 def table_of(frame):
     return {
-        (row.layer, Condition(row.condition, row.number)): [row.top1, row.top5]
-        for row in frame.itertuples(index=False)
+        (row.layer, Condition(row.condition, row.number)): [row.top1, row.top5] for row in frame.itertuples(index=False)
     }
 
 

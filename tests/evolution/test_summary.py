@@ -76,9 +76,7 @@ def test_rows_carry_the_mean_over_classes_and_the_error_over_draws(counts):
         assert row.loc[condition, "value"] == pytest.approx(expected, abs=1e-12)
         assert row.loc[condition, "low"] <= row.loc[condition, "value"] <= row.loc[condition, "high"]
     for more, less in CONTRASTS:
-        pairs = [
-            by_hand(counts, label, more, LAYERS) - by_hand(counts, label, less, LAYERS) for label in range(3)
-        ]
+        pairs = [by_hand(counts, label, more, LAYERS) - by_hand(counts, label, less, LAYERS) for label in range(3)]
         own, expected = row.loc[contrast(more, less)], t_interval(pairs)
         assert [own["value"], own["low"], own["high"]] == pytest.approx(
             [expected.value, expected.low, expected.high], abs=1e-12

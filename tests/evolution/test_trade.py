@@ -43,17 +43,11 @@ def test_changes_are_those_counted_by_hand():
             rest = [i for i in range(12) if truth[i] != label]
             after = [found[layer, Condition(kind, number)] for layer in "ab"]
             for images, kept in ((mine, own), (rest, others)):
-                kept.append(
-                    np.mean([accuracy(s, truth, images) for s in after]) - accuracy(none, truth, images)
-                )
-            alarms.append(
-                np.mean([[s[i] == label for i in rest] for s in after]) - np.mean(none[rest] == label)
-            )
+                kept.append(np.mean([accuracy(s, truth, images) for s in after]) - accuracy(none, truth, images))
+            alarms.append(np.mean([[s[i] == label for i in rest] for s in after]) - np.mean(none[rest] == label))
             if kind != "random":
                 foreign = [found[layer, Condition(kind, 1 - place)] for layer in "ab"]
-                exchanged.append(
-                    np.mean([accuracy(s, truth, mine) for s in foreign]) - accuracy(none, truth, mine)
-                )
+                exchanged.append(np.mean([accuracy(s, truth, mine) for s in foreign]) - accuracy(none, truth, mine))
         for name, values in (("own", own), ("others", others), ("false alarms", alarms)):
             expected = t_interval(values)
             got = rows.loc[(kind, name), ["value", "low", "high"]].tolist()

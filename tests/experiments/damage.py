@@ -14,9 +14,7 @@ BYTES: dict[str, Bytes] = {
     "truncated": lambda content, draw: content[: draw.randrange(len(content))],
     "cut near its end": lambda content, draw: content[: -draw.randrange(1, 40)],
     "without its head": lambda content, draw: content[draw.randrange(1, 20) :],
-    "a text": lambda content, draw: (
-        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
-    ),
+    "a text": lambda content, draw: b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
     "a page": lambda content, draw: b"<!DOCTYPE html><html><title>404 Not Found</title></html>",
     "zeros": lambda content, draw: bytes(len(content)),
     "noise": lambda content, draw: draw.randbytes(len(content)),
@@ -80,9 +78,7 @@ def changed_table(text: str, draw: random.Random) -> tuple[str, str]:
     """A table of comma-separated values with rows and columns doubled, left out, reordered, or an odd cell."""
     rows = list(csv.reader(io.StringIO(text)))
     row, column = draw.randrange(len(rows)), draw.randrange(len(rows[0]))
-    kind = draw.choice(
-        ["less", "twice", "short", "cell", "cell", "column", "head", "extra", "order", "semicolon"]
-    )
+    kind = draw.choice(["less", "twice", "short", "cell", "cell", "column", "head", "extra", "order", "semicolon"])
     if kind == "less":
         del rows[row]
     elif kind == "twice":
@@ -90,9 +86,7 @@ def changed_table(text: str, draw: random.Random) -> tuple[str, str]:
     elif kind == "short":
         rows[row].pop()
     elif kind == "cell":
-        rows[row][column] = draw.choice(
-            ["", "2", "-1", "nan", "yes", "0.5", "é", '"', "a,b", " ", "0" * 10_000]
-        )
+        rows[row][column] = draw.choice(["", "2", "-1", "nan", "yes", "0.5", "é", '"', "a,b", " ", "0" * 10_000])
     elif kind == "column":
         rows = [[cell for place, cell in enumerate(each) if place != column] for each in rows]
     elif kind == "head":

@@ -25,9 +25,7 @@ def of_run(run: str, *curves: pd.DataFrame):
     return judged(TrainingCurves(pd.concat(curves, ignore_index=True), classes=20), run)
 
 
-@pytest.mark.parametrize(
-    ("test", "verdicts"), [([0.05, 0.4, 0.85], [True, True]), ([0.05, 0.6, 0.7], [False, False])]
-)
+@pytest.mark.parametrize(("test", "verdicts"), [([0.05, 0.4, 0.85], [True, True]), ([0.05, 0.6, 0.7], [False, False])])
 def test_learns_gradually(test, verdicts):
     rows = learns(of_run("vgg16", curve("vgg16", 0, test)))
     assert [row["holds"] for row in rows] == verdicts
@@ -62,9 +60,7 @@ def test_runs_and_seeds_are_kept_apart():
 
 
 def gaps_of(run: str, gaps: dict[int, float]) -> pd.DataFrame:
-    return pd.concat(
-        [curve(run, seed, [0.05, 0.9, 0.5], [0.05, 0.1, 0.5 + gap]) for seed, gap in gaps.items()]
-    )
+    return pd.concat([curve(run, seed, [0.05, 0.9, 0.5], [0.05, 0.1, 0.5 + gap]) for seed, gap in gaps.items()])
 
 
 @pytest.mark.parametrize(("extra", "holds"), [([0.2, 0.25, 0.22], True), ([0.2, -0.2, 0.1], False)])
@@ -79,9 +75,7 @@ def test_overfitting_is_judged_by_the_paired_interval(extra, holds):
     assert [row["seed"] for row in rows] == [0, 1, 2, -1]
     assert [row["holds"] for row in rows] == [*(differences > 0), holds]
     assert [row["value"] for row in rows] == pytest.approx([*extra, differences.mean()])
-    assert (rows[-1]["low"], rows[-1]["high"]) == pytest.approx(
-        (differences.mean() - half, differences.mean() + half)
-    )
+    assert (rows[-1]["low"], rows[-1]["high"]) == pytest.approx((differences.mean() - half, differences.mean() + half))
 
 
 def test_one_seed_has_no_interval():

@@ -38,9 +38,7 @@ def test_a_path_arrives_as_it_was_typed(path, key, mode, tmp_path, monkeypatch):
     """In a sweep a path with a comma is one path where there is such a folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / path).mkdir(parents=True)
-    prepared_ones = [
-        each for each in prepared([*mode, "experiment=train", f"{key}={path}"]) if each[0] != "-"
-    ]
+    prepared_ones = [each for each in prepared([*mode, "experiment=train", f"{key}={path}"]) if each[0] != "-"]
     config = composed(*[each for each in prepared_ones if not each.startswith("hydra.")])
     found = {"data.root": config.data.root, "model.weights": config.model.weights, "store": config.store}
     assert found[key] == path

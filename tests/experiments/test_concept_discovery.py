@@ -84,9 +84,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_refused_before_any_work(case, run_py, tmp_path):
     arguments, clue = CASES[case]
-    done = run_py(
-        "experiment=concept_discovery", "scale=smoke", "model=vgg16", *arguments, store=tmp_path / "store"
-    )
+    done = run_py("experiment=concept_discovery", "scale=smoke", "model=vgg16", *arguments, store=tmp_path / "store")
     assert done.returncode != 0
     assert clue in done.stderr
     assert "Traceback" not in done.stderr
@@ -101,9 +99,7 @@ def build():
 """
 
 
-def test_rows_that_do_not_fit_are_refused_before_any_work_with_a_number_that_works(
-    run_py, tmp_path, monkeypatch, rng
-):
+def test_rows_that_do_not_fit_are_refused_before_any_work_with_a_number_that_works(run_py, tmp_path, monkeypatch, rng):
     """1,400 images with their three quantities and 40 held-out ones, of 48 channels each, take 1.1 MB."""
     for split, count in (("train", 1400), ("val", 40)):
         for number in range(count):

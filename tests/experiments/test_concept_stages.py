@@ -44,16 +44,12 @@ def latents():
 def found_in(latents, protocol):
     layer = latents.layers[0]
     found = discover(layer, latents.outcomes, protocol)
-    return LayerConcepts(
-        found.basis, found.ranking, found.ranking, class_concepts(layer, found, protocol, seed=0)
-    )
+    return LayerConcepts(found.basis, found.ranking, found.ranking, class_concepts(layer, found, protocol, seed=0))
 
 
 def counts_of(**surviving):
     frames = [
-        pd.DataFrame(
-            {"protocol": "corrected", "method": method, "direction": range(len(held)), "surviving": held}
-        )
+        pd.DataFrame({"protocol": "corrected", "method": method, "direction": range(len(held)), "surviving": held})
         for method, held in surviving.items()
     ]
     return pd.concat(frames, ignore_index=True)
@@ -152,9 +148,7 @@ def test_each_direction_is_named_by_the_concept_it_tells_best(rng):
 
 
 def test_photographs_tell_no_concepts(rng):
-    names, auc = best_concept_per_direction(
-        rng.random((4, 3)), rng.random((4, 3)), image_set(4), image_set(4)
-    )
+    names, auc = best_concept_per_direction(rng.random((4, 3)), rng.random((4, 3)), image_set(4), image_set(4))
     assert names == ("", "", "")
     assert np.isnan(auc).all()
 
@@ -166,9 +160,7 @@ def test_relevance_is_read_along_the_shown_direction(latents, protocol):
     rows = concept_relevance.class_rows(found, layer, outcomes, range(CLASSES))
     for row in rows.itertuples():
         vector = row.side * found.basis.directions[row.direction]
-        own = [
-            layer.slope[i].astype(float) @ vector for i in np.flatnonzero(outcomes.predictions == row.label)
-        ]
+        own = [layer.slope[i].astype(float) @ vector for i in np.flatnonzero(outcomes.predictions == row.label)]
         assert row.derivative == pytest.approx(np.mean(own), rel=1e-4)
         assert row.positive_share == pytest.approx(np.mean(np.array(own) > 0))
         assert row.z == pytest.approx(row.side * found.ranking.z[row.label, row.direction])
@@ -220,9 +212,7 @@ def test_a_board_row_tells_its_concept(latents):
     for row, vector in zip(frame.itertuples(), vectors, strict=True):
         assert row.aligned == vector[np.abs(vector).argmax()]
         assert row.z > 0
-        assert row.energy_share == pytest.approx(
-            row.singular_value**2 / latents.layers[0].moments.gram.trace()
-        )
+        assert row.energy_share == pytest.approx(row.singular_value**2 / latents.layers[0].moments.gram.trace())
 
 
 def test_methods_are_localised_together_as_each_alone(rng):
@@ -230,9 +220,7 @@ def test_methods_are_localised_together_as_each_alone(rng):
     network.module.float()
     features = rng.random((8, 6))
     bases = [decomposition(name, None).fit(features, 0, "second") for name in ("svd", "neurons")]
-    found = [
-        recovery(b.project(features), images.concepts, b.project(features), images.concepts) for b in bases
-    ]
+    found = [recovery(b.project(features), images.concepts, b.project(features), images.concepts) for b in bases]
     rows = pd.DataFrame(
         place_rows(network, images, "second", bases, found, 0, lambda things, **words: things)
     ).set_index(["method", "metric"])
@@ -251,13 +239,10 @@ def test_the_direction_that_is_shown_split_has_the_clusters_that_are_the_farthes
     apart = [concept_split.apart(unique, place, features) for place in (0, 1)]
     for place, found in enumerate(apart):
         first, second = (
-            features[concept_split.members_of(unique, row)]
-            for row in concept_split.concepts_of(unique, place)[:2]
+            features[concept_split.members_of(unique, row)] for row in concept_split.concepts_of(unique, place)[:2]
         )
         inside = [np.square(row - each.mean(0)).sum() for each in (first, second) for row in each]
-        assert found == pytest.approx(
-            np.linalg.norm(first.mean(0) - second.mean(0)) / np.sqrt(np.mean(inside))
-        )
+        assert found == pytest.approx(np.linalg.norm(first.mean(0) - second.mean(0)) / np.sqrt(np.mean(inside)))
     assert apart[1] > apart[0]
 
 

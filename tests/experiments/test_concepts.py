@@ -70,7 +70,5 @@ def test_the_number_that_is_named_gives_what_any_larger_one_gives(checkpoint, sc
 
 def test_what_is_kept_is_part_of_the_key_and_all_of_it_is_counted(checkpoint, scenes):
     assert rows_kept(*scenes, QUANTITIES) == 4 * 24 + 8
-    few, all_of_them = (
-        spaces_within(1, checkpoint, scenes, quantities) for quantities in (("logit",), QUANTITIES)
-    )
+    few, all_of_them = (spaces_within(1, checkpoint, scenes, quantities) for quantities in (("logit",), QUANTITIES))
     assert few.key != all_of_them.key

@@ -42,9 +42,7 @@ def composed(*overrides: str) -> Config:
 
 
 def options(group: str) -> list[str]:
-    return sorted(
-        path.relative_to(CONF / group).with_suffix("").as_posix() for path in (CONF / group).rglob("*.yaml")
-    )
+    return sorted(path.relative_to(CONF / group).with_suffix("").as_posix() for path in (CONF / group).rglob("*.yaml"))
 
 
 def scale_and_group(scale: str, group: str):

@@ -21,9 +21,7 @@ from experiments.costs import saved_bytes, zeroed
 
 def test_a_step_keeps_what_the_backward_pass_reads():
     """By hand: the input (3 x 64), the convolution's output (4 x 64, of the ReLU once) and the mean (4), floats."""
-    module = nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AvgPool2d(8), nn.Flatten(), nn.Linear(4, 2)
-    )
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AvgPool2d(8), nn.Flatten(), nn.Linear(4, 2))
     found = saved_bytes(Network("toy", module, ("0",), Preprocessing(8)))
     assert found == 4 * (3 * 64 + 4 * 64 + 4)
 
@@ -33,10 +31,7 @@ def test_an_outline_has_the_layers_and_sizes_of_the_network(name):
     spec = ModelSpec(name, width=1.0 if name == "resnet18" else 0.125, pixels=75)
     drawn, built = outline(spec, 7), build(spec, 7, 0)
     assert drawn.layers == built.layers
-    shapes = [
-        {key: tuple(value.shape) for key, value in each.module.state_dict().items()}
-        for each in (drawn, built)
-    ]
+    shapes = [{key: tuple(value.shape) for key, value in each.module.state_dict().items()} for each in (drawn, built)]
     assert shapes[0] == shapes[1]
 
 
@@ -77,7 +72,5 @@ def test_a_full_device_halves_batches_but_not_those_that_decide_results(monkeypa
     half = Loader(images, Preprocessing(8), batch_size=8)
     assert [len(batch.rows) for batch in half.ordered()] == [2] * 10
     assert Loader(images, Preprocessing(8), batch_size=8, fixed=True).batch_size == 8
-    whole = torch.cat(
-        [batch.pixels for batch in Loader(images, Preprocessing(8), batch_size=8, fixed=True).ordered()]
-    )
+    whole = torch.cat([batch.pixels for batch in Loader(images, Preprocessing(8), batch_size=8, fixed=True).ordered()])
     assert torch.equal(torch.cat([batch.pixels for batch in half.ordered()]), whole)

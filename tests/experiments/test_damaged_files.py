@@ -54,15 +54,11 @@ STATES = {
     "nothing": lambda state, draw: state.clear(),
 }
 NOTHING_HAPPENED = {
-    "prefix": lambda state, draw: {
-        f"{draw.choice(['net', 'module', 'a.b'])}.{k}": v for k, v in state.items()
-    },
+    "prefix": lambda state, draw: {f"{draw.choice(['net', 'module', 'a.b'])}.{k}": v for k, v in state.items()},
     "more": lambda state, draw: {**state, "train_acc.total": torch.zeros(3)},
     "wrapped": lambda state, draw: {draw.choice(["model", "state_dict", "net"]): state, "epoch": 3},
     "double": lambda state, draw: {k: v.double() if v.is_floating_point() else v for k, v in state.items()},
-    "strided": lambda state, draw: {
-        k: v.clone().T.contiguous().T if v.ndim == 2 else v for k, v in state.items()
-    },
+    "strided": lambda state, draw: {k: v.clone().T.contiguous().T if v.ndim == 2 else v for k, v in state.items()},
 }
 
 
@@ -88,9 +84,7 @@ def checkpoint(draw, folder):
 
     def answer():
         load_file(read, path)
-        assert all(torch.equal(value, clean[name]) for name, value in read.state_dict().items()), (
-            "other weights"
-        )
+        assert all(torch.equal(value, clean[name]) for name, value in read.state_dict().items()), "other weights"
 
     return f"checkpoint, {kind}: {what}", "ep1.pt", answer
 
@@ -132,9 +126,7 @@ def image(draw, folder):
 def concepts(draw, folder):
     root = photographs(folder / "photos")
     sets = [open_folder(root, split) for split in ("train", "test")]
-    lines = ["file,red,blue"] + [
-        f"{name},{n % 2},{n % 3 // 2}" for n, name in enumerate(sets[0].ids + sets[1].ids)
-    ]
+    lines = ["file,red,blue"] + [f"{name},{n % 2},{n % 3 // 2}" for n, name in enumerate(sets[0].ids + sets[1].ids)]
     clean = "\n".join(lines) + "\n"
     path = folder / "labels.csv"
     path.write_text(clean)

@@ -34,9 +34,7 @@ def test_the_host_waits_for_a_pass_a_few_times_per_batch_however_many_layers(mon
         scan = Scan(k=5, responsive=5, device="cuda")
         there = scan_batches(network, torch.split(pixels.to("cuda"), 8), ids, scan).stimuli
     assert sum(operators.waits.values()) <= 6 * batches + 20, operators.waits
-    here = scan_batches(
-        build(SPECS["vgg16_bn"], 5, seed=0), torch.split(pixels, 8), ids, Scan(k=5, responsive=5)
-    )
+    here = scan_batches(build(SPECS["vgg16_bn"], 5, seed=0), torch.split(pixels, 8), ids, Scan(k=5, responsive=5))
     assert (there.images == here.stimuli.images).mean() > 0.98
     assert (there.cells == here.stimuli.cells).mean() > 0.98
 
@@ -46,9 +44,7 @@ def test_the_host_waits_for_an_evaluation_as_a_whole(monkeypatch):
         with pretended(monkeypatch, name) as operators:
             module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16, 4)).to(name)
             where = torch.arange(6).to(name)
-            evaluate(
-                module, [Batch(torch.rand(6, 3, 4, 4).to(name), where % 4, where)] * batches, nullcontext
-            )
+            evaluate(module, [Batch(torch.rand(6, 3, 4, 4).to(name), where % 4, where)] * batches, nullcontext)
         return sum(operators.waits.values())
 
     assert waits(5, "cuda") == waits(1, "cuda") == 3

@@ -39,9 +39,7 @@ def test_runs_at_smoke_scale(name, run_py, tmp_path):
     assert bool(status["found"]) == (name != "store")
     assert all(sentence in done.stdout for sentence in status["found"])
     if status["outputs"]:
-        assert (
-            f"open: {status['opens']} ({tmp_path / 'outputs' / 'latest'} leads to its folder)" in done.stdout
-        )
+        assert f"open: {status['opens']} ({tmp_path / 'outputs' / 'latest'} leads to its folder)" in done.stdout
         opened = (
             tmp_path
             / "outputs"

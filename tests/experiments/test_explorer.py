@@ -147,9 +147,7 @@ def test_concept_vectors_are_shown_at_their_places(site, shared_store):
     assert any(classes for run in shown for classes in run["classes"])
 
 
-needs_browser = pytest.mark.skipif(
-    not (browsers.DRIVER and browsers.CHROMIUM), reason="no chromium and chromedriver"
-)
+needs_browser = pytest.mark.skipif(not (browsers.DRIVER and browsers.CHROMIUM), reason="no chromium and chromedriver")
 
 
 # What the page complains of, from before its first script.
@@ -207,9 +205,7 @@ def test_the_page_shows_plays_finds_and_remembers(site, opened, phone):
     data, _ = site
     head, table = parsed(data), pd.read_parquet(data / explorer.TABLE)
     row = table[(table["run"] == "convnext") & table["x"].notna()].iloc[5]
-    browser = opened(
-        f"#run=convnext&epoch={row.epoch}&neuron={row.layer}%23{row.channel}&colour=layer", phone
-    )
+    browser = opened(f"#run=convnext&epoch={row.epoch}&neuron={row.layer}%23{row.channel}&colour=layer", phone)
     browser.wait("return !!document.querySelector('#neuron .patch[data-image]')")
     assert browser.run("return document.getElementById('neuron').dataset.neuron") == row.neuron
     assert browser.run("return document.getElementById('colour').value") == "layer"
@@ -217,14 +213,10 @@ def test_the_page_shows_plays_finds_and_remembers(site, opened, phone):
     run = next(run for run in head["runs"] if run["name"] == "convnext")
     images = numbers(run["looks"][-1]["images"], "<u2").reshape(run["neurons"], -1)
     at = int(np.flatnonzero((table[table["run"] == "convnext"]["neuron"] == row.neuron).to_numpy())[0])
-    assert (
-        browser.run("return Number(document.querySelector('#neuron .patch').dataset.image)") == images[at, 0]
-    )
+    assert browser.run("return Number(document.querySelector('#neuron .patch').dataset.image)") == images[at, 0]
     browser.wait("return document.querySelector('#neuron .patch').style.backgroundImage.startsWith('url')")
     # Half-way between two epochs a point lies half-way.
-    browser.run(
-        "const s = document.getElementById('slider'); s.value = 0.5; s.dispatchEvent(new Event('input'))"
-    )
+    browser.run("const s = document.getElementById('slider'); s.value = 0.5; s.dispatchEvent(new Event('input'))")
     browser.wait("return EXPLORER.maps[0].share === 0.5")
     now = browser.run("return EXPLORER.maps[0].now(EXPLORER.pointOf(arguments[0]))", row.neuron)
     looks = [numbers(look["xy"], "<f4", 2)[at] for look in run["looks"]]
@@ -280,8 +272,7 @@ def test_hover_brush_and_keys_reach_what_lies_there(site, opened):
     assert chosen == expected
     # Selected points are large in both maps.
     large = (
-        "return EXPLORER.maps.map((m) => [...EXPLORER.state.selected].filter((p) =>"
-        " Math.abs(m.sizes[p]) > 8).length)"
+        "return EXPLORER.maps.map((m) => [...EXPLORER.state.selected].filter((p) => Math.abs(m.sizes[p]) > 8).length)"
     )
     browser.wait("return EXPLORER.maps.every((m) => !m.stale)")
     assert browser.run(large)[0] == chosen
@@ -320,8 +311,7 @@ def test_classes_and_concept_vectors_have_cards(site, opened):
     )
     label = browser.run("return document.querySelector('#neuron svg').getAttribute('aria-label')")
     areas = [
-        numbers(look["auc"], "u1", len(head["told"]))[top, head["told"].index(0)] / 255
-        for look in judged["looks"]
+        numbers(look["auc"], "u1", len(head["told"]))[top, head["told"].index(0)] / 255 for look in judged["looks"]
     ]
     assert label == f"AUC per epoch: {', '.join(f'{each:.2f}' if each else 'unknown' for each in areas)}"
     vectors = next(run for run in head["runs"] if run["kind"] == "vectors")

@@ -185,9 +185,7 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("order", "words"), [("as text", "in order"), ("as numbers", "by the folders' numbers")]
-)
+@pytest.mark.parametrize(("order", "words"), [("as text", "in order"), ("as numbers", "by the folders' numbers")])
 def test_folders_that_are_numbers_are_sorted_as_the_accuracy_tells(grey, tmp_path, order, words):
     look = grey(ORDERS[order])
     assert (look.right, look.outputs.problem) == (36, "")
@@ -258,9 +256,7 @@ def test_experiments_about_classes_refuse_unknown_outputs(planted, run_py, tmp_p
 def test_outputs_are_told_on_the_command_line(planted, run_py, tmp_path):
     planted(("reds", "blues"))
     told = "model.outputs={reds: 0, blues: 1}"
-    done = run_py(
-        "experiment=concept_discovery", *command(tmp_path, told, "dry_run=true"), store=tmp_path / "store"
-    )
+    done = run_py("experiment=concept_discovery", *command(tmp_path, told, "dry_run=true"), store=tmp_path / "store")
     assert done.returncode == 0, done.stderr
     assert "2 of 1,000 outputs, by model.outputs" in done.stdout
     assert "own is right on 0 of 24 test images, no better than chance" in done.stderr

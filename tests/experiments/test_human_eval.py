@@ -90,13 +90,9 @@ def test_as_released_has_each_trial_once_and_corrected_twice_with_checks(kind):
     options = options_of(kind)
     studies = {}
     for name in ("as_released", "v1", "corrected"):
-        protocol = study_protocol(
-            SimpleNamespace(config=SimpleNamespace(protocol=SimpleNamespace(name=name)))
-        )
+        protocol = study_protocol(SimpleNamespace(config=SimpleNamespace(protocol=SimpleNamespace(name=name))))
         studies[name] = design(kind, pool_of(kind), 0, protocol, options)
-    assert [trial.id for trial in studies["v1"].trials] == [
-        trial.id for trial in studies["as_released"].trials
-    ]
+    assert [trial.id for trial in studies["v1"].trials] == [trial.id for trial in studies["as_released"].trials]
     assert {trial.role for trial in studies["as_released"].trials} == {"main"}
     assert {trial.role for trial in studies["corrected"].trials} == {"main", "practice", "catch", "repeat"}
     for name, views in (("as_released", (1, 1)), ("corrected", (2, 3))):
@@ -108,9 +104,7 @@ def test_as_released_has_each_trial_once_and_corrected_twice_with_checks(kind):
 
 def test_the_published_numbers_are_those_of_the_papers():
     main = {
-        kind: sum(
-            trial.role == "main" for trial in design(kind, NEURONS, 0, "corrected", options_of(kind)).trials
-        )
+        kind: sum(trial.role == "main" for trial in design(kind, NEURONS, 0, "corrected", options_of(kind)).trials)
         for kind in ("alignability", "evolution_label")
     }
     assert main == {"alignability": 77, "evolution_label": 100}

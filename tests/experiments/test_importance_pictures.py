@@ -15,9 +15,7 @@ def found(positive, mean, grid=((4, 4), (2, 2), (1, 1))):
     """Importance of nine neurons in three layers over ten images."""
     index = NeuronIndex(("a", "b", "c"), LAYER, np.tile(np.arange(3, dtype=np.int32), 3), np.array(grid))
     positive = np.array(positive)
-    sample = EvolutionImportance(
-        index, 0, tuple("abcdefghij"), positive, 10 - positive, np.array(mean, dtype=float)
-    )
+    sample = EvolutionImportance(index, 0, tuple("abcdefghij"), positive, 10 - positive, np.array(mean, dtype=float))
     return ClassImportance("class", 0, 1, (sample,))
 
 

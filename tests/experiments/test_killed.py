@@ -30,11 +30,7 @@ def command(store: Path, outputs: Path) -> list[str]:
 def payload(root: Path) -> dict[str, bytes]:
     """Files of a store or an output folder that must not differ between two runs."""
     passing = {"run.json", "status.json"}
-    files = [
-        path
-        for path in root.rglob("*")
-        if path.is_file() and path.name not in passing and path.name[0] != "."
-    ]
+    files = [path for path in root.rglob("*") if path.is_file() and path.name not in passing and path.name[0] != "."]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
@@ -58,17 +54,13 @@ def kill_after(seconds: float, store: Path, outputs: Path) -> int | None:
 @pytest.mark.slow
 def test_killed_at_random_points_the_artefacts_are_the_same(tmp_path):
     started = time.perf_counter()
-    undisturbed = subprocess.run(
-        command(tmp_path / "a", tmp_path / "out-a"), cwd=ROOT, capture_output=True, text=True
-    )
+    undisturbed = subprocess.run(command(tmp_path / "a", tmp_path / "out-a"), cwd=ROOT, capture_output=True, text=True)
     assert undisturbed.returncode == 0, undisturbed.stderr
     whole = time.perf_counter() - started
     for _ in range(6):
         if kill_after(random.uniform(0.3, 0.95) * whole, tmp_path / "b", tmp_path / "out-b") is not None:
             break
-    finished = subprocess.run(
-        command(tmp_path / "b", tmp_path / "out-b"), cwd=ROOT, capture_output=True, text=True
-    )
+    finished = subprocess.run(command(tmp_path / "b", tmp_path / "out-b"), cwd=ROOT, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
     assert payload(tmp_path / "b") == payload(tmp_path / "a")
     assert payload(tmp_path / "out-b") == payload(tmp_path / "out-a")

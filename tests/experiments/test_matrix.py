@@ -118,9 +118,7 @@ def outcome(done) -> str:
         assert wrong not in said, said[-3000:]
     if done.returncode == 0:
         return "done"
-    (refusal,) = [
-        line for line in done.stderr.splitlines() if line.startswith("evoscope: ") and ":" in line[10:]
-    ][-1:]
+    (refusal,) = [line for line in done.stderr.splitlines() if line.startswith("evoscope: ") and ":" in line[10:]][-1:]
     assert len(done.stderr.strip().splitlines()) < 12, done.stderr
     return refusal
 

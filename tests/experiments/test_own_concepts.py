@@ -40,9 +40,7 @@ def command(tmp_path, monkeypatch):
         for number in range(2 * count):
             red, blue = rng.integers(0, 2, 2)
             grey = 40 if number % 2 else 90
-            pixels = np.full((24, 24, 3), grey, dtype=np.uint8) + rng.integers(
-                0, 20, (24, 24, 3), dtype=np.uint8
-            )
+            pixels = np.full((24, 24, 3), grey, dtype=np.uint8) + rng.integers(0, 20, (24, 24, 3), dtype=np.uint8)
             for shown, channel, corner in ((red, 0, 2), (blue, 2, 14)):
                 pixels[corner : corner + 8, corner : corner + 8, channel] += 120 * np.uint8(shown)
             name = f"{split}/{'dark' if number % 2 else 'bright'}/{number}.png"
@@ -99,9 +97,7 @@ def test_planted_concepts_are_found_and_located(command, run_py, tmp_path):
 
 
 def test_neurons_get_the_concept_that_they_see(command, run_py, tmp_path):
-    done = run_py(
-        "experiment=unified_space", *command, "base=vgg16", "only=[table_metrics]", store=tmp_path / "store"
-    )
+    done = run_py("experiment=unified_space", *command, "base=vgg16", "only=[table_metrics]", store=tmp_path / "store")
     assert done.returncode == 0, done.stderr
     found = [load(Looked, path.parent) for path in (tmp_path / "store" / "stimuli").rglob("fields.json")]
     (own,) = [each for each in found if set(each.stimuli.neurons.layers) == {"see"}]

@@ -52,9 +52,7 @@ def checkpoints(folder, module, classes=2) -> None:
     for epoch in (0, 5, 10, 20):
         torch.manual_seed(epoch)
         state = namespace["build"](classes).state_dict()
-        torch.save(
-            {"net": {f"wrapped.{k}": v for k, v in state.items()}, "epoch": epoch}, folder / f"ep{epoch}.pt"
-        )
+        torch.save({"net": {f"wrapped.{k}": v for k, v in state.items()}, "epoch": epoch}, folder / f"ep{epoch}.pt")
 
 
 @pytest.fixture
@@ -88,9 +86,7 @@ def test_unknown_module_with_four_checkpoints(run_py, command, tmp_path):
     assert done.returncode == 0, done.stderr
     (status,) = (json.loads(path.read_text()) for path in tmp_path.rglob("status.json"))
     assert any("fig_alignment" in output for output in status["outputs"])
-    (table,) = (
-        pd.read_parquet(path) for path in (tmp_path / "store" / "neuron_map").rglob("neurons.parquet")
-    )
+    (table,) = (pd.read_parquet(path) for path in (tmp_path / "store" / "neuron_map").rglob("neurons.parquet"))
     own = table[table["run"] == "own"]
     assert sorted(own["epoch"].unique()) == [0, 5, 10, 20]
     assert set(own["layer"]) == {"stem", "left", "right"}

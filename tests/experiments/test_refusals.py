@@ -98,9 +98,7 @@ def test_every_number_of_the_configuration_has_a_range():
 @pytest.mark.parametrize("case", CASES)
 def test_refused_in_one_sentence(case, run_py, tmp_path):
     arguments, clue = CASES[case]
-    done = run_py(
-        *arguments, *(["scale=smoke"] if "scale=huge" not in arguments else []), store=tmp_path / "store"
-    )
+    done = run_py(*arguments, *(["scale=smoke"] if "scale=huge" not in arguments else []), store=tmp_path / "store")
     assert done.returncode != 0
     assert clue in done.stderr + done.stdout
     assert "Traceback" not in done.stderr

@@ -61,9 +61,7 @@ def test_neurons_are_followed_whose_patches_show_what_they_are_named_by():
         for row in range(len(POOL))
     ]
     concept = max(range(len(names)), key=lambda each: sum(each in shown for shown in middle))
-    other = next(
-        each for each in range(len(names)) if each != concept and sum(each in shown for shown in middle) < 4
-    )
+    other = next(each for each in range(len(names)) if each != concept and sum(each in shown for shown in middle) < 4)
     rows = np.array([row for row in range(len(POOL)) if concept in middle[row]][:10])
     assert all(concept in seen[row] for row in rows)
     images = np.tile(rows, (3, 1))
@@ -84,9 +82,7 @@ def test_without_concepts_neurons_are_followed_by_the_class_that_excites_them_in
     own = [np.flatnonzero(POOL.labels == label)[:5] for label in range(4)]
     first = np.stack([np.concatenate([own[0], own[1]]), np.concatenate([own[1], own[0]])])
     last = np.stack([np.concatenate([own[2], own[2]]), np.concatenate([own[1], own[3]])])
-    looks = [
-        look(images, np.full(2, -1), np.zeros((2, 0)), epoch) for epoch, images in enumerate((first, last))
-    ]
+    looks = [look(images, np.full(2, -1), np.zeros((2, 0)), epoch) for epoch, images in enumerate((first, last))]
     for each in looks:
         each.stimuli.load().concepts = NeuronConcepts.unknown(2)
     which, values, told, by = measured_by(looks, photographs)

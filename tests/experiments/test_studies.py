@@ -43,9 +43,7 @@ def images():
 def found_in(latents, protocol):
     layer = latents.layers[0]
     found = discover(layer, latents.outcomes, protocol)
-    return LayerConcepts(
-        found.basis, found.ranking, found.ranking, class_concepts(layer, found, protocol, seed=0)
-    )
+    return LayerConcepts(found.basis, found.ranking, found.ranking, class_concepts(layer, found, protocol, seed=0))
 
 
 def test_study_concepts_are_unit_seeded_and_alive(latents):

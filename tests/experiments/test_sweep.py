@@ -9,9 +9,7 @@ def test_a_failed_job_fails_the_sweep_but_not_the_other_jobs(run_py, tmp_path):
     done = run_py("-m", "experiment=train", "scale=smoke", "model=vgg16,inception_v3", "model.pixels=64")
     assert done.returncode != 0
     assert "1 of 2 jobs done" in done.stdout
-    statuses = [
-        json.loads(path.read_text()) for path in (tmp_path / "outputs" / "sweeps").rglob("status.json")
-    ]
+    statuses = [json.loads(path.read_text()) for path in (tmp_path / "outputs" / "sweeps").rglob("status.json")]
     assert sorted(status["state"] for status in statuses) == ["done", "failed"]
     assert "Traceback" not in done.stderr
 

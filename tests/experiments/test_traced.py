@@ -99,9 +99,7 @@ def checked(editor, node, executed):
         if others and (module not in run or module == deepest):
             edit = partial(written, node=others[0], value="987654")
             if editor.digest(node, module, edit) != before:
-                problems.append(
-                    f"{stage} tells of line {others[0].lineno} of {module}, which it does not reach"
-                )
+                problems.append(f"{stage} tells of line {others[0].lineno} of {module}, which it does not reach")
     return problems
 
 
@@ -136,8 +134,6 @@ def test_a_few_stages(run_py, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_every_stage(run_py, tmp_path, monkeypatch):
-    stages = traced(
-        (["experiment=results"], ["experiment=explorer"]), run_py, tmp_path / "store", monkeypatch
-    )
+    stages = traced((["experiment=results"], ["experiment=explorer"]), run_py, tmp_path / "store", monkeypatch)
     assert set(stages) == set(STAGES)
     assert not judge(stages, monkeypatch)

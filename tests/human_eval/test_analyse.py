@@ -17,9 +17,7 @@ from human_eval.design import Alignability, Blocking, Options, design, synthetic
 from human_eval.design.trial import Contrast
 
 SETS = Alignability(sets=(("base_model", 12), ("random", 6)))
-STUDY = design(
-    "alignability", synthetic_neurons(0, side=4), 0, "corrected", Options(SETS, blocking=Blocking(2))
-)
+STUDY = design("alignability", synthetic_neurons(0, side=4), 0, "corrected", Options(SETS, blocking=Blocking(2)))
 CONCEPTS = synthetic_concepts(0, side=4)
 N = np.nan
 
@@ -128,9 +126,7 @@ def slowly_excluded(study, part):
         if role in ("main", "repeat") and taken is not None:
             source = trials[name].sources[taken]
             (first if role == "main" else again)[item] = source
-    chosen = [
-        taken for taken, role in zip(given, part["role"], strict=True) if role == "main" and taken is not None
-    ]
+    chosen = [taken for taken, role in zip(given, part["role"], strict=True) if role == "main" and taken is not None]
     both = [item for item in again if item in first]
     sizes = {block.id: len(block.trials) for block in study.blocks}
     catch = part[part["role"] == "catch"]["right"]

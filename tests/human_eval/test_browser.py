@@ -170,13 +170,9 @@ def test_from_the_link_to_the_payment_over_two_devices(study, tmp_path, request)
         assert second.run("return document.getElementById('completion').hidden")
         second.click("#finish")
         second.wait("return !document.getElementById('end').hidden")
-        assert row["completion_code"] in second.run(
-            "return document.getElementById('completion').textContent"
-        )
+        assert row["completion_code"] in second.run("return document.getElementById('completion').textContent")
         second.run("back(0)")
-        second.wait(
-            f"return location.href.startsWith('{row['completion_url']}') || document.URL.startsWith('chrome')"
-        )
+        second.wait(f"return location.href.startsWith('{row['completion_url']}') || document.URL.startsWith('chrome')")
         # Back on the first device there is nothing left to answer, and the same code.
         first.open(link)
         first.wait("return !document.getElementById('end').hidden")

@@ -84,9 +84,7 @@ def test_the_same_id_is_the_same_participant_where_they_were(client, answers):
     for number in range(3):
         client.post(f"{AT}/answers", json=answer(first, number))
     again = [joined(client, {**PID, "SESSION_ID": name}).json() for name in "abcde"]
-    assert {(seat["participant"], seat["block"]) for seat in again} == {
-        (first["participant"], first["block"])
-    }
+    assert {(seat["participant"], seat["block"]) for seat in again} == {(first["participant"], first["block"])}
     assert all(seat["plan"] == first["plan"] for seat in again)
     assert again[0]["answered"] == [name for name, _ in first["plan"][:3]]
     assert len(answers.people()) == 1
@@ -209,10 +207,7 @@ def test_strangers_and_those_who_left_are_told_so_for_good(client, answers):
     assert client.post(f"{AT}/answers", json={**answer(seats[0]), "block": other}).status_code in (404, 422)
     for seat, how in zip(seats, ("stopped", "withdrawn"), strict=True):
         client.post(f"{AT}/answers", json=answer(seat))
-        assert (
-            client.post(f"{AT}/stop", json={"participant": seat["participant"], "how": how}).status_code
-            == 200
-        )
+        assert client.post(f"{AT}/stop", json={"participant": seat["participant"], "how": how}).status_code == 200
         late = client.post(f"{AT}/answers", json=answer(seat, 1))
         assert (late.status_code, late.json()["reason"]) == (410, how)
         assert client.post(f"{AT}/finish", json={"participant": seat["participant"]}).status_code == 410
@@ -241,9 +236,7 @@ def test_whom_to_pay_and_whom_to_return(client, answers, tmp_path):
     joined(client)
     answers.close()
     assert main(["payments", str(tmp_path / "out"), "--database", str(tmp_path / "a.sqlite")]) == 0
-    read = {
-        name: pd.read_csv(tmp_path / "out" / f"{name}.csv") for name in ("approve", "return", "participants")
-    }
+    read = {name: pd.read_csv(tmp_path / "out" / f"{name}.csv") for name in ("approve", "return", "participants")}
     assert read["approve"]["PROLIFIC_PID"].tolist() == ["done"]
     assert read["approve"]["SESSION_ID"].tolist() == ["s-done"]
     assert read["approve"]["remark"].tolist() == ["'=1+1"]

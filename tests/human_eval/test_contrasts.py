@@ -232,9 +232,7 @@ def test_the_primary_contrast_is_sealed_before_there_are_data():
 def test_too_few_items_are_warned_of():
     right = np.random.default_rng(0).random((40, 8)) < 0.6
     study = design("alignability", NEURONS, 0, "corrected", WHOLE)
-    table = crossed(right).assign(
-        role="main", condition=study.primary.first, given=0, missing=False, alternatives=6
-    )
+    table = crossed(right).assign(role="main", condition=study.primary.first, given=0, missing=False, alternatives=6)
     from human_eval.analyse.contrasts import conclusion
 
     found = estimate(study, study.primary, table)

@@ -119,9 +119,7 @@ def test_corrected_answers_stand_equally_often_in_every_position(kind):
 
 def test_hand_picked_sets_are_taken_as_given():
     picked = (tuple(NEURONS.ids[row] for row in (0, 24, 48, 72, 96, 7)),)
-    options = dataclasses.replace(
-        SMALL, alignability=Alignability(hand_picked=picked, sets=(("hand_picked", 1),))
-    )
+    options = dataclasses.replace(SMALL, alignability=Alignability(hand_picked=picked, sets=(("hand_picked", 1),)))
     (trial,) = mains(design("alignability", NEURONS, 0, "corrected", options))
     assert (trial.condition, set(trial.sources)) == ("hand_picked", set(picked[0]))
     assert trial.sources[trial.answer] == picked[0][-1]
@@ -136,9 +134,7 @@ def test_of_a_picked_region_the_five_nearest_to_its_middle_are_shown_with_a_draw
     region = sorted(among, key=lambda row: -cosine(row, among[0]))[:7]
     picked = ((*(NEURONS.ids[row] for row in region), ""),)
     sets = Alignability(hand_picked=picked, sets=(("hand_picked", 10),))
-    (trial,) = mains(
-        design("alignability", NEURONS, 0, protocol, dataclasses.replace(SMALL, alignability=sets))
-    )
+    (trial,) = mains(design("alignability", NEURONS, 0, protocol, dataclasses.replace(SMALL, alignability=sets)))
     group = rows(trial)
     odd = group.pop(trial.answer)
     units = NEURONS.vectors[region] / np.linalg.norm(NEURONS.vectors[region], axis=1, keepdims=True)
@@ -418,9 +414,7 @@ def test_practice_is_drawn_and_its_answer_is_true(kind):
     pool = pool_of(kind)
     source = pool.patches if kind in NEURON_KINDS else pool.images
     known = {picture.tobytes() for entry in source for picture in entry}
-    rows = {
-        row for trial in study.trials if trial.role == "practice" for panel in trial.panels for row in panel
-    }
+    rows = {row for trial in study.trials if trial.role == "practice" for panel in trial.panels for row in panel}
     assert rows
     assert not any(study.pictures[row].tobytes() in known for row in rows)
     answers = {trial.answer for trial in study.trials if trial.role == "practice"}
@@ -521,9 +515,7 @@ def test_models_with_too_few_neurons_are_named():
     vectors = NEURONS.vectors.copy()
     lost = [row for row, model in enumerate(NEURONS.model) if model == "net1" and NEURONS.channel[row] > 3]
     vectors[lost] = float("nan")
-    study = design(
-        "evolution_label", dataclasses.replace(NEURONS, vectors=vectors), 0, "corrected", Options(count=25)
-    )
+    study = design("evolution_label", dataclasses.replace(NEURONS, vectors=vectors), 0, "corrected", Options(count=25))
     lacking, few = study.remarks
     assert lacking == "Only 8 neurons of net1 have a place in the space at all stages, not 25."
     assert few.startswith("Fewer than 60 items: 25 of net0, 8 of net1. Below 15 the intervals")
@@ -537,10 +529,7 @@ def test_the_only_layer_of_a_network_is_its_last():
         ids=names,
         model=tuple(NEURONS.model[row] for row in first),
         layer=tuple(NEURONS.layer[row] for row in first),
-        **{
-            name: getattr(NEURONS, name)[first]
-            for name in ("vectors", "epoch", "channel", "patches", "photos")
-        },
+        **{name: getattr(NEURONS, name)[first] for name in ("vectors", "epoch", "channel", "patches", "photos")},
     )
     assert (depths(pool) == 1).all()
     both = depths(NEURONS)

@@ -134,9 +134,7 @@ def test_the_page_of_jspsych_asks_everything_and_nothing_is_markup(kind):
 def test_the_link_of_prolific_is_one_and_keeps_its_placeholders():
     study = study_of("alignability")
     (row,) = csv.DictReader(StringIO(export.prolific_csv(study, "https://uni.test/s", DONE)))
-    assert row["external_study_url"].startswith(
-        "https://uni.test/s/alignability?PROLIFIC_PID={{%PROLIFIC_PID%}}&"
-    )
+    assert row["external_study_url"].startswith("https://uni.test/s/alignability?PROLIFIC_PID={{%PROLIFIC_PID%}}&")
     assert row["completion_code"] == "C0DE"
     assert row["completion_url"].endswith("?cc=C0DE")
 

@@ -66,8 +66,7 @@ def test_label_studio(kind, tmp_path):
         trial = trials[task["data"]["trial"]]
         choice, option, texts = given_to(study, trial, number)
         result = [
-            {"from_name": f"text{at}", "type": "textarea", "value": {"text": [text]}}
-            for at, text in enumerate(texts)
+            {"from_name": f"text{at}", "type": "textarea", "value": {"text": [text]}} for at, text in enumerate(texts)
         ]
         if choice is not None:
             result.append({"from_name": "choice", "value": {"choices": [questions[number].choices[choice]]}})

@@ -98,9 +98,7 @@ async def crowd(server, people):
     acknowledged, deadline = [], time.monotonic() + PATIENCE
     limits = httpx.Limits(max_connections=people, max_keepalive_connections=people)
     timeout = httpx.Timeout(60)
-    async with httpx.AsyncClient(
-        base_url=server.address, limits=limits, timeout=timeout, trust_env=False
-    ) as client:
+    async with httpx.AsyncClient(base_url=server.address, limits=limits, timeout=timeout, trust_env=False) as client:
         killed = interrupted(server, acknowledged, people * TRIALS // 2, deadline)
         answering = [participant(client, n, acknowledged, deadline) for n in range(people)]
         before, *_ = await asyncio.gather(killed, *answering)
@@ -127,9 +125,7 @@ def test_what_is_acknowledged_is_there_exactly_once_after_a_kill(people, tmp_pat
         server.kill()
     answers = Answers(tmp_path / "a.sqlite")
     persons = dict(answers.connection.execute("SELECT id, person FROM participants"))
-    rows = answers.connection.execute(
-        "SELECT participant, trial, json_extract(body, '$.choice') FROM answers"
-    )
+    rows = answers.connection.execute("SELECT participant, trial, json_extract(body, '$.choice') FROM answers")
     kept = Counter((int(persons[who].removeprefix("person-")), trial, choice) for who, trial, choice in rows)
     assert Counter(acknowledged) == kept
     assert set(kept.values()) == {1}

@@ -149,9 +149,7 @@ def test_the_embedding_observer_sees_odd_pictures_without_the_key():
         Embedding(study, np.ones((1, 3)))
 
 
-@pytest.mark.parametrize(
-    "kind", ["evolution_label", "pairwise_coherence", "label_agreement", "concept_naming"]
-)
+@pytest.mark.parametrize("kind", ["evolution_label", "pairwise_coherence", "label_agreement", "concept_naming"])
 def test_every_observer_answers_every_kind(kind):
     pool = synthetic_neurons(0, side=4) if kind in ("evolution_label", "pairwise_coherence") else CONCEPTS
     study = design(kind, pool, 0, "corrected", Options(count=3, blocking=Blocking(1, 4)))

@@ -58,9 +58,7 @@ def from_one(pattern, *counts):
 
 
 NETWORKS = {
-    "densenet121": Known(
-        torchvision("densenet121"), dense("features.denseblock{}.denselayer{}", 6, 12, 24, 16), first
-    ),
+    "densenet121": Known(torchvision("densenet121"), dense("features.denseblock{}.denselayer{}", 6, 12, 24, 16), first),
     "mobilenet_v3_small": Known(
         torchvision("mobilenet_v3_small"), [f"features.{number}" for number in range(1, 12)], first
     ),
@@ -72,9 +70,7 @@ NETWORKS = {
     "vit_b_16": Known(
         torchvision("vit_b_16"), [f"encoder.layers.encoder_layer_{n}" for n in range(12)], after_class_token
     ),
-    "efficientnet_b0": Known(
-        torchvision("efficientnet_b0"), from_one("features.{}.{}", 1, 2, 2, 3, 3, 4, 1), first
-    ),
+    "efficientnet_b0": Known(torchvision("efficientnet_b0"), from_one("features.{}.{}", 1, 2, 2, 3, 3, 4, 1), first),
     "resnet50": Known(torchvision("resnet50"), from_one("layer{}.{}", 3, 4, 6, 3), first),
     "resnet10t": Known(timm("resnet10t"), from_one("layer{}.{}", 1, 1, 1, 1), first),
     "vit_tiny": Known(
@@ -104,9 +100,7 @@ class Blots:
 
 def pool():
     ids = tuple(f"{number:02d}" for number in range(COUNT))
-    return ImageSet(
-        "blots", "train", ("a",), ids, np.zeros(COUNT, np.int64), np.arange(COUNT), Blots(), "blots"
-    )
+    return ImageSet("blots", "train", ("a",), ids, np.zeros(COUNT, np.int64), np.arange(COUNT), Blots(), "blots")
 
 
 def by_plain_hooks(network, known):

@@ -121,9 +121,7 @@ def test_numbers_of_folders_are_outputs_or_sorted_as_text():
     assert map_outputs(names, 12, "numbers").outputs == tuple(map(int, names))
     assert map_outputs(names, 12, "order").outputs == ()
     assert alternatives(("0", "180", "270", "90"), 4)[0].outputs == (0, 2, 3, 1)
-    assert (
-        alternatives(("0", "1", "2"), 3) == alternatives(("a", "b"), 2) == alternatives(("007", "7"), 2) == []
-    )
+    assert alternatives(("0", "1", "2"), 3) == alternatives(("a", "b"), 2) == alternatives(("007", "7"), 2) == []
     assert "model.outputs=numbers" in map_outputs(("3", "491"), 1000).problem
     assert map_outputs(("3", "491"), 1000, "numbers").outputs == (3, 491)
     assert map_outputs(("cat", "dog"), 3, "order").outputs == (0, 1)

@@ -73,9 +73,7 @@ def test_settings_beside_the_weights_are_left_alone(net, tmp_path, kind, old):
 
 @pytest.mark.parametrize("content", ["settings", "module"])
 def test_what_could_run_code_is_named_with_a_line_that_mends_it(net, tmp_path, content, monkeypatch):
-    held = (
-        {"state_dict": net.state_dict(), "settings": Settings()} if content == "settings" else {"model": net}
-    )
+    held = {"state_dict": net.state_dict(), "settings": Settings()} if content == "settings" else {"model": net}
     torch.save(held, tmp_path / "a.pth")
     with pytest.raises(EvoscopeError) as caught:
         read_state(tmp_path / "a.pth")
@@ -157,31 +155,23 @@ def test_what_is_not_the_network_s_is_left_alone_and_said(net, tmp_path):
 
 
 def test_two_copies_of_the_network_are_asked_about(net, tmp_path):
-    state = {
-        f"{who}.{name}": value for who in ("student", "teacher") for name, value in net.state_dict().items()
-    }
+    state = {f"{who}.{name}": value for who in ("student", "teacher") for name, value in net.state_dict().items()}
     torch.save(state, tmp_path / "a.pt")
-    with pytest.raises(
-        EvoscopeError, match=r"2 times, under 'student\.', 'teacher\.': .*strip_prefix=student\."
-    ):
+    with pytest.raises(EvoscopeError, match=r"2 times, under 'student\.', 'teacher\.': .*strip_prefix=student\."):
         load_file(Net(), tmp_path / "a.pt")
     assert "left alone" in holds(tmp_path / "a.pt", net, strip_prefix="teacher")[0]
 
 
 def test_a_prefix_that_is_nowhere_is_refused(net, tmp_path):
     torch.save(net.state_dict(), tmp_path / "a.pt")
-    with pytest.raises(
-        EvoscopeError, match=r"no name .* begins with model\.strip_prefix='modle\.'.*body\.0\.weight"
-    ):
+    with pytest.raises(EvoscopeError, match=r"no name .* begins with model\.strip_prefix='modle\.'.*body\.0\.weight"):
         load_file(Net(), tmp_path / "a.pt", "modle.")
 
 
 def test_weights_of_another_type_and_spoilt_ones(net, tmp_path):
     state = net.state_dict()
     torch.save({**state, "head.weight": (state["head.weight"] * 9).to(torch.int8)}, tmp_path / "a.pt")
-    with pytest.raises(
-        EvoscopeError, match=r"of other type 1: head\.weight is int8 in the file, float32 in the"
-    ):
+    with pytest.raises(EvoscopeError, match=r"of other type 1: head\.weight is int8 in the file, float32 in the"):
         load_file(Net(), tmp_path / "a.pt")
     torch.save({**state, "head.bias": torch.full((2,), float("nan"))}, tmp_path / "b.pt")
     (remark,) = load_file(Net(), tmp_path / "b.pt")

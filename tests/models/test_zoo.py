@@ -122,9 +122,7 @@ def test_dropout_is_kept_or_replaced():
 
 
 def test_convnext_takes_depths_and_layer_scale():
-    module = build_module(
-        ModelSpec("convnext_tiny", width=40 / 96, depths=(2, 2, 6, 2), layer_scale=0.5), 4, 0
-    )
+    module = build_module(ModelSpec("convnext_tiny", width=40 / 96, depths=(2, 2, 6, 2), layer_scale=0.5), 4, 0)
     scales = [value for name, value in module.named_parameters() if name.endswith("layer_scale")]
     assert [len(value) for value in scales] == [40] * 2 + [80] * 2 + [160] * 6 + [320] * 2
     assert all(bool((value == 0.5).all()) for value in scales)
@@ -234,9 +232,7 @@ def test_weights_that_cannot_be_fetched_say_where_to_put_them(monkeypatch):
         build(ModelSpec("squeezenet1_1", weights="IMAGENET1K_V1"), 5, 0)
 
 
-@pytest.mark.parametrize(
-    "name", ["alexnet", "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5", "googlenet"]
-)
+@pytest.mark.parametrize("name", ["alexnet", "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5", "googlenet"])
 def test_any_torchvision_classifier_works_by_name(name):
     network = build(ModelSpec(name, pixels=96), n_classes=4, seed=0)
     assert network.layers

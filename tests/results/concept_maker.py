@@ -78,9 +78,7 @@ class ConceptMaker:
         return ConceptSplit(
             pd.DataFrame([{**facts, "from": 0.3, "several": 4, "sought": 12}]),
             pd.DataFrame({"left": edges[:-1], "right": edges[1:], "images": self.rng.integers(1, 90, 20)}),
-            pd.DataFrame(
-                {"x": self.rng.normal(size=most), "y": self.rng.normal(size=most), "concept": number}
-            ),
+            pd.DataFrame({"x": self.rng.normal(size=most), "y": self.rng.normal(size=most), "concept": number}),
             pd.DataFrame(
                 {
                     "concept": range(1, len(clusters) + 1),
@@ -121,9 +119,7 @@ class ConceptMaker:
                 there = [born[entry] <= place <= died[entry] for place in range(len(epochs))]
                 told = ("", np.nan) if entry % 3 else (CONCEPTS[entry % len(CONCEPTS)], 0.8)
                 rows.append((run, layer, entry, 0.1, epochs[born[entry]], turn, epochs[died[entry]], *told))
-                norms = np.where(
-                    there, self.rng.uniform(0.3, 1, len(epochs)), self.rng.uniform(0, 0.29, len(epochs))
-                )
+                norms = np.where(there, self.rng.uniform(0.3, 1, len(epochs)), self.rng.uniform(0, 0.29, len(epochs)))
                 steps += [(run, layer, entry, *each, 0.5) for each in zip(epochs, norms, strict=True)]
             summary += [(run, layer, epoch, 0.8, 0.75, 0.85, 12.0, 30, 5, 2, 1, 3) for epoch in epochs]
         head = ["run", "layer"]
@@ -150,9 +146,7 @@ class ConceptMaker:
 
     def layers(self):
         """Run and layer of each block."""
-        return [
-            (run, LAYERS.get(run, "backbone.encoder.stage4.blocks.11.projection.conv")) for run in self.runs
-        ]
+        return [(run, LAYERS.get(run, "backbone.encoder.stage4.blocks.11.projection.conv")) for run in self.runs]
 
     def scene(self, kind):
         """A shape somewhere on a coloured ground, and where it is."""
@@ -167,9 +161,7 @@ class ConceptMaker:
         pixels = np.asarray(image.resize((self.side, self.side)), dtype=float)
         noisy = np.clip(pixels + self.rng.normal(0, 6, pixels.shape), 0, 255).astype(np.uint8)
         coarse = np.asarray(mask.resize((6, 6)), dtype=np.float32) / 255 + self.rng.normal(0.4, 0.12, (6, 6))
-        heat = Image.fromarray(coarse.astype(np.float32)).resize(
-            (self.side, self.side), Image.Resampling.BILINEAR
-        )
+        heat = Image.fromarray(coarse.astype(np.float32)).resize((self.side, self.side), Image.Resampling.BILINEAR)
         return noisy, np.asarray(heat, dtype=np.float32)
 
     def boards(self):
@@ -184,9 +176,7 @@ class ConceptMaker:
             )  # fmt: skip
         frame = pd.DataFrame(rows, columns=BOARD)
         drawn = [[self.scene(int(label)) for _ in range(4)] for label in frame["label"]]
-        images = np.array([[scene[0] for scene in row] for row in drawn]).reshape(
-            -1, 4, self.side, self.side, 3
-        )
+        images = np.array([[scene[0] for scene in row] for row in drawn]).reshape(-1, 4, self.side, self.side, 3)
         heat = np.array([[scene[1] for scene in row] for row in drawn]).reshape(images.shape[:-1])
         small = max(self.side // 2, 8)
         predicted = np.full((len(frame), 10, small, small, 3), 255, np.uint8)
@@ -268,9 +258,7 @@ class ConceptMaker:
             for place in (1, 2, 3)
             for direction, count in ((3, 3), (17, 2), (40, 1), (55, 1))
         ]
-        return pd.DataFrame(
-            rows, columns=["run", "layer", "protocol", "place", "direction", "count", "classes"]
-        )
+        return pd.DataFrame(rows, columns=["run", "layer", "protocol", "place", "direction", "count", "classes"])
 
     def truth(self):
         """Probes above SVD above chance."""
@@ -303,9 +291,7 @@ class ConceptMaker:
     def method_ranks(self):
         """Every method at two numbers of directions, for all concepts and for one kind."""
         rows = []
-        for (run, layer), method, rank in itertools.product(
-            self.layers(), ("svd", "neurons", "refined"), (10, 64)
-        ):
+        for (run, layer), method, rank in itertools.product(self.layers(), ("svd", "neurons", "refined"), (10, 64)):
             told = [("all", "recovery auc"), ("all", "matched correlation"), ("shape", "recovery auc")]
             boards = [("classes", "board share"), ("classes", "boards alike")]
             for truth, metric in told + boards:
@@ -374,8 +360,6 @@ class ConceptMaker:
 
     def wrong_side(self):
         """How often row and column of the same class agree."""
-        rows = [
-            (run, layer, "as_released", 20, 0.05, 0.0, 0.15, 1 / self.width) for run, layer in self.layers()
-        ]
+        rows = [(run, layer, "as_released", 20, 0.05, 0.0, 0.15, 1 / self.width) for run, layer in self.layers()]
         columns = ["run", "layer", "protocol", "classes", "same_direction", "low", "high", "chance"]
         return pd.DataFrame(rows, columns=columns)

@@ -35,9 +35,7 @@ LAYERS = {
 CONCEPTS = ("wheel", "striped", "red circle", "checkerboard", "forest background", "eye", "")
 SHAPES = ("ellipse", "rectangle", "triangle")
 COLOURS = ("#c0392b", "#2980b9", "#27ae60", "#f1c40f", "#8e44ad", "#e67e22")
-PAIRS_OF = dict.fromkeys(
-    ("vgg16", "inception_v3", "convnext"), (("early to middle", 1, 4), ("middle to late", 4, 9))
-)
+PAIRS_OF = dict.fromkeys(("vgg16", "inception_v3", "convnext"), (("early to middle", 1, 4), ("middle to late", 4, 9)))
 SETTING = ["run", "pair", "from_epoch", "to_epoch", "protocol", "split", "metric", "layers"]
 REVERSED = [
     "condition", "value", "low", "high", "se", "accuracy", "classes", "images", "samples", "draws",
@@ -67,9 +65,7 @@ class Maker:
         island = self.rng.integers(0, 7, size)
         centres = np.array([[np.cos(a), np.sin(a)] for a in np.linspace(0, 5.3, 7)]) * 6
         places = centres[island] * spread + self.rng.normal(0, 1.1, (size, 2))
-        states = (
-            np.where(self.rng.random(size) < 0.03, Status.DEAD, Status.OK) if status == Status.OK else status
-        )
+        states = np.where(self.rng.random(size) < 0.03, Status.DEAD, Status.OK) if status == Status.OK else status
         states = np.broadcast_to(states, size).astype(np.uint8)
         places[states != Status.OK] = np.nan
         layers = LAYERS.get(run.split("_l")[0].split("_n")[0], ("stem", "encoder.blocks.11.mlp"))
@@ -110,17 +106,13 @@ class Maker:
             self.neurons("inception_v3", 7),
             self.neurons("convnext", 7),
         ]
-        parts += [
-            self.neurons("vgg16", epoch, spread=s) for epoch, s in ((-1, 0.1), (0, 0.5), (3, 0.9), (7, 1.0))
-        ]
+        parts += [self.neurons("vgg16", epoch, spread=s) for epoch, s in ((-1, 0.1), (0, 0.5), (3, 0.9), (7, 1.0))]
         parts += [self.neurons("vgg16_large_lr", epoch, spread=0.6 - epoch / 10) for epoch in (-1, 1, 2)]
         parts += [self.neurons("vgg16_large_lr", 7, status=Status.CONSTANT)]
         parts += [self.neurons("vgg16_no_dropout", epoch, spread=0.5 + epoch / 16) for epoch in (0, 1, 3, 7)]
         return NeuronMap(pd.concat(parts, ignore_index=True), "umap")
 
-    def alignment(
-        self, neurons, letters="ABC", each=2, patches=3, runs=("vgg19", "inception_v3", "convnext")
-    ):
+    def alignment(self, neurons, letters="ABC", each=2, patches=3, runs=("vgg19", "inception_v3", "convnext")):
         """Regions around some base neurons, and the nearest neurons of every run."""
         base = neurons[neurons["base"] & neurons["x"].notna()]
         centres = base.iloc[np.linspace(0, len(base) - 1, len(letters)).astype(int)]
@@ -176,9 +168,7 @@ class Maker:
             "convnext",
         ):
             for seed in range(3 if run.startswith("vgg16") else 1):
-                rows += [
-                    (run, seed, epoch, *self._accuracies(run, epoch, classes)) for epoch in range(-1, epochs)
-                ]
+                rows += [(run, seed, epoch, *self._accuracies(run, epoch, classes)) for epoch in range(-1, epochs)]
         columns = [
             "run",
             "seed",
@@ -211,9 +201,7 @@ class Maker:
         for metric in ("concept_purity@10", "coverage", "stimulus_agreement"):
             for run in runs:
                 value, null = self.rng.uniform(0.3, 0.8), (0.1 if metric != "coverage" else np.nan)
-                rows.append(
-                    (metric, run, 7, value, value - 0.04, value + 0.04, null, null - 0.02, null + 0.02, 1376)
-                )
+                rows.append((metric, run, 7, value, value - 0.04, value + 0.04, null, null - 0.02, null + 0.02, 1376))
         rows += [
             (
                 "same_neuron_mrr",
@@ -230,9 +218,7 @@ class Maker:
             for place, run in enumerate(("vgg16", "vgg16_large_lr", "vgg16_no_dropout"))
             for epoch in range(8)
         ]
-        rows.append(
-            ("self_projection_rmse", "vgg19", 7, 0.0087, np.nan, np.nan, np.nan, np.nan, np.nan, 1376)
-        )
+        rows.append(("self_projection_rmse", "vgg19", 7, 0.0087, np.nan, np.nan, np.nan, np.nan, np.nan, 1376))
         columns = ["metric", "run", "epoch", "value", "low", "high", "null", "null_low", "null_high", "n"]
         return pd.DataFrame(rows, columns=columns)
 
@@ -347,9 +333,7 @@ class Maker:
             {"classifier": ["logistic regression on pixels", "logistic regression on colours", "VGG16 after one epoch"],
              "accuracy": [0.31, 0.24, np.nan], "low": [0.28, 0.22, np.nan], "high": [0.34, 0.27, np.nan]}
         )  # fmt: skip
-        return SceneSheet(
-            images, titles, images[:masks], ("the scene", *titles[: masks - 1])[:masks], difficulty
-        )
+        return SceneSheet(images, titles, images[:masks], ("the scene", *titles[: masks - 1])[:masks], difficulty)
 
     def reversal(self, runs=PAIRS_OF, protocols=("corrected", "as_released")):
         """Changes of accuracy that mostly fall off from bin to bin, layers counted in three ways."""
@@ -366,11 +350,7 @@ class Maker:
 
     def _conditions(self, split, metric, layers):
         accuracy = {"train": 0.93, "test": 0.8}[split] + (0.05 if metric == "top5" else 0)
-        size = (
-            self.rng.uniform(0.03, 0.2)
-            * (0.5 if metric == "top5" else 1)
-            * (3 if layers == "together" else 1)
-        )
+        size = self.rng.uniform(0.03, 0.2) * (0.5 if metric == "top5" else 1) * (3 if layers == "together" else 1)
         images = 250 if split == "train" else 50
         for condition, share in zip(CONDITIONS, (1, 0.4, 0.15, -0.05, 0.35, 1.6), strict=True):
             value, half = -size * share + self.rng.normal(0, 0.01), 0.15 * size + 0.004
@@ -388,9 +368,7 @@ class Maker:
         why = "bin 2 drops more than bin 1 (by 0.008 [-0.001, 0.017], not distinguishable over classes)"
         return cells.assign(why=["" if holds else why for holds in cells["holds"]])
 
-    def important(
-        self, blocks=(("vgg16", "striped circle on grass"), ("convnext", "car")), each=2, counts=(4, 3)
-    ):
+    def important(self, blocks=(("vgg16", "striped circle on grass"), ("convnext", "car")), each=2, counts=(4, 3)):
         """Neurons with their way, patches, images and a warm spot with a cold rim on each of them."""
         rows = []
         for run, class_name in blocks:

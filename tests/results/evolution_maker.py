@@ -28,9 +28,7 @@ class EvolutionMaker:
         steps = pd.concat([self.steps(run) for run in self.runs], ignore_index=True)
         summary = pd.concat([self.summary(own) for _, own in steps.groupby("run", sort=False)])
         pictures = ConceptMaker(self.rng, side=self.side)
-        boards = [
-            [pictures.scene(kind % 18)[0] for _ in range(4)] for kind in range(int(steps["shown"].sum()))
-        ]
+        boards = [[pictures.scene(kind % 18)[0] for _ in range(4)] for kind in range(int(steps["shown"].sum()))]
         boards = np.array(boards, dtype=np.uint8).reshape(-1, 4, self.side, self.side, 3)
         return ConceptEvolution(steps, summary.reset_index(drop=True), boards)
 
@@ -86,10 +84,7 @@ class EvolutionMaker:
             for name, since in (("appeared", "appears"), ("settled", "settles")):
                 share = concepts[since].between(NEVER + 1, epoch).mean()
                 row |= {name: share, f"{name}_low": max(share - 0.1, 0), f"{name}_high": min(share + 0.1, 1)}
-            row |= {
-                name: own[name].median()
-                for name in ("similarity", "null95", "channel_cosine", "shared_stimuli")
-            }
+            row |= {name: own[name].median() for name in ("similarity", "null95", "channel_cosine", "shared_stimuli")}
             row |= {"null_low": own["null95"].quantile(0.05), "null_high": own["null95"].quantile(0.95)}
             rows.append(row)
         return pd.DataFrame(rows)
@@ -99,8 +94,5 @@ class EvolutionMaker:
         """Directions found again at an earlier epoch, more by channels than chance."""
         columns = ["run", "layer", "epoch", "last", "by", "against", "value", "other", "gain", "gain_low"]
         kinds = (("channels", "rotation"), ("scores", "rotation"), ("scores", "within"))
-        rows = [
-            ("vgg16", "features.42", 2, 6, *kind, 0.46, 0.25, 0.21, 0.18, 0.24, 0.87, 30, 20)
-            for kind in kinds
-        ]
+        rows = [("vgg16", "features.42", 2, 6, *kind, 0.46, 0.25, 0.21, 0.18, 0.24, 0.87, 30, 20) for kind in kinds]
         return pd.DataFrame(rows, columns=[*columns, "gain_high", "above", "directions", "draws"])

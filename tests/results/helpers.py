@@ -29,8 +29,4 @@ def page_of(name, exhibits, about, folder):
 
 def cells_of(page):
     """Cells of every line of the tables on a page."""
-    return [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in page.splitlines()
-        if line.startswith("|")
-    ]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]

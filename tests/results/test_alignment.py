@@ -23,9 +23,7 @@ def test_alignment_with_any_number_of_regions(maker, about, collisions, letters,
     assert len(figure.axes) == 1 + len(letters) * 3 * min(each, 2)
     assert figure.get_figheight() <= TALLEST
     assert sum(len(axes.images) for axes in figure.axes[1:]) == (len(figure.axes) - 1) * min(patches, 3)
-    on_paper = [
-        text for text in collisions(figure) if not set(text) & set(letters)
-    ]  # letters may meet on the map
+    on_paper = [text for text in collisions(figure) if not set(text) & set(letters)]  # letters may meet on the map
     assert on_paper == []
 
 
@@ -40,9 +38,7 @@ def test_alignment_without_regions_or_members(maker, about, collisions):
 
 def test_alignment_with_long_names(maker, about, collisions):
     own = maker.neurons(LONG_RUN, 3).assign(layer=LONG_LAYER)
-    neurons = pd.concat([maker.neurons("vgg19", 7, base=True), own], ignore_index=True).assign(
-        concept=LONG_CONCEPT
-    )
+    neurons = pd.concat([maker.neurons("vgg19", 7, base=True), own], ignore_index=True).assign(concept=LONG_CONCEPT)
     alignment = maker.alignment(neurons, "AB", runs=("vgg19", LONG_RUN))
     figure = figure_of("fig_alignment", {"map": NeuronMap(neurons, "pca"), "alignment": alignment}, about)
     assert [pair for pair in collisions(figure) if "paper" in pair] == []
@@ -104,12 +100,9 @@ def test_members_keep_their_patches_whatever_their_index(maker, about):
     alignment = maker.alignment(neurons.neurons)
     renumbered = replace(alignment, members=alignment.members.set_index(alignment.members.index + 100))
     first, second = (
-        figure_of("fig_alignment", {"map": neurons, "alignment": one}, about)
-        for one in (alignment, renumbered)
+        figure_of("fig_alignment", {"map": neurons, "alignment": one}, about) for one in (alignment, renumbered)
     )
-    shown = [
-        [image.get_array() for axes in figure.axes for image in axes.images] for figure in (first, second)
-    ]
+    shown = [[image.get_array() for axes in figure.axes for image in axes.images] for figure in (first, second)]
     assert len(shown[0]) == 3 * len(alignment.members)
     assert all(np.array_equal(one, other) for one, other in zip(*shown, strict=True))
 
@@ -161,9 +154,7 @@ def test_discovery_of_somebodys_own_single_epoch(maker, about, collisions):
     parts = [maker.neurons("vgg19", 7, base=True), maker.neurons(LONG_RUN, 3), maker.neurons("mine", 0)]
     neurons = pd.concat(parts, ignore_index=True)
     neurons.loc[neurons["run"] == "mine", "status"] = np.arange(200) % 4
-    figure = figure_of(
-        "fig_discovery", {"map": NeuronMap(neurons, "pca"), "training": maker.training()}, about
-    )
+    figure = figure_of("fig_discovery", {"map": NeuronMap(neurons, "pca"), "training": maker.training()}, about)
     texts = written(figure)
     assert len(figure.axes) == 2
     assert texts.count("accuracy not recorded") == 2

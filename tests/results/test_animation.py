@@ -36,9 +36,7 @@ def test_between_two_looks_they_are_on_the_straight_line(maker):
 
 def test_accuracy_and_health_are_those_of_the_run(maker):
     found = looks(maker)
-    own = (
-        maker.training().curves.query("run == 'vgg16_large_lr' and seed == 0").set_index("epoch")["test_top1"]
-    )
+    own = maker.training().curves.query("run == 'vgg16_large_lr' and seed == 0").set_index("epoch")["test_top1"]
     assert found.accuracy_at(3.0) == found.accuracy[4]
     assert len(own) == len(found.accuracy)
     assert found.ill_at(6.9) == found.ill[2]

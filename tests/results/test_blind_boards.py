@@ -19,7 +19,5 @@ def test_shares_of_methods_are_those_of_their_boards(about, tmp_path):
         assert f" {own['one_thing'].mean():.3f} [" in line
         assert f" {(own['share'] >= ALIKE / BOARD).mean():.3f} [" in line
     assert "Judged blind on 40 boards" in entry("table_blind_boards").found(tmp_path)
-    assert {str(number) for number in range(1, 41)} <= set(
-        written(figure_of("fig_blind_boards", exhibits, about))
-    )
+    assert {str(number) for number in range(1, 41)} <= set(written(figure_of("fig_blind_boards", exhibits, about)))
     assert len(pd.read_csv(csv)) == 40

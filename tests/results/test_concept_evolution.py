@@ -19,9 +19,7 @@ LONG_CLASSES = ("American Staffordshire terrier, Staffordshire terrier that cost
 @pytest.fixture
 def make():
     def made(**how):
-        maker = EvolutionMaker(
-            np.random.default_rng(5), **{"runs": ("vgg16",), "side": 12, "directions": 6, **how}
-        )
+        maker = EvolutionMaker(np.random.default_rng(5), **{"runs": ("vgg16",), "side": 12, "directions": 6, **how})
         return {"concept_evolution": maker.exhibit()}
 
     return made
@@ -131,9 +129,7 @@ def test_table_counts_what_the_exhibit_says(make, about, tmp_path):
     found = make(runs=("vgg16", "convnext"))
     steps = found["concept_evolution"].steps
     page = entry("table_concept_evolution").draw(found, about, tmp_path)[1].read_text()
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"
-    ]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
     for row, run in zip(rows[2:4], ("vgg16", "convnext"), strict=True):
         concepts = steps[steps["run"] == run].drop_duplicates(["direction", "side"])
         assert int(row[2]) == len(concepts)

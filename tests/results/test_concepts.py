@@ -66,8 +66,7 @@ def test_published_counts_are_complete():
 
 def test_published_means_are_those_of_every_direction():
     each = {
-        method: np.repeat(own["clusters"], own["directions"])
-        for method, own in published_clusters().groupby("method")
+        method: np.repeat(own["clusters"], own["directions"]) for method, own in published_clusters().groupby("method")
     }
     means = published_means().set_index(["method", "counting"])["value"]
     for method, found in each.items():
@@ -209,11 +208,7 @@ def test_a_row_per_method_with_the_published_ticks(one, about):
     (axes,) = figure.axes
     dots = {int(line.get_ydata()[0]): line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"}
     assert dots == {methods.index(row.method): row.value for row in means.itertuples()}
-    ticks = {
-        methods[int(line.get_ydata()[0])]: line.get_xdata()[0]
-        for line in axes.lines
-        if line.get_marker() == "|"
-    }
+    ticks = {methods[int(line.get_ydata()[0])]: line.get_xdata()[0] for line in axes.lines if line.get_marker() == "|"}
     published = published_means().query("counting == 'empty as none'").set_index("method")["value"]
     assert ticks == {"svd": published["svd"], "neurons": published["neurons"]}
 
@@ -301,9 +296,7 @@ def test_a_class_without_candidate_is_named_but_not_counted(one, about, collisio
     rows.loc[0, numbers] = np.nan
     figure = figure_of("fig_concept_relevance", {"relevance": rows}, about)
     assert collisions(figure) == []
-    assert "n: 1 concepts of 1 classes (1 more without" in relevance.concept_relevance_words(
-        {"relevance": rows}, about
-    )
+    assert "n: 1 concepts of 1 classes (1 more without" in relevance.concept_relevance_words({"relevance": rows}, about)
 
 
 def test_clusters_stand_beside_the_published_ones(two, about, tmp_path):
@@ -336,9 +329,7 @@ def test_popular_directions_are_the_most_frequent_of_each_place():
     kept = concepts.popular(rows.sample(frac=1, random_state=0))
     assert kept["place"].is_monotonic_increasing
     for place in (1, 2, 3):
-        several = sorted(
-            (count for count in counts[20 * (place - 1) : 20 * place] if count > 1), reverse=True
-        )
+        several = sorted((count for count in counts[20 * (place - 1) : 20 * place] if count > 1), reverse=True)
         assert kept.loc[kept["place"] == place, "count"].tolist() == several[: concepts.LISTED]
 
 

@@ -27,17 +27,10 @@ def test_a_protocol_that_lacks_a_setting_has_a_dash(exhibits):
 
 def test_protocols_with_unknown_shares_have_dashes(exhibits):
     rows = exhibits["coverage"].assign(placed=np.nan, unlabelled=np.nan)
-    assert (
-        not coverage.side_by_side(rows)
-        .astype(str)
-        .apply(lambda cells: cells.str.contains("nan"))
-        .any(axis=None)
-    )
+    assert not coverage.side_by_side(rows).astype(str).apply(lambda cells: cells.str.contains("nan")).any(axis=None)
 
 
-@pytest.mark.parametrize(
-    "protocols", [("corrected",), ("as_released", "corrected"), ("v1", "corrected", "mine", "v3")]
-)
+@pytest.mark.parametrize("protocols", [("corrected",), ("as_released", "corrected"), ("v1", "corrected", "mine", "v3")])
 def test_coverage_with_any_protocols(maker, about, collisions, protocols):
     rows = maker.coverage()
     corrected = rows[rows["protocol"] == "corrected"]
@@ -62,29 +55,19 @@ def test_coverage_where_purity_is_undefined_or_coverage_zero(maker, about):
 def test_the_sentence_names_the_ends_of_the_sweep(exhibits, about):
     rows = exhibits["coverage"].query("run == 'all' and protocol == 'corrected'").sort_values("coverage")
     ends = [f"{row.value - row.null:.2f}" for row in rows.iloc[[0, -1]].itertuples()]
-    assert f"corrected {ends[0]} → {ends[1]} (4 % → 100 % covered)" in entry("fig_coverage").says(
-        exhibits, about
-    )
+    assert f"corrected {ends[0]} → {ends[1]} (4 % → 100 % covered)" in entry("fig_coverage").says(exhibits, about)
 
 
 def test_coverage_of_a_space_that_could_not_be_built(maker, about, collisions):
     """The published descent diverges in some settings: the row has no coverage, only a reason."""
     rows = maker.coverage().assign(note="")
-    failed = (
-        rows.query("protocol == 'v1'")
-        .groupby("k", as_index=False)
-        .first()
-        .assign(note="the descent diverged.")
-    )
-    failed[["coverage", "value", "low", "high", "null", "null_low", "null_high", "placed", "unlabelled"]] = (
-        np.nan
-    )
+    failed = rows.query("protocol == 'v1'").groupby("k", as_index=False).first().assign(note="the descent diverged.")
+    failed[["coverage", "value", "low", "high", "null", "null_low", "null_high", "placed", "unlabelled"]] = np.nan
     mixed = pd.concat([rows.query("protocol != 'v1'"), failed], ignore_index=True)
     figure = figure_of("fig_coverage", {"coverage": mixed}, about)
     assert written(figure).count("purity not defined") == 1
     assert collisions(figure) == []
-    assert (
-        "No value for first version, 5,000 images, k = 1: the descent diverged;"
-        in coverage.coverage_words({"coverage": mixed}, about)
+    assert "No value for first version, 5,000 images, k = 1: the descent diverged;" in coverage.coverage_words(
+        {"coverage": mixed}, about
     )
     assert figure_of("fig_coverage", {"coverage": failed}, about)

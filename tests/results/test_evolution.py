@@ -15,9 +15,7 @@ def cells(figure):
     return sum(bool(axes.images) for axes in figure.axes)
 
 
-@pytest.mark.parametrize(
-    ("epochs", "each"), [((3,), 1), ((0, 7), 4), ((-1, 0, 3, 7), 5), (tuple(range(-1, 7)), 6)]
-)
+@pytest.mark.parametrize(("epochs", "each"), [((3,), 1), ((0, 7), 4), ((-1, 0, 3, 7), 5), (tuple(range(-1, 7)), 6)])
 def test_evolution_with_any_number_of_epochs_and_patches(maker, about, collisions, epochs, each):
     found = maker.evolution(("vgg16", LONG_RUN), 2, epochs, each)
     figure = figure_of("fig_evolution", {"map": maker.map(), "evolution": found}, about)
@@ -39,9 +37,7 @@ def test_number_and_label_are_of_one_concept(exhibits, about):
     steps = exhibits["evolution"].steps
     first = steps[(steps["run"] == "vgg16") & (steps["channel"] == 0)]
     name, low, high = first["measured"].iloc[0], first["value"].iloc[0], first["value"].iloc[-1]
-    expected = (
-        f"A neuron of VGG16 comes to look for {name}: AUC {low:.2f} before training, {high:.2f} at epoch 7"
-    )
+    expected = f"A neuron of VGG16 comes to look for {name}: AUC {low:.2f} before training, {high:.2f} at epoch 7"
     assert entry("fig_evolution").says(exhibits, about) == expected
     figure = figure_of("fig_evolution", exhibits, about)
     curve = next(axes for axes in figure.axes if axes.get_ylabel() == "AUC")
@@ -53,12 +49,8 @@ def test_of_photographs_the_share_of_the_class_is_told(maker, about):
     shares = Evolution(found.steps.assign(measured="golf ball", by="share"), found.patches)
     exhibits = {"map": maker.map(), "evolution": shares}
     sentence = entry("fig_evolution").says(exhibits, about)
-    assert sentence.endswith(
-        "golf ball: 50 % before training, 92 % of its ten most exciting images at epoch 7"
-    )
-    assert "of its ten most exciting images that are of the class" in evolution.evolution_words(
-        exhibits, about
-    )
+    assert sentence.endswith("golf ball: 50 % before training, 92 % of its ten most exciting images at epoch 7")
+    assert "of its ten most exciting images that are of the class" in evolution.evolution_words(exhibits, about)
     assert "92 %" in written(figure_of("fig_evolution", exhibits, about))
 
 
@@ -84,9 +76,7 @@ def test_evolution_of_a_neuron_that_is_never_placed(maker, about, collisions):
     steps = found.steps.assign(
         x=np.nan, y=np.nan, status=int(Status.NON_FINITE), layer=LONG_LAYER, measured=f"part:{LONG_CONCEPT}"
     )
-    figure = figure_of(
-        "fig_evolution", {"map": maker.map(), "evolution": Evolution(steps, found.patches)}, about
-    )
+    figure = figure_of("fig_evolution", {"map": maker.map(), "evolution": Evolution(steps, found.patches)}, about)
     assert written(figure).count("non-finite") == 4
     assert "unplaced" in written(figure)
     assert collisions(figure) == []

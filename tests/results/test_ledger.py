@@ -115,9 +115,7 @@ def sharing(rows):
     found = set()
     for _, own in rows.groupby(["data", "scale", "protocol"]):
         numbers = {
-            claim: {
-                round(n, 12) for n in (*each["value"], *each["null"]) if np.isfinite(n) and n not in CONSTANTS
-            }
+            claim: {round(n, 12) for n in (*each["value"], *each["null"]) if np.isfinite(n) and n not in CONSTANTS}
             for claim, each in own.groupby("claim")
         }
         # One number in common of several is a coincidence of small counts; one measurement gives most of them again.
@@ -274,10 +272,7 @@ def test_random_image_vectors_that_do_as_well_leave_nothing_to_reproduce(claim, 
         Verdict.INCONCLUSIVE,
     )
     rows = baseline_rows(metric, random_vectors=0.4, shared_stimuli=0.4)
-    assert (
-        BY_ID[claim].judge(written_tables(tmp_path, space_baselines=rows), "corrected").verdict
-        is Verdict.REPRODUCED
-    )
+    assert BY_ID[claim].judge(written_tables(tmp_path, space_baselines=rows), "corrected").verdict is Verdict.REPRODUCED
 
 
 def test_purity_must_beat_the_best_baseline(tmp_path):
@@ -402,9 +397,7 @@ def test_the_table_tells_the_verdict_and_effect_of_every_row_that_has_one(writte
     claims = pd.read_csv(written / "claims.csv")
     rows = {cells[0][1:].partition("]")[0]: cells for cells in cells_of(table(claims))[2:]}
     for row in read(written / "claims.csv"):
-        verdict, effect = (
-            cell.replace("\u00a0", " ").replace("\u2011", "-") for cell in rows[row["claim"]][2:]
-        )
+        verdict, effect = (cell.replace("\u00a0", " ").replace("\u2011", "-") for cell in rows[row["claim"]][2:])
         assert SHORT.get(named(row["verdict"]), named(row["verdict"]).value) in verdict, row["claim"]
         if row["effect"] != "–":
             assert f"{float(row['effect']):.3f}" in effect

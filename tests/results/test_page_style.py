@@ -27,9 +27,7 @@ def test_wrong_exhibit_is_refused(exhibits):
         rows_of(exhibits, "metrics", ["value", "purity"])
 
 
-@pytest.mark.parametrize(
-    ("scale", "words"), [("laptop", "not the published one"), ("imagenet", "published recipe")]
-)
+@pytest.mark.parametrize(("scale", "words"), [("laptop", "not the published one"), ("imagenet", "published recipe")])
 def test_captions_own_up_to_the_recipe(about, scale, words):
     text = caption("What.", replace(about, scale=scale), n="3 things", runs=["vgg16", "unheard_of"])
     assert words in text

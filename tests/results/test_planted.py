@@ -62,9 +62,7 @@ def activations(seed, effect):
         rng = np.random.default_rng((seed, 9))
         shown, others = (ConceptTable(each.names, rng.permutation(each.present)) for each in (shown, others))
     truth = Truth.of(shown, others)
-    rows = equal_rank_rows(
-        latents(features), latents(held_out), truth, protocols.discovery("corrected"), seed
-    )
+    rows = equal_rank_rows(latents(features), latents(held_out), truth, protocols.discovery("corrected"), seed)
     return rows.assign(run="vgg16", layer="a", truth="concepts")
 
 

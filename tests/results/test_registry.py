@@ -76,9 +76,7 @@ def test_unknown_result_names_the_closest(exhibits, about, tmp_path):
 
 def test_missing_exhibits_are_named_before_anything_is_drawn(exhibits, about, tmp_path):
     some = {name: exhibits[name] for name in ("training", "map")}
-    with pytest.raises(
-        EvoscopeError, match=r"'alignment' \(for fig_alignment\), 'metrics' \(for table_metrics\)"
-    ):
+    with pytest.raises(EvoscopeError, match=r"'alignment' \(for fig_alignment\), 'metrics' \(for table_metrics\)"):
         registry.draw(["fig_training", "fig_alignment", "table_metrics"], some, about, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -252,9 +250,7 @@ CONTENTS = {"training": "a" * 64, "map": "b" * 64}
 
 @pytest.fixture
 def folder(exhibits, about, tmp_path):
-    Drawn(tmp_path).note(
-        ENTRY, stamp(ENTRY, CONTENTS, about), registry.draw([ENTRY.id], exhibits, about, tmp_path)
-    )
+    Drawn(tmp_path).note(ENTRY, stamp(ENTRY, CONTENTS, about), registry.draw([ENTRY.id], exhibits, about, tmp_path))
     return tmp_path
 
 
@@ -370,12 +366,8 @@ def test_sentences_hold_the_numbers_of_the_rows(tmp_path):
     )
     trained = [{"run": "vgg16", "seed": seed, "test_top1": share} for seed, share in ((0, 0.9), (1, 0.8))]
     assert said("table_training", tmp_path, trained) == "Test accuracy after training: VGG16 85 %."
-    concepts = [
-        {"run": "vgg16", "logit_change": change, "random_low": -0.5} for change in (-0.6, -0.4, float("nan"))
-    ]
-    assert said("table_concept_relevance", tmp_path, concepts).startswith(
-        "1 of 2 concepts of VGG16 cost the logit"
-    )
+    concepts = [{"run": "vgg16", "logit_change": change, "random_low": -0.5} for change in (-0.6, -0.4, float("nan"))]
+    assert said("table_concept_relevance", tmp_path, concepts).startswith("1 of 2 concepts of VGG16 cost the logit")
 
 
 def test_a_collapse_is_counted_by_the_bar_of_its_claim(tmp_path):

@@ -76,9 +76,7 @@ def test_the_page_is_whole_and_its_files_lie_beside_it(page, report):
     figures = [name for name in DRAWN if name.startswith("fig_")]
     assert {Path(source).stem for source in page.sources} == set(figures)
     text = (report / "report.html").read_text(encoding="utf-8")
-    assert text.count("<img") == len(
-        re.findall(r'<img loading="lazy" src="[^"]+" width="\d+" height="\d+"', text)
-    )
+    assert text.count("<img") == len(re.findall(r'<img loading="lazy" src="[^"]+" width="\d+" height="\d+"', text))
     with Image.open(report / page.sources[0]) as image:
         assert f'src="{page.sources[0]}" width="{image.width}" height="{image.height}"' in text
     assert len(text) < 500_000

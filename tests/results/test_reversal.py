@@ -36,9 +36,7 @@ def test_published_rows_are_complete_and_paired():
 
 def test_the_copied_row_is_marked_as_suspect():
     suspect = published_reversal().query("suspect")
-    assert suspect[["run", "pair", "split", "metric"]].to_numpy().tolist() == [
-        ["vgg16", PAIRS[0], "test", "top1"]
-    ]
+    assert suspect[["run", "pair", "split", "metric"]].to_numpy().tolist() == [["vgg16", PAIRS[0], "test", "top1"]]
 
 
 # --- figure of the reversal ------------------------------------------------------------------------------------------
@@ -65,9 +63,7 @@ def test_reversal_draws_the_corrected_protocol_with_each_layer_once(exhibits, ab
     own = rows[(rows["run"] == "vgg16") & rows["condition"].isin(reversal.DRAWN)]
     assert len(own) == 8 * 5
     line = next(
-        line
-        for line in panels(figure_of("fig_reversal", exhibits, about))[0].lines
-        if len(line.get_xdata()) == 4
+        line for line in panels(figure_of("fig_reversal", exhibits, about))[0].lines if len(line.get_xdata()) == 4
     )
     expected = own.groupby("condition")["value"].median()[list(BIN_NAMES)]
     np.testing.assert_allclose(line.get_ydata(), 100 * expected)
@@ -138,9 +134,7 @@ def test_reversal_of_nothing(exhibits, about):
 # --- table of the reversal -------------------------------------------------------------------------------------------
 
 
-def test_every_measurement_is_a_row_with_the_released_protocol_after_the_corrected(
-    exhibits, about, everything
-):
+def test_every_measurement_is_a_row_with_the_released_protocol_after_the_corrected(exhibits, about, everything):
     rows = cells_of(everything["table_reversal.md"].read_text())
     first = [row for row in rows if len(row) == 13]
     assert len(first) == 2 + 2 * 24
@@ -174,9 +168,7 @@ def test_whole_layers_and_all_layers_at_once_have_a_table_of_their_own(exhibits,
 
 
 def test_table_of_an_own_pair_without_intervals_verdicts_or_whole_layers(maker, about, tmp_path):
-    rows = maker.reversal(runs=OWN, protocols=("corrected", "mine")).assign(
-        low=np.nan, high=np.nan, se=np.nan
-    )
+    rows = maker.reversal(runs=OWN, protocols=("corrected", "mine")).assign(low=np.nan, high=np.nan, se=np.nan)
     rows = rows[(rows["layers"] != "together") & (rows["condition"] != "all")]
     none = maker.order(rows).iloc[:0]
     page = page_of("table_reversal", {"reversal": rows, "order": none}, about, tmp_path)

@@ -29,9 +29,7 @@ def drawn(found, about):
 )
 def test_texts_do_not_collide(columns, protected, seeds, count, about, collisions):
     found = made(np.random.default_rng(1), columns, protected, seeds, count=count)
-    found = replace(
-        found, concepts=found.concepts.assign(class_name="a class with quite a long name of its own")
-    )
+    found = replace(found, concepts=found.concepts.assign(class_name="a class with quite a long name of its own"))
     assert collisions(drawn(found, about)) == []
 
 

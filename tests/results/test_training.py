@@ -20,8 +20,7 @@ def test_behaviour_counts_what_holds(exhibits, about, tmp_path):
 
 def test_training_takes_the_last_and_the_best_epoch():
     rows = [
-        ("mine", 0, epoch, 0.5, 0.9, test, 0.9, 1.0, 1.0, epoch == 2)
-        for epoch, test in ((2, 0.1), (0, 0.2), (1, 0.7))
+        ("mine", 0, epoch, 0.5, 0.9, test, 0.9, 1.0, 1.0, epoch == 2) for epoch, test in ((2, 0.1), (0, 0.2), (1, 0.7))
     ]
     final = training.final_rows(pd.DataFrame(rows, columns=COLUMNS)).iloc[0]
     assert (final["epoch"], final["test_top1"]) == (2, 0.1)
@@ -49,9 +48,7 @@ def test_training_of_one_epoch_and_unknown_families(maker, about, collisions):
 
 def test_training_marks_every_diverged_epoch(exhibits, about):
     figure = figure_of("fig_training", exhibits, about)
-    crosses = sum(
-        len(line.get_xdata()) for axes in figure.axes for line in axes.lines if line.get_marker() == "X"
-    )
+    crosses = sum(len(line.get_xdata()) for axes in figure.axes for line in axes.lines if line.get_marker() == "X")
     assert crosses == exhibits["training"].curves["diverged"].sum() > 0
 
 

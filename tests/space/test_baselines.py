@@ -88,10 +88,7 @@ def test_noise_agrees_with_itself_as_much_as_random_vectors_do_and_far_above_a_s
     assert np.isfinite(noise).all()
     np.testing.assert_array_equal(np.isfinite(noise), np.isfinite(project(space, stimuli, protocol).vectors))
     found = stimulus_agreement(noise, stimuli.images, model="m", epoch=0, seed=0)
-    draws = [
-        agreement(random_vectors(space, stimuli, protocol, draw), stimuli.images, seed=0)
-        for draw in range(10)
-    ]
+    draws = [agreement(random_vectors(space, stimuli, protocol, draw), stimuli.images, seed=0) for draw in range(10)]
     assert found.low > found.null_high
     assert min(draws) - 0.03 < found.value < max(draws) + 0.03
     assert agreement(noise, stimuli.images, seed=0) == found.value

@@ -115,9 +115,7 @@ def test_covered_first_equals_the_obvious_loop(world, seed, covered):
     space = random_space(world.other, seed, covered, indirect=0.2)
     images = world.other.images.copy()
     images[5, 7:], images[6] = -1, -1
-    projection = project(
-        space, dataclasses.replace(world.other, images=images), small(protocols.space("corrected"))
-    )
+    projection = project(space, dataclasses.replace(world.other, images=images), small(protocols.space("corrected")))
     for n, row in enumerate(images):
         expected = slow_covered_first(space, row, 0.25)
         assert projection.placed[n] == (expected is not None)

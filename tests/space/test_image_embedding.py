@@ -76,9 +76,7 @@ def test_ridge_solution_by_its_closed_form(ridge):
     found = embed_images(stimuli, targets, 70, protocols.space("corrected", image_ridge=ridge), 0)
     expected = np.full((70, 4), np.nan)
     excited = dense > 0
-    mean = np.stack(
-        [targets[excited[:, x]].mean(axis=0) if excited[:, x].any() else np.zeros(4) for x in range(70)]
-    )
+    mean = np.stack([targets[excited[:, x]].mean(axis=0) if excited[:, x].any() else np.zeros(4) for x in range(70)])
     rho = ridge * (dense**2).sum(axis=1).mean()
     expected = mean + dense.T @ np.linalg.solve(dense @ dense.T + rho * np.eye(25), targets - dense @ mean)
     np.testing.assert_allclose(found.vectors[found.covered], expected[found.covered], atol=1e-7)
@@ -98,9 +96,7 @@ def test_least_squares_of_contradicting_neurons_is_still_the_shortest_minimiser(
 
 
 def test_conjugate_gradients_cope_with_targets_that_need_no_step():
-    solution, steps = minimum_norm(
-        sparse.csr_array(np.eye(3)), np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]])
-    )
+    solution, steps = minimum_norm(sparse.csr_array(np.eye(3)), np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]]))
     np.testing.assert_allclose(solution, [[0, 1], [0, 2], [0, 3]], atol=1e-12)
     assert steps == 1
 
@@ -294,9 +290,7 @@ def test_small_and_large_groups_both_work_around_the_limit_of_pairs():
         vectors = np.full((images, 3), 0.1)
         covered = np.arange(images) == 0
         responsive = np.zeros((images, 1), dtype=np.int32)
-        _, moved = embed_indirectly(
-            vectors, covered, responsive, index_of(["a"], 1), protocols.space("corrected"), 0
-        )
+        _, moved = embed_indirectly(vectors, covered, responsive, index_of(["a"], 1), protocols.space("corrected"), 0)
         assert moved[1:].all()
 
 

@@ -173,9 +173,7 @@ def test_epochs_that_cannot_be_compared_are_refused():
 
 def concepts(auc: np.ndarray, label: list[int]) -> NeuronConcepts:
     names = tuple(f"c{n}" for n in range(auc.shape[1]))
-    return NeuronConcepts(
-        names, auc.astype(np.float32), auc.astype(np.float32), np.array(label, dtype=np.int32)
-    )
+    return NeuronConcepts(names, auc.astype(np.float32), auc.astype(np.float32), np.array(label, dtype=np.int32))
 
 
 def test_steps_are_distances_between_epochs():
@@ -186,9 +184,7 @@ def test_steps_are_distances_between_epochs():
     assert np.isnan(steps[0]).all()
     for epoch in (1, 2):
         for neuron in range(5):
-            expected = np.sqrt(
-                ((vectors[epoch][neuron].astype(float) - vectors[epoch - 1][neuron]) ** 2).sum()
-            )
+            expected = np.sqrt(((vectors[epoch][neuron].astype(float) - vectors[epoch - 1][neuron]) ** 2).sum())
             np.testing.assert_allclose(steps[epoch, neuron], expected)
 
 

@@ -73,10 +73,7 @@ def test_concepts_that_lie_together_exceed_the_null_with_disjoint_intervals():
 
 def test_random_labels_are_at_the_null():
     rng = np.random.default_rng(1)
-    group = [
-        dataclasses.replace(m, concept=rng.integers(6, size=len(m.concept)))
-        for m in models(1, sizes=(200, 200))
-    ]
+    group = [dataclasses.replace(m, concept=rng.integers(6, size=len(m.concept))) for m in models(1, sizes=(200, 200))]
     found = concept_purity(group, seed=0)[-1]
     assert found.value == pytest.approx(found.null, abs=0.04)
     assert found.low <= found.null_high

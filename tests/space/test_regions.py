@@ -66,10 +66,7 @@ def test_tightness_is_the_smallest_cosine_and_regions_differ():
             cosines = np.nan_to_num(vectors @ anchor, nan=-2)
             np.testing.assert_array_equal(members, two_nearest(vectors, cosines))
         tightness.append(
-            min(
-                (vectors[members] @ anchor).min()
-                for vectors, members in zip(unit, region.members, strict=True)
-            )
+            min((vectors[members] @ anchor).min() for vectors, members in zip(unit, region.members, strict=True))
         )
     assert (np.diff(tightness) < 1e-5).all()
     anchors = unit[0][[r.anchor for r in regions]]

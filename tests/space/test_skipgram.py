@@ -186,9 +186,7 @@ def test_random_numbers_are_uniform():
 
 def test_same_seed_same_bytes_and_another_seed_another_space(world):
     groups = coactivation(world.base.images)
-    first, again, other = (
-        embed_neurons(groups, 90, protocols.space("corrected"), seed) for seed in (0, 0, 1)
-    )
+    first, again, other = (embed_neurons(groups, 90, protocols.space("corrected"), seed) for seed in (0, 0, 1))
     assert first.vectors.tobytes() == again.vectors.tobytes()
     assert not np.allclose(first.vectors, other.vectors)
 
@@ -246,9 +244,7 @@ def test_divergence_and_nothing_to_learn_are_named(world):
     with pytest.raises(EvoscopeError, match=r"diverged in epoch \d+ with skipgram_lr=1e\+200"):
         embed_neurons(groups, 90, protocols.space("corrected", skipgram_lr=1e200), 0)
     with pytest.raises(EvoscopeError, match="nothing to learn from"):
-        embed_neurons(
-            coactivation(np.arange(6, dtype=np.int32).reshape(2, 3)), 2, protocols.space("corrected"), 0
-        )
+        embed_neurons(coactivation(np.arange(6, dtype=np.int32).reshape(2, 3)), 2, protocols.space("corrected"), 0)
 
 
 @pytest.mark.slow
@@ -261,7 +257,5 @@ def test_kernels_compile_where_no_folder_can_be_written(tmp_path):
         "assert 0 <= below(random_state(1), 10) < 10\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -30,9 +30,7 @@ class Toy:
             (folder / "deep" / "notes.txt").write_text(str(more.get("config")))
 
         config = more.pop("config", {"width": 8})
-        return Node(
-            Stage(name, version), config, inputs or {}, build or write, seed, label=f"toy {name}", **more
-        )
+        return Node(Stage(name, version), config, inputs or {}, build or write, seed, label=f"toy {name}", **more)
 
     def chain(self, **more) -> tuple[Node, Node, Node]:
         """Three nodes: first -> second -> third, which reads both others."""

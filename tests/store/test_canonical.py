@@ -87,15 +87,11 @@ def test_numbers_without_a_spelling_are_refused_by_name(value):
         plain({"train": {"lr": [0.1, value]}})
 
 
-@pytest.mark.parametrize(
-    "value", [Path("/data"), {1, 2}, np.zeros(2), np.int64(3), b"x", object(), Inner, {1: "a"}]
-)
+@pytest.mark.parametrize("value", [Path("/data"), {1, 2}, np.zeros(2), np.int64(3), b"x", object(), Inner, {1: "a"}])
 def test_values_without_a_spelling_are_refused_by_name(value):
     with pytest.raises(TypeError, match=r"value\.data"):
         plain({"data": value})
 
 
 def test_the_digest_is_of_the_canonical_text():
-    assert (
-        canonical_digest({"b": 1, "a": 2}) == canonical_digest({"a": 2, "b": 1}) != canonical_digest({"a": 2})
-    )
+    assert canonical_digest({"b": 1, "a": 2}) == canonical_digest({"a": 2, "b": 1}) != canonical_digest({"a": 2})

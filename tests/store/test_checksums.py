@@ -31,9 +31,7 @@ def test_an_old_file_is_read_once_until_it_changes(tmp_path, monkeypatch):
     time.sleep(0.05)
     first = digest_file(path)
     reads = []
-    monkeypatch.setattr(
-        checksums.hashlib, "file_digest", lambda *of: reads.append(of) or hashlib.sha256(b"new")
-    )
+    monkeypatch.setattr(checksums.hashlib, "file_digest", lambda *of: reads.append(of) or hashlib.sha256(b"new"))
     assert digest_file(path) == first
     assert reads == []
     status = os.stat(path)

@@ -20,9 +20,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL"
 def start(root, pace=0.0, crash_at=-1):
     command = [sys.executable, PIPELINE, root, root.parent / f"{root.name}-counts", str(pace), str(crash_at)]
     environment = os.environ | {"PYTHONPATH": str(SOURCE)}
-    return subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
+    return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
 
 
 def finish(process):
@@ -34,9 +32,7 @@ def finish(process):
 def contents(root):
     """Every file of the store by name, apart from run.json and the empty locks."""
     paths = [path for path in root.rglob("*") if path.is_file() and path.name != "run.json"]
-    return {
-        str(path.relative_to(root)): path.read_bytes() for path in paths if not path.name.startswith(".lock-")
-    }
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths if not path.name.startswith(".lock-")}
 
 
 @pytest.fixture(scope="module")

@@ -53,9 +53,7 @@ def test_the_commit_is_the_checkouts(tmp_path, monkeypatch):
         module.write_text("x = 1\n")
         assert git_commit() == git("rev-parse", "HEAD") + "-dirty"
         git_commit.cache_clear()
-        monkeypatch.setattr(
-            runrecord.evoscope, "__file__", "/usr/lib/python3/site-packages/evoscope/__init__.py"
-        )
+        monkeypatch.setattr(runrecord.evoscope, "__file__", "/usr/lib/python3/site-packages/evoscope/__init__.py")
         assert git_commit() is None
     finally:
         git_commit.cache_clear()
@@ -70,9 +68,7 @@ def test_peak_memory_grows_with_what_is_held():
     lines = ["from evoscope.store.manifest import peak_memory_bytes as peak", "before = peak()"]
     code = "\n".join([*lines, "held = b'x' * 10**8", "print(before, peak())"])
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
-    told = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     before, after = map(int, told.stdout.split())
     assert 0.9e8 < after - before < 1.5e8
     assert peak_memory_bytes() > before / 2

@@ -133,9 +133,7 @@ def test_an_artefact_that_is_no_input_cannot_be_loaded(tmp_path):
 def test_a_folder_stage_writes_files_and_goes_on_where_it_was(tmp_path):
     starts = []
 
-    @folder_stage(
-        version=1, read=lambda folder: sorted(path.name for path in folder.glob("part-*")), resumable=True
-    )
+    @folder_stage(version=1, read=lambda folder: sorted(path.name for path in folder.glob("part-*")), resumable=True)
     def parts(folder: Path, count: int, runtime: Runtime) -> None:
         starts.append(len(list(folder.iterdir())))
         for number in range(count):

@@ -376,9 +376,7 @@ def test_a_payload_is_read_once_per_process_and_not_at_all_to_plan(toy, monkeypa
     monkeypatch.setattr(checksums, "_remembered", {})
     read = []
     digest = hashlib.file_digest
-    monkeypatch.setattr(
-        hashlib, "file_digest", lambda file, name: read.append(file.name) or digest(file, name)
-    )
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: read.append(file.name) or digest(file, name))
     store = toy.reopened()
     assert not any(row.needed for row in store.plan([last]))
     assert read == []

@@ -68,9 +68,7 @@ def test_verify_names_every_kind_of_trouble(toy):
     spoil(folders[1] / "deep" / "notes.txt")
     (folders[2] / "manifest.json").write_bytes(b"{")
     manifest = json.loads((folders[3] / "manifest.json").read_text())
-    (folders[3] / "manifest.json").write_text(
-        json.dumps(manifest | {"format": 9}, sort_keys=True, indent=1) + "\n"
-    )
+    (folders[3] / "manifest.json").write_text(json.dumps(manifest | {"format": 9}, sort_keys=True, indent=1) + "\n")
     folders[4].rename(folders[4].with_name(f".damaged-{nodes[4].key}"))
     (toy.root / "first" / f".partial-{'0' * 64}").mkdir()
     (toy.root / "first" / "notes").mkdir()
@@ -134,9 +132,7 @@ def test_prune_by_stages_takes_stale_artefacts_and_what_rests_on_them(toy):
 def test_prune_by_stages_takes_stages_that_are_gone(toy):
     first = toy.node("first")
     toy.store.get(first)
-    assert [removal.path for removal in prune(toy.store.root, stages=[Stage("other", 1)])] == [
-        toy.store.path(first)
-    ]
+    assert [removal.path for removal in prune(toy.store.root, stages=[Stage("other", 1)])] == [toy.store.path(first)]
 
 
 def test_prune_spares_the_young(toy):

@@ -55,9 +55,7 @@ def test_a_run_leaves_a_checkpoint_per_epoch_and_its_metrics(tmp_path):
     assert not net.module.training
     initial, other = tiny.network(), tiny.network(seed=1)
     checkpoints.load(other.module, -1)
-    assert all(
-        torch.equal(a, b) for a, b in zip(initial.module.parameters(), other.module.parameters(), strict=True)
-    )
+    assert all(torch.equal(a, b) for a, b in zip(initial.module.parameters(), other.module.parameters(), strict=True))
     checkpoints.load(other.module, 3)
     assert torch.equal(other.module[0].weight, net.module[0].weight)
 
@@ -78,9 +76,7 @@ def test_metrics_are_those_of_the_checkpoints(tmp_path):
         labels = torch.from_numpy(test.labels)
         assert measured["test_top1"] == (logits.argmax(1) == labels).double().mean()
         assert measured["test_top5"] == 1.0
-        assert measured["test_loss"] == pytest.approx(
-            functional.cross_entropy(logits, labels).item(), abs=1e-5
-        )
+        assert measured["test_loss"] == pytest.approx(functional.cross_entropy(logits, labels).item(), abs=1e-5)
 
 
 def test_the_updates_equal_a_plain_loop(tmp_path):
@@ -98,9 +94,7 @@ def test_the_updates_equal_a_plain_loop(tmp_path):
             optimizer.step()
     restored = tiny.network(seed=9)
     RunFolder(tmp_path).load(restored.module, 1)
-    for mine, theirs in zip(
-        net.module.state_dict().values(), restored.module.state_dict().values(), strict=True
-    ):
+    for mine, theirs in zip(net.module.state_dict().values(), restored.module.state_dict().values(), strict=True):
         torch.testing.assert_close(mine, theirs)
 
 
@@ -124,9 +118,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("place", ["save_module", "save_state", "save_table"])
 @pytest.mark.parametrize("nth", [0, 2])
 @pytest.mark.parametrize("after", [False, True])
-def test_interrupted_at_any_write_it_goes_on_with_the_same_bytes(
-    tmp_path, monkeypatch, optimizer, place, nth, after
-):
+def test_interrupted_at_any_write_it_goes_on_with_the_same_bytes(tmp_path, monkeypatch, optimizer, place, nth, after):
     tiny.run(tmp_path / "whole", optimizer=optimizer)
     original, calls = getattr(loop, place), []
 
@@ -262,9 +254,7 @@ class Pair(nn.Linear):
         return super().forward(images.flatten(1)), None
 
 
-@pytest.mark.parametrize(
-    "module", [nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), Pair(192, 4), nn.Conv2d(3, 4, 1)]
-)
+@pytest.mark.parametrize("module", [nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), Pair(192, 4), nn.Conv2d(3, 4, 1)])
 def test_a_network_without_an_output_per_class_is_refused(tmp_path, module):
     net = Network("odd", module, (), Preprocessing(8))
     with pytest.raises(EvoscopeError, match="there are 4 classes"):

@@ -13,9 +13,7 @@ from evoscope.training.loop import read_metrics
 from evoscope.training.patience import Crop, cropped, hold_out, out_of_patience, train_patiently
 from evoscope.training.recipe import TrainingRecipe
 
-RECIPE = TrainingRecipe(
-    "test", lr=0.05, batch_size=8, epochs=4, precision="fp32", eval_images=0, channels_last=False
-)
+RECIPE = TrainingRecipe("test", lr=0.05, batch_size=8, epochs=4, precision="fp32", eval_images=0, channels_last=False)
 
 
 @pytest.fixture(params=range(2))
@@ -40,9 +38,7 @@ def lit(count=40):
 def network(seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        module = nn.Sequential(
-            nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
-        )
+        module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     return Network("tiny", module, ("0",), Preprocessing(8))
 
 

@@ -153,9 +153,7 @@ def test_unknown_runs_of_one_job_differ_in_colour_as_long_as_there_are_spare_one
 def test_unknown_colour_does_not_depend_on_the_process():
     code = "from evoscope.viz import colour_of; import sys; sys.stdout.write(colour_of('mine'))"
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
-    other = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
-    )
+    other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
     assert other.stdout == colour_of("mine")
 
 
@@ -230,9 +228,7 @@ def test_sheet_text_hangs_below_its_top():
     with use_style():
         sheet = Sheet(2, 1)
         sheet.text(0.2, 0.3, "Ag\nxy", size=8)
-    tops = [
-        200 - text.get_window_extent(sheet.figure.canvas.get_renderer()).y1 for text in sheet.figure.texts
-    ]
+    tops = [200 - text.get_window_extent(sheet.figure.canvas.get_renderer()).y1 for text in sheet.figure.texts]
     assert len(tops) == 2
     assert 0.29 < tops[0] / 200 < 0.36
     assert tops[1] - tops[0] > 8 / 72 * 200
@@ -335,9 +331,7 @@ def test_curves_are_percent_and_means_of_seeds(axes, rng):
 
 
 def test_mean_over_seeds_ignores_the_unknown():
-    np.testing.assert_allclose(
-        mean_over_seeds(np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]])), [2, 5, np.nan]
-    )
+    np.testing.assert_allclose(mean_over_seeds(np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]])), [2, 5, np.nan])
 
 
 def test_diverged_epochs_lie_on_the_axis_where_accuracy_is_unknown(axes):

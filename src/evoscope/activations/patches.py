@@ -58,9 +58,7 @@ def example_patches(
     return patches
 
 
-def patch_content(
-    images: ImageSet, stimuli: Stimuli, neurons: Ints, count: int
-) -> tuple[tuple[str, ...], Bools]:
+def patch_content(images: ImageSet, stimuli: Stimuli, neurons: Ints, count: int) -> tuple[tuple[str, ...], Bools]:
     """What the ``count`` most exciting patches of each neuron show: names, and bool [neurons, count, names].
 
     Of images whose concepts have known places, those whose mask holds the middle of the arg-max cell; of others, their
@@ -103,9 +101,7 @@ def _check_pool(images: ImageSet, stimuli: Stimuli, count: int) -> None:
             "pass the image set that the activation pass saw",
         )
     if count > stimuli.k:
-        raise EvoscopeError(
-            f"{count} patches were asked for but neurons have {stimuli.k} stimuli", "lower the count"
-        )
+        raise EvoscopeError(f"{count} patches were asked for but neurons have {stimuli.k} stimuli", "lower the count")
 
 
 def cell_places(cells: Array, grids: Array, centre: Literal["centre", "corner"] = "centre") -> Doubles:

@@ -169,9 +169,7 @@ class MapReader:
             maxima, cells = self._reduced(layer, maps)
         else:
             # ``amax`` of channels-last maps is slow, while pooling them is quick and finds the cells as well.
-            maxima, cells = (
-                each.flatten(1) for each in max_pool2d(maps, maps.shape[2:], return_indices=True)
-            )
+            maxima, cells = (each.flatten(1) for each in max_pool2d(maps, maps.shape[2:], return_indices=True))
         return Reading(maxima.float(), cells, (maps.shape[2], maps.shape[3]))
 
     def _reduced(self, layer: str, maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -271,9 +269,7 @@ def _strongest_of_equals(ranked: Tensor, able: int) -> Tensor:
     return decode_positions(best).masked_fill(decode_values(best) == -torch.inf, -1)
 
 
-def strongest_standardised(
-    maxima: Floats, mean: Floats, deviation: Floats, status: Bytes, r: int
-) -> SmallInts:
+def strongest_standardised(maxima: Floats, mean: Floats, deviation: Floats, status: Bytes, r: int) -> SmallInts:
     """Rank as `strongest` does, by how many deviations a neuron's maximum lies above its mean over the pool.
 
     Raw maxima compare layers of different scale, so that one layer may fill every list (protocol, defect 7).

@@ -174,9 +174,7 @@ def activation_pass(
     return scan_batches(network, (batch.pixels for batch in loader.ordered(progress)), images.ids, scan)
 
 
-def scan_batches(
-    network: Network, batches: Iterable[Tensor], image_ids: tuple[str, ...], scan: Scan
-) -> PassResult:
+def scan_batches(network: Network, batches: Iterable[Tensor], image_ids: tuple[str, ...], scan: Scan) -> PassResult:
     """Run the pass over batches that are at hand.
 
     Parameters
@@ -272,9 +270,7 @@ class _Pass:
             responsive=self._listed,
         )
         if self._scan.standardises and self._maxima is not None:
-            listed = strongest_standardised(
-                self._maxima, mean, deviation, stimuli.status, self._scan.responsive
-            )
+            listed = strongest_standardised(self._maxima, mean, deviation, stimuli.status, self._scan.responsive)
             stimuli = replace(stimuli, responsive=listed)
         return PassResult(stimuli, self._logits, self._maxima if self._scan.keep_maxima else None)
 

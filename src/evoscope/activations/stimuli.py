@@ -133,9 +133,7 @@ def label_neurons(auc_pool: Array, auc_held_out: Array, threshold: float = 0.7) 
     threshold : least AUC on the held-out images.
     """
     if auc_pool.shape != auc_held_out.shape:
-        raise ValueError(
-            f"AUC of shape {auc_pool.shape} on the pool, {auc_held_out.shape} on held-out images"
-        )
+        raise ValueError(f"AUC of shape {auc_pool.shape} on the pool, {auc_held_out.shape} on held-out images")
     if auc_pool.shape[1] == 0:
         return np.full(len(auc_pool), -1, dtype=np.int32)
     best = np.where(np.isnan(auc_pool), -1.0, auc_pool).argmax(axis=1)

@@ -292,9 +292,7 @@ def _refuse(root: Path, split: str, faults: dict[str, str], kept: int, reading: 
         )
     if not kept:
         why = f"\n{offenders(faults)}" if faults else ""
-        raise EvoscopeError(
-            f"the {split} split in {root} has no images", f"add images to its class folders{why}"
-        )
+        raise EvoscopeError(f"the {split} split in {root} has no images", f"add images to its class folders{why}")
 
 
 def _notes(faults: dict[str, str], total: int, checked: bool) -> tuple[str, ...]:

@@ -27,9 +27,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive
 
 # Left behind by tools and systems; hidden entries are passed over anyway.
-JUNK = frozenset(
-    {"__macosx", "__pycache__", "@eadir", "lost+found", "$recycle.bin", "system volume information"}
-)
+JUNK = frozenset({"__macosx", "__pycache__", "@eadir", "lost+found", "$recycle.bin", "system volume information"})
 TRAIN_WORDS = ("train", "training")
 # In the order in which they are preferred.
 TEST_WORDS = ("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout")
@@ -112,9 +110,7 @@ def find_layout(root: Path) -> Layout:
     )
     others = [name for name in names if name not in trains and name not in tests]
     if len(trains) > 1:
-        raise EvoscopeError(
-            f"{top} has several train folders ({listed(trains)})", "keep one, or give it as data.root"
-        )
+        raise EvoscopeError(f"{top} has several train folders ({listed(trains)})", "keep one, or give it as data.root")
     _refuse_flat(top, trains, tests, others, roles)
     if tests and not trains and not others:
         inner = [top / name for name in tests if _subfolders(top / name)]
@@ -176,9 +172,7 @@ def _within(split: Path) -> Path:
 def _images_in(folder: Path) -> bool:
     """Whether images lie right in the folder."""
     with os.scandir(folder) as entries:
-        return any(
-            os.path.splitext(entry.name)[1].lower() in SUFFIXES for entry in entries if entry.is_file()
-        )
+        return any(os.path.splitext(entry.name)[1].lower() in SUFFIXES for entry in entries if entry.is_file())
 
 
 def _test_tree(folder: Path, classes: set[str]) -> Path | None:
@@ -298,9 +292,7 @@ def _walked(tree: Path, aside: Sequence[str]) -> Iterator[tuple[str, list[str]]]
     for parent, folders, files in os.walk(tree, followlinks=True):
         here = os.path.realpath(parent)
         left = aside if Path(parent) == tree else ()
-        folders[:] = [
-            name for name in folders if _visible(name) and name not in left and not _loops(here, name)
-        ]
+        folders[:] = [name for name in folders if _visible(name) and name not in left and not _loops(here, name)]
         yield parent, [name for name in files if not name.startswith(".")]
 
 
@@ -330,9 +322,7 @@ def _class_names(tree: Path, scan: _Scan, layout: Layout) -> tuple[str, ...]:
     own = [_normal(name) for name in _subfolders(tree) if tree != layout.train or name not in layout.aside]
     odd = [ascii(name) for name in own if not is_utf8(name)]
     if odd:
-        raise EvoscopeError(
-            f"{tree} has class folders whose names are not UTF-8 ({listed(odd)})", "rename them"
-        )
+        raise EvoscopeError(f"{tree} has class folders whose names are not UTF-8 ({listed(odd)})", "rename them")
     if tree == layout.train or layout.train is None:
         _refuse_empty(tree, [name for name in own if name not in present])
         return tuple(sorted(own))

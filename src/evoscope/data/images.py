@@ -124,9 +124,7 @@ def digest(*texts: str) -> str:
     return state.hexdigest()
 
 
-def limit(
-    images: ImageSet, total: int | None = None, per_class: int | None = None, seed: int = 0
-) -> ImageSet:
+def limit(images: ImageSet, total: int | None = None, per_class: int | None = None, seed: int = 0) -> ImageSet:
     """At most ``per_class`` images of each class and ``total`` in all, spread evenly over the classes.
 
     For one seed a smaller limit is a subset of a larger one. The order of the set is kept; None is no limit.
@@ -164,9 +162,7 @@ def pool(images: ImageSet, per_class_fraction: float = 0.1, seed: int = 0) -> Im
     EvoscopeError : the fraction is not in (0, 1], or a class has no images.
     """
     if not 0 < per_class_fraction <= 1:
-        raise EvoscopeError(
-            f"a pool of {per_class_fraction} of each class is impossible", "give a share in (0, 1]"
-        )
+        raise EvoscopeError(f"a pool of {per_class_fraction} of each class is impossible", "give a share in (0, 1]")
     counts = np.bincount(images.labels, minlength=len(images.class_names))
     empty = [name for name, n in zip(images.class_names, counts, strict=True) if n == 0]
     if empty:

@@ -112,9 +112,7 @@ def read_labels(path: Path) -> ConceptLabels:
             mark = max(",;\t", key=first.count)
             rows = [row for row in csv.reader(file, delimiter=mark) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise EvoscopeError(
-            f"data.concepts={path} cannot be read ({error})", "give a CSV file in UTF-8"
-        ) from error
+        raise EvoscopeError(f"data.concepts={path} cannot be read ({error})", "give a CSV file in UTF-8") from error
     if len(rows) < 2 or len(rows[0]) < 2:
         raise EvoscopeError(f"data.concepts={path} has no concepts or no images", _FORM)
     names = tuple(name.strip() for name in rows[0][1:])
@@ -150,11 +148,7 @@ def _matched(labels: ConceptLabels, ids: Sequence[str]) -> tuple[dict[str, int],
     rows: dict[str, int] = {}
     strangers = []
     for row, name in enumerate(labels.images):
-        fits = (
-            [spelled]
-            if (spelled := _spelled(name)) in known
-            else ends.get(spelled) or _parents(spelled, known)
-        )
+        fits = [spelled] if (spelled := _spelled(name)) in known else ends.get(spelled) or _parents(spelled, known)
         if not fits:
             strangers.append(name)
             continue

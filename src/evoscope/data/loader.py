@@ -145,9 +145,7 @@ class _Cache:
         self._kept: OrderedDict[Key, torch.Tensor] = OrderedDict()
         self._lock = threading.RLock()
 
-    def get(
-        self, images: ImageSet, prep: Preprocessing, memory: int, workers: int, progress: Progress
-    ) -> torch.Tensor:
+    def get(self, images: ImageSet, prep: Preprocessing, memory: int, workers: int, progress: Progress) -> torch.Tensor:
         """Bytes of a set, decoded now unless kept; others give way until all take at most ``memory``."""
         key = (images.fingerprint, prep.pixels, prep.fit)
         with self._lock:
@@ -190,9 +188,7 @@ class _Rows(Dataset[torch.Tensor | EvoscopeError]):
         return torch.from_numpy(np.stack(squares).transpose(0, 3, 1, 2))
 
 
-def _streamed(
-    images: ImageSet, prep: Preprocessing, rows: Sequence[Ints], workers: int
-) -> Iterator[torch.Tensor]:
+def _streamed(images: ImageSet, prep: Preprocessing, rows: Sequence[Ints], workers: int) -> Iterator[torch.Tensor]:
     """uint8 [b, 3, s, s] for each of ``rows``, in order."""
     # With its own generator the DataLoader leaves torch's global one alone.
     batches: Iterable[torch.Tensor | EvoscopeError] = DataLoader(

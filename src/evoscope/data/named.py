@@ -161,12 +161,9 @@ def _named(images: ImageSet, name: str, readable: Mapping[str, str]) -> ImageSet
     names = [readable.get(wnid, wnid) for wnid in images.class_names]
     counts = Counter(names)
     unique = [
-        f"{name} ({wnid})" if counts[name] > 1 else name
-        for name, wnid in zip(names, images.class_names, strict=True)
+        f"{name} ({wnid})" if counts[name] > 1 else name for name, wnid in zip(names, images.class_names, strict=True)
     ]
-    return replace(
-        images, name=name, class_names=tuple(unique), fingerprint=digest(images.fingerprint, *unique)
-    )
+    return replace(images, name=name, class_names=tuple(unique), fingerprint=digest(images.fingerprint, *unique))
 
 
 def _read_class_index(path: Path) -> dict[str, str]:
@@ -312,9 +309,7 @@ def _check_copy(path: Path, content: Array, offsets: Ints, labels: Ints, classes
 
 
 def _damaged(path: Path, why: str) -> EvoscopeError:
-    return EvoscopeError(
-        f"{path} is not CIFAR-10 as JPEG copies ({why})", "fetch it again, or use torchvision's files"
-    )
+    return EvoscopeError(f"{path} is not CIFAR-10 as JPEG copies ({why})", "fetch it again, or use torchvision's files")
 
 
 def _image_set(

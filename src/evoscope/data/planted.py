@@ -52,8 +52,7 @@ class PlantedSource:
         """Draw what image ``index`` bears, from its id."""
         rng = generator(self.seed, "planted", self.images.ids[index])
         drawn = {
-            kind: str(rng.choice(list(colours))) if rng.random() < SHARE else ""
-            for kind, colours in KINDS.items()
+            kind: str(rng.choice(list(colours))) if rng.random() < SHARE else "" for kind, colours in KINDS.items()
         }
         x, y = rng.uniform(WIDTH, 1 - WIDTH - SIDE, 2)
         return Marks(**drawn, x=float(x), y=float(y))
@@ -73,9 +72,7 @@ class PlantedSource:
     def masks(self, index: int, pixels: int) -> dict[str, Bools]:
         """Pixels of each concept of image ``index``, bool [pixels, pixels] by its name; a tint has all of them."""
         marks = self.marks(index)
-        return {
-            f"{kind}:{name}": _shape(kind, marks, pixels) for kind in KINDS if (name := getattr(marks, kind))
-        }
+        return {f"{kind}:{name}": _shape(kind, marks, pixels) for kind in KINDS if (name := getattr(marks, kind))}
 
 
 def planted(images: ImageSet, seed: int) -> ImageSet:
@@ -92,9 +89,7 @@ def planted(images: ImageSet, seed: int) -> ImageSet:
         name=f"{images.name}, planted",
         rows=np.arange(len(images), dtype=np.int64),
         source=source,
-        fingerprint=digest(
-            images.fingerprint, PLANTED, str(seed), repr((KINDS, SHARE, SIDE, WIDTH, STRENGTH))
-        ),
+        fingerprint=digest(images.fingerprint, PLANTED, str(seed), repr((KINDS, SHARE, SIDE, WIDTH, STRENGTH))),
         concepts=ConceptTable(names, present),
     )
 

@@ -55,9 +55,7 @@ class Table:
     @property
     def fingerprint(self) -> str:
         """Hex digest of all values, labels and names, and of what is shown apart."""
-        parts = [
-            array.tobytes().hex() for part in (self.train, self.test) for array in (part.values, part.labels)
-        ]
+        parts = [array.tobytes().hex() for part in (self.train, self.test) for array in (part.values, part.labels)]
         apart = ("protected", *self.protected, "shown", str(self.shown))
         return digest(self.name, *self.columns, "classes", *self.class_names, *apart, *parts)
 

@@ -84,9 +84,7 @@ def fit_dictionary(
         there are.
     """
     if not 1 <= active <= entries:
-        raise EvoscopeError(
-            f"{active} of {entries} entries cannot be active", "give 1 or more, and at most all"
-        )
+        raise EvoscopeError(f"{active} of {entries} entries cannot be active", "give 1 or more, and at most all")
     means, scales, standard = _standardised(features)
     steps = steps or min(STEPS, STEPS_PER_IMAGE * len(features[0]))
     generator = torch.Generator().manual_seed(derive(seed, "dictionary"))
@@ -113,17 +111,13 @@ def _standardised(features: Sequence[Array]) -> tuple[Floats, Floats, Tensor]:
     centred = [np.asarray(each, np.float32) - mean for each, mean in zip(features, means, strict=True)]
     scales = np.array([np.sqrt((each.astype(np.float64) ** 2).mean()) for each in centred], np.float32)
     if not (scales > 0).all():
-        raise EvoscopeError(
-            "features are the same for all images at some epoch", "choose another layer or epochs"
-        )
+        raise EvoscopeError("features are the same for all images at some epoch", "choose another layer or epochs")
     standard = np.stack([each / scale for each, scale in zip(centred, scales, strict=True)])
     return means, scales, torch.from_numpy(standard)
 
 
 class _Model:
-    def __init__(
-        self, epochs: int, width: int, entries: int, active: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, epochs: int, width: int, entries: int, active: int, generator: torch.Generator) -> None:
         drawn = torch.randn(epochs, entries, width, generator=generator)
         self.active = active
         self.decoders = (drawn / drawn.norm(dim=2, keepdim=True)).requires_grad_()

@@ -154,9 +154,7 @@ def _refined_rows(
     return _gains(head, told(vectors), {"rotation": [told(each) for each in drawn]}, seed)
 
 
-def _unique(
-    layer: LayerLatents, basis: ConceptBasis, protocol: DiscoveryProtocol, most: int, seed: int
-) -> Doubles:
+def _unique(layer: LayerLatents, basis: ConceptBasis, protocol: DiscoveryProtocol, most: int, seed: int) -> Doubles:
     """The unique concepts on both sides of the first directions, at most ``most``: float64 [concepts, d]."""
     count = min(most, len(basis))
     which, sides = np.repeat(np.arange(count), 2), np.tile([1, -1], count)
@@ -164,9 +162,7 @@ def _unique(
     return refine(features, basis.directions, protocol.refine, which=which, sides=sides, seed=seed).vectors
 
 
-def _gains(
-    head: dict[str, object], own: Told, rivals: dict[str, list[Told]], seed: int
-) -> list[dict[str, object]]:
+def _gains(head: dict[str, object], own: Told, rivals: dict[str, list[Told]], seed: int) -> list[dict[str, object]]:
     rows = []
     for against, draws in rivals.items():
         beside = [each.scores() for each in draws]
@@ -206,9 +202,7 @@ class Ranked:
         found: dict[tuple[str, str], Doubles] = {}
         for kind, told in self.told.items():
             scores = [told.take(each).scores() for each in sets]
-            found |= {
-                (kind, metric): np.mean([each[metric] for each in scores], axis=0) for metric in scores[0]
-            }
+            found |= {(kind, metric): np.mean([each[metric] for each in scores], axis=0) for metric in scores[0]}
         boards = self.boards[np.unique(np.concatenate(sets))]
         alike = (boards >= ALIKE / BOARD).astype(np.float64)
         return {**found, ("classes", "board share"): boards, ("classes", "boards alike"): alike}
@@ -364,9 +358,7 @@ def class_reading_rows(
             asked = replace(free, energy=energy)
             tells = {
                 method: [
-                    _first_tells(
-                        rank_layer(layer, outcomes, basis, asked, reading).best(1), basis, others, labels
-                    )
+                    _first_tells(rank_layer(layer, outcomes, basis, asked, reading).best(1), basis, others, labels)
                     for basis in bases
                 ]
                 for method, bases in every.items()

@@ -142,9 +142,7 @@ def follow(
     """
     epochs = tuple(each.epoch for each in snapshots)
     if not epochs or list(epochs) != sorted(set(epochs)):
-        raise EvoscopeError(
-            f"directions cannot be followed over epochs {list(epochs)}", "give different ones in order"
-        )
+        raise EvoscopeError(f"directions cannot be followed over epochs {list(epochs)}", "give different ones in order")
     *before, at_last = snapshots
     last = virtual_neurons(at_last, place, k, first)
     number = len(np.unique(last.direction))

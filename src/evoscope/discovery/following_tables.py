@@ -84,10 +84,7 @@ def steps_frame(following: Following, more: Mapping[str, Array | Sequence[str]])
     columns |= {name: getattr(following, name) for name in (*names, "reach", "appears", "settles")}
     shape = partner.shape
     return pd.DataFrame(
-        {
-            name: np.broadcast_to(np.asarray(each), shape).T.ravel()
-            for name, each in (columns | dict(more)).items()
-        }
+        {name: np.broadcast_to(np.asarray(each), shape).T.ravel() for name, each in (columns | dict(more)).items()}
     )
 
 
@@ -110,9 +107,7 @@ def summary_frame(following: Following, seed: int) -> pd.DataFrame:
             row |= share_since(since, epoch, direction, seed).columns(name)
         row |= {name: _quantile(getattr(following, name)[place], 0.5) for name in MEDIANS}
         row["null95"] = row.pop("null")
-        row["null_low"], row["null_high"] = (
-            _quantile(following.null[place], share) for share in (0.05, 0.95)
-        )
+        row["null_low"], row["null_high"] = (_quantile(following.null[place], share) for share in (0.05, 0.95))
         rows.append(row)
     return pd.DataFrame(rows)
 

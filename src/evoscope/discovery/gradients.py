@@ -96,9 +96,7 @@ class Reader(ExitStack):
         pooled, logits, extra = self._with_gradients(batch) if self.quantities else self._without(batch)
         missing = [name for name in self.network.layers if name not in pooled]
         if missing:
-            raise EvoscopeError(
-                f"layer {missing[0]!r} does not run in a forward pass", "leave it out of model.layers"
-            )
+            raise EvoscopeError(f"layer {missing[0]!r} does not run in a forward pass", "leave it out of model.layers")
         labels = batch.labels.cpu()
         exact = logits.detach().cpu().double()  # a row per image: no work for a device
         return Reading(

@@ -187,9 +187,7 @@ class _Scan:
         self.waiting: list[Reading] = []
         self.outcomes: list[Outcomes] = []
         widths = {layer: rows.shape[1] for layer, rows in first.features.items()}
-        self.rows = {
-            (layer, name): np.empty((images, d), np.float32) for layer, d in widths.items() for name in names
-        }
+        self.rows = {(layer, name): np.empty((images, d), np.float32) for layer, d in widths.items() for name in names}
         self.seen = 0
 
     def add(self, reading: Reading) -> None:
@@ -206,8 +204,7 @@ class _Scan:
 
     def _settle(self) -> None:
         labels, predictions = (
-            np.concatenate([getattr(each, name) for each in self.waiting])
-            for name in ("labels", "predictions")
+            np.concatenate([getattr(each, name) for each in self.waiting]) for name in ("labels", "predictions")
         )
         for layer in self.waiting[0].features:
             rows = np.concatenate([each.features[layer] for each in self.waiting])

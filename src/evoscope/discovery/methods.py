@@ -240,9 +240,7 @@ class LinearProbes:
             model = LogisticRegression(C=PROBE_STRENGTH, class_weight="balanced", max_iter=PROBE_ITERATIONS)
             normals.append(model.fit(standard, self.truth.present[:, concept]).coef_[0])
         names = tuple(self.truth.names[concept] for concept in usable)
-        return as_basis(
-            self.name, layer, np.array(normals) / scaler.scale_, features, centred=True, names=names
-        )
+        return as_basis(self.name, layer, np.array(normals) / scaler.scale_, features, centred=True, names=names)
 
 
 @dataclass(frozen=True)
@@ -305,7 +303,5 @@ def _autoencoder() -> Decomposition:
 
 def _probes(truth: ConceptTable | None) -> LinearProbes:
     if truth is None:
-        raise EvoscopeError(
-            "probes need images whose concepts are known", "leave probes out of discovery.methods"
-        )
+        raise EvoscopeError("probes need images whose concepts are known", "leave probes out of discovery.methods")
     return LinearProbes(truth)

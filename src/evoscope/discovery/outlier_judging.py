@@ -143,9 +143,7 @@ def compared_scores(scores: pd.DataFrame, outlier: Bools, seed: int) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def over_seeds(
-    rows: pd.DataFrame, head: Sequence[str], bounds: tuple[float, float] | None = None
-) -> pd.DataFrame:
+def over_seeds(rows: pd.DataFrame, head: Sequence[str], bounds: tuple[float, float] | None = None) -> pd.DataFrame:
     """Mean of ``value`` over the seeds, with Student's interval; one row per combination of ``head``, ``seed`` "all".
 
     Each seed draws its own outliers, network and split, so that the spread over seeds holds every source of chance.
@@ -183,8 +181,7 @@ def _rows_of(name: str, values: Doubles, outlier: Bools, seed: int) -> list[Row]
     note = why_not(outlier[known])
     found = dict.fromkeys(METRICS, UNKNOWN) if note else detection(values, outlier, seed)
     return [
-        {"score": name, "metric": metric, **each.columns(), **counts, "note": note}
-        for metric, each in found.items()
+        {"score": name, "metric": metric, **each.columns(), **counts, "note": note} for metric, each in found.items()
     ]
 
 
@@ -200,9 +197,7 @@ def _function(metric: str, k: int) -> Metric:
 
 def _mean(group: pd.DataFrame, bounds: tuple[float, float] | None) -> Row:
     known = group[group["value"].notna()]
-    counts: Row = {
-        name: int(group[name].sum()) for name in ("outliers", "images", "left_out", "k") if name in group
-    }
+    counts: Row = {name: int(group[name].sum()) for name in ("outliers", "images", "left_out", "k") if name in group}
     if known.empty:
         return counts
     if len(known) == 1:

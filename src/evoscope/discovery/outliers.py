@@ -51,9 +51,7 @@ def knn_distance(features: Array, labels: Ints, neighbours: int = NEIGHBOURS) ->
         own = np.flatnonzero(labels == label)
         if len(own) > 1:
             search = NearestNeighbors(n_neighbors=min(neighbours, len(own) - 1)).fit(exact[own])
-            found[own] = search.kneighbors()[0].mean(
-                axis=1
-            )  # without arguments a point is not its own neighbour
+            found[own] = search.kneighbors()[0].mean(axis=1)  # without arguments a point is not its own neighbour
     return found
 
 
@@ -196,8 +194,6 @@ def _read(
     reading: Absence,
 ) -> tuple[ClassRanking, Doubles]:
     """The ranking of a reading, and the scores of samples along all directions, float64 [samples, r]."""
-    ranked = rank_layer(
-        layer, outcomes, basis, protocol, "projection" if reading == "projection" else "evidence"
-    )
+    ranked = rank_layer(layer, outcomes, basis, protocol, "projection" if reading == "projection" else "evidence")
     rows = read_rows(layer, protocol, "evidence" if reading == "evidence" else "projection")
     return ranked, np.asarray(rows, dtype=np.float64) @ basis.scored.T

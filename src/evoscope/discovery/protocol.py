@@ -86,9 +86,7 @@ class DiscoveryProtocol:
         check_choices(self, "the discovery protocol")
         if self.batch < 0 or not 0 < self.energy <= 1:
             key = f"batch={self.batch}" if self.batch < 0 else f"energy={self.energy}"
-            raise EvoscopeError(
-                f"{key} in the discovery protocol", "give a batch of 0 or more and an energy in (0, 1]"
-            )
+            raise EvoscopeError(f"{key} in the discovery protocol", "give a batch of 0 or more and an energy in (0, 1]")
         if self.energy < 1 and self.side == "columns":
             raise EvoscopeError(
                 f"energy={self.energy} in the discovery protocol, whose columns have no energy",

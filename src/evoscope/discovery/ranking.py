@@ -66,8 +66,7 @@ class ScoreSums:
         rest = counts.sum() - counts
         with np.errstate(divide="ignore", invalid="ignore"):
             mean, squares = (
-                (sums.sum(axis=0) - sums) / np.where(rest > 0, rest, np.nan)
-                for sums in (self.sums, self.squares)
+                (sums.sum(axis=0) - sums) / np.where(rest > 0, rest, np.nan) for sums in (self.sums, self.squares)
             )
             variance = squares - mean**2
             deviation = np.sqrt(np.where(variance > FLAT * squares, variance, np.nan))

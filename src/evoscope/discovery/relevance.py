@@ -162,9 +162,7 @@ def equal_energy_directions(matrix: Doubles, target: float, count: int, seed: in
     """
     values, vectors = np.linalg.eigh(matrix)
     stream = generator(seed, "equal energy")
-    drawn = [
-        _weighed(stream.standard_normal(len(values)), np.maximum(values, 0), target) for _ in range(count)
-    ]
+    drawn = [_weighed(stream.standard_normal(len(values)), np.maximum(values, 0), target) for _ in range(count)]
     return np.asarray(np.array(drawn).reshape(count, len(values)) @ vectors.T, dtype=np.float64)
 
 

@@ -157,9 +157,7 @@ TOGETHER = 20
 """Draws that are placed in one call."""
 
 
-def random_directions(
-    targets: Doubles, features: Array, like: Virtual, place: Place, seed: int, draws: int
-) -> Doubles:
+def random_directions(targets: Doubles, features: Array, like: Virtual, place: Place, seed: int, draws: int) -> Doubles:
     """Similarities to random directions: orthonormal ones, as many as there are candidates, treated the same way.
 
     Parameters
@@ -181,9 +179,7 @@ def random_directions(
     return _matched(targets, [top_images(features, each, like.images.shape[1]) for each in turned], place)
 
 
-def permuted_stimuli(
-    targets: Doubles, like: Virtual, images: int, place: Place, seed: int, draws: int
-) -> Doubles:
+def permuted_stimuli(targets: Doubles, like: Virtual, images: int, place: Place, seed: int, draws: int) -> Doubles:
     """Similarities to the candidates themselves with the images permuted: float64 [draws, rows], as above.
 
     The images' vectors are handed round, so that candidates keep how many stimuli they share but none of what these
@@ -222,9 +218,7 @@ SPARE = 30
 """Images ranked beyond three times k: a resample of so many holds k of them but for one in millions of cases."""
 
 
-def reach(
-    features: Array, found: Virtual, place: Place, seed: int, draws: int, share: float = 0.95
-) -> Doubles:
+def reach(features: Array, found: Virtual, place: Place, seed: int, draws: int, share: float = 0.95) -> Doubles:
     """Radius around each place that holds ``share`` of the places that resampled images give.
 
     The images are drawn anew with replacement, an image drawn twice counting twice, and each direction is placed at its

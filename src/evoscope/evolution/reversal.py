@@ -277,9 +277,7 @@ class Reverser:
         logits: Tensor = run_suffix(self.pair.after.module, suffix, mixed, later, pixels, len(masks))
         return torch.split(logits, len(pixels))
 
-    def _all_layers(
-        self, earlier: Mapping[int, Any], pixels: Tensor, split: str, first: int
-    ) -> Sequence[Tensor]:
+    def _all_layers(self, earlier: Mapping[int, Any], pixels: Tensor, split: str, first: int) -> Sequence[Tensor]:
         module, hooks = self.pair.after.module, []
         for suffix in self._once:
             masks = self._masks(suffix, split, first, pixels)

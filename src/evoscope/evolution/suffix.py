@@ -213,10 +213,7 @@ def _live(module: nn.Module, draft: Suffix, output: Any, pixels: Tensor) -> froz
     with torch.enable_grad(), _replayed(module, draft, {**leaves, draft.number: output}):
         logits = module(_unchanged(images))
     candidates = [(INPUT, images)] + [
-        (number, tensor)
-        for number, value in leaves.items()
-        for tensor in tensors_in(value)
-        if tensor.requires_grad
+        (number, tensor) for number, value in leaves.items() for tensor in tensors_in(value) if tensor.requires_grad
     ]
     if not logits.requires_grad:
         return frozenset()
@@ -225,9 +222,7 @@ def _live(module: nn.Module, draft: Suffix, output: Any, pixels: Tensor) -> froz
     return frozenset(number for (number, _), gradient in used if gradient is not None)
 
 
-def _holds(
-    module: nn.Module, suffix: Suffix, outputs: Mapping[int, Any], images: Tensor, logits: Tensor
-) -> bool:
+def _holds(module: nn.Module, suffix: Suffix, outputs: Mapping[int, Any], images: Tensor, logits: Tensor) -> bool:
     """Whether the suffix gives the logits of a whole pass."""
     output = map_tensors(torch.clone, outputs[suffix.number])
     try:

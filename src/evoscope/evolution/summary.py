@@ -135,9 +135,7 @@ def _out_of_order(
     return f"{places} (by {-interval.value:.3f} [{-interval.high:.3f}, {-interval.low:.3f}]{sure})"
 
 
-def drop_rows(
-    counts: pd.DataFrame, layers: dict[str, Sequence[str]], seed: int, resamples: int
-) -> pd.DataFrame:
+def drop_rows(counts: pd.DataFrame, layers: dict[str, Sequence[str]], seed: int, resamples: int) -> pd.DataFrame:
     """All drops of one run's reversals between two epochs, and `CONTRASTS` of them.
 
     Parameters
@@ -166,9 +164,7 @@ def drop_rows(
     return pd.DataFrame(rows)
 
 
-def order_rows(
-    counts: pd.DataFrame, layers: dict[str, Sequence[str]], seed: int, resamples: int
-) -> pd.DataFrame:
+def order_rows(counts: pd.DataFrame, layers: dict[str, Sequence[str]], seed: int, resamples: int) -> pd.DataFrame:
     """Whether the order holds, per split, metric and layers: the fields of `Order`, and ``holds``.
 
     Parameters are those of `drop_rows`.

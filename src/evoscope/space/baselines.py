@@ -69,9 +69,7 @@ def neighbour_hits(rows: Rows, concept: Ints, model: Ints, seed: int, neighbours
         count = min(neighbours, len(others))
         for block in _blocks(mine, len(others)):
             cosines = _products(rows[block], rows[others])
-            mixed = np.round(cosines, TIE_DECIMALS) + 10.0 ** -(TIE_DECIMALS + 1) * stream.random(
-                cosines.shape
-            )
+            mixed = np.round(cosines, TIE_DECIMALS) + 10.0 ** -(TIE_DECIMALS + 1) * stream.random(cosines.shape)
             best = others[np.argpartition(-mixed, count - 1, axis=1)[:, :count]]
             hits[block] = (concept[best] == concept[block][:, None]).mean(axis=1)
     return hits

@@ -10,9 +10,7 @@ from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
 from evoscope.space.skipgram import Groups, coactivation, counted_stimuli, embed_neurons
 
 
-def build_space(
-    base: Stimuli, protocol: SpaceProtocol, seed: int, progress: Progress = silent
-) -> SemanticSpace:
+def build_space(base: Stimuli, protocol: SpaceProtocol, seed: int, progress: Progress = silent) -> SemanticSpace:
     """Learn vectors for the base model's neurons and for the images of the pool.
 
     With ``unplaced="exclude"`` a base neuron without stimuli, or one that shares no stimulus with any other

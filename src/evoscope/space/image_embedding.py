@@ -72,9 +72,7 @@ def embed_images(
     """
     taking_part = np.isfinite(targets).all(axis=1) & (stimuli >= 0).any(axis=1)
     if not taking_part.any():
-        raise EvoscopeError(
-            "no base neuron has both a vector and stimuli", "check the health of the base model"
-        )
+        raise EvoscopeError("no base neuron has both a vector and stimuli", "check the health of the base model")
     stimuli, targets = stimuli[taking_part], np.ascontiguousarray(targets[taking_part], dtype=np.float64)
     covered = np.zeros(images, dtype=bool)
     covered[stimuli[stimuli >= 0]] = True
@@ -271,8 +269,7 @@ def images_by_character(responsive: SmallInts, neurons: NeuronIndex) -> Groups:
     The names have the released form, ``layer-channel``; an image is once in the group of a character.
     """
     spelled = [
-        set(f"{neurons.layers[layer]}-{channel}")
-        for layer, channel in zip(neurons.layer, neurons.channel, strict=True)
+        set(f"{neurons.layers[layer]}-{channel}") for layer, channel in zip(neurons.layer, neurons.channel, strict=True)
     ]
     alphabet = sorted(set().union(*spelled))
     contains = np.array([[character in name for character in alphabet] for name in spelled], dtype=bool)

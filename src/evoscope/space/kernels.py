@@ -147,9 +147,7 @@ def train_pairs(vectors: Doubles, pairs: SmallInts, negatives: SmallInts, lr: fl
 
 
 @compiled
-def train_pairs_in_turn(
-    vectors: Doubles, fixed: Bools, pairs: SmallInts, negatives: SmallInts, lr: float
-) -> float:
+def train_pairs_in_turn(vectors: Doubles, fixed: Bools, pairs: SmallInts, negatives: SmallInts, lr: float) -> float:
     """Apply the same update with some vectors fixed, the first of a pair moving before the second.
 
     This is how the released code embeds images through responsive neurons (ConceptEvo, step 2.1.3).

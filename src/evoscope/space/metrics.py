@@ -48,9 +48,7 @@ class Measure:
 
 def measure(metric: str, model: str, epoch: int, found: Interval, null: Interval) -> Measure:
     """Put an interval and its null side by side."""
-    return Measure(
-        metric, model, epoch, found.value, found.low, found.high, null.value, null.low, null.high, found.n
-    )
+    return Measure(metric, model, epoch, found.value, found.low, found.high, null.value, null.low, null.high, found.n)
 
 
 def as_frame(measures: Sequence[Measure]) -> pd.DataFrame:
@@ -202,9 +200,7 @@ def _placed_at_both(before: Floats, after: Floats) -> tuple[Doubles, Doubles, In
     there = placed_rows(after)
     both = placed_rows(before) & there
     if not both.any():
-        raise EvoscopeError(
-            "no neuron is placed at both epochs", "check the health of the model at both epochs"
-        )
+        raise EvoscopeError("no neuron is placed at both epochs", "check the health of the model at both epochs")
     only_after = after[there & ~both]
     candidates = np.concatenate([after[both], only_after]).astype(np.float64)
     return before[both].astype(np.float64), candidates, np.flatnonzero(both)

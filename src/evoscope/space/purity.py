@@ -82,8 +82,7 @@ def concept_purity(models: Sequence[LabelledNeurons], *, seed: int, neighbours: 
     shuffles = (shuffle_within(stacked.stratum, stream) for _ in range(SHUFFLES))
     draws = np.stack([share_of_same(nearest, stacked.concept[order]) for order in shuffles])
     each = [
-        _row(m.model, m.epoch, hits[owner == i], draws[:, owner == i], neighbours, seed)
-        for i, m in enumerate(models)
+        _row(m.model, m.epoch, hits[owner == i], draws[:, owner == i], neighbours, seed) for i, m in enumerate(models)
     ]
     return [*each, _row("all", -1, hits, draws, neighbours, seed)]
 

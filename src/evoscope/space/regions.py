@@ -31,9 +31,7 @@ class Region:
     members: tuple[Ints, ...]
 
 
-def find_regions(
-    models: Sequence[Floats], count: int, members: int, different: float = DIFFERENT
-) -> list[Region]:
+def find_regions(models: Sequence[Floats], count: int, members: int, different: float = DIFFERENT) -> list[Region]:
     """The ``count`` tightest regions with ``members`` neurons of each model, each unlike the ones before.
 
     A region's tightness is the smallest cosine between its anchor, a neuron of the first model (the base),
@@ -65,9 +63,7 @@ def find_regions(
 
 
 def _unit(vectors: Floats) -> Floats:
-    return np.asarray(
-        vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32
-    )
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def _nearest(anchors: Floats, others: Floats, members: int) -> tuple[Ints, Floats]:
@@ -144,9 +140,7 @@ def central(vectors: Floats, count: int) -> Ints:
     return np.asarray(placed[np.argsort(-(units @ units.mean(axis=0)), kind="stable")[:count]])
 
 
-def region_name(
-    content: Sequence[Bools], anywhere: Bools, families: Sequence[str]
-) -> tuple[list[int], float]:
+def region_name(content: Sequence[Bools], anywhere: Bools, families: Sequence[str]) -> tuple[list[int], float]:
     """The concept, or the two of different families at one place, that every model's patches show most above chance.
 
     Parameters

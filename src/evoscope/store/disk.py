@@ -43,9 +43,7 @@ def explained(error: BaseException, folder: Path) -> EvoscopeError:
 
 def is_full(error: BaseException) -> bool:
     """Whether the system ran out of space; some libraries tell it only in words."""
-    return getattr(error, "errno", None) in _FULL or any(
-        os.strerror(number) in str(error) for number in _FULL
-    )
+    return getattr(error, "errno", None) in _FULL or any(os.strerror(number) in str(error) for number in _FULL)
 
 
 def publish(partial: Path, final: Path) -> None:

@@ -43,8 +43,7 @@ def seal(folder: Path, identity: dict[str, JSON]) -> None:
         if (folder / name).is_symlink() or not (folder / name).is_file():
             raise ValueError(f"'{folder / name}' is not a plain file; a payload must hold its own bytes")
     checksums = {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": digest_file(folder / name)}
-        for name in names
+        name: {"bytes": (folder / name).stat().st_size, "sha256": digest_file(folder / name)} for name in names
     }
     (folder / MANIFEST).write_bytes(pretty({**identity, "files": checksums}))
 
@@ -89,9 +88,7 @@ def inspect(folder: Path, *, contents: bool) -> Verdict:
     except (OSError, ValueError, RecursionError) as error:
         return Verdict("unreadable", f"'{folder / MANIFEST}' cannot be read ({error})")
     if manifest.get("format") != FORMAT:
-        return Verdict(
-            "foreign", f"'{folder}' has format {manifest.get('format')}; this version writes {FORMAT}"
-        )
+        return Verdict("foreign", f"'{folder}' has format {manifest.get('format')}; this version writes {FORMAT}")
     identity = {name: manifest[name] for name in IDENTITY if name in manifest}
     if canonical_digest(identity) != folder.name or identity["stage"] != folder.parent.name:
         return Verdict("damaged", f"'{folder / MANIFEST}' does not belong to this key")

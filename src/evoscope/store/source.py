@@ -95,9 +95,7 @@ def module_digest(name: str) -> str:
     EvoscopeError : there is no such module, or it has no Python source.
     """
     if _path(name) is None:
-        raise EvoscopeError(
-            f"'{name}' is no module with a Python source", "check its name, and that Python finds it"
-        )
+        raise EvoscopeError(f"'{name}' is no module with a Python source", "check its name, and that Python finds it")
     seen: dict[str, str] = {}
     waiting = [name]
     while waiting:
@@ -181,9 +179,7 @@ def _global_names(found: Module, statement: ast.stmt) -> Iterator[str]:
         yield from (each.get_name() for each in scope.get_symbols() if each.is_global() or each.is_imported())
         scopes += scope.get_children()
     # What is evaluated outside of these scopes: annotations, defaults, decorators, bases, values of constants.
-    own = (
-        statement.body if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) else []
-    )
+    own = statement.body if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) else []
     inside = {id(node) for each in own for node in ast.walk(each)}
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and id(node) not in inside:

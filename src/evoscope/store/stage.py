@@ -191,9 +191,7 @@ def _artefact(
     bound.apply_defaults()
     parts = _Parts()
     config = {
-        name: parts.plain(value, name)
-        for name, value in bound.arguments.items()
-        if not isinstance(value, Runtime)
+        name: parts.plain(value, name) for name, value in bound.arguments.items() if not isinstance(value, Runtime)
     }
     seed = config.pop("seed", 0)
     if not isinstance(seed, int):

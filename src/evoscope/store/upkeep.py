@@ -141,9 +141,7 @@ def _contents(root: Path) -> list[Path]:
 def _age(path: Path) -> float:
     """Seconds since the newest of an artefact's own files or of a leftover's files was written."""
     files = [path / RUN] if (path / RUN).exists() else [path, *path.rglob("*")]
-    return time.time() - max(
-        (os.lstat(file).st_mtime for file in files if os.path.lexists(file)), default=0.0
-    )
+    return time.time() - max((os.lstat(file).st_mtime for file in files if os.path.lexists(file)), default=0.0)
 
 
 def prune(

@@ -194,9 +194,7 @@ def prepare(
         load(train, batch_size=recipe.batch_size, fixed=True),
         load(scored_images(train, recipe.eval_images), batch_size=EVALUATION_BATCH),
         load(test, batch_size=EVALUATION_BATCH),
-        partial(torch.autocast, device.type, torch.bfloat16)
-        if use_bf16(recipe, module, device)
-        else nullcontext,
+        partial(torch.autocast, device.type, torch.bfloat16) if use_bf16(recipe, module, device) else nullcontext,
         device,
         seed,
         progress,

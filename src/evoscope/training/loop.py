@@ -59,9 +59,7 @@ STATE_FILE = "resume.safetensors"
 MODULE, OPTIMIZER = "module.", "optimizer."
 
 
-def save_state(
-    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, rows: Sequence[EpochMetrics]
-) -> None:
+def save_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, rows: Sequence[EpochMetrics]) -> None:
     """Write everything that the next epoch depends on, as one file, in one step."""
     tensors = {MODULE + name: value for name, value in module.state_dict().items()}
     tensors.update(_optimizer_tensors(optimizer))
@@ -170,9 +168,7 @@ def read_metrics(folder: Path) -> pd.DataFrame:
     EvoscopeError : when no run has finished there.
     """
     if not finished(folder):
-        raise EvoscopeError(
-            f"there is no finished training run in '{folder}'", "train first, or check the path"
-        )
+        raise EvoscopeError(f"there is no finished training run in '{folder}'", "train first, or check the path")
     return pd.read_parquet(folder / METRICS_FILE)
 
 

@@ -115,16 +115,12 @@ def level_line(axes: Axes, level: float) -> Axes:
 
 def epoch_axis(axes: Axes, first: int, last: int) -> Axes:
     """Whole epochs from ``first`` to ``last``, a handful labelled; the one before training is ``init``."""
-    step = next(
-        step for step in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 10**9) if (last - first) / step <= 6
-    )
+    step = next(step for step in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 10**9) if (last - first) / step <= 6)
     ticks = [epoch for epoch in range(max(first, 0), last + 1) if epoch % step == 0]
     if first == UNTRAINED:
         ticks = [UNTRAINED, *[tick for tick in ticks if tick + 1 > 0.18 * (last + 1)]]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda epoch, _: "init" if epoch == UNTRAINED else f"{epoch:.0f}")
-    )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda epoch, _: "init" if epoch == UNTRAINED else f"{epoch:.0f}"))
     room = max(0.04 * (last - first), 0.3)
     axes.set_xlim(first - room, last + room)
     return axes

@@ -116,9 +116,7 @@ def path(axes: Axes, x: Doubles, y: Doubles, colour: str) -> Axes:
     """Way of one neuron [epochs], open ring at the first and full dot at the last; unplaced epochs are skipped."""
     placed = np.isfinite(x) & np.isfinite(y)
     if not placed.any():
-        axes.text(
-            0.5, 0.5, "unplaced", transform=axes.transAxes, ha="center", va="center", color=QUIET, size=6.2
-        )
+        axes.text(0.5, 0.5, "unplaced", transform=axes.transAxes, ha="center", va="center", color=QUIET, size=6.2)
         return axes
     way = np.column_stack([x[placed], y[placed]])
     for step, alpha in enumerate(np.linspace(0.45, 1.0, len(way) - 1)):

@@ -29,9 +29,7 @@ def patch_grid(axes: Axes, patches: Bytes, columns: int, colour: str) -> Axes:
         row, column = divmod(place, columns)
         left, top = column * (1 + PATCH_GAP), row * (1 + PATCH_GAP)
         axes.imshow(patch, extent=(left, left + 1, top + 1, top), aspect="equal", zorder=1)
-        axes.add_patch(
-            Rectangle((left, top), 1, 1, fill=False, edgecolor=colour, lw=0.7, zorder=2, clip_on=False)
-        )
+        axes.add_patch(Rectangle((left, top), 1, 1, fill=False, edgecolor=colour, lw=0.7, zorder=2, clip_on=False))
     axes.set_xlim(0, columns * (1 + PATCH_GAP) - PATCH_GAP)
     axes.set_ylim(rows * (1 + PATCH_GAP) - PATCH_GAP, 0)
     return bare(axes)
@@ -64,9 +62,7 @@ def message(axes: Axes, text: str) -> Axes:
 def remark(axes: Axes, text: str) -> Axes:
     """Write a quiet remark across whatever is drawn."""
     note = axes.text(0.5, 0.5, plain(text), transform=axes.transAxes, ha="center", va="center", zorder=6)
-    note.set(
-        size=SMALL, color=QUIET, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 3}
-    )
+    note.set(size=SMALL, color=QUIET, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 3})
     return axes
 
 

@@ -40,9 +40,7 @@ class Sheet:
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Axes whose frame (not its tick labels) covers the given rectangle."""
         bottom = self.height - top - height
-        return self.figure.add_axes(
-            (left / self.width, bottom / self.height, width / self.width, height / self.height)
-        )
+        return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
 
     def text(
         self,
@@ -66,9 +64,7 @@ class Sheet:
             place = (left / self.width, 1 - baseline / self.height)
             weight = "bold" if bold else "normal"
             written.append(
-                self.figure.text(
-                    *place, plain(shown), size=size, weight=weight, ha=across, color=color or INK
-                )
+                self.figure.text(*place, plain(shown), size=size, weight=weight, ha=across, color=color or INK)
             )
         return written
 
@@ -125,9 +121,7 @@ def headed(figure: Figure, sentence: str) -> Figure:
 VECTOR_DPI = 160
 
 
-def save_figure(
-    fig: Figure, folder: Path, stem: str, caption: str, metadata: Mapping[str, str]
-) -> list[Path]:
+def save_figure(fig: Figure, folder: Path, stem: str, caption: str, metadata: Mapping[str, str]) -> list[Path]:
     """Write ``stem.png``, ``stem.svg``, ``stem.pdf`` and ``stem.md`` (the caption) into ``folder``.
 
     Parameters
@@ -165,9 +159,7 @@ FILM_BYTES = 1_500_000  # a page with a moving picture above it opens slowly
 QUALITIES = (80, 65, 50, 35, 20)
 
 
-def save_film(
-    frames: Iterable[tuple[Bytes, int]], folder: Path, stem: str, metadata: Mapping[str, str]
-) -> Path:
+def save_film(frames: Iterable[tuple[Bytes, int]], folder: Path, stem: str, metadata: Mapping[str, str]) -> Path:
     """Write ``stem.webp``, which repeats for ever, in the best quality that stays below `FILM_BYTES`.
 
     Parameters

@@ -50,9 +50,7 @@ LOOKS = {
     "vgg16_large_lr": Look("#e6ab02", "VGG16, large lr", "VGG16", "learning rate too large"),
     "vgg16_no_dropout": Look("#666666", "VGG16, no dropout", "VGG16", "no dropout"),
     "inception_v3": Look("#1b9e77", "InceptionV3", "InceptionV3", ""),
-    "inception_v3_large_lr": Look(
-        "#a6761d", "InceptionV3, large lr", "InceptionV3", "learning rate too large"
-    ),
+    "inception_v3_large_lr": Look("#a6761d", "InceptionV3, large lr", "InceptionV3", "learning rate too large"),
     "convnext": Look("#e7298a", "ConvNeXt", "ConvNeXt", ""),
     # Not a run: what is measured over all models together.
     "all": Look(INK, "all models", "all models", ""),

@@ -181,9 +181,7 @@ def _wings(canvas: Canvas, patch: Patch, shape: Shape, trim: float) -> None:
     c, s = np.float32(np.cos(0.5)), np.float32(np.sin(0.5))
     along, across = c * u - s * v, s * u + c * v
     outer = ellipse(along, across, *WING_SIZE)
-    lower = ellipse(
-        along + np.float32(0.12), across - np.float32(0.24), WING_SIZE[0] * 0.66, WING_SIZE[1] * 0.7
-    )
+    lower = ellipse(along + np.float32(0.12), across - np.float32(0.24), WING_SIZE[0] * 0.66, WING_SIZE[1] * 0.7)
     whole = np.minimum(outer, lower)
     canvas.paint(patch, coverage(whole, patch.pixel), mix(*VEIN, trim), "part:wings")
     canvas.paint(patch, coverage(whole + np.float32(LINE), patch.pixel), mix(*WING, trim), "part:wings")
@@ -236,9 +234,7 @@ def _balloon(u: Floats, v: Floats, colour: RGB) -> Layers:
 def _tree(u: Floats, v: Floats, colour: RGB) -> Layers:
     trunk = box(u, v - np.float32(0.6), 0.12, 0.4)
     sides = np.abs(u)
-    crown = np.minimum(
-        np.hypot(sides - np.float32(0.34), v - np.float32(0.02)), np.hypot(u, v + np.float32(0.42))
-    )
+    crown = np.minimum(np.hypot(sides - np.float32(0.34), v - np.float32(0.02)), np.hypot(u, v + np.float32(0.42)))
     light = np.hypot(u + np.float32(0.14), v + np.float32(0.5)) - np.float32(0.26)
     return [(trunk, TRUNK), (crown - np.float32(0.46), colour), (light, mix(colour, (1.0, 1.0, 0.8), 0.25))]
 

@@ -94,9 +94,7 @@ class Canvas:
         xs = [cos * a - sin * b for a in (left, right) for b in (top, bottom)]
         ys = [sin * a + cos * b for a in (left, right) for b in (top, bottom)]
         rows = _span(pose.y + min(ys) - 0.5 / self.pixels, pose.y + max(ys) + 0.5 / self.pixels, self.pixels)
-        columns = _span(
-            pose.x + min(xs) - 0.5 / self.pixels, pose.x + max(xs) + 0.5 / self.pixels, self.pixels
-        )
+        columns = _span(pose.x + min(xs) - 0.5 / self.pixels, pose.x + max(xs) + 0.5 / self.pixels, self.pixels)
         axis = centres(self.pixels)
         dx = (axis[columns] - np.float32(pose.x)) * np.float32(1 / pose.scale)
         dy = (axis[rows, None] - np.float32(pose.y)) * np.float32(1 / pose.scale)
@@ -155,9 +153,7 @@ SHADE: RGB = (0.12, 0.08, 0.16)
 def shade_of(colour: str, hue: float, saturation: float, value: float) -> RGB:
     """Give a colour that goes by the name ``colour``; the three offsets run from -1 to 1."""
     h, s, v, spread = _COLOURS[colour]
-    return hsv_to_rgb(
-        ((h + hue * spread) % 360) / 360, min(1.0, s + 0.14 * saturation), min(1.0, v + 0.12 * value)
-    )
+    return hsv_to_rgb(((h + hue * spread) % 360) / 360, min(1.0, s + 0.14 * saturation), min(1.0, v + 0.12 * value))
 
 
 def second_tone(rgb: RGB, contrast: float, light: bool) -> RGB:
@@ -309,10 +305,7 @@ def _city(canvas: Canvas, horizon: float, vary: Vary) -> None:
 def _night(canvas: Canvas, horizon: float, vary: Vary) -> None:
     zenith = mix((0.07, 0.08, 0.22), (0.1, 0.1, 0.28), vary[0])
     _sky(canvas, zenith, mix((0.26, 0.22, 0.46), (0.2, 0.28, 0.5), vary[1]), horizon + 0.3)
-    places = [
-        (_golden(vary[2], i), 0.9 * _golden(vary[3], 3 * i), 0.5 + 0.5 * _golden(vary[4], i))
-        for i in range(24)
-    ]
+    places = [(_golden(vary[2], i), 0.9 * _golden(vary[3], 3 * i), 0.5 + 0.5 * _golden(vary[4], i)) for i in range(24)]
     _specks(canvas, places, 0.0085, (1.0, 0.97, 0.88))
     _disc(canvas, 0.12 + 0.76 * vary[5], 0.14, 0.055, (0.98, 0.95, 0.84))
     wave = (horizon + 0.24, 0.05, 0.8 + vary[6], vary[7])

@@ -147,9 +147,7 @@ def sample_scene(rng: np.random.Generator, label: int, rules: tuple[Rule, ...]) 
     occluder = _occluder(chance, body)
     return Scene(
         label=label,
-        backdrop=Backdrop(
-            attributes.background, chance.between(0.38, 0.62), tuple(chance.unit() for _ in range(8))
-        ),
+        backdrop=Backdrop(attributes.background, chance.between(0.38, 0.62), tuple(chance.unit() for _ in range(8))),
         body=body,
         distractors=_distractors(chance, body),
         occluder=occluder,
@@ -194,9 +192,7 @@ def _body(chance: Chance, attributes: _Attributes) -> Body:
     rgb = shade_of(attributes.colour, *(chance.between(-1, 1) for _ in range(3)))
     texture = Texture(
         attributes.texture,
-        second_tone(
-            rgb, chance.between(0.62, 0.86), light=chance.unit() < 0.8 and attributes.colour not in DARK_TONED
-        ),
+        second_tone(rgb, chance.between(0.62, 0.86), light=chance.unit() < 0.8 and attributes.colour not in DARK_TONED),
         chance.between(0.56, 0.66),
         chance.between(-0.4, 0.4),
         (chance.between(-0.5, 0.5), chance.between(-0.5, 0.5)),

@@ -157,9 +157,7 @@ class Confounder:
         if not 0 <= self.probability <= 1:
             raise EvoscopeError(f"confounder probability {self.probability} is no probability", "give 0 to 1")
         if not 0 < self.size <= 0.25:
-            raise EvoscopeError(
-                f"confounder size {self.size} is out of range", "give more than 0, up to 0.25"
-            )
+            raise EvoscopeError(f"confounder size {self.size} is out of range", "give more than 0, up to 0.25")
 
 
 @dataclass(frozen=True)
@@ -208,9 +206,7 @@ class SceneSource:
         return masks(self.scene(index), pixels)
 
 
-def concept_scenes(
-    split: str, images: int, classes: int, seed: int, confounder: Confounder | None = None
-) -> ImageSet:
+def concept_scenes(split: str, images: int, classes: int, seed: int, confounder: Confounder | None = None) -> ImageSet:
     """Images composed of known concepts, with their concept table.
 
     Parameters

@@ -78,9 +78,7 @@ def rules(classes: int) -> tuple[Rule, ...]:
     EvoscopeError : if there are no sets with so many classes.
     """
     if not 2 <= classes <= len(RULES):
-        raise EvoscopeError(
-            f"concept_scenes has no set of {classes} classes", f"ask for 2 to {len(RULES)} classes"
-        )
+        raise EvoscopeError(f"concept_scenes has no set of {classes} classes", f"ask for 2 to {len(RULES)} classes")
     return RULES[:classes]
 
 
