@@ -45,7 +45,7 @@ LIMITS = {
     "layer_scale": ANY,
     "mean": ANY,
     "participants": Range(2, 1_000_000),
-    **dict.fromkeys(("older_than_days", "study.items", "training.epochs", "eval_images"), FROM_ZERO),
+    **dict.fromkeys(("older_than_days", "study.items", "training.epochs", "eval_images", "blind"), FROM_ZERO),
     **dict.fromkeys(("lr", "momentum", "weight_decay"), FROM_ZERO),
     **dict.fromkeys(("epochs", "epoch", "stages", "look_at", "pairs"), EPOCH),
     **dict.fromkeys(("pool_fraction", "crop_fraction"), PART),

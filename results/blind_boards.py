@@ -72,7 +72,7 @@ def judged_finding(rows: pd.DataFrame) -> str:
         return ""
     count, ordered = int(shares["size"].sum()), shares["mean"].sort_values(kind="stable")
     said = [f"{percent(float(ordered.iloc[place]))} of {_title(str(ordered.index[place]))}" for place in (-1, 0)]
-    return f"Judged blind on {count} boards, {said[0]} and {said[1]} show one thing"
+    return f"Judged blind on {count} boards, {said[0]} and {said[1]} show one thing."
 
 
 @table(

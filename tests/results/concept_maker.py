@@ -63,10 +63,10 @@ class ConceptMaker:
 
     def split(self, clusters=(30, 20), most=100):
         """A direction with two unique concepts."""
-        edges, run = np.linspace(-1, 1, 21), self.runs[0]
+        edges, (run, layer) = np.linspace(-1, 1, 21), self.layers()[0]
         facts = {
             "run": run,
-            "layer": LAYERS[run],
+            "layer": layer,
             "epoch": 7,
             "classes": CLASSES[0],
             "direction": 3,
@@ -88,18 +88,23 @@ class ConceptMaker:
                     "everywhere": 0.1,
                 }
             ),
-            self.rng.integers(0, 256, (*shape, 3), np.uint8),
+            self.flat(*shape[:3]),
             heat,
             heat > 0.8,
         )
+
+    def flat(self, boards, images, side):
+        """Images of one colour each."""
+        colours = self.rng.integers(0, 256, (boards, images, 1, 1, 3), np.uint8)
+        return np.broadcast_to(colours, (boards, images, side, side, 3)).copy()
 
     def blind_boards(self, boards=40):
         """Judged boards of two methods."""
         frame = pd.DataFrame(
             {
                 "board": range(1, boards + 1),
-                "run": self.runs[0],
-                "layer": LAYERS[self.runs[0]],
+                "run": self.layers()[0][0],
+                "layer": self.layers()[0][1],
                 "method": np.repeat(["svd", "neurons"], boards // 2),
                 "direction": range(boards),
                 "side": 1,
@@ -107,7 +112,7 @@ class ConceptMaker:
                 "one_thing": pd.array(self.rng.random(boards) < 0.5, "boolean"),
             }
         )
-        return BlindBoards(frame, self.rng.integers(0, 256, (boards, 10, 8, 8, 3), np.uint8), "c0de")
+        return BlindBoards(frame, self.flat(boards, 10, 8), "c0de")
 
     def crosscoder(self, entries=40, epochs=(-1, 0, 2, 5)):
         """Entries that are born, turn and die, of every run."""

@@ -14,6 +14,7 @@ from evoscope.models.spec import ModelSpec
 from evoscope.torchvision_compat import torchvision
 
 # The protocol ignores the auxiliary head; and the default start warns about its own slowness.
+IMAGENET_CLASSES = 1000
 WITH_AUXILIARY_HEAD = ("inception_v3", "googlenet")
 TRANSFORMERS = ("vit_", "swin_")
 WIDTH_PER_GROUP = ("resnet50", "resnet101", "resnet152")
