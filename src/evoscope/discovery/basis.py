@@ -223,7 +223,8 @@ ALIGNED = 0.6
 
 def neuron_alignment(directions: Doubles) -> Doubles:
     """Find the largest component by size (the first of equals) of unit rows [r, d], with its sign: float64 [r]."""
-    return directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)]
+    largest = np.abs(directions).argmax(axis=1)
+    return np.asarray(directions[np.arange(len(directions)), largest], dtype=np.float64)
 
 
 def random_alignment(width: int, count: int, seed: int) -> Doubles:
