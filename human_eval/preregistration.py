@@ -1,5 +1,6 @@
 """Texts that follow from a study's design alone: its pre-registration, a paragraph of methods, and a codebook."""
 
+from collections import Counter
 from pathlib import Path
 
 from human_eval.design.baselines import baselines
@@ -86,10 +87,7 @@ def _measured(study: Study) -> str:
 
 
 def _conditions(study: Study) -> str:
-    counts = {
-        name: sum(trial.condition == name for trial in _main(study))
-        for name in dict.fromkeys(trial.condition for trial in _main(study))
-    }
+    counts = Counter(trial.condition for trial in _main(study))
     listed = ", ".join(f"{spoken(name)} ({count} items)" for name, count in counts.items())
     shuffled = " in an order of their own" if study.protocol == "corrected" else ""
     return f"Within participants: {listed}. Everybody answers one block, a part of the items,{shuffled}."

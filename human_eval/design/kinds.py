@@ -20,7 +20,6 @@ from human_eval.design.trial import (
     Protocol,
     balanced,
     evolution_form,
-    inserted,
     intruder_form,
     label_form,
     panel,
@@ -209,7 +208,7 @@ class _Sampler:
     def draft(self, number: int, name: str, group: list[int], place: int | None) -> Draft:
         order = generator(self.seed, "order", number).permutation(group[:-1] if place is not None else group)
         rows = [int(row) for row in order]
-        shown = rows if place is None else inserted(rows, group[-1], place)
+        shown = rows if place is None else [*rows[:place], group[-1], *rows[place:]]
         name = "tightest" if name == "hand_picked" and not self.options.hand_picked else name
         count = min(self.options.patches, self.pool.patches.shape[1])
         panels = tuple(panel(row, count) for row in shown)
