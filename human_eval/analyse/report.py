@@ -14,6 +14,7 @@ from evoscope.viz import Sheet, interval_rows, message, use_style
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import INK, LARGE, QUIET, SMALL, elide, plain
 from human_eval.analyse.accuracy import (
+    Level,
     accuracy,
     beside,
     fleiss_kappa,
@@ -151,9 +152,8 @@ def _agreed(study: Study, name: str, part: pd.DataFrame) -> list[object]:
     ratings = table.to_numpy(dtype=float, na_value=np.nan)
     most = int(np.nanmax(ratings)) + 1
     counts = np.stack([(ratings == value).sum(axis=0) for value in range(most)], axis=1)
-    level = "ordinal" if study.kind == "pairwise_coherence" else "nominal"
-    alpha = krippendorff_alpha(ratings, "ordinal" if level == "ordinal" else "nominal")
-    return [name, table.shape[1], table.shape[0], fleiss_kappa(counts), alpha, level]
+    level: Level = "ordinal" if study.kind == "pairwise_coherence" else "nominal"
+    return [name, table.shape[1], table.shape[0], fleiss_kappa(counts), krippendorff_alpha(ratings, level), level]
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
