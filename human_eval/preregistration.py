@@ -40,13 +40,11 @@ COLUMNS = {
 }
 
 
-def write_preregistration(study: Study, folder: Path, participants: int = 0) -> list[Path]:
+def write_preregistration(study: Study, folder: Path, participants: int) -> None:
     """Write the three texts into ``folder``; ``participants``: how many are planned, 0 where that is open."""
     texts = (preregistration(study, participants), methods(study, participants), codebook(study))
-    paths = [folder / name for name in FILES]
-    for path, text in zip(paths, texts, strict=True):
-        path.write_text(text, encoding="utf-8", newline="")
-    return paths
+    for name, text in zip(FILES, texts, strict=True):
+        (folder / name).write_text(text, encoding="utf-8", newline="")
 
 
 def preregistration(study: Study, participants: int = 0) -> str:

@@ -161,7 +161,8 @@ class Embedding:
     def answer(self, trial: Trial, ability: float, stream: np.random.Generator) -> Answer:
         """Compare the panels."""
         panels = np.stack([self.features[list(panel)].mean(axis=0) for panel in trial.panels])
-        texts = tuple(self._named(panels[min(place, len(panels) - 1)]) for place in range(len(trial.form.texts)))
+        named = [min(place, len(panels) - 1) for place in range(len(trial.form.texts))]
+        texts = tuple(f"feature {int(panels[place].argmax())}" for place in named)
         if instructed(trial):
             return Answer(trial.answer if trial.form.options else None, (WORD,) * len(texts), int(CAREFUL_MS))
         return Answer(self._closed(trial, panels, stream), texts, int(CAREFUL_MS))
@@ -180,9 +181,6 @@ class Embedding:
         if trial.kind == "evolution_label":
             return trial.form.options.index(NO if alike > self.same else YES)
         return int(stream.integers(trial.alternatives))
-
-    def _named(self, panel: Doubles) -> str:
-        return f"feature {int(panel.argmax())}"
 
 
 def simulate(study: Study, counts: Mapping[str, int], seed: int, skilled: Skilled | None = None) -> pd.DataFrame:

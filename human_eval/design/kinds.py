@@ -163,17 +163,14 @@ class _Sampler:
             return sample(np.array(others, dtype=np.int64), 1, stream, "an intruder")[0]
         far = np.array(others[len(others) // 2 :], dtype=np.int64)
         for member in stream.permutation(members):
-            matched = far[self._alike(far, int(member))]
+            same = (self.models[far] == self.models[member]) & (self.layers[far] == self.layers[member])
+            matched = far[same & (self.pool.epoch[far] == self.pool.epoch[member])]
             if len(matched):
                 return int(stream.choice(matched))
         raise EvoscopeError(
             f"no neuron of the layers of {self.pool.ids[members[0]]}'s set lies far from it",
             "give a pool with more neurons of each layer, or protocol as_released",
         )
-
-    def _alike(self, rows: Ints, member: int) -> Bools:
-        same = (self.models[rows] == self.models[member]) & (self.layers[rows] == self.layers[member])
-        return np.asarray(same & (self.pool.epoch[rows] == self.pool.epoch[member]))
 
     def _picked(self, count: int, stream: np.random.Generator) -> list[list[int]]:
         if not self.options.hand_picked:
