@@ -28,9 +28,9 @@ from omegaconf.errors import (
 )
 
 from evoscope.errors import EvoscopeError
+from experiments import CONF
 from experiments.schema import Config
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
 CORRECTED = CONF / "protocol" / "corrected.yaml"
 OVERRIDE = re.compile(r"(?P<mark>\+\+|\+|~)?(?P<key>[^=@]+)(?P<package>@[^=]*)?(?:=(?P<value>.*))?", re.DOTALL)
 FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag|str|int|float|bool|json_str)\(.*\)")
@@ -71,14 +71,11 @@ class Command:
 
 def help_page() -> str:
     """The experiments in words, by the first comment of their files, and examples."""
-    words = {path.stem: path.read_text(encoding="utf-8").splitlines() for path in _experiments()}
+    experiments = sorted((CONF / "experiment").glob("*.yaml"))
+    words = {path.stem: path.read_text(encoding="utf-8").splitlines() for path in experiments}
     width = max(map(len, words))
     lines = [f"  {name:{width}}  {text[1].removeprefix('# ')}" for name, text in words.items()]
     return USAGE.format(experiments="\n".join(lines))
-
-
-def _experiments() -> list[Path]:
-    return sorted((CONF / "experiment").glob("*.yaml"))
 
 
 def taken_apart(arguments: Sequence[str]) -> Command:

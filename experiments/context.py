@@ -182,17 +182,14 @@ def settle(threads: int | None, device: str) -> None:
 
 def content_key(config: Config) -> str:
     """Readable name of a configuration: data, scale, protocol and a hash of everything that decides results."""
-    plain = json.loads(json.dumps(dataclasses.asdict(config), default=_name))
+    told = dataclasses.asdict(config)
+    plain = json.loads(json.dumps(told, default=lambda value: value.name if isinstance(value, Enum) else str(value)))
     values = {key: value for key, value in plain.items() if key not in _NOT_CONTENT}
     text = json.dumps(values, sort_keys=True)
     name = config.model.name if config.model.name != PAPER else OWN if config.model.factory else ""
     model = f"-{name}" if name else ""
     stem = f"{config.data.name}-{config.scale.name}-{config.protocol.name}{model}"
     return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _name(value: object) -> str:
-    return value.name if isinstance(value, Enum) else str(value)
 
 
 def commit() -> str:

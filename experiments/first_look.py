@@ -67,14 +67,11 @@ def first_look(run: Run, test: ImageSet, seed: int) -> FirstLook:
     EvoscopeError : the network cannot be built or loaded, gives no finite logits [images, outputs] for real images, or
         ``model.outputs`` does not fit.
     """
-    key = json.dumps([asdict(run.spec), _state(run), test.fingerprint, run.told_outputs, seed], default=str)
+    state = "/".join(run.checkpoints.fingerprint(epoch) for epoch in run.epochs) if run.checkpoints else ""
+    key = json.dumps([asdict(run.spec), state, test.fingerprint, run.told_outputs, seed], default=str)
     if key not in _LOOKS:
         _LOOKS[key] = _look(run, test, seed)
     return replace(_LOOKS[key], run=replace(run, spec=_LOOKS[key].run.spec))
-
-
-def _state(run: Run) -> str:
-    return "/".join(run.checkpoints.fingerprint(epoch) for epoch in run.epochs) if run.checkpoints else ""
 
 
 def _look(run: Run, test: ImageSet, seed: int) -> FirstLook:

@@ -219,11 +219,6 @@ def _fail(status: Status, sentence: str) -> None:
     complain(f"evoscope: {sentence}")
 
 
-def forget_failures() -> None:
-    """Begin anew (several commands in one process: notebooks, tests)."""
-    FAILED.clear()
-
-
 def exit_status() -> int:
     """1 when a job of this process, or of the sweep it led, failed."""
     return 1 if FAILED else 0

@@ -81,11 +81,8 @@ class OldTraining:
         names = [
             name for name in sorted(wanted.keys() | self.decided.keys()) if wanted.get(name) != self.decided.get(name)
         ]
-        return [_difference(name, self.decided.get(name), wanted.get(name)) for name in names]
-
-
-def _difference(name: str, there: JSON, here: JSON) -> str:
-    return name if name.endswith("images") else f"{name} ({there!r} there, {here!r} here)"
+        values = [f" ({self.decided.get(name)!r} there, {wanted.get(name)!r} here)" for name in names]
+        return [name + value * (not name.endswith("images")) for name, value in zip(names, values, strict=True)]
 
 
 def old_trainings(root: Path) -> list[OldTraining]:

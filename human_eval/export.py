@@ -5,7 +5,7 @@ import html
 import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
@@ -137,7 +137,7 @@ def guarded(text: str) -> str:
     return f"'{text}" if text.startswith(tuple("=+-@\t\r'")) else text
 
 
-def to_table(columns: list[str], rows: Iterable[dict[str, str]], delimiter: str = ",") -> str:
+def to_table(columns: list[str], rows: Iterable[Mapping[Any, str]], delimiter: str = ",") -> str:
     """Rows as separated text, guarded and quoted where needed."""
     stream = StringIO()
     writer = csv.DictWriter(stream, columns, delimiter=delimiter, lineterminator="\n", restval="")
@@ -149,13 +149,9 @@ def to_table(columns: list[str], rows: Iterable[dict[str, str]], delimiter: str 
 def frame_csv(frame: pd.DataFrame) -> str:
     """A table as CSV, guarded."""
     texts = frame.astype(object).where(frame.notna(), "").map(str)
-    return to_table(
-        [str(name) for name in texts],
-        ({str(name): text for name, text in row.items()} for row in texts.to_dict("records")),
-    )
+    return to_table(list(map(str, texts)), texts.to_dict("records"))
 
 
-PROLIFIC_COLUMNS = ["study", "external_study_url", "completion_code", "completion_url", "minutes"]
 PROLIFIC_PLACEHOLDERS = "&".join(f"{name}={{{{%{name}%}}}}" for name in PROLIFIC_IDS)
 
 
@@ -168,7 +164,7 @@ def prolific_csv(study: Study, host: str, completion: Completion) -> str:
         "completion_url": completion.address(prolific=True),
         "minutes": duration(study, None),
     }
-    return to_table(PROLIFIC_COLUMNS, [row])
+    return to_table(list(row), [row])
 
 
 LIMESURVEY_COLUMNS = [
@@ -238,7 +234,10 @@ def jspsych_page(study: Study, block: str, questions: list[Question], texts: Tex
 def _jspsych_trial(question: Question) -> dict[str, Any]:
     """Question with its panels and its other fields apart, so that the page can order the panels."""
     form = question.form
-    fields = "".join(map(_text_field, range(len(form.texts)), form.texts))
+    fields = "".join(
+        f'<p><label>{html.escape(prompt)} <input name="text{place}" maxlength="200" required></label></p>'
+        for place, prompt in enumerate(form.texts)
+    )
     fields += f"<p>{html.escape(form.option_question)}</p>" if form.options else ""
     return {
         "question": html.escape(form.question),
@@ -251,10 +250,6 @@ def _jspsych_trial(question: Question) -> dict[str, Any]:
         "choose": form.choose,
         "texts": len(form.texts),
     }
-
-
-def _text_field(place: int, prompt: str) -> str:
-    return f'<p><label>{html.escape(prompt)} <input name="text{place}" maxlength="200" required></label></p>'
 
 
 def labelstudio_tasks(questions: list[Question]) -> str:

@@ -1,5 +1,6 @@
 """Texts that follow from a study's design alone: its pre-registration, a paragraph of methods, and a codebook."""
 
+from collections import Counter
 from pathlib import Path
 
 from human_eval.design.baselines import baselines
@@ -39,13 +40,11 @@ COLUMNS = {
 }
 
 
-def write_preregistration(study: Study, folder: Path, participants: int = 0) -> list[Path]:
+def write_preregistration(study: Study, folder: Path, participants: int) -> None:
     """Write the three texts into ``folder``; ``participants``: how many are planned, 0 where that is open."""
     texts = (preregistration(study, participants), methods(study, participants), codebook(study))
-    paths = [folder / name for name in FILES]
-    for path, text in zip(paths, texts, strict=True):
-        path.write_text(text, encoding="utf-8", newline="")
-    return paths
+    for name, text in zip(FILES, texts, strict=True):
+        (folder / name).write_text(text, encoding="utf-8", newline="")
 
 
 def preregistration(study: Study, participants: int = 0) -> str:
@@ -86,10 +85,7 @@ def _measured(study: Study) -> str:
 
 
 def _conditions(study: Study) -> str:
-    counts = {
-        name: sum(trial.condition == name for trial in _main(study))
-        for name in dict.fromkeys(trial.condition for trial in _main(study))
-    }
+    counts = Counter(trial.condition for trial in _main(study))
     listed = ", ".join(f"{spoken(name)} ({count} items)" for name, count in counts.items())
     shuffled = " in an order of their own" if study.protocol == "corrected" else ""
     return f"Within participants: {listed}. Everybody answers one block, a part of the items,{shuffled}."

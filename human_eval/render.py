@@ -87,10 +87,25 @@ def panel_files(study: Study, trial: Trial) -> list[str]:
     return [f"pictures/{opaque(study.seed, 'picture', trial.id, place)}.webp" for place in range(len(trial.panels))]
 
 
-def render_study(study: Study, folder: Path, texts: Texts | None = None, album: Album | None = None) -> list[Path]:
-    """Write a folder per block below ``folder``, each of which opens from disk; answers are downloaded at the end."""
-    album = album or Album(study)
-    return [render_block(study, block, folder / block.id, texts, album) for block in study.blocks]
+def render_study(study: Study, folder: Path, texts: Texts | None = None) -> list[Path]:
+    """Write a folder per block below ``folder``, each of which opens from disk; answers are downloaded at the end.
+
+    The page comes last, so that a folder with a page is whole.
+
+    Raises
+    ------
+    EvoscopeError : a block's folder holds something already, such as a page that participants use.
+    """
+    album, trials, folders = Album(study), study.by_id(), [folder / block.id for block in study.blocks]
+    for block, own in zip(study.blocks, folders, strict=True):
+        if own.exists() and any(own.iterdir()):
+            raise EvoscopeError(f"'{own}' is not empty", "render into a new folder")
+        write_pictures(album.pictures(trials[name] for name in block.trials), own)
+        document = described(study, block)
+        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        (own / "study.json").write_text(text, encoding="utf-8")
+        (own / "index.html").write_text(page(study, document, texts or read_texts()), encoding="utf-8", newline="")
+    return folders
 
 
 def is_rendered(study: Study, folder: Path, texts: Texts | None = None) -> bool:
@@ -100,29 +115,6 @@ def is_rendered(study: Study, folder: Path, texts: Texts | None = None) -> bool:
         for block in study.blocks
     }
     return all(path.is_file() and path.read_bytes() == text.encode() for path, text in pages.items())
-
-
-def render_block(
-    study: Study, block: Block, folder: Path, texts: Texts | None = None, album: Album | None = None
-) -> Path:
-    """Write one block's page, pictures and ``study.json`` into ``folder``, which must be new or empty.
-
-    The page comes last, so that a folder with a page is whole.
-
-    Raises
-    ------
-    EvoscopeError : the folder holds something already, such as a page that participants use.
-    """
-    if folder.exists() and any(folder.iterdir()):
-        raise EvoscopeError(f"'{folder}' is not empty", "render into a new folder")
-    trials = study.by_id()
-    write_pictures((album or Album(study)).pictures(trials[name] for name in block.trials), folder)
-    document = described(study, block)
-    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-    (folder / "study.json").write_text(text, encoding="utf-8")
-    made = page(study, document, texts or read_texts())
-    (folder / "index.html").write_text(made, encoding="utf-8", newline="")
-    return folder
 
 
 def write_pictures(files: Mapping[str, bytes], folder: Path) -> None:

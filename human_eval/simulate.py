@@ -12,13 +12,14 @@ from evoscope.arrays import Bytes, Doubles
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from human_eval.answers import answer_table
+from human_eval.design.baselines import colours
 from human_eval.design.build import WORD
 from human_eval.design.trial import NO, YES, Block, Study, Trial
 
 OBSERVERS = ("skilled", "perfect", "random", "sided", "fast", "embedding")
 WORDS = ("dots", "stripes", "fur", "windows", "leaves", "wheels", "faces", "water")
 CAREFUL_MS, CARELESS_MS = 4000.0, 250.0  # medians of the response times
-BINS, CELLS = 4, 4  # of picture features: colours per channel, cells of the layout per side
+CELLS = 4  # of the layout of a picture, per side
 SPREAD = 0.4  # SD of the logarithm of the response times
 
 
@@ -126,8 +127,6 @@ def _time(median: float, stream: np.random.Generator) -> int:
 
 def _features(picture: Bytes) -> Doubles:
     """In place of a network's: colour histogram, coarse layout and edge directions of [side, side, 3]; [d]."""
-    codes = (picture.astype(np.int64) * BINS // 256) @ np.array([BINS * BINS, BINS, 1])
-    colours = np.bincount(codes.ravel(), minlength=BINS**3) / codes.size
     grey = picture.mean(axis=2)
     edges_y, edges_x = np.gradient(grey)
     angle = ((np.arctan2(edges_y, edges_x) % np.pi) * 8 / np.pi).astype(np.int64).ravel() % 8
@@ -135,7 +134,7 @@ def _features(picture: Bytes) -> Doubles:
     edges = np.bincount(angle, strength, minlength=8) / max(float(strength.sum()), 1e-9)
     cells = np.array_split(np.arange(len(grey)), min(CELLS, len(grey)))
     layout = np.array([[grey[np.ix_(rows, columns)].mean() for columns in cells] for rows in cells]) / 255
-    return np.concatenate([np.sqrt(colours), 0.5 * np.sqrt(edges), 0.25 * layout.ravel()])
+    return np.concatenate([np.sqrt(colours(picture)), 0.5 * np.sqrt(edges), 0.25 * layout.ravel()])
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,8 @@ class Embedding:
     def answer(self, trial: Trial, ability: float, stream: np.random.Generator) -> Answer:
         """Compare the panels."""
         panels = np.stack([self.features[list(panel)].mean(axis=0) for panel in trial.panels])
-        texts = tuple(self._named(panels[min(place, len(panels) - 1)]) for place in range(len(trial.form.texts)))
+        named = [min(place, len(panels) - 1) for place in range(len(trial.form.texts))]
+        texts = tuple(f"feature {int(panels[place].argmax())}" for place in named)
         if instructed(trial):
             return Answer(trial.answer if trial.form.options else None, (WORD,) * len(texts), int(CAREFUL_MS))
         return Answer(self._closed(trial, panels, stream), texts, int(CAREFUL_MS))
@@ -181,9 +181,6 @@ class Embedding:
         if trial.kind == "evolution_label":
             return trial.form.options.index(NO if alike > self.same else YES)
         return int(stream.integers(trial.alternatives))
-
-    def _named(self, panel: Doubles) -> str:
-        return f"feature {int(panel.argmax())}"
 
 
 def simulate(study: Study, counts: Mapping[str, int], seed: int, skilled: Skilled | None = None) -> pd.DataFrame:
@@ -226,15 +223,12 @@ def one_participant(
 ) -> list[dict[str, Any]]:
     """Answers to all of a block in the form that a page posts, but for the participant's id."""
     ability = float(stream.standard_normal())
-    return [
-        _record(observer, trials[name], block.id, place, ability, stream) for place, name in enumerate(block.trials)
-    ]
-
-
-def _record(
-    observer: Observer, trial: Trial, block: str, place: int, ability: float, stream: np.random.Generator
-) -> dict[str, Any]:
-    found = observer.answer(trial, ability, stream)
-    choice, option = (found.given, None) if trial.form.choose else (None, found.given)
-    closed = {"choice": choice, "option": option, "texts": list(found.texts)}
-    return {"block": block, "trial": trial.id, "place": place, **closed, "ms": found.ms, "resumed": False}
+    records = []
+    for place, name in enumerate(block.trials):
+        trial = trials[name]
+        found = observer.answer(trial, ability, stream)
+        choice, option = (found.given, None) if trial.form.choose else (None, found.given)
+        closed = {"choice": choice, "option": option, "texts": list(found.texts)}
+        asked = {"block": block.id, "trial": trial.id, "place": place}
+        records.append({**asked, **closed, "ms": found.ms, "resumed": False})
+    return records

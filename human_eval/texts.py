@@ -95,12 +95,8 @@ def duration(study: Study, measured: float | None, language: str = "en") -> str:
 def filled(text: str, study: Study, minutes: float | None = None, language: str = "en") -> str:
     """A text with what only the study knows: ``{minutes}`` it takes, and ``{random}``, if a premise of it was false."""
     drawn_at_random = any(trial.condition == "random" for trial in study.trials)
-    known = {"{minutes}": duration(study, minutes, language), "{random}": ""}
-    if drawn_at_random:
-        known["{random}"] = str(words(language)["random"])
-    for name, value in known.items():
-        text = text.replace(name, value)
-    return text
+    told = str(words(language)["random"]) if drawn_at_random else ""
+    return text.replace("{minutes}", duration(study, minutes, language)).replace("{random}", told)
 
 
 def to_html(text: str) -> str:

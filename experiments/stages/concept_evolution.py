@@ -24,8 +24,8 @@ from evoscope.figure_data import ConceptEvolution, NeuronMap, Table
 from evoscope.seeds import derive
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 from evoscope.store import Artefact, Runtime, stage
-from experiments.stages.concepts import LayerSpace, concepts_told
-from experiments.stages.stimuli import Look
+from experiments.stages.concepts import LayerSpace
+from experiments.stages.stimuli import Look, concepts_told
 
 SHOWN, BOARD, PIXELS = 4, 4, 96
 """Concepts of a run that have boards, images on one, and their side."""

@@ -18,8 +18,8 @@ from evoscope.space.build import project
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
 from evoscope.store import Artefact, stage
 from experiments.stages.concept_methods import MethodConcepts
-from experiments.stages.concepts import LayerConcepts, LayerSpace, concepts_told
-from experiments.stages.stimuli import Look
+from experiments.stages.concepts import LayerConcepts, LayerSpace
+from experiments.stages.stimuli import Look, concepts_told
 
 REFINED, DICTIONARY = "refined", "sparse autoencoder"
 DICTIONARIES = {"sae": DICTIONARY}
@@ -63,7 +63,15 @@ def concept_places(
     ``methods``: has those of a sparse autoencoder, if it was among them.
     """
     found, features = concepts.load(), space.pool().rows("features")
-    kinds = _kinds(space.epoch, found, features, semantic.load(), images, protocol)
+    snapshot = Snapshot(space.epoch, Discovery(found.basis, found.ranking), features)
+    svd = virtual_neurons(snapshot, placer(semantic.load(), images.ids, protocol), protocol.k)
+    unique = found.unique.vectors
+    # Directions as concept evolution follows them, side by side, and unique concepts.
+    kinds = {
+        "SVD +": svd.take(svd.side > 0),
+        "SVD −": svd.take(svd.side < 0),
+        REFINED: _virtual(np.arange(len(unique)), unique, features, protocol.k),
+    }
     for basis in methods.load().bases if methods else ():
         if basis.method in DICTIONARIES:
             strong = np.argsort(-basis.strengths, kind="stable")[:FIRST]
@@ -84,25 +92,6 @@ def concept_places(
     where = {name: row for row, name in enumerate(pool.ids)}
     positions = np.array([*(where[name] for name in images.ids), -1], dtype=np.int32)[best]
     return ConceptPlaces(space.run, space.epoch, _index(space.layer, kinds), frame, positions, told, projection)
-
-
-def _kinds(
-    epoch: int,
-    found: LayerConcepts,
-    features: Array,
-    semantic: SemanticSpace,
-    images: ImageSet,
-    protocol: SpaceProtocol,
-) -> dict[str, Virtual]:
-    """Directions as concept evolution follows them, side by side, and unique concepts."""
-    snapshot = Snapshot(epoch, Discovery(found.basis, found.ranking), features)
-    svd = virtual_neurons(snapshot, placer(semantic, images.ids, protocol), protocol.k)
-    unique = found.unique.vectors
-    return {
-        "SVD +": svd.take(svd.side > 0),
-        "SVD −": svd.take(svd.side < 0),
-        REFINED: _virtual(np.arange(len(unique)), unique, features, protocol.k),
-    }
 
 
 def _virtual(number: Array, vectors: Array, features: Array, k: int) -> Virtual:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evoscope.activations.stimuli import NeuronConcepts, concept_auc, label_neurons
 from evoscope.arrays import Array, Doubles
 from evoscope.data.images import ImageSet
 from evoscope.discovery.basis import ConceptBasis
@@ -17,6 +16,7 @@ from evoscope.discovery.refine import UniqueConcepts
 from evoscope.models.network import Network
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.networks import Checkpoint
+from experiments.stages.stimuli import concepts_told
 
 # Singular values, as a share of the largest, that are rounding: features have no part along these directions.
 EMPTY = 1e-6
@@ -64,16 +64,7 @@ def looked_at(
     runtime: Runtime,
 ) -> Latents:  # fmt: skip
     """Layers over some images, from one pass."""
-    return latent_pass(
-        network,
-        images,
-        layers,
-        quantities=quantities,
-        memory_mb=runtime.memory_mb,
-        workers=runtime.workers,
-        device=device,
-        progress=runtime.progress,
-    )
+    return latent_pass(network, images, layers, quantities=quantities, device=device, **vars(runtime))
 
 
 def rows_kept(pool: ImageSet, held_out: ImageSet, quantities: Sequence[Quantity]) -> int:
@@ -197,11 +188,3 @@ def best_concept_per_direction(
     auc, clear = np.full(len(told.label), np.nan), np.flatnonzero(told.label >= 0)
     auc[clear] = told.auc_held_out[clear, told.label[clear]]
     return tuple(told.all_names()), auc
-
-
-def concepts_told(scores: Array, held_out: Array, images: ImageSet, others: ImageSet) -> NeuronConcepts:
-    """How well each direction tells each true concept; the parameters are those of `best_concept_per_direction`."""
-    if images.concepts is None or others.concepts is None:
-        return NeuronConcepts.unknown(scores.shape[1])
-    here, there = concept_auc(scores, images.concepts.present), concept_auc(held_out, others.concepts.present)
-    return NeuronConcepts(images.concepts.names, here, there, label_neurons(here, there))

@@ -135,9 +135,6 @@ def explorer_data(
     _table(nets, index, pictures, shown).to_parquet(folder / TABLE, index=False)
 
 
-# --- points ----------------------------------------------------------------------------------------------------------
-
-
 def _neurons(own: Sequence[Look], places: pd.DataFrame, judged: Sequence[Judged], shown: Shown) -> PointSet:
     """One network's neurons at its epochs."""
     found = [look.stimuli.load() for look in own]
@@ -200,9 +197,6 @@ def _judged(judged: Judged, index: NeuronIndex, images: SmallInts) -> dict[str, 
         "accuracy": round(untouched["top1"] / untouched["images"], 4),
         "top": page[top_neurons(found, page >= 0, images[page], TOP)].tolist(),
     }
-
-
-# --- files -----------------------------------------------------------------------------------------------------------
 
 
 def _pictures(shows: Sequence[Points], pool: ImageSet, fit: Fit, shown: Shown) -> tuple[dict[int, int], list[bytes]]:

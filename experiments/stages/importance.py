@@ -122,9 +122,7 @@ def importance(
             sample_of_class(train, label, images, seed, number),
             label,
             batch_size=batch,
-            memory_mb=runtime.memory_mb,
-            workers=runtime.workers,
-            progress=runtime.progress,
+            **vars(runtime),
         )
         for number in range(samples)
     ]

@@ -43,36 +43,29 @@ def important(
     runtime: Runtime,
 ) -> ImportantEvolutions:
     """The most important evolution of each case, with patches of the neuron's stimuli and images of the class."""
+
+    def part(each: Pictured) -> ImportantEvolutions:
+        found, looks = each.importance.load(), (each.before, each.after)
+        stimuli = [look.stimuli.load().stimuli for look in looks]
+        healthy = (stimuli[0].status == 0) & (stimuli[1].status == 0)
+        neurons = top_neurons(found, healthy & with_places(found.neurons), stimuli[1].images, NEURONS)
+        pair, ids = each.pair.open(), set(found.samples[0].image_ids)
+        sampled = train.subset([row for row, name in enumerate(train.ids) if name in ids])
+        seen = [_images(pair, sampled, found, int(neuron), runtime) for neuron in neurons]
+        return ImportantEvolutions(
+            neurons=_frame(each, found, neurons, places.load().neurons),
+            before=each.before.patches(pool, neurons, patches),
+            after=each.after.patches(pool, neurons, patches),
+            images=np.stack([images for images, _ in seen]),
+            heat=np.stack([heat for _, heat in seen]),
+        )
+
     shown = runtime.progress(pictured, total=len(pictured), what="important evolutions", unit="class")
-    parts = [_of_run(each, places.load().neurons, pool, train, patches, runtime) for each in shown]
+    parts = [part(each) for each in shown]
     names = ("before", "after", "images", "heat")
     return ImportantEvolutions(
-        pd.concat([part.neurons for part in parts], ignore_index=True),
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
-    )
-
-
-def _of_run(
-    pictured: Pictured,
-    places: pd.DataFrame,
-    pool: ImageSet,
-    train: ImageSet,
-    patches: Patches,
-    runtime: Runtime,
-) -> ImportantEvolutions:
-    found, looks = pictured.importance.load(), (pictured.before, pictured.after)
-    stimuli = [look.stimuli.load().stimuli for look in looks]
-    healthy = (stimuli[0].status == 0) & (stimuli[1].status == 0)
-    neurons = top_neurons(found, healthy & with_places(found.neurons), stimuli[1].images, NEURONS)
-    pair, ids = pictured.pair.open(), set(found.samples[0].image_ids)
-    sampled = train.subset([row for row, name in enumerate(train.ids) if name in ids])
-    seen = [_images(pair, sampled, found, int(neuron), runtime) for neuron in neurons]
-    return ImportantEvolutions(
-        neurons=_frame(pictured, found, neurons, places),
-        before=pictured.before.patches(pool, neurons, patches),
-        after=pictured.after.patches(pool, neurons, patches),
-        images=np.stack([images for images, _ in seen]),
-        heat=np.stack([heat for _, heat in seen]),
+        pd.concat([own.neurons for own in parts], ignore_index=True),
+        *(np.concatenate([getattr(own, name) for own in parts]) for name in names),
     )
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from evoscope.arrays import Bools
 from evoscope.data.images import ImageSet
-from evoscope.discovery.latent import Latents
 from evoscope.discovery.outlier_judging import LIFT, compared_scores, judged_scores
 from evoscope.discovery.outliers import ScoreOptions, outlier_scores, reading_scores
 from evoscope.discovery.protocol import DiscoveryProtocol
@@ -100,18 +99,7 @@ def outlier_training(
     """A classifier of the images of a case, trained until held-out images gain no more; its last state is kept."""
     network = build(spec, len(fit.class_names), seed)
     network.module.to(machine.device)
-    train_patiently(
-        network,
-        fit,
-        held_out,
-        recipe,
-        folder,
-        seed,
-        crop=crop,
-        progress=runtime.progress,
-        memory_mb=runtime.memory_mb,
-        workers=runtime.workers,
-    )
+    train_patiently(network, fit, held_out, recipe, folder, seed, crop=crop, **vars(runtime))
 
 
 @dataclass(frozen=True)
@@ -158,6 +146,18 @@ def outlier_findings(
         return np.equal(said.labels, said.predictions)
 
     found = looked_at(network, images.fit, layers, (protocol.evidence,), machine.device, runtime)
+
+    def readings(layer: str) -> pd.DataFrame:
+        scores = reading_scores(found.of(layer), found.outcomes, protocol, options, seed)
+        parts = [
+            judged_scores(pd.DataFrame(scores.xs(reading, axis=1, level=0)), images.outlier, seed).assign(
+                layer=layer, reading=reading
+            )
+            for reading in dict.fromkeys(scores.columns.get_level_values(0))
+        ]
+        rows = pd.concat(parts, ignore_index=True)
+        return rows[rows["metric"].isin(("auroc", LIFT))]
+
     said = {"label": found.outcomes.labels, "prediction": found.outcomes.predictions}
     samples = pd.DataFrame({"id": list(images.fit.ids), **said, "outlier": images.outlier})
     scores = outlier_scores(found.of(layers[0]), found.outcomes, protocol, options, seed)
@@ -165,28 +165,8 @@ def outlier_findings(
         samples.join(scores),
         judged_scores(scores, images.outlier, seed),
         compared_scores(scores, images.outlier, seed),
-        pd.concat([_readings(found, layer, images, protocol, options, seed) for layer in layers]),
+        pd.concat([readings(layer) for layer in layers]),
         right(images.test),
         right(images.plain),
         last + 1,
     )
-
-
-def _readings(
-    found: Latents,
-    layer: str,
-    images: CaseImages,
-    protocol: DiscoveryProtocol,
-    options: ScoreOptions,
-    seed: int,
-) -> pd.DataFrame:
-    """Every reading at a layer: ``layer``, ``reading``, and the columns of ``judged``; AUROC and lift."""
-    scores = reading_scores(found.of(layer), found.outcomes, protocol, options, seed)
-    parts = [
-        judged_scores(pd.DataFrame(scores.xs(reading, axis=1, level=0)), images.outlier, seed).assign(
-            layer=layer, reading=reading
-        )
-        for reading in dict.fromkeys(scores.columns.get_level_values(0))
-    ]
-    rows = pd.concat(parts, ignore_index=True)
-    return rows[rows["metric"].isin(("auroc", LIFT))]

@@ -60,9 +60,7 @@ def reversal(
             at_most(of_class(split, found.label), images, seed),
             found.label,
             together=together,
-            memory_mb=runtime.memory_mb,
-            workers=runtime.workers,
-            progress=runtime.progress,
+            **vars(runtime),
         )
         for split in (train, test)
     ]
@@ -121,14 +119,7 @@ def trade(
     each_class = [conditions_of(own, protocol, draws, seed) for own in found]
     conditions = replace(each_class[0], bins=np.stack([own.bins[0] for own in each_class]), everything=False)
     shown = limit(test, None, images, seed)
-    said = predictions(
-        states,
-        conditions,
-        shown,
-        memory_mb=runtime.memory_mb,
-        workers=runtime.workers,
-        progress=runtime.progress,
-    )
+    said = predictions(states, conditions, shown, **vars(runtime))
     layers = _once(states.after, pair.after.spec.layers)
     return Table(trade_rows(said, shown.labels, [own.label for own in found], layers, seed))
 

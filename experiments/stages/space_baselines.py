@@ -25,6 +25,7 @@ from evoscope.space.purity import agreement, stimulus_agreement
 from evoscope.space.skipgram import counted_stimuli
 from evoscope.stats import Interval, bootstrap_interval, summary
 from evoscope.store import Artefact, Runtime, stage
+from experiments.stages.concept_tables import bounds
 from experiments.stages.stimuli import Look
 
 LEARNED, RANDOM, SHARED, SEPARATE = ("learned", "random vectors", "shared stimuli", "separate spaces")
@@ -206,7 +207,5 @@ def _beside(head: Mapping[str, object], values: Mapping[str, Doubles], seed: int
 
 
 def _row(head: Mapping[str, object], name: str, found: Interval, less: Interval | None) -> dict[str, object]:
-    nan = float("nan")
-    gap = (less.value, less.low, less.high) if less else (nan, nan, nan)
-    own = {"space": name, "value": found.value, "low": found.low, "high": found.high, "n": found.n}
-    return {**head, **own, **dict(zip(("learned_less", "less_low", "less_high"), gap, strict=True))}
+    own = {"space": name, **bounds("value", "low", "high", found), "n": found.n}
+    return {**head, **own, **bounds("learned_less", "less_low", "less_high", less)}

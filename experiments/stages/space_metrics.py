@@ -162,34 +162,21 @@ def purity_cell(
     found = [sight.stimuli.load() for sight in sights]
     try:
         built = build_space(found[0].stimuli, protocol, seed, runtime.progress)
-        rows = _cell(sights, found, built, protocol, seed)
+        placed = [project(built, item.stimuli, protocol) for item in found]
+        models = [labelled(x.run, x.epoch, *y) for x, y in zip(sights, zip(found, placed, strict=True), strict=True)]
+        measures = purity(models, seed).rename(columns={"model": "run"})
+        pure = measures[measures["metric"].str.startswith("concept_purity")]
+        shares = {name: own.set_index("run")["value"] for name, own in measures.groupby("metric")}
+        rows = pure.assign(
+            **_without_space(models, found, built, protocol, seed, pure["run"].tolist()),
+            coverage=float(np.mean(built.covered)),
+            placed=1 - pure["run"].map(shares["unplaced"]),
+            unlabelled=pure["run"].map(shares["unlabelled"]),
+        )
     except EvoscopeError as problem:
         rows = pd.DataFrame([{"run": "all", "epoch": -1, "n": 0, "note": str(problem)}])
     cell = rows.assign(protocol=name, pool_images=pool_images, k=protocol.k)
     return Table(cell.reindex(columns=COLUMNS))
-
-
-def _cell(
-    sights: Sequence[Sight],
-    found: Sequence[Looked],
-    space: SemanticSpace,
-    protocol: SpaceProtocol,
-    seed: int,
-) -> pd.DataFrame:
-    projections = [project(space, item.stimuli, protocol) for item in found]
-    models = [
-        labelled(sight.run, sight.epoch, item, projection)
-        for sight, projection, item in zip(sights, projections, found, strict=True)
-    ]
-    rows = purity(models, seed).rename(columns={"model": "run"})
-    shares = {name: rows[rows["metric"] == name].set_index("run")["value"] for name in ("unplaced", "unlabelled")}
-    pure = rows[rows["metric"].str.startswith("concept_purity")]
-    return pure.assign(
-        **_without_space(models, found, space, protocol, seed, pure["run"].tolist()),
-        coverage=float(np.mean(space.covered)),
-        placed=1 - pure["run"].map(shares["unplaced"]),
-        unlabelled=pure["run"].map(shares["unlabelled"]),
-    )
 
 
 def _without_space(

@@ -9,16 +9,13 @@ import pandas as pd
 from evoscope.activations.patches import example_patches
 from evoscope.activations.scan import PassResult, activation_pass
 from evoscope.activations.stimuli import NeuronConcepts, Stimuli, concept_auc, label_neurons
-from evoscope.arrays import Bytes, Ints
+from evoscope.arrays import Array, Bytes, Ints
 from evoscope.data.images import ImageSet
 from evoscope.models.network import Network
 from evoscope.models.spec import ModelSpec
 from evoscope.space.protocol import Projection
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.networks import Checkpoint
-
-# A neuron has a concept only if it tells it apart this well on images it was not chosen on.
-LABEL_AUC = 0.7
 
 
 @dataclass(frozen=True)
@@ -74,23 +71,24 @@ def _pass(
         responsive=responsive.count if responsive else 0,
         responsive_rule=responsive.rule if responsive else "standardised",
         keep_maxima=maxima,
-        memory_mb=runtime.memory_mb,
-        workers=runtime.workers,
         device=device,
-        progress=runtime.progress,
+        **vars(runtime),
     )
 
 
 def _concepts(seen: PassResult, others: PassResult, pool: ImageSet, held_out: ImageSet) -> NeuronConcepts:
     """The true concept that each neuron tells apart, where the images say what they show."""
-    if pool.concepts is None or held_out.concepts is None:
+    if seen.maxima is None or others.maxima is None:
         return NeuronConcepts.unknown(len(seen.stimuli.neurons))
-    assert seen.maxima is not None  # kept where concepts are known
-    assert others.maxima is not None
-    auc = concept_auc(seen.maxima, pool.concepts.present)
-    auc_held_out = concept_auc(others.maxima, held_out.concepts.present)
-    label = label_neurons(auc, auc_held_out, threshold=LABEL_AUC)
-    return NeuronConcepts(pool.concepts.names, auc, auc_held_out, label)
+    return concepts_told(seen.maxima, others.maxima, pool, held_out)
+
+
+def concepts_told(scores: Array, held_out: Array, images: ImageSet, others: ImageSet) -> NeuronConcepts:
+    """How well each neuron or direction tells each true concept, by scores [images, n] of both sets of images."""
+    if images.concepts is None or others.concepts is None:
+        return NeuronConcepts.unknown(scores.shape[1])
+    here, there = concept_auc(scores, images.concepts.present), concept_auc(held_out, others.concepts.present)
+    return NeuronConcepts(images.concepts.names, here, there, label_neurons(here, there))
 
 
 def _top1(result: PassResult, images: ImageSet) -> float:

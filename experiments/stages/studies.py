@@ -363,7 +363,9 @@ def _condition(study: Study, name: str, people: int, seed: int) -> dict[str, obj
 def _example(study: Study) -> tuple[dict[str, object], Bytes]:
     main = [trial for trial in study.trials if trial.role == "main"]
     trial = next((each for each in main if each.answer is not None), main[0])
-    pictures = [_sized(study.pictures[row]) for panel in trial.panels for row in panel]
+    shown = [Image.fromarray(study.pictures[row]) for panel in trial.panels for row in panel]
+    side = (SHEET_PIXELS, SHEET_PIXELS)  # that all on the sheet have
+    pictures = [np.asarray(each.resize(side, Image.Resampling.BICUBIC)) for each in shown]
     form = trial.form
     return {
         "kind": study.kind,
@@ -377,9 +379,3 @@ def _example(study: Study) -> tuple[dict[str, object], Bytes]:
         "panels": len(trial.panels),
         "pictures": len(trial.panels[0]),
     }, np.array(pictures, dtype=np.uint8)
-
-
-def _sized(picture: Bytes) -> Bytes:
-    """One picture at the side that all on the sheet have."""
-    resized = Image.fromarray(picture).resize((SHEET_PIXELS, SHEET_PIXELS), Image.Resampling.BICUBIC)
-    return np.asarray(resized, dtype=np.uint8)

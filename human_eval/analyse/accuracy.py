@@ -13,7 +13,7 @@ from human_eval.analyse.intervals import difference, share
 from human_eval.design.trial import Contrast, Study
 from results.reference import published_study
 
-Level = Literal["nominal", "ordinal", "interval"]
+Level = Literal["nominal", "ordinal"]
 PUBLISHED_COLUMNS = [
     *("condition", "items", "participants", "chance", "accuracy", "low", "high", "source"),
     *("beside", "ours", "ours_low", "ours_high", "our_participants"),
@@ -92,7 +92,7 @@ def krippendorff_alpha(ratings: ArrayLike, level: Level = "nominal") -> float:
     Parameters
     ----------
     ratings : [raters, units], numbers; NaN where a rater did not rate a unit.
-    level : how different two values are: not at all or wholly, by rank, or by their squared distance.
+    level : how different two values are: not at all or wholly, or by rank.
 
     Returns
     -------
@@ -109,7 +109,9 @@ def krippendorff_alpha(ratings: ArrayLike, level: Level = "nominal") -> float:
     values = np.unique(table[np.isfinite(table)])
     coincidences = _coincidences(table, values)
     totals = coincidences.sum(axis=1)
-    distance = _distances(values, totals, level)
+    # By rank, two values are as far apart as the ratings between their middles.
+    place = np.cumsum(totals) - totals / 2
+    distance = (place[:, None] - place) ** 2 if level == "ordinal" else 1.0 - np.eye(len(values))
     expected = float((np.outer(totals, totals) * distance).sum())
     observed = float((coincidences * distance).sum())
     return 1 - (totals.sum() - 1) * observed / expected if expected > 0 else float("nan")
@@ -122,14 +124,6 @@ def _coincidences(table: Doubles, values: Doubles) -> Doubles:
     paired = counts[:, ratings >= 2].astype(np.float64)
     weight = 1 / (ratings[ratings >= 2] - 1)
     return np.asarray((paired * weight) @ paired.T - np.diag((paired * weight).sum(axis=1)))
-
-
-def _distances(values: Doubles, totals: Doubles, level: Level) -> Doubles:
-    if level == "nominal":
-        return 1.0 - np.eye(len(values))
-    # By rank, two values are as far apart as the ratings between their middles.
-    place = values if level == "interval" else np.cumsum(totals) - totals / 2
-    return np.asarray((place[:, None] - place[None, :]) ** 2)
 
 
 def beside(kind: str, measured: pd.DataFrame, primary: Contrast) -> pd.DataFrame:

@@ -21,6 +21,7 @@ COLUMNS = (
 )
 ASKED = ("item", "condition", "role", "answer", "alternatives", "choose")  # of each trial
 MOST_MS = 7 * 24 * 3600 * 1000  # a week; an answer that took longer is none
+COMPARED = 60  # participants whose answers are compared two by two
 LEAST_CHOICES, LEAST_REPEATS = 10, 3  # below, a participant's share of them says nothing
 NEEDED = {"participant", "block", "trial", "choice", "option", "texts", "ms"}
 
@@ -221,8 +222,8 @@ def per_participant(answers: pd.DataFrame, excluded: pd.DataFrame) -> pd.DataFra
     return frame.reset_index().assign(excluded=lambda rows: rows["participant"].map(gone).astype(bool))
 
 
-def agreement_matrix(answers: pd.DataFrame, most: int = 60) -> pd.DataFrame:
-    """How often any two of the first ``most`` participants gave the same answer to the main trials both saw.
+def agreement_matrix(answers: pd.DataFrame) -> pd.DataFrame:
+    """How often any two of the first `COMPARED` participants gave the same answer to the main trials both saw.
 
     An answer is the panel or option; where the question is open only, the words of all its text fields.
 
@@ -232,7 +233,7 @@ def agreement_matrix(answers: pd.DataFrame, most: int = 60) -> pd.DataFrame:
         ``participant``, then a column per participant; NaN on the diagonal and for two who share no trial.
     """
     main = answers[answers["role"] == "main"]
-    people = main["participant"].drop_duplicates().tolist()[:most]
+    people = main["participant"].drop_duplicates().tolist()[:COMPARED]
     main = main[main["participant"].isin(people)]
     pairs = zip(main["given"], main["texts"], strict=True)
     said = [_words(texts) if pd.isna(given) else str(given) for given, texts in pairs]
@@ -248,12 +249,9 @@ def _words(texts: tuple[str, ...]) -> str:
 
 def _shares(codes: Doubles) -> Doubles:
     """Share of equal codes among the columns that both rows have; [rows, rows]."""
-    alike = np.full((len(codes), len(codes)), np.nan)
-    for row, own in enumerate(codes):
-        both = np.isfinite(own) & np.isfinite(codes)
-        count = both.sum(axis=1)
-        same = ((codes == own) & both).sum(axis=1)
-        alike[row] = np.where(count > 0, same / np.maximum(count, 1), np.nan)
+    known = np.isfinite(codes).astype(np.int64)
+    count, same = known @ known.T, (codes[:, None] == codes).sum(axis=2)
+    alike = np.where(count > 0, same / np.maximum(count, 1), np.nan)
     np.fill_diagonal(alike, np.nan)
     return alike
 

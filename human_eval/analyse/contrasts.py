@@ -9,16 +9,7 @@ from scipy import stats
 from evoscope.arrays import Bools, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
-from human_eval.analyse.intervals import (
-    Estimate,
-    Spread,
-    difference,
-    effective,
-    share,
-    spread,
-    unbounded,
-    wilson,
-)
+from human_eval.analyse.intervals import Estimate, bounded, difference, share, spread, unbounded
 from human_eval.analyse.labels import agreements
 from human_eval.design.contrast import FEWEST_ITEMS, SHUFFLES, secondary_contrasts
 from human_eval.design.trial import AGAINST, YES, Contrast, Study, spoken
@@ -104,7 +95,7 @@ def superiority(answers: pd.DataFrame, first: Bools) -> Estimate:
     influence[~first] = (beating - value) / (~first).sum()
     found = spread(influence, answers["participant"].array, answers["item"].array, first.tolist())
     people, items = answers["participant"].nunique(), answers["item"].nunique()
-    return _bounded(value, found, 0.5, (people, items, len(given)))
+    return bounded(value, found, 0.5, (people, items, len(given)))
 
 
 def _placed(of: Doubles, among: Doubles) -> Doubles:
@@ -112,17 +103,6 @@ def _placed(of: Doubles, among: Doubles) -> Doubles:
     order = np.sort(among)
     below, upto = np.searchsorted(order, of, "left"), np.searchsorted(order, of, "right")
     return np.asarray((below + upto) / (2 * len(among)))
-
-
-def _bounded(value: float, found: Spread, null: float, counts: tuple[int, int, int]) -> Estimate:
-    """A share-like value with Wilson's bounds of its effective number of answers."""
-    people, items, answers = counts
-    if np.isnan(found.df):
-        return unbounded(value, null, *counts)
-    size = effective(value, found, answers, min(people, items))
-    low, high = wilson(value, size, found)
-    p = float(2 * stats.t.sf(abs(value - null) / (null * (1 - null) / size) ** 0.5, found.df))
-    return Estimate(value, low, high, p, null, *counts)
 
 
 def _of_names(

@@ -112,29 +112,24 @@ def share(answers: pd.DataFrame, null: float = float("nan"), column: str = "righ
     people, items = answers["participant"].nunique(), answers["item"].nunique()
     same = [0] * len(right)
     found = spread((right - value) / len(right), answers["participant"].array, answers["item"].array, same)
-    if np.isnan(found.df):
-        return unbounded(value, null, people, items, len(right))
-    size = effective(value, found, len(right), min(people, items))
-    low, high = wilson(value, size, found)
-    error = (null * (1 - null) / size) ** 0.5
-    return Estimate(value, low, high, _p(value - null, error, found.df), null, people, items, len(right))
+    return bounded(value, found, null, (people, items, len(right)))
 
 
-def effective(value: float, found: Spread, answers: int, least: int) -> float:
-    """How many independent answers a share with this spread is worth."""
-    if not 0 < value < 1 or found.variance <= 0:
-        return float(least)
-    return float(min(answers, value * (1 - value) / found.variance))
-
-
-def wilson(value: float, size: float, found: Spread) -> tuple[float, float]:
-    """Wilson's bounds of a share of ``size`` independent answers, with Student's quantile of its spread."""
+def bounded(value: float, found: Spread, null: float, counts: tuple[int, int, int]) -> Estimate:
+    """Wilson's bounds of a share of as many independent answers as this spread is worth; ``counts``: see `Estimate`."""
     from statsmodels.stats.proportion import proportion_confint
 
+    people, items, answers = counts
+    if np.isnan(found.df):
+        return unbounded(value, null, *counts)
+    varies = 0 < value < 1 and found.variance > 0
+    size = float(min(answers, value * (1 - value) / found.variance) if varies else min(people, items))
     # Student's quantile in place of the normal one: the level at which the normal one is as large.
     alpha = 2 * float(stats.norm.sf(found.reach))
     low, high = proportion_confint(value * size, size, alpha, "wilson")
-    return max(0.0, float(low)), min(1.0, float(high))
+    error = (null * (1 - null) / size) ** 0.5
+    bounds = max(0.0, float(low)), min(1.0, float(high))
+    return Estimate(value, *bounds, _p(value - null, error, found.df), null, *counts)
 
 
 def difference(answers: pd.DataFrame, first: Bools, column: str = "right") -> Estimate:

@@ -165,15 +165,24 @@ def mean_cosine(vectors: Doubles) -> float:
 
 
 def label_embedding(name: str, labels: Iterable[str]) -> Embed | None:
-    """Embedding by name: ``characters``, the path of a file of word vectors, or "" for none.
+    """Embedding by name: ``characters``, the path of a file of word vectors (their mean over a label), or "" for none.
 
-    ``labels``: all there are, which weight the n-grams and say which words are read from the file.
+    Parameters
+    ----------
+    name : the file has a word and its numbers per line, as GloVe's and word2vec's (whose first line is skipped).
+    labels : all there are, which weight the n-grams and say which words are read from the file.
+
+    Raises
+    ------
+    EvoscopeError : the file is missing, or a line is of another length or holds something else than numbers.
     """
     if not name:
         return None
     if name == CHARACTERS:
         return character_ngrams(labels)
-    return word_vectors(Path(name), labels)
+    wanted = {word for label in labels for word in (*normalised(label), *label.casefold().split())}
+    found, size = _read(Path(name), wanted)
+    return lambda texts: np.stack([_mean(text, found, size) for text in texts])
 
 
 def character_ngrams(labels: Iterable[str]) -> Embed:
@@ -183,26 +192,6 @@ def character_ngrams(labels: Iterable[str]) -> Embed:
         return lambda texts: np.zeros((len(texts), 1))
     grams = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)).fit(known)
     return lambda texts: np.asarray(grams.transform([_plain(text) for text in texts]).toarray())
-
-
-def word_vectors(path: Path, labels: Iterable[str]) -> Embed:
-    """Mean of the vectors of a label's words; only words that occur in ``labels`` are kept.
-
-    Parameters
-    ----------
-    path : text file of a word and its numbers per line, as GloVe's and word2vec's (whose first line is skipped).
-
-    Raises
-    ------
-    EvoscopeError : the file is missing, or a line is of another length or holds something else than numbers.
-    """
-    wanted = {word for label in labels for word in (*normalised(label), *label.casefold().split())}
-    found, size = _read(path, wanted)
-
-    def embed(texts: list[str]) -> Doubles:
-        return np.stack([_mean(text, found, size) for text in texts])
-
-    return embed
 
 
 def _plain(text: str) -> str:

@@ -10,11 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evoscope.arrays import Doubles
 from evoscope.viz import Sheet, interval_rows, message, use_style
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import INK, LARGE, QUIET, SMALL, elide, plain
 from human_eval.analyse.accuracy import (
+    Level,
     accuracy,
     beside,
     fleiss_kappa,
@@ -152,9 +152,8 @@ def _agreed(study: Study, name: str, part: pd.DataFrame) -> list[object]:
     ratings = table.to_numpy(dtype=float, na_value=np.nan)
     most = int(np.nanmax(ratings)) + 1
     counts = np.stack([(ratings == value).sum(axis=0) for value in range(most)], axis=1)
-    level = "ordinal" if study.kind == "pairwise_coherence" else "nominal"
-    alpha = krippendorff_alpha(ratings, "ordinal" if level == "ordinal" else "nominal")
-    return [name, table.shape[1], table.shape[0], fleiss_kappa(counts), alpha, level]
+    level: Level = "ordinal" if study.kind == "pairwise_coherence" else "nominal"
+    return [name, table.shape[1], table.shape[0], fleiss_kappa(counts), krippendorff_alpha(ratings, level), level]
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -176,11 +175,12 @@ def accuracy_figure(tables: Tables) -> Figure:
     names = [*rows["condition"], *["published, same task"] * len(published)]
     sheet = _sheet(tables, "Accuracy by condition", len(names))
     axes = sheet.axes(LABEL, TOP, PLOT, ROW * len(names))
-    value = _column(rows, "accuracy", published, "accuracy")
-    bounds = [_column(rows, side, published, side) for side in ("low", "high")]
-    chance = _column(rows, "chance", published, "chance")
+    value, low, high, chance = (
+        np.concatenate([each[name].to_numpy(dtype=np.float64) for each in (rows, published)])
+        for name in ("accuracy", "low", "high", "chance")
+    )
     colours = [BLUE] * len(rows) + [INK] * len(published)
-    interval_rows(axes, value, bounds[0], bounds[1], colours, (chance, chance, chance))
+    interval_rows(axes, value, low, high, colours, (chance, chance, chance))
     for line in axes.lines[-2 * len(published) :] if len(published) else []:
         line.set(marker="D" if line.get_marker() == "o" else "", mfc="white", mec=INK, mew=0.8)
     conditions = list(rows["condition"])
@@ -194,10 +194,6 @@ def accuracy_figure(tables: Tables) -> Figure:
     axes.set_xlim(0, 1.02)
     axes.set_xlabel("share of right answers")
     return sheet.figure
-
-
-def _column(ours: pd.DataFrame, name: str, theirs: pd.DataFrame, other: str) -> Doubles:
-    return np.concatenate([ours[name].to_numpy(dtype=np.float64), theirs[other].to_numpy(dtype=np.float64)])
 
 
 def times_figure(tables: Tables) -> Figure:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from evoscope.arrays import Bytes, Doubles
+from evoscope.stats import wilson
 from human_eval.design.trial import Study, Trial, spoken
 
 PHOTOS, COLOURS = "shared photographs", "colours"
@@ -50,8 +50,8 @@ def baselines(study: Study) -> list[Baseline]:
 
 def _baseline(condition: str, observer: str, hits: list[float], chance: float) -> Baseline:
     value, count = float(np.mean(hits)), len(hits)
-    bounds = stats.binomtest(round(value * count), count).proportion_ci(method="wilson")
-    low, high = min(float(bounds.low), value), max(float(bounds.high), value)
+    bounds = wilson(round(value * count), count)
+    low, high = min(bounds.low, value), max(bounds.high, value)
     return Baseline(condition, observer, value, low, high, chance, count)
 
 

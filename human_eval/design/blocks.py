@@ -102,11 +102,6 @@ def _greedy(strata: Sequence[str], blocks: int, size: int, stream: np.random.Gen
     return found
 
 
-def consecutive_blocks(items: int, blocks: int) -> list[list[int]]:
-    """Cuts the items into ``blocks`` runs of about equal length, as they come."""
-    return [part.tolist() for part in np.array_split(np.arange(items), min(blocks, items))]
-
-
 def with_extras(
     main: list[Trial],
     practice: list[Trial],

@@ -11,7 +11,7 @@ from evoscope.arrays import Bytes, Doubles, Ints
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 from human_eval.design.baselines import given_away
-from human_eval.design.blocks import consecutive_blocks, incomplete_blocks, with_extras
+from human_eval.design.blocks import incomplete_blocks, with_extras
 from human_eval.design.contrast import ENOUGH_ITEMS, FEWEST_ITEMS, WANTED, primary_contrast
 from human_eval.design.kinds import (
     Alignability,
@@ -104,7 +104,7 @@ def design(
         raise EvoscopeError(f"{kind} was given {given}", f"give a {wanted} pool")
     drafts = _drafts(kind, pool, options, protocol, seed)
     source = pool.patches if isinstance(pool, NeuronPool) else pool.images
-    few = few_items(drafts, options.items) if protocol == "corrected" else ()
+    few = _few_items(drafts, options.items) if protocol == "corrected" else ()
     pairs = sorted({pair for draft in drafts for panel in draft.panels for pair in panel})
     told = pool.photos if isinstance(pool, NeuronPool) and pool.photos.size else None
     photos = {pair: int(told[pair]) for pair in pairs} if told is not None else {}
@@ -132,13 +132,8 @@ def _instead(primary: Contrast, kind: Kind) -> tuple[str, ...]:
     return (f"The pool lacks a condition, so the primary contrast is another: {primary.text}.",)
 
 
-def few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
-    """Names the conditions with fewer items than a study should have.
-
-    Raises
-    ------
-    EvoscopeError : one has fewer than ``least``, which were asked for.
-    """
+def _few_items(drafts: Sequence[Draft], least: int) -> tuple[str, ...]:
+    """Names the conditions with fewer items than a study should have; refuses fewer than ``least``."""
     counts = Counter(draft.condition for draft in drafts)
     for condition, count in counts.items():
         if count < least:
@@ -268,7 +263,7 @@ def _trial(frame: Study, draft: Draft, album: Album, place: int) -> Trial:
 def _groups(frame: Study, main: list[Trial], blocking: Blocking) -> list[list[int]]:
     size = blocking.size or len(main)
     if frame.protocol == "as_released":
-        return consecutive_blocks(len(main), -(-len(main) // size))
+        return [part.tolist() for part in np.array_split(np.arange(len(main)), ceil(len(main) / size))]
     size = min(size, len(main))
     strata = [trial.condition for trial in main]
     blocks = ceil(VIEWS * len(main) / size) if blocking.blocks is None else blocking.blocks

@@ -53,19 +53,15 @@ def public_trial(trial: Trial) -> dict[str, Any]:
 
 def key(study: Study) -> dict[str, Any]:
     """Answers, conditions, roles, sources, the primary contrast and remarks: for the researcher only."""
+    keyed = [{**asdict(trial), "alternatives": trial.alternatives} for trial in study.trials]
     return {
         "format": FORMAT,
         "seed": study.seed,
         "primary": asdict(study.primary),
         "remarks": list(study.remarks),
         "photos": list(study.photos),
-        "trials": [_keyed(trial) for trial in study.trials],
+        "trials": [{name: value for name, value in each.items() if name != "form"} for each in keyed],
     }
-
-
-def _keyed(trial: Trial) -> dict[str, Any]:
-    known = {**asdict(trial), "alternatives": trial.alternatives}
-    return {name: value for name, value in known.items() if name != "form"}
 
 
 def save_study(study: Study, folder: Path) -> None:

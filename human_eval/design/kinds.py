@@ -20,7 +20,6 @@ from human_eval.design.trial import (
     Protocol,
     balanced,
     evolution_form,
-    inserted,
     intruder_form,
     label_form,
     panel,
@@ -164,17 +163,14 @@ class _Sampler:
             return sample(np.array(others, dtype=np.int64), 1, stream, "an intruder")[0]
         far = np.array(others[len(others) // 2 :], dtype=np.int64)
         for member in stream.permutation(members):
-            matched = far[self._alike(far, int(member))]
+            same = (self.models[far] == self.models[member]) & (self.layers[far] == self.layers[member])
+            matched = far[same & (self.pool.epoch[far] == self.pool.epoch[member])]
             if len(matched):
                 return int(stream.choice(matched))
         raise EvoscopeError(
             f"no neuron of the layers of {self.pool.ids[members[0]]}'s set lies far from it",
             "give a pool with more neurons of each layer, or protocol as_released",
         )
-
-    def _alike(self, rows: Ints, member: int) -> Bools:
-        same = (self.models[rows] == self.models[member]) & (self.layers[rows] == self.layers[member])
-        return np.asarray(same & (self.pool.epoch[rows] == self.pool.epoch[member]))
 
     def _picked(self, count: int, stream: np.random.Generator) -> list[list[int]]:
         if not self.options.hand_picked:
@@ -209,7 +205,7 @@ class _Sampler:
     def draft(self, number: int, name: str, group: list[int], place: int | None) -> Draft:
         order = generator(self.seed, "order", number).permutation(group[:-1] if place is not None else group)
         rows = [int(row) for row in order]
-        shown = rows if place is None else inserted(rows, group[-1], place)
+        shown = rows if place is None else [*rows[:place], group[-1], *rows[place:]]
         name = "tightest" if name == "hand_picked" and not self.options.hand_picked else name
         count = min(self.options.patches, self.pool.patches.shape[1])
         panels = tuple(panel(row, count) for row in shown)

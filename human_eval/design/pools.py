@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 
@@ -151,25 +152,18 @@ CONCEPTS = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 def synthetic_neurons(seed: int, models: int = 2, epochs: int = 3, per_concept: int = 2, side: int = 32) -> NeuronPool:
     """Neurons of known concepts: every model has, at every epoch, ``per_concept`` neurons of each, in two layers."""
     stream = generator(seed, "drawn neurons")
-    axes = [
-        (model, epoch, layer, copy, concept)
-        for model in range(models)
-        for layer in range(2)
-        for epoch in range(epochs)
-        for copy in range(per_concept)
-        for concept in range(len(CONCEPTS))
-    ]
+    axes = list(product(range(models), range(2), range(epochs), range(per_concept), range(len(CONCEPTS))))
     channels = [copy * len(CONCEPTS) + concept for *_, copy, concept in axes]
     names = [
-        f"net{model}/{epoch}/layer{layer}/{ch}" for (model, epoch, layer, *_), ch in zip(axes, channels, strict=True)
+        f"net{model}/{epoch}/layer{layer}/{ch}" for (model, layer, epoch, *_), ch in zip(axes, channels, strict=True)
     ]
     concepts = [concept for *_, concept in axes]
     return NeuronPool(
         tuple(names),
         _vectors(concepts, stream),
         tuple(f"net{model}" for model, *_ in axes),
-        np.array([epoch for _, epoch, *_ in axes]),
-        tuple(f"layer{layer}" for _, _, layer, *_ in axes),
+        np.array([epoch for _, _, epoch, *_ in axes]),
+        tuple(f"layer{layer}" for _, layer, *_ in axes),
         np.array(channels),
         np.stack([_pictures(concept, 9, side, stream) for concept in concepts]),
         # Every picture is drawn anew.

@@ -10,6 +10,8 @@ from evoscope.arrays import Bools, Doubles
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import generator
 
+ALPHA = 0.05
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -33,25 +35,19 @@ class Effect:
             )
 
 
-def critical_count(trials: int, chance: float, alpha: float = 0.05) -> int:
-    """Least number of right answers out of ``trials`` that chance reaches with a probability of at most ``alpha``."""
+def critical_count(trials: int, chance: float) -> int:
+    """Least number of right answers out of ``trials`` that chance reaches with a probability of at most `ALPHA`."""
     counts = np.arange(trials + 2)
-    return int(counts[stats.binom.sf(counts - 1, trials, chance) <= alpha][0])
+    return int(counts[stats.binom.sf(counts - 1, trials, chance) <= ALPHA][0])
 
 
-def exact_power(trials: int, accuracy: float, chance: float, alpha: float = 0.05) -> float:
+def exact_power(trials: int, accuracy: float, chance: float) -> float:
     """Power of the one-sided exact binomial test with ``trials`` independent answers."""
-    return float(stats.binom.sf(critical_count(trials, chance, alpha) - 1, trials, accuracy))
+    return float(stats.binom.sf(critical_count(trials, chance) - 1, trials, accuracy))
 
 
 def simulated_power(
-    effect: Effect,
-    participants: int,
-    trials: int,
-    seed: int,
-    draws: int = 200,
-    alpha: float = 0.05,
-    items: int = 0,
+    effect: Effect, participants: int, trials: int, seed: int, draws: int = 200, items: int = 0
 ) -> float:
     """Power of the test that the analysis makes: two-sided, over people and items, that are drawn anew each time.
 
@@ -68,9 +64,9 @@ def simulated_power(
         stream = generator(seed, "power", participants, trials)
         chances = _chances(effect, effect.accuracy, stream.normal(0, effect.participant_sd, (draws, 1)), trials, stream)
         right = np.asarray((stream.random(chances.shape) < chances).mean(axis=1))
-        return float((right * trials >= critical_count(trials, effect.chance, alpha) - 0.5).mean())
+        return float((right * trials >= critical_count(trials, effect.chance) - 0.5).mean())
     sizes = participants, trials, max(items, trials)
-    found = [_shown(effect, *sizes, alpha, generator(seed, "power", *sizes, draw)) for draw in range(draws)]
+    found = [_shown(effect, *sizes, generator(seed, "power", *sizes, draw)) for draw in range(draws)]
     return float(np.mean(found))
 
 
@@ -81,9 +77,7 @@ def _chances(effect: Effect, accuracy: float, people: Doubles, items: int, strea
     return np.asarray(expit(middle + people + stream.normal(0, effect.item_sd, size=(1, items))))
 
 
-def _shown(
-    effect: Effect, participants: int, trials: int, items: int, alpha: float, stream: np.random.Generator
-) -> bool:
+def _shown(effect: Effect, participants: int, trials: int, items: int, stream: np.random.Generator) -> bool:
     """Whether one simulated study shows the effect."""
     people = stream.normal(0, effect.participant_sd, (participants, 1))
     over_people, parts, answers, between = np.zeros(participants), [], 0.0, -effect.chance
@@ -106,7 +100,7 @@ def _shown(
     if below == 0:
         return False
     df = max(variance**2 / below, min(count for _, count in parts) - 1)
-    return bool(between / variance**0.5 > stats.t.ppf(1 - alpha / 2, df))
+    return bool(between / variance**0.5 > stats.t.ppf(1 - ALPHA / 2, df))
 
 
 def _asked(participants: int, trials: int, items: int, stream: np.random.Generator) -> Bools:
@@ -129,14 +123,14 @@ def centre(accuracy: float, spread: float) -> float:
 
 
 def power_table(
-    effect: Effect, participants: list[int], trials: list[int], seed: int, draws: int = 200, items: int = 0
+    effect: Effect, participants: list[int], trials: list[int], seed: int, items: int = 0
 ) -> list[dict[str, float]]:
     """Power of every combination of ``participants`` and ``trials``, simulated and by the exact test of one."""
     return [
         {
             "participants": people,
             "trials": count,
-            "power": simulated_power(effect, people, count, seed, draws, items=items),
+            "power": simulated_power(effect, people, count, seed, items=items),
             "exact_power_of_one": exact_power(count, effect.accuracy, effect.chance),
         }
         for people in participants

@@ -213,11 +213,6 @@ def balanced(count: int, positions: int, stream: np.random.Generator) -> list[in
     return [int(place) for place in np.concatenate([*rounds, np.empty(0, int)])[:count]]
 
 
-def inserted(members: list[int], odd: int, place: int) -> list[int]:
-    """``members`` with ``odd`` put at ``place``."""
-    return [*members[:place], odd, *members[place:]]
-
-
 def opaque(seed: int, *names: str | int) -> str:
     """Name of 12 characters that reveals nothing without the seed."""
     return f"{derive(seed, 'opaque', *names):016x}"[-12:]

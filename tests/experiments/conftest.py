@@ -52,7 +52,7 @@ def run_py(complete, monkeypatch, capfd) -> Runner:
     def call(*arguments: str, store: Path | None = None) -> Finished:
         monkeypatch.chdir(ROOT)
         monkeypatch.setattr(sys, "argv", ["run.py", *complete(arguments, store)])
-        jobs.forget_failures()
+        jobs.FAILED.clear()
         capfd.readouterr()
         try:
             runpy.run_path("run.py", run_name="__main__")

@@ -21,7 +21,7 @@ from human_eval.design import (
     synthetic_concepts,
     synthetic_neurons,
 )
-from human_eval.render import render_block
+from human_eval.render import render_study
 from human_eval.texts import read_texts
 from tests.human_eval import browser as browsers
 from tests.human_eval.test_server_killed import Killable
@@ -123,7 +123,7 @@ class Served:
 
 
 def test_a_whole_block_by_mouse_and_keys_with_a_reload_in_between(browser, study, tmp_path):
-    folder = render_block(study, study.blocks[0], tmp_path / "b")
+    folder = render_study(study, tmp_path / "b")[0]
     page = (folder / "index.html").as_uri()
     browser.open(page)
     begin(browser)
@@ -247,7 +247,7 @@ def test_next_is_in_sight_and_pictures_are_large(browser, kinds, tmp_path):
     where = "const e = document.getElementById('next').getBoundingClientRect(); return [e.top, e.bottom, innerHeight]"
     size = "return [...document.querySelectorAll('#panels img')].map((i) => i.clientWidth)"
     for study in kinds:
-        folder = render_block(study, study.blocks[0], tmp_path / study.kind)
+        folder = render_study(study, tmp_path / study.kind)[0]
         browser.open((folder / "index.html").as_uri())
         begin(browser)
         browser.wait("return ready")
@@ -262,7 +262,7 @@ def test_next_is_in_sight_and_pictures_are_large(browser, kinds, tmp_path):
 
 def test_an_unanswered_question_is_not_left(browser, tmp_path):
     study = design("evolution_label", synthetic_neurons(0, side=16), 0, "as_released", Options(count=1))
-    folder = render_block(study, study.blocks[0], tmp_path / "b")
+    folder = render_study(study, tmp_path / "b")[0]
     browser.open((folder / "index.html").as_uri())
     begin(browser)
     browser.wait("return ready")
@@ -282,7 +282,7 @@ def test_an_unanswered_question_is_not_left(browser, tmp_path):
 
 def every_page(browser, study, folder, check):
     """Call ``check`` on consent, instructions, the first trial with a hint, the dialogues, and the end."""
-    rendered = render_block(study, study.blocks[0], folder / study.kind)
+    rendered = render_study(study, folder / study.kind)[0]
     browser.open((rendered / "index.html").as_uri())
     check("consent")
     browser.click("#agree")
@@ -342,7 +342,7 @@ def test_contrast_names_and_width(browser, kinds, tmp_path):
 
 
 def test_tab_goes_through_the_panels_in_order_and_nothing_tells_the_answer(browser, study, tmp_path):
-    folder = render_block(study, study.blocks[0], tmp_path / "b")
+    folder = render_study(study, tmp_path / "b")[0]
     browser.open((folder / "index.html").as_uri())
     begin(browser)
     browser.wait("return ready")
@@ -364,7 +364,7 @@ def test_hostile_labels_are_text(browser, tmp_path):
     pool = dataclasses.replace(concepts, label=(HOSTILE,) * len(concepts.label))
     study = design("label_agreement", pool, 0, "as_released")
     texts = dataclasses.replace(read_texts(title=HOSTILE), consent=HOSTILE)
-    folder = render_block(study, study.blocks[0], tmp_path / "b", texts)
+    folder = render_study(study, tmp_path / "b", texts)[0]
     browser.open((folder / "index.html").as_uri())
     begin(browser)
     assert HOSTILE in browser.run("return document.getElementById('question').textContent")

@@ -51,7 +51,7 @@ def test_the_test_is_that_of_the_analysis():
     effect, agreed = Effect(0.45, 0.3, 0.5, 0.5, compared=True), 0
     for draw in range(25):
         people, items = 20, 12
-        shown = _shown(effect, people, items, items, 0.05, np.random.default_rng(draw))
+        shown = _shown(effect, people, items, items, np.random.default_rng(draw))
         stream = np.random.default_rng(draw)
         ability, tables = stream.normal(0, 0.5, (people, 1)), []
         for number, accuracy in enumerate((0.45, 0.3)):

@@ -15,7 +15,6 @@ from human_eval.render import (
     is_rendered,
     licence_warning,
     montage_of,
-    render_block,
     render_study,
     study_notes,
 )
@@ -122,7 +121,7 @@ def test_what_users_write_is_text_everywhere(tmp_path):
     study = design("label_agreement", pool, 0, "as_released")
     own = dict.fromkeys(EDITABLE, HOSTILE)
     texts = dataclasses.replace(read_texts(title=HOSTILE), **own)
-    reader = read(render_block(study, study.blocks[0], tmp_path / "x", texts) / "index.html")
+    reader = read(render_study(study, tmp_path / "x", texts)[0] / "index.html")
     assert [tag for tag, _ in reader.tags].count("script") == 2
     document = json.loads(reader.texts["script"][0])
     assert any(HOSTILE in trial["form"]["question"] for trial in document["trials"])
@@ -149,7 +148,7 @@ def test_markdown(text, wanted):
 
 def test_a_page_in_use_is_not_written_over(folder):
     with pytest.raises(EvoscopeError, match="not empty"):
-        render_block(STUDY, STUDY.blocks[0], folder)
+        render_study(STUDY, folder.parent)
 
 
 def luminance(colour):
