@@ -5,12 +5,13 @@ set for the job counts in every part.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hydra import compose
 
 from evoscope.errors import EvoscopeError
 from evoscope.models.checkpoints import INIT
+from evoscope.store import Node
 from experiments import experiment_names, planner
 from experiments.base import base_space, patches, training
 from experiments.checks import check, check_files
@@ -19,6 +20,7 @@ from experiments.context import Context
 from experiments.evolution_importance import judged_classes
 from experiments.explorer import hand_out, site_data, told
 from experiments.own_networks import typed_config
+from experiments.parallel import compute
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
 from experiments.runs import Run, of_paper, selected_runs
@@ -105,16 +107,15 @@ def run_parts(context: Context, status: Status) -> None:
     """
     config = context.config
     missing = None if config.only is None else {registry.entry(name).id for name in config.only}
-    for name in _all_parts(config):
-        reason = left_out(name.split()[0], config)
-        if reason is not None:
-            say(f"{name.split()[0]} is left out: {reason}")
+    _tell_left_out(config)
     names, had, refused = parts(config), set[str](), list[str]()
     early: dict[str, tuple[Context, Plan] | None] = {}
     for name in (each for each in names if each not in LAST):
         drawn = {each for planned in early.values() if planned is not None for each in planned[1].drawn}
         if missing is None or missing - drawn:
             early[name] = _planned(context, status, name, missing, refused)
+    if not config.dry_run:
+        compute(context, _early_exhibits(early, missing))
     for name in names:
         if missing is not None and not missing - had:
             break
@@ -126,9 +127,16 @@ def run_parts(context: Context, status: Status) -> None:
             f"no part of this job draws {', '.join(sorted(missing - had))}" + "".join(f"; {each}" for each in refused),
             "leave it out of only=[...], or choose an experiment, data and networks that have it",
         )
-    if config.only is None and not config.dry_run:
+    if config.only is None and not config.dry_run and not context.crew.helping:
         status.outputs += [str(path) for path in write_report([context.folder], context.folder)]
         status.found = finding(claims_in(context.folder / "claims.csv"))
+
+
+def _tell_left_out(config: Config) -> None:
+    for name in (each.split()[0] for each in _all_parts(config)):
+        reason = left_out(name, config)
+        if reason is not None:
+            say(f"{name} is left out: {reason}")
 
 
 def _planned(
@@ -153,14 +161,31 @@ def _run_part(
 ) -> set[str]:
     """Run what is still wanted of a part; the results that it drew."""
     say(f"\n{name.split()[0]}:")
+    part = _wanted(plan, had, missing)
+    if part is None:
+        say("nothing that is asked for")
+        return set()
+    carry_out(variant, part, status)
+    return set(part.drawn)
+
+
+def _wanted(plan: Plan, had: set[str], missing: set[str] | None) -> Plan | None:
+    """What of a part's plan is still wanted, of results that nobody ``had`` and that are asked for."""
     ids = [each for each in plan.drawn if each not in had and (missing is None or each in missing)]
     if ids:
-        carry_out(variant, plan.narrowed(ids), status)
-    elif missing is None and not plan.drawn:
-        carry_out(variant, plan, status)
-    else:
-        say("nothing that is asked for")
-    return set(ids)
+        return plan.narrowed(ids)
+    return plan if missing is None and not plan.drawn else None
+
+
+def _early_exhibits(early: Mapping[str, tuple[Context, Plan] | None], missing: set[str] | None) -> list[Node]:
+    """What the parts that are planned will draw from, so that processes may share all of it."""
+    had, exhibits = set[str](), list[Node]()
+    for planned in early.values():
+        part = None if planned is None else _wanted(planned[1], had, missing)
+        if part is not None:
+            had |= set(part.drawn)
+            exhibits += part.exhibits.values()
+    return exhibits
 
 
 def composed(experiment: str, overrides: Sequence[str]) -> Config:

@@ -14,6 +14,7 @@ from typing import Literal
 
 import torch
 
+from evoscope.data.files import cores
 from evoscope.data.loader import HALVED
 from evoscope.errors import EvoscopeError
 from evoscope.models.torchvision_models import weights_path
@@ -23,6 +24,7 @@ from evoscope.store.upkeep import LISTINGS
 from experiments.datasets import Data, open_data
 from experiments.first_look import first_look, is_own
 from experiments.own_networks import OWN, PAPER
+from experiments.parallel import Crew
 from experiments.protocols import space_protocol
 from experiments.reporting import complain, duration, progress, say
 from experiments.runs import Run, selected_runs
@@ -38,6 +40,7 @@ _NOT_CONTENT = {
     "progress",
     "threads",
     "workers",
+    "processes",
     "memory_mb",
     "device",
     "stale",
@@ -49,8 +52,9 @@ _NOT_CONTENT = {
 class Context:
     """Lazily opened surroundings of one job."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, crew: Crew | None = None) -> None:
         self.config = config
+        self.crew = crew or Crew()
         self.progress = progress(config.progress)
         self.computed: list[str] = []
         self.outdated: dict[str, str] = {}
@@ -112,7 +116,14 @@ class Context:
         """Processes that read images: as many as the cores, unless told; drawn scenes need none."""
         if self.config.workers is not None:
             return self.config.workers
-        return 0 if self.config.data.name == "concept_scenes" else len(os.sched_getaffinity(0))
+        return 0 if self.config.data.name == "concept_scenes" else cores()
+
+    @property
+    def processes(self) -> int:
+        """Processes that share the job: two on a CPU with several cores, unless told."""
+        if self.config.processes is not None:
+            return self.config.processes
+        return 2 if self.device == "cpu" and cores() > 1 else 1
 
     @property
     def map_method(self) -> Literal["umap", "pca"]:

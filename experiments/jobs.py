@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -130,7 +130,9 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     from experiments.checks import check, check_files, tell_unread
     from experiments.context import Context, settle
     from experiments.own_networks import typed_config, write_template
+    from experiments.parallel import LEAST, Crew
     from experiments.runner import carry_out
+    from experiments.schema import Stale
 
     if status.task == "init":
         write_template(Path(TEMPLATE))
@@ -149,12 +151,15 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         store.run(context)
         return
     check_files(context)
-    if status.task in ("results", "paper"):
-        from experiments import composed
+    alone = bool(folders[:-1]) or typed.stale is Stale.recompute  # a job of a sweep, whose launcher sees to that
+    least = LEAST if typed.processes is None else 0.0
+    with closing(Crew(1 if alone else context.processes, status.overrides, least)) as context.crew:
+        if status.task in ("results", "paper"):
+            from experiments import composed
 
-        composed.run_parts(context, status)
-    else:
-        carry_out(context, planner(status.task)(context).asked(typed.only), status)
+            composed.run_parts(context, status)
+        else:
+            carry_out(context, planner(status.task)(context).asked(typed.only), status)
 
 
 COMPILER, QUESTION = "torch._dynamo", "is_compile_supported"

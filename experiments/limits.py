@@ -41,6 +41,7 @@ LIMITS = {
     "seed": Range(0, SEEDS),
     "threads": Range(1, 4096),
     "workers": Range(0, 4096),
+    "processes": Range(1, 64),
     "val_fraction": Range(0.0, 0.99, above=True),
     "layer_scale": ANY,
     "mean": ANY,

@@ -13,6 +13,7 @@ from evoscope.store import Artefact, PlanRow
 from evoscope.store.hashing import size_under
 from evoscope.store.manifest import content_digest, read_run
 from experiments.context import Context, commit
+from experiments.parallel import compute
 from experiments.reporting import Status, duration, say, size, table
 from results import registry
 from results.registry import About, Drawn, stamp
@@ -89,8 +90,9 @@ def carry_out(context: Context, plan: Plan, status: Status) -> None:
     missing = [row for row in rows if row.needed]
     labels = [f"  {row.node.label}" for row in missing]
     say("\n".join([f"{len(rows)} stages, {len(missing)} to compute", *labels]))
-    for node in plan.exhibits.values():
-        context.get(node)
+    compute(context, list(plan.exhibits.values()))
+    if context.crew.helping:
+        return
     _tell_accuracies(context, rows)
     status.computed = len(context.computed)
     paths = _draw(context, plan, plan.origin or about(context))

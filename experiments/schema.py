@@ -329,6 +329,7 @@ class Config:
     device: str = "auto"
     threads: int | None = None
     workers: int | None = None
+    processes: int | None = None
     memory_mb: int = 2048
     store: str = "store"
     outputs: str = "outputs"

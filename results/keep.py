@@ -97,7 +97,8 @@ def keep(folders: Sequence[Path], to: Path = PAPER) -> tuple[list[Path], list[Pa
     kept: list[Path] = []
     left: list[Path] = []
     for item in (item for items in jobs.values() for item in items):
-        for path in _files(item):
+        first = item.origin.get("Seed", "0") == "0"  # pictures of one seed only, for the repository's size
+        for path in (path for path in _files(item) if first or path.stem.startswith("table_")):
             target = to / _name(item) / ("tables" if path.stem.startswith("table_") else "figures") / path.name
             if path.suffix == ".svg" and path.stat().st_size > LARGE:
                 target.unlink(missing_ok=True)  # of an earlier drawing

@@ -111,11 +111,19 @@ def test_one_seed_is_said_wherever_a_verdict_rests_on_one(written):
 
 
 def sharing(rows):
-    """Pairs of claims of one data set whose effects have a number in common, a measured one or a null."""
+    """Pairs of claims of one data set whose effects have a number in common, a measured one or a null.
+
+    A number counts with that of its items: sixths of six classes and of 192 directions are equal by chance.
+    """
     found = set()
     for _, own in rows.groupby(["data", "scale", "protocol"]):
         numbers = {
-            claim: {round(n, 12) for n in (*each["value"], *each["null"]) if np.isfinite(n) and n not in CONSTANTS}
+            claim: {
+                (round(number, 12), items)
+                for of in ("value", "null")
+                for number, items in zip(each[of], each["items"], strict=True)
+                if np.isfinite(number) and number not in CONSTANTS
+            }
             for claim, each in own.groupby("claim")
         }
         # One number in common of several is a coincidence of small counts; one measurement gives most of them again.

@@ -132,11 +132,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def cores() -> int:
+    """Cores that this process may use, which in a container or a cluster job are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Results of ``work`` in the order of the items; the first error is raised and cancels what is left."""
-    # Those that this process may use, which in a container or a cluster job are fewer than the machine has.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    executor, waiting = ThreadPoolExecutor(max_workers=min(16, max(2, cores))), iter(items)
+    executor, waiting = ThreadPoolExecutor(max_workers=min(16, max(2, cores()))), iter(items)
     try:
         # Not all at once: a million waiting items would take gigabytes.
         while some := list(islice(waiting, _AHEAD)):

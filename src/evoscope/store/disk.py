@@ -84,6 +84,8 @@ def remove_folder(folder: Path) -> None:
 
 
 _POLL_SECONDS = 0.1
+# Whoever asks whether a lock is free holds it for an instant, which is nothing to tell of.
+_GLANCE_SECONDS = 0.2
 
 
 @contextmanager
@@ -96,7 +98,7 @@ def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_GLANCE_SECONDS, poll_interval=_GLANCE_SECONDS / 4)
     except Timeout:
         on_wait()
         lock.acquire(timeout=-1, poll_interval=_POLL_SECONDS)

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
-from evoscope.store.disk import disk_trouble, explained, is_full, locked, publish, remove_folder
+from evoscope.store.disk import disk_trouble, explained, is_full, locked, locked_if_free, publish, remove_folder
 from evoscope.store.hashing import JSON, pretty
 from evoscope.store.manifest import (
     RESERVED,
@@ -83,6 +83,13 @@ class Store:
     def has(self, node: Node) -> bool:
         """Whether the artefact is there with all its files at their sizes (contents are checked by `get`)."""
         return inspect(self.path(node), contents=False).state == "ok"
+
+    def free(self, node: Node) -> bool:
+        """Whether nobody is computing the artefact right now."""
+        with disk_trouble(self.root):
+            self.path(node).parent.mkdir(parents=True, exist_ok=True)
+        with locked_if_free(self._lock_path(node)) as free:
+            return free
 
     def plan(self, targets: Iterable[Node]) -> list[PlanRow]:
         """All nodes behind ``targets``, inputs first, and what `get` would do about each."""
@@ -208,10 +215,13 @@ class Store:
     def _partial(self, node: Node) -> Path:
         return self.path(node).with_name(f".partial-{node.key}")
 
+    def _lock_path(self, node: Node) -> Path:
+        return self.path(node).with_name(f".lock-{node.key}")
+
     @contextmanager
     def _lock(self, node: Node) -> Iterator[None]:
         """Hold the key's lock; only the trouble of getting it is the disk's, not what happens inside."""
-        path = self.path(node).with_name(f".lock-{node.key}")
+        path = self._lock_path(node)
         lock = locked(path, lambda: self._tell("waiting", node, "another process is computing it"))
         with disk_trouble(path):
             lock.__enter__()
