@@ -103,8 +103,7 @@ def measure(name: str, options: argparse.Namespace) -> str:
     batches = torch.split(pixels, options.batch_size)
     turned = [batch.contiguous(memory_format=torch.channels_last) for batch in batches]
     contiguous, channels_last, measured = alternate(
-        [lambda: bare_work(pair, batches), lambda: bare_work(pair, turned), lambda: ours(pair, turned)],
-        options.repeats,
+        [lambda: bare_work(pair, batches), lambda: bare_work(pair, turned), lambda: ours(pair, turned)], options.repeats
     )
     bare = min(contiguous, channels_last)
     row = f"{name:14} {contiguous:10.3f} {channels_last:9.3f} {measured:8.3f} {measured / bare:9.3f}"

@@ -35,10 +35,7 @@ def own_bytes() -> int:
 def channels_of(spec: ModelSpec) -> dict[str, int]:
     """Neurons of each layer, from a small image."""
     network = build(spec, CLASSES, seed=0)
-    with (
-        torch.inference_mode(),
-        capture(network.module, network.layers, lambda _, maps: maps.shape[1]) as found,
-    ):
+    with torch.inference_mode(), capture(network.module, network.layers, lambda _, maps: maps.shape[1]) as found:
         network.module(torch.zeros(1, 3, 64, 64))
     return {layer: found[layer] for layer in network.layers}
 

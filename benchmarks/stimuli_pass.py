@@ -164,10 +164,7 @@ def main() -> None:
     """Print the table."""
     options = parser().parse_args()
     torch.set_num_threads(options.threads)
-    print(
-        f"{'network':14} {'contiguous':>10} {'ch. last':>9} {'pass':>8} {'/contig.':>9} {'/fastest':>10}",
-        end="",
-    )
+    print(f"{'network':14} {'contiguous':>10} {'ch. last':>9} {'pass':>8} {'/contig.':>9} {'/fastest':>10}", end="")
     print(f" {'released':>9} {'/contig.':>8}" if options.released else "")
     for name in options.networks:
         print(measure(name, options), flush=True)

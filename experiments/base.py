@@ -92,11 +92,7 @@ def base_space(context: Context) -> Artefact[SemanticSpace]:
 
 
 def look_at(
-    context: Context,
-    semantic: Artefact[SemanticSpace],
-    run: Run,
-    epoch: int,
-    found: Artefact[Looked] | None = None,
+    context: Context, semantic: Artefact[SemanticSpace], run: Run, epoch: int, found: Artefact[Looked] | None = None
 ) -> Look:
     """A run at an epoch, placed in the space; ``found``: its stimuli, where they are made already."""
     found = found or stimuli_of(context, run, epoch)

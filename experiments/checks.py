@@ -12,8 +12,8 @@ from experiments.first_look import at_chance, class_line, described, first_look,
 from experiments.limits import check_device, check_limits
 from experiments.protocols import discovery_protocol, reversal_protocol, space_protocol
 from experiments.reporting import complain, say
-from experiments.runs import TRAINS, Run, at, of_paper, selected_runs
-from experiments.schema import Config
+from experiments.runs import TRAINS, Run, at, selected_runs
+from experiments.schema import Config, of_paper
 from experiments.selection import judged_runs
 
 # Experiments that train or look at networks.

@@ -176,8 +176,7 @@ def _check_override(argument: str, sweep: bool) -> None:
     override = _read(argument)
     if override is None:
         raise EvoscopeError(
-            f"{argument!r} cannot be read",
-            f"quote the value, as in \"{key}='...'\" with both kinds of quotes",
+            f"{argument!r} cannot be read", f"quote the value, as in \"{key}='...'\" with both kinds of quotes"
         )
     if override.is_sweep_override() and not sweep:
         raise EvoscopeError(

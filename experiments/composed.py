@@ -23,8 +23,8 @@ from experiments.own_networks import typed_config
 from experiments.parallel import compute
 from experiments.reporting import Status, say
 from experiments.runner import Exhibits, Plan, carry_out
-from experiments.runs import Run, of_paper, selected_runs
-from experiments.schema import Config
+from experiments.runs import Run, selected_runs
+from experiments.schema import Config, of_paper
 from experiments.selection import chosen_classes, judged_runs
 from experiments.stages.concept_relevance import concept_boards
 from experiments.stages.importance import EpochPair
@@ -110,12 +110,16 @@ def run_parts(context: Context, status: Status) -> None:
     _tell_left_out(config)
     names, had, refused = parts(config), set[str](), list[str]()
     early: dict[str, tuple[Context, Plan] | None] = {}
-    for name in (each for each in names if each not in LAST):
-        drawn = {each for planned in early.values() if planned is not None for each in planned[1].drawn}
-        if missing is None or missing - drawn:
-            early[name] = _planned(context, status, name, missing, refused)
-    if not config.dry_run:
-        compute(context, _early_exhibits(early, missing))
+    # The first round refuses before any work, and trains; the second plans what compares the trained epochs.
+    for late in ((), NEEDS_EPOCHS):
+        for name in names:
+            kind = name.split()[0]
+            drawn = {each for planned in early.values() if planned is not None for each in planned[1].drawn}
+            if (kind in late or kind not in LAST) and name not in early and (missing is None or missing - drawn):
+                early[name] = _planned(context, status, name, missing, refused)
+        if not config.dry_run:
+            first = early if late else {name: early[name] for name in FIRST if name in early}
+            compute(context, _early_exhibits(first, missing))
     for name in names:
         if missing is not None and not missing - had:
             break

@@ -19,14 +19,7 @@ from experiments.costs import pass_cost
 from experiments.protocols import discovery_protocol, protocol_names
 from experiments.runner import Exhibits, Plan
 from experiments.runs import Run, at
-from experiments.selection import (
-    channels_of,
-    check_epoch,
-    chosen_classes,
-    chosen_layers,
-    judged_runs,
-    require_outputs,
-)
+from experiments.selection import channels_of, check_epoch, chosen_classes, chosen_layers, judged_runs, require_outputs
 from experiments.stages.blind_boards import MOST, blind_boards, judged_boards, read_judgements
 from experiments.stages.concept_evolution import concept_evolution, concept_evolutions, persistence
 from experiments.stages.concept_methods import MethodConcepts, NamedMethod, concept_methods

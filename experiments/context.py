@@ -23,13 +23,14 @@ from evoscope.store import Event, Machine, Node, Runtime, Store
 from evoscope.store.upkeep import LISTINGS
 from experiments.datasets import Data, open_data
 from experiments.first_look import first_look, is_own
-from experiments.own_networks import OWN, PAPER
+from experiments.own_networks import OWN
 from experiments.parallel import Crew
 from experiments.protocols import space_protocol
 from experiments.reporting import complain, duration, progress, say
 from experiments.runs import Run, selected_runs
-from experiments.schema import Config
+from experiments.schema import PAPER, Config, threads_of
 
+MOST_PROCESSES = 4  # each needs memory of its own
 MOST_HALVINGS = 10  # from the largest batch to a single image
 
 # What may differ between two calls that produce the same results.
@@ -120,10 +121,11 @@ class Context:
 
     @property
     def processes(self) -> int:
-        """Processes that share the job: two on a CPU with several cores, unless told."""
+        """Processes that share the job: as many as leave each the threads that it is limited to, unless told."""
+        threads = threads_of(self.config)
         if self.config.processes is not None:
             return self.config.processes
-        return 2 if self.device == "cpu" and cores() > 1 else 1
+        return min(MOST_PROCESSES, max(1, cores() // threads)) if threads and self.device == "cpu" else 1
 
     @property
     def map_method(self) -> Literal["umap", "pca"]:

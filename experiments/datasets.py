@@ -8,13 +8,7 @@ from evoscope.data.files import Reading
 from evoscope.data.folder import open_folder
 from evoscope.data.images import ImageSet, limit, pool
 from evoscope.data.labels import CLASSES, read_labels, with_classes
-from evoscope.data.named import (
-    open_cifar10,
-    open_cue_conflict,
-    open_imagenet,
-    open_imagenette,
-    open_imagewoof,
-)
+from evoscope.data.named import open_cifar10, open_cue_conflict, open_imagenet, open_imagenette, open_imagewoof
 from evoscope.data.planted import PLANTED, planted
 from evoscope.data.scenes import Confounder, concept_scenes
 from evoscope.errors import EvoscopeError
@@ -96,8 +90,7 @@ def _limited(images: ImageSet, config: DataConfig, total: int | None, seed: int)
 def _real(config: DataConfig, split: str, seed: int, progress: Progress, listings: Path | None) -> ImageSet:
     if config.name not in _OPENERS:
         raise EvoscopeError(
-            f"data.name={config.name} is not a data set",
-            f"choose one of concept_scenes, {', '.join(_OPENERS)}",
+            f"data.name={config.name} is not a data set", f"choose one of concept_scenes, {', '.join(_OPENERS)}"
         )
     reading = Reading(config.on_error.value, progress, listings)
     return _OPENERS[config.name](config, Path(config.root).expanduser(), split, seed, reading)

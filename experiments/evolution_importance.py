@@ -21,24 +21,9 @@ from experiments.runner import Exhibits, Plan
 from experiments.runs import Run
 from experiments.selection import chosen_classes, evolving_runs, judged_runs, pairs_of, require_outputs
 from experiments.stages.explorer import Judged
-from experiments.stages.importance import (
-    CheckpointPair,
-    ClassImportance,
-    EpochPair,
-    ImportanceCase,
-    importance,
-    truth,
-)
+from experiments.stages.importance import CheckpointPair, ClassImportance, EpochPair, ImportanceCase, importance, truth
 from experiments.stages.importance_pictures import Pictured, important
-from experiments.stages.reversal import (
-    ReversalCase,
-    Trade,
-    reversal,
-    reversal_order,
-    reversal_table,
-    trade,
-    trades,
-)
+from experiments.stages.reversal import ReversalCase, Trade, reversal, reversal_order, reversal_table, trade, trades
 from experiments.stages.space import neuron_map
 
 PICTURED = 4  # classes whose most important evolution is shown

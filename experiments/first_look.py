@@ -192,10 +192,7 @@ def _logits(name: str, network: Network, images: ImageSet) -> Iterator[Tensor]:
 
 def _first_infinite(network: Network, pixels: Tensor) -> str:
     """Where the first NaN or infinite value of a pass is."""
-    with (
-        torch.no_grad(),
-        capture(network.module, network.layers, lambda _, map: torch.isfinite(map).all()) as fine,
-    ):
+    with torch.no_grad(), capture(network.module, network.layers, lambda _, map: torch.isfinite(map).all()) as fine:
         network.module(pixels)
     wrong = [layer for layer in network.layers if not fine[layer]]
     return f"activations in layer {wrong[0]!r}" if wrong else "logits"
@@ -210,10 +207,7 @@ def described(look: FirstLook, classes: int) -> list[str]:
     outputs = look.outputs.problem or look.outputs.how
     lines = [f"  outputs: {outputs}", f"  layers (channels x grid): {', '.join(shown)}{more}"]
     if look.right is not None:
-        share, among = (
-            look.right / look.seen,
-            "" if not look.outputs.outputs else f" among the {classes} classes",
-        )
+        share, among = (look.right / look.seen, "" if not look.outputs.outputs else f" among the {classes} classes")
         lines.insert(1, f"  accuracy{among}: {share:.0%} of {look.seen} test images (chance {1 / classes:.0%})")
     if look.left_out:
         name, reason = next(iter(look.left_out.items()))

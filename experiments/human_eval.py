@@ -75,10 +75,7 @@ def check_asked(context: Context) -> None:
     asked = context.config.study
     if asked.kinds == []:
         raise EvoscopeError("study.kinds names no kind", "give at least one, or null for all")
-    for key, names, known in (
-        ("study.kinds", asked.kinds or [], KINDS),
-        ("study.export", asked.export, PLATFORMS),
-    ):
+    for key, names, known in (("study.kinds", asked.kinds or [], KINDS), ("study.export", asked.export, PLATFORMS)):
         for name in names:
             if name not in known:
                 close = closest(name, list(known))

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType, ModuleType
+from typing import cast
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -20,16 +21,9 @@ from omegaconf.errors import OmegaConfBaseException
 from evoscope.errors import EvoscopeError, users_line
 from experiments import experiment_names, planner
 from experiments.command import one_sentence
-from experiments.reporting import (
-    FAILED,
-    Status,
-    complain,
-    duration,
-    ending,
-    point_latest,
-    say,
-    to_open,
-)
+from experiments.parallel import LEAST, Crew, limit_threads
+from experiments.reporting import FAILED, Status, complain, duration, ending, point_latest, say, to_open
+from experiments.schema import Config, Stale, threads_of
 
 # What experiment=init writes, into the folder that it is called in.
 TEMPLATE = "runs.yaml"
@@ -124,15 +118,14 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
             "no experiment was named",
             f"add experiment=NAME, one of {', '.join(experiment_names())}; --help says what each is about",
         )
+    limit_threads(threads_of(cast(Config, config)))  # it has the same fields
     # The libraries behind an experiment take seconds to import, which ``--help`` should not.
     _import_torchvision()
     from experiments import store
     from experiments.checks import check, check_files, tell_unread
     from experiments.context import Context, settle
     from experiments.own_networks import typed_config, write_template
-    from experiments.parallel import LEAST, Crew
     from experiments.runner import carry_out
-    from experiments.schema import Stale
 
     if status.task == "init":
         write_template(Path(TEMPLATE))
@@ -143,7 +136,7 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
     tell_unread(status.task, status.overrides)
     context = Context(typed)
     _check_writable("outputs", context.folder)
-    settle(typed.threads, context.device)
+    settle(threads_of(typed), context.device)
     folders.append(context.folder)
     if not typed.dry_run:
         _check_writable("store", Path(typed.store))

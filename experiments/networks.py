@@ -4,7 +4,7 @@ from evoscope.errors import EvoscopeError
 from experiments.base import training
 from experiments.context import Context
 from experiments.runner import Exhibits, Plan
-from experiments.runs import of_paper
+from experiments.schema import of_paper
 from experiments.stages.networks import behaviour, curves
 from experiments.stages.scenes import scenes
 from results.scenes import finding

@@ -16,7 +16,8 @@ from experiments.context import Context
 from experiments.costs import TRAINING_FORWARDS, measured, step_bytes
 from experiments.protocols import discovery_protocol
 from experiments.runner import Exhibits, Plan
-from experiments.runs import Run, of_paper, single_run
+from experiments.runs import Run, single_run
+from experiments.schema import of_paper
 from experiments.selection import PUBLISHED, chosen_classes, chosen_layers
 from experiments.stages.outlier_tables import (
     ScoredCase,
@@ -27,14 +28,7 @@ from experiments.stages.outlier_tables import (
     shown,
     stamp_accuracy,
 )
-from experiments.stages.outliers import (
-    Case,
-    CaseImages,
-    check_apart,
-    divided,
-    outlier_findings,
-    outlier_training,
-)
+from experiments.stages.outliers import Case, CaseImages, check_apart, divided, outlier_findings, outlier_training
 
 PUBLISHED_CLASSES = ("tench", "church")
 RESNET = "resnet"  # the architectures that the published recipe crops for

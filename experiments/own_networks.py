@@ -25,9 +25,8 @@ from evoscope.models.torchvision_models import any_width, known_models, minimum_
 from evoscope.models.weights import load_file
 from evoscope.store.hashing import digest_bytes
 from evoscope.store.source import module_digest
-from experiments.schema import Config, ModelConfig, NetworkConfig
+from experiments.schema import PAPER, Config, ModelConfig, NetworkConfig, brought
 
-PAPER = "paper"
 # What a user's network is called that has no name, or one of ours.
 OWN = "own"
 AS_BUILT = "as_built"
@@ -174,11 +173,6 @@ def _fit_size(config: DictConfig, model: ModelConfig) -> None:
         model.pixels = max(model.pixels or 0, minimum_pixels(model.name))
 
 
-def brought(model: ModelConfig) -> bool:
-    """Whether a network is the user's: by a function, checkpoints or weights of its own."""
-    return any(each is not None for each in (model.factory, model.checkpoints, model.weights))
-
-
 def name_of(config: Config, model: ModelConfig) -> str:
     """What a user's network is called: by its own name, unless it has none or that of one of the paper's runs."""
     return OWN if model.name == PAPER or model.name in config.runs else model.name
@@ -288,10 +282,7 @@ def _entry(path: Path, name: str, values: Any) -> NetworkConfig:
     try:
         merged = OmegaConf.merge(OmegaConf.structured(NetworkConfig(name=PAPER)), values)
     except OmegaConfBaseException as error:
-        key, what = (
-            getattr(error, "full_key", None),
-            " ".join(str(error.msg or error).splitlines()[0].split()),
-        )
+        key, what = (getattr(error, "full_key", None), " ".join(str(error.msg or error).splitlines()[0].split()))
         known = ", ".join(NetworkConfig.__dataclass_fields__)
         raise EvoscopeError(f"runs={path}: {name}.{key}: {what}", f"the keys are {known}") from error
     entry = cast(NetworkConfig, OmegaConf.to_object(merged))
@@ -300,8 +291,7 @@ def _entry(path: Path, name: str, values: Any) -> NetworkConfig:
             raise EvoscopeError(f"runs={path}: {name}.{key}: {value} is no plain list", "write [a, b]")
     if entry.factory is None and entry.name == PAPER:
         raise EvoscopeError(
-            f"runs={path}: {name} names no network",
-            "add factory: package.module:build, or name: of torchvision's",
+            f"runs={path}: {name} names no network", "add factory: package.module:build, or name: of torchvision's"
         )
     if entry.checkpoints not in (None, AS_BUILT):
         entry.checkpoints = str(path.parent / Path(str(entry.checkpoints)).expanduser())

@@ -15,18 +15,28 @@ from typing import IO, TYPE_CHECKING
 
 from hydra import compose, initialize_config_dir
 
-from evoscope.store import Node
-from evoscope.store.manifest import read_run
 from experiments import CONF
 from experiments.reporting import Status, complain, duration, say
 
 if TYPE_CHECKING:
+    from evoscope.store import Node
     from experiments.context import Context
 
 ROOT = CONF.parent
 LEAST = 300.0  # seconds of work below which another process does not pay, which takes about ten to start
+# What the libraries beside torch read when they are loaded.
+POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 POLL = 0.5  # seconds between two looks whether a stage has become ready
 LOG = "other_process.log"
+
+
+def limit_threads(threads: int | None) -> None:
+    """Let every library use so many threads that is not loaded yet; with none, its own choice.
+
+    Idle threads of two processes on the same cores take them from those that work.
+    """
+    if threads is not None and "numba" not in sys.modules:  # which reads its number again, and refuses another
+        os.environ.update(dict.fromkeys(POOLS, str(threads)))
 
 
 class Crew:
@@ -55,7 +65,7 @@ class Crew:
         """Whether another process works on the same stages now."""
         return self.helping or any(each.poll() is None for each in self._others)
 
-    def start(self, missing: Sequence[Node], folder: Path) -> None:
+    def start(self, missing: Sequence["Node"], folder: Path) -> None:
         """Start the others if the missing stages take long enough; what they say goes to a file in ``folder``."""
         costs = [node.estimate.seconds for node in missing if node.estimate]
         if self.helping or self._others or self._wanted < 2 or not missing or sum(costs) < self._least:
@@ -92,7 +102,7 @@ class Crew:
         self._others, self._logs = [], []
 
 
-def compute(context: "Context", targets: Sequence[Node]) -> None:
+def compute(context: "Context", targets: Sequence["Node"]) -> None:
     """Compute what is missing of ``targets`` and of what they rest on, together with the other processes if any."""
     missing = [row.node for row in context.store.plan(targets) if row.needed]
     context.crew.start(missing, context.folder)
@@ -102,8 +112,10 @@ def compute(context: "Context", targets: Sequence[Node]) -> None:
         context.get(node)
 
 
-def _share(context: "Context", missing: Sequence[Node]) -> None:
+def _share(context: "Context", missing: Sequence["Node"]) -> None:
     """Compute stages that are ready and free until none is missing, or until this process is alone."""
+    from evoscope.store.manifest import read_run
+
     store, pending = context.store, list(missing)
     while pending and context.crew.shares:
         for node in [node for node in pending if store.has(node)]:
@@ -133,14 +145,14 @@ def main(overrides: Sequence[str]) -> int:
     from experiments.context import Context, settle
     from experiments.own_networks import typed_config
     from experiments.runner import carry_out
-    from experiments.schema import register
+    from experiments.schema import register, threads_of
 
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = typed_config(compose("config", overrides=[*overrides, "progress=false"]))
         context, status = Context(config, Crew(helping=True)), Status(config.task, list(overrides))
-        settle(config.threads, context.device)
+        settle(threads_of(config), context.device)
         if status.task in ("results", "paper"):
             composed.run_parts(context, status)
         else:

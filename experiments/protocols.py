@@ -64,8 +64,7 @@ def _check_types(values: dict[str, Any], stem: str) -> None:
             raise EvoscopeError(f"{key} cannot be {value!r}", "give true or false")
         elif hint in (int, float) and not _is_number(value, whole=hint is int):
             raise EvoscopeError(
-                f"{key} cannot be {value!r}",
-                f"give a {'whole ' if hint is int else ''}number, and no infinite one",
+                f"{key} cannot be {value!r}", f"give a {'whole ' if hint is int else ''}number, and no infinite one"
             )
         elif typing.get_origin(hint) is typing.Literal and value not in typing.get_args(hint):
             raise EvoscopeError(

@@ -11,18 +11,8 @@ from evoscope.models.network import Preprocessing
 from evoscope.models.spec import ModelSpec
 from evoscope.models.torchvision_models import any_width, known_models, minimum_pixels
 from evoscope.training.recipe import TrainingRecipe
-from experiments.own_networks import (
-    AS_BUILT,
-    OWN,
-    PAPER,
-    AsBuilt,
-    brought,
-    filled,
-    name_of,
-    own_spec,
-    title_of,
-)
-from experiments.schema import BASE, Config, ModelConfig, NetworkConfig, TrainingConfig
+from experiments.own_networks import AS_BUILT, OWN, AsBuilt, filled, name_of, own_spec, title_of
+from experiments.schema import BASE, PAPER, Config, ModelConfig, NetworkConfig, TrainingConfig, brought, of_paper
 
 # Experiments that train the network that they are about.
 TRAINS = ("train", "outlier_discovery")
@@ -95,15 +85,7 @@ def selected_runs(config: Config) -> dict[str, Run]:
         raise _no_base(config, [*config.runs, run.name])
     # The epochs that are asked for are those of the network that the job is about.
     training = replace(config.training, epochs=config.training.epochs or None)
-    return {
-        config.base: paper_run(replace(config, epochs=None, training=training), config.base),
-        run.name: run,
-    }
-
-
-def of_paper(config: Config) -> bool:
-    """Whether the job is about the paper's networks: none is named."""
-    return config.model.name == PAPER and not brought(config.model) and not config.brought
+    return {config.base: paper_run(replace(config, epochs=None, training=training), config.base), run.name: run}
 
 
 def _base_first(config: Config, runs: dict[str, Run], base: str) -> dict[str, Run]:
@@ -239,8 +221,7 @@ def _own_training(
     state = AsBuilt(model.weights)
     if model.strip_prefix or model.state_dict_key:
         raise EvoscopeError(
-            "model.strip_prefix and model.state_dict_key do not go with training",
-            "save the weights under plain names",
+            "model.strip_prefix and model.state_dict_key do not go with training", "save the weights under plain names"
         )
     spec, remarks = own_spec(config, model, name)
     spec = replace(spec, weights=model.weights, code=spec.code + (state.fingerprint(AS_IT_IS) if state.file else ""))

@@ -7,6 +7,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+PAPER = "paper"  # the networks of the papers, which are meant where none is named
+
 
 class Action(Enum):
     """What ``experiment=store`` does."""
@@ -157,9 +159,13 @@ class QuickScale:
 
 @dataclass
 class ScaleConfig:
-    """How much of everything; see the table in the README."""
+    """How much of everything; see the table in the README.
+
+    ``threads``: of each process where the paper's networks are looked at, unless the job says another number.
+    """
 
     name: str = MISSING
+    threads: int | None = None
     train_images: int | None = MISSING
     test_images: int | None = MISSING
     real_train_images: int | None = MISSING
@@ -357,6 +363,24 @@ class Config:
     training: TrainingConfig = MISSING
     scale: ScaleConfig = MISSING
     protocol: ProtocolConfig = MISSING
+
+
+def brought(model: ModelConfig) -> bool:
+    """Whether a network is the user's: by a function, checkpoints or weights of its own."""
+    return any(each is not None for each in (model.factory, model.checkpoints, model.weights))
+
+
+def of_paper(config: Config) -> bool:
+    """Whether the job is about the paper's networks: none is named."""
+    return config.model.name == PAPER and not brought(config.model) and not (config.networks or config.brought)
+
+
+def threads_of(config: Config) -> int | None:
+    """Threads of each process: as told, or as the scale says of the paper's networks, or the libraries' choice (none).
+
+    Small networks gain nothing from a second thread, and with one their results do not depend on the machine's cores.
+    """
+    return config.scale.threads if config.threads is None and of_paper(config) else config.threads
 
 
 def register() -> None:

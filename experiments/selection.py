@@ -222,8 +222,7 @@ def reaching(metrics: pd.DataFrame, thresholds: Sequence[float], name: str) -> t
 def _asked(run: Run, pair: Sequence[int], context: Context) -> EpochPair:
     if len(pair) != 2 or pair[0] == pair[1]:
         raise EvoscopeError(
-            f"evolution.pairs has {list(pair)}, which is no pair",
-            "give two different epochs, as in [[0,3],[3,7]]",
+            f"evolution.pairs has {list(pair)}, which is no pair", "give two different epochs, as in [[0,3],[3,7]]"
         )
     for epoch in pair:
         check_epoch(run, epoch)

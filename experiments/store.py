@@ -48,17 +48,13 @@ def _verify(root: Path, context: Context) -> None:
     say(", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) + f", in {root}")
     if bad:
         raise EvoscopeError(
-            f"{bad} artefacts of {root} are damaged",
-            "run the experiment again, or action=prune to remove them",
+            f"{bad} artefacts of {root} are damaged", "run the experiment again, or action=prune to remove them"
         )
 
 
 def _prune(root: Path, context: Context) -> None:
     removed = prune(
-        root,
-        stages=all_stages(),
-        older_than=86400 * context.config.older_than_days,
-        dry_run=context.config.dry_run,
+        root, stages=all_stages(), older_than=86400 * context.config.older_than_days, dry_run=context.config.dry_run
     )
     for removal in removed:
         say(f"{removal.path}: {removal.reason}, {size(removal.size)}")

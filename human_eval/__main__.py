@@ -100,8 +100,7 @@ def design_study(options: argparse.Namespace) -> str:
     _new(options.out)
     sizes = Options(
         Alignability(
-            sets=tuple((name, max(count, options.items)) for name, count in SETS.items()),
-            patches=options.pictures,
+            sets=tuple((name, max(count, options.items)) for name, count in SETS.items()), patches=options.pictures
         ),
         max(options.count, options.items),
         options.pictures,
@@ -158,10 +157,7 @@ def show_power(options: argparse.Namespace) -> str:
 
 def _render(under: Any) -> None:
     made = _command(
-        under,
-        "render",
-        render,
-        "write a folder per block that opens from disk; answers are downloaded at its end",
+        under, "render", render, "write a folder per block that opens from disk; answers are downloaded at its end"
     )
     made.add_argument("study", type=Path, help="folder that design wrote")
     made.add_argument("out", type=Path)
@@ -202,8 +198,7 @@ def _serve(under: Any) -> None:
         help="without an answer for so long, a participant's place is given to another",
     )  # fmt: skip
     made.add_argument(
-        "--completion-url",
-        help="where participants go at the end, with {code} for the code (default: Prolific)",
+        "--completion-url", help="where participants go at the end, with {code} for the code (default: Prolific)"
     )
     made.add_argument("--pilot", action="store_true", help="mark those who join, and leave them out of exports")
     made.add_argument("--simulated", action="store_true", help="mark those who join as no people")
@@ -306,9 +301,7 @@ def _analyse(under: Any) -> None:
     made = _command(under, "analyse", analyse_study, "tables, plots and a page that shows them")
     made.add_argument("study", type=Path, help="folder that design wrote")
     made.add_argument(
-        "answers",
-        type=Path,
-        help="database, parquet file, or file or folder of answers of the page or another tool",
+        "answers", type=Path, help="database, parquet file, or file or folder of answers of the page or another tool"
     )
     made.add_argument("out", type=Path)
     made.add_argument("--seed", type=int, default=0)

@@ -33,14 +33,7 @@ CREATE TABLE IF NOT EXISTS answers (
 );
 CREATE TABLE IF NOT EXISTS withdrawn (mark TEXT PRIMARY KEY);
 """
-OPEN, FINISHED, STOPPED, WITHDRAWN, UNKNOWN, FULL = (
-    "open",
-    "finished",
-    "stopped",
-    "withdrawn",
-    "unknown",
-    "full",
-)
+OPEN, FINISHED, STOPPED, WITHDRAWN, UNKNOWN, FULL = ("open", "finished", "stopped", "withdrawn", "unknown", "full")
 PERSON = "PROLIFIC_PID"  # the id that stays one person's on every device
 ENOUGH = 0.9  # share of a block that must have arrived for it to be finished
 
@@ -315,12 +308,7 @@ class Answers:
         )
         rows = self.connection.execute(query, (int(pilots), study, study)).fetchall()
         records = [
-            {
-                "participant": self._public(*who),
-                **json.loads(body),
-                "received": at,
-                "simulated": bool(simulated),
-            }
+            {"participant": self._public(*who), **json.loads(body), "received": at, "simulated": bool(simulated)}
             for *who, body, at, simulated in rows
         ]
         return answer_table(records)

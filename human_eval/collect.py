@@ -17,18 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from evoscope.errors import EvoscopeError
-from human_eval.answers import (
-    FINISHED,
-    FULL,
-    OPEN,
-    STOPPED,
-    UNKNOWN,
-    WITHDRAWN,
-    Answers,
-    Arrival,
-    Dealing,
-    Seat,
-)
+from human_eval.answers import FINISHED, FULL, OPEN, STOPPED, UNKNOWN, WITHDRAWN, Answers, Arrival, Dealing, Seat
 from human_eval.design import Study, load_study, personal_plan
 from human_eval.design.files import KEY, PUBLIC, key_digest
 from human_eval.export import PROLIFIC_IDS, Completion, frame_csv, slug_of
@@ -78,8 +67,7 @@ def studies_in(folder: Path) -> list[Path]:
             "give the folder of the study or of the job: the server makes the pages itself",
         )
     raise EvoscopeError(
-        f"'{folder}' holds no study",
-        "give the folder that `human_eval design` or `experiment=human_eval` wrote",
+        f"'{folder}' holds no study", "give the folder that `human_eval design` or `experiment=human_eval` wrote"
     )
 
 

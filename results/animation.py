@@ -17,16 +17,7 @@ from evoscope.figure_data import NeuronMap, TrainingCurves
 from evoscope.viz import Limits, Sheet, colour_of, map_limits
 from evoscope.viz.pictures import bare
 from evoscope.viz.style import BACKDROP, HUGE, INK, LARGE, QUIET, WRONG, look_of
-from results.page_style import (
-    base_of,
-    doubles,
-    exhibit,
-    full_name,
-    map_panel,
-    one_seed,
-    percent,
-    runs_shown,
-)
+from results.page_style import base_of, doubles, exhibit, full_name, map_panel, one_seed, percent, runs_shown
 from results.registry import About, Exhibits, film
 
 TITLE = "Every dot is a neuron; near dots are excited by the same images"

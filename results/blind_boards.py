@@ -102,11 +102,7 @@ def boards_table(exhibits: Exhibits, about: About) -> Written:
         "board; boards of one method are of different directions, drawn at random."
     )
     above = caption(
-        what,
-        about,
-        n=f"{len(judged)} judged boards",
-        runs=runs_of(judged),
-        interval="95 %, Wilson's, over boards",
+        what, about, n=f"{len(judged)} judged boards", runs=runs_of(judged), interval="95 %, Wilson's, over boards"
     )
     return boards, [above, markdown(method_rows(judged))]
 

@@ -241,11 +241,7 @@ def heading(run: object, layer: object, protocol: object) -> dict[str, str]:
     """What one row is about."""
     if protocol == PUBLISHED:
         return {"model": "published, InceptionV3", "layer": str(layer), "protocol": PUBLISHED}
-    return {
-        "model": label_of(str(run)),
-        "layer": str(layer),
-        "protocol": protocol_name(protocol),
-    }
+    return {"model": label_of(str(run)), "layer": str(layer), "protocol": protocol_name(protocol)}
 
 
 def counts(clusters: pd.DataFrame) -> pd.DataFrame:

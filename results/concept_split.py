@@ -68,12 +68,7 @@ def split_figure(exhibits: Exhibits, about: About) -> Figure:
     split = exhibit(exhibits, "concept_split", ConceptSplit)
     if split.concepts.empty:
         sheet = Sheet(PAGE, 0.4)
-        sheet.text(
-            MARGIN,
-            0.1,
-            "no direction that ranks first for a class holds several unique concepts",
-            color=QUIET,
-        )
+        sheet.text(MARGIN, 0.1, "no direction that ranks first for a class holds several unique concepts", color=QUIET)
         return sheet.figure
     block = WORDS + 2 * SIDE + SPACE
     top, second = HEADING + NAMES, HEADING + 2 * NAMES + HISTOGRAM + FOOT
@@ -127,12 +122,7 @@ def _block(sheet: Sheet, left: float, top: float, split: ConceptSplit, place: in
     words = f"{row['title']}: {percent(row['share'])} of {int(row['size'])} images"
     sheet.text(left + 0.16, top, words, size=NORMAL, bold=True, room=PAGE - left - 1.1)
     sheet.text(
-        PAGE - MARGIN,
-        top,
-        f"of all images {percent(row['everywhere'])}",
-        size=SMALL,
-        color=QUIET,
-        across="right",
+        PAGE - MARGIN, top, f"of all images {percent(row['everywhere'])}", size=SMALL, color=QUIET, across="right"
     )
     there = min(int(row["size"]), len(split.images[place]))
     images = split.images[place][:there]

@@ -58,13 +58,7 @@ def concept_truth_words(exhibits: Exhibits, about: About) -> str:
     """Caption of the figure, without its title."""
     rows = rows_of(exhibits, "concept_truth", COLUMNS)
     n = f"{concepts_of(rows)} true concepts; {rows['method'].nunique()} methods" if len(rows) else UNKNOWN
-    return caption(
-        f"{_meaning(rows)} Upright line: {CHANCE}",
-        about,
-        n=n,
-        runs=runs_of(rows),
-        interval=INTERVAL,
-    )
+    return caption(f"{_meaning(rows)} Upright line: {CHANCE}", about, n=n, runs=runs_of(rows), interval=INTERVAL)
 
 
 def _meaning(rows: pd.DataFrame) -> str:
@@ -283,11 +277,7 @@ def by_rank(rows: pd.DataFrame) -> pd.DataFrame:
     keys = [*LAYER, "truth", "directions", "rank", "against"]
     for (run, layer, truth, directions, rank, against), own in rows.groupby(keys, sort=False):
         every = ", all" if bool(own["all"].iloc[0]) else ""
-        head = {
-            "model": label_of(str(run)),
-            "layer": str(layer),
-            "directions": DIRECTIONS[str(directions)],
-        }
+        head = {"model": label_of(str(run)), "layer": str(layer), "directions": DIRECTIONS[str(directions)]}
         line = {**head, "k": f"{rank}{every}", "against": AGAINST[str(against)]}
         for _, each in own.iterrows():
             name = metric_name(str(each["metric"]))

@@ -75,15 +75,9 @@ def concepts_finding(exhibits: Exhibits, about: About) -> str:
     if concepts.empty:
         return ""
     if measure_of(concepts) == "AUC":
-        told, what = (
-            int((concepts["concept"] != "").sum()),
-            "tell a true concept (held-out AUC of .7 and more)",
-        )
+        told, what = (int((concepts["concept"] != "").sum()), "tell a true concept (held-out AUC of .7 and more)")
     else:
-        told, what = (
-            int((concepts["clusters"] == 1).sum()),
-            "hold one cluster of images, and not several or none",
-        )
+        told, what = (int((concepts["clusters"] == 1).sum()), "hold one cluster of images, and not several or none")
     return f"Of the first concept vectors of the classes, {told} of {len(concepts)} {what}"
 
 
@@ -201,10 +195,7 @@ def fact_lines(concept: "pd.Series[Any]") -> list[tuple[str, str]]:
         first += f", z {concept['z']:.1f}"
     clusters = int(concept["clusters"])
     held = f"{clusters} cluster{'s' * (clusters != 1)}" if clusters else "no cluster"
-    lines = [
-        (first, QUIET),
-        (f"{held} · {'chosen' if concept['chosen'] else 'at random'}", QUIET),
-    ]
+    lines = [(first, QUIET), (f"{held} · {'chosen' if concept['chosen'] else 'at random'}", QUIET)]
     if concept["concept"]:
         auc = f", AUC {concept['auc']:.2f}" if np.isfinite(concept["auc"]) else ""
         name = str(concept["concept"]).rpartition(":")[2]

@@ -14,17 +14,7 @@ from evoscope.viz import Sheet, colour_of, label_of, map_limits, message, patch_
 from evoscope.viz.charts import epoch_name
 from evoscope.viz.sheet import PAGE, TALLEST
 from evoscope.viz.style import LARGE, NORMAL, QUIET, SMALL, elide, look_of, width_of
-from results.page_style import (
-    STATUS_NAMES,
-    base_of,
-    caption,
-    doubles,
-    exhibit,
-    full_name,
-    map_panel,
-    runs_of,
-    spread,
-)
+from results.page_style import STATUS_NAMES, base_of, caption, doubles, exhibit, full_name, map_panel, runs_of, spread
 from results.registry import About, Exhibits, figure
 
 EPOCHS, STRIPS, PATCHES, ACROSS = 6, 4, 4, 2  # most that are shown; patches in a row

@@ -103,12 +103,7 @@ def important_figure(exhibits: Exhibits, about: About) -> Figure:
 
 
 def _neuron(
-    sheet: Sheet,
-    top: float,
-    important: ImportantEvolutions,
-    neuron: "pd.Series[Any]",
-    place: int,
-    most: float,
+    sheet: Sheet, top: float, important: ImportantEvolutions, neuron: "pd.Series[Any]", place: int, most: float
 ) -> None:
     """One row: class and network, patches before and after, images with what mattered, words and bar."""
     run, colour = str(neuron["run"]), colour_of(str(neuron["run"]))
@@ -188,10 +183,7 @@ PAIR = ["run", "pair", "from_epoch", "to_epoch"]
 COLUMNS = (
     *PAIR, "class_name", "kind", "auc", "low", "high", "null", "null_low", "null_high", "p", "neurons", "of", "note",
 )  # fmt: skip
-KINDS = {
-    "defining": "whose concept defines the class",
-    "distractor": "whose concept no class uses",
-}
+KINDS = {"defining": "whose concept defines the class", "distractor": "whose concept no class uses"}
 
 
 def finding(rows: pd.DataFrame) -> str:

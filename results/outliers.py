@@ -320,11 +320,7 @@ def by_reading(means: pd.DataFrame) -> pd.DataFrame:
     for (setting, p, layer, reading, score), own in known.groupby(
         ["setting", "p", "layer", "reading", "score"], sort=False
     ):
-        head = {
-            "images": case_words(str(setting), float(str(p))),
-            "layer": layer,
-            "reading": READINGS[str(reading)],
-        }
+        head = {"images": case_words(str(setting), float(str(p))), "layer": layer, "reading": READINGS[str(reading)]}
         along = ALONG.get(str(score)) or score_name(str(score))
         lines.append({**head, "along": along, **_values(own)})
     return pd.DataFrame(lines) if lines else pd.DataFrame(columns=["images", "layer", "reading", "along"])

@@ -291,12 +291,7 @@ def by_bin(rows: pd.DataFrame, order: pd.DataFrame) -> pd.DataFrame:
             heading(own)
             | {"accuracy": fraction(float(own["accuracy"].iloc[0]))}
             | bins
-            | {
-                "random": _random(own),
-                "published: bins; random": theirs(own),
-                "order holds": holds,
-                "why not": why,
-            }
+            | {"random": _random(own), "published: bins; random": theirs(own), "order holds": holds, "why not": why}
         )
     names = ["model", "pair", "images", "protocol", "accuracy"]
     return pd.DataFrame(lines) if lines else pd.DataFrame(columns=names)

@@ -124,13 +124,7 @@ def _spectrum(axes: Axes, rows: pd.DataFrame, edges: Doubles, colour: str) -> No
     for edge in edges:
         axes.axvline(edge - 0.5, color=BACKDROP, lw=0.7, zorder=1)
     axes.plot(
-        doubles(rows["index"])[positive],
-        value[positive],
-        color=colour,
-        marker="o",
-        markersize=1.6,
-        lw=0.8,
-        mew=0,
+        doubles(rows["index"])[positive], value[positive], color=colour, marker="o", markersize=1.6, lw=0.8, mew=0
     )
     axes.set_yscale("log")
     axes.yaxis.set_minor_locator(NullLocator())

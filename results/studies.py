@@ -13,12 +13,7 @@ from evoscope.figure_data import StudySheet
 from evoscope.viz import Sheet, patch_grid
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import BACKDROP, FAINT, LARGE, NORMAL, QUIET, SMALL, elide, width_of, wrap
-from results.page_style import (
-    caption,
-    exhibit,
-    markdown,
-    rows_of,
-)
+from results.page_style import caption, exhibit, markdown, rows_of
 from results.registry import About, Exhibits, Written, figure, table
 
 # --- figure: studies -------------------------------------------------------------------------------------------------

@@ -11,14 +11,7 @@ from evoscope.viz import Sheet
 from evoscope.viz.charts import signed_cells
 from evoscope.viz.sheet import PAGE
 from evoscope.viz.style import NORMAL, QUIET, SMALL, elide, width_of
-from results.page_style import (
-    caption,
-    doubles,
-    exhibit,
-    interval_column,
-    markdown,
-    percent,
-)
+from results.page_style import caption, doubles, exhibit, interval_column, markdown, percent
 from results.registry import About, Exhibits, Written, figure, table
 
 # --- figure: tabular -------------------------------------------------------------------------------------------------

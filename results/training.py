@@ -11,16 +11,7 @@ from evoscope.viz import Sheet, accuracy_curves, colour_of, family_of, label_of,
 from evoscope.viz.charts import epoch_axis
 from evoscope.viz.sheet import PAGE, Dashes
 from evoscope.viz.style import LARGE, QUIET, SMALL, elide, look_of, width_of
-from results.page_style import (
-    caption,
-    exhibit,
-    interval_column,
-    learnt_anything,
-    markdown,
-    percent,
-    rows_of,
-    runs_of,
-)
+from results.page_style import caption, exhibit, interval_column, learnt_anything, markdown, percent, rows_of, runs_of
 from results.registry import About, Exhibits, Written, figure, table
 
 # --- figure: training ------------------------------------------------------------------------------------------------
@@ -109,10 +100,7 @@ def _panel(axes: Axes, training: TrainingCurves, runs: list[str], labelled: bool
         accuracy_curves(axes, epochs, values(train), values(test), colour_of(run))
         broken = rows[rows["diverged"].astype(bool)]
         mark_points(
-            axes,
-            broken["epoch"].to_numpy(dtype=float),
-            broken["test_top1"].to_numpy(dtype=float),
-            colour_of(run),
+            axes, broken["epoch"].to_numpy(dtype=float), broken["test_top1"].to_numpy(dtype=float), colour_of(run)
         )
     epoch_axis(axes, int(training.curves["epoch"].min()), int(training.curves["epoch"].max()))
     axes.set_ylim(0, 100)

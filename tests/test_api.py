@@ -53,12 +53,7 @@ def folder(tmp_path_factory):
 
 def planted(strength=1.0):
     return es.network(
-        Planted(strength),
-        pixels=SIDE,
-        layers=["window"],
-        mean=(0, 0, 0),
-        std=(1, 1, 1),
-        name=f"planted {strength}",
+        Planted(strength), pixels=SIDE, layers=["window"], mean=(0, 0, 0), std=(1, 1, 1), name=f"planted {strength}"
     )
 
 

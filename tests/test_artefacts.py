@@ -149,13 +149,7 @@ def test_arrays_of_any_type_and_shape_come_back(tmp_path, dtype, shape):
 
 def test_arrays_come_back_however_they_lie_in_memory(tmp_path):
     base = np.random.default_rng().random((6, 8))
-    layouts = [
-        base.T,
-        base[::-2, 1:],
-        np.asfortranarray(base),
-        np.broadcast_to(base[0], (3, 8)),
-        base.astype(">f8"),
-    ]
+    layouts = [base.T, base[::-2, 1:], np.asfortranarray(base), np.broadcast_to(base[0], (3, 8)), base.astype(">f8")]
     for number, values in enumerate(layouts):
         save(Holder(values), tmp_path / str(number))
         loaded = load(Holder, tmp_path / str(number)).values
@@ -180,20 +174,10 @@ def test_floats_of_every_kind_come_back_in_valid_json(tmp_path, value):
 
 
 def test_numpy_numbers_pass_as_numbers(tmp_path):
-    changes = {
-        "share": np.float32(0.1),
-        "count": np.int64(5),
-        "flag": np.bool_(False),
-        "nothing": np.float64(2),
-    }
+    changes = {"share": np.float32(0.1), "count": np.int64(5), "flag": np.bool_(False), "nothing": np.float64(2)}
     save(whole(np.random.default_rng(0), **changes), tmp_path)
     loaded = load(Whole, tmp_path)
-    assert (loaded.share, loaded.count, loaded.flag, loaded.nothing) == (
-        float(np.float32(0.1)),
-        5,
-        False,
-        2.0,
-    )
+    assert (loaded.share, loaded.count, loaded.flag, loaded.nothing) == (float(np.float32(0.1)), 5, False, 2.0)
     assert {type(loaded.share), type(loaded.count), type(loaded.flag)} == {float, int, bool}
 
 

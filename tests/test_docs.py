@@ -54,11 +54,7 @@ def test_a_cell_names_the_key_that_decides_it():
 def test_every_experiment_has_a_page_and_every_page_is_found():
     assert {page.stem for page in (ROOT / "docs" / "experiments").glob("*.md")} == set(experiment_names())
     listed = set(
-        re.findall(
-            r"- (?:\w+: )?(\S+\.(?:md|ipynb))$",
-            (ROOT / "mkdocs.yml").read_text(encoding="utf-8"),
-            re.MULTILINE,
-        )
+        re.findall(r"- (?:\w+: )?(\S+\.(?:md|ipynb))$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
     )
     assert listed == {page.relative_to(ROOT / "docs").as_posix() for page in PAGES} | {"tutorial.ipynb"}
 

@@ -223,12 +223,7 @@ def test_findings_and_pictures_are_what_is_kept(tmp_path):
 
 
 def test_a_finding_is_of_the_first_data_that_give_a_number_and_names_the_verdicts_of_the_others():
-    place = {
-        "claim": "E3b",
-        "scale": "laptop",
-        "by network": "VGG16 0.1 [0.0, 0.2]; no dropout 0.3",
-        "seeds": 1,
-    }
+    place = {"claim": "E3b", "scale": "laptop", "by network": "VGG16 0.1 [0.0, 0.2]; no dropout 0.3", "seeds": 1}
     none, some = dict.fromkeys(("effect", "low", "high"), DASH), {"effect": 0.2, "low": 0.1, "high": 0.3}
     rows = [
         {**place, **none, "data": "concept_scenes", "verdict": "not run"},

@@ -6,22 +6,9 @@ from pathlib import Path
 
 import evoscope
 
-SLOW = (
-    "matplotlib",
-    "numba",
-    "scipy.optimize",
-    "scipy.sparse",
-    "scipy.stats",
-    "sklearn",
-    "umap",
-)
+SLOW = ("matplotlib", "numba", "scipy.optimize", "scipy.sparse", "scipy.stats", "sklearn", "umap")
 # They cannot do without: compiled loops, sparse matrices in signatures, pictures.
-EXCEPTED = (
-    "evoscope.space.kernels",
-    "evoscope.space.image_embedding",
-    "evoscope.space.baselines",
-    "evoscope.viz",
-)
+EXCEPTED = ("evoscope.space.kernels", "evoscope.space.image_embedding", "evoscope.space.baselines", "evoscope.viz")
 
 
 def test_modules_do_not_import_what_only_a_function_needs():

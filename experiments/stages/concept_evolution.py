@@ -101,11 +101,7 @@ def _snapshot(space: LayerSpace, protocol: DiscoveryProtocol) -> Snapshot:
 
 
 def _steps(
-    following: Following,
-    snapshots: Sequence[Snapshot],
-    held_out: Sequence[Array],
-    images: ImageSet,
-    others: ImageSet,
+    following: Following, snapshots: Sequence[Snapshot], held_out: Sequence[Array], images: ImageSet, others: ImageSet
 ) -> pd.DataFrame:
     """Rows of the exhibit but for run, layer and places on the map."""
     last, snapshot = following.virtual[-1], snapshots[-1]

@@ -85,12 +85,7 @@ def concept_methods(
             basis = replace(fit.fit(found_on, seed, space.layer), method=method)
             bases += [basis] if name == own else []
             found = refine(
-                features,
-                basis.directions,
-                protocol.refine,
-                layer=space.layer,
-                seed=seed,
-                progress=runtime.progress,
+                features, basis.directions, protocol.refine, layer=space.layer, seed=seed, progress=runtime.progress
             )
             order = np.argsort(-basis.strengths, kind="stable")
             rows = {"direction": order, "formed": found.formed[order], "surviving": found.surviving[order]}

@@ -85,9 +85,7 @@ def concept_places(
     held_out = space.held_out().rows("features")
     told = concepts_told(features @ turned.T, held_out @ turned.T, images, others)
     frame = pd.DataFrame(xy, columns=["x", "y"]).assign(
-        coverage=projection.coverage,
-        concept=told.all_names(),
-        classes=_classes(found, kinds, images.class_names),
+        coverage=projection.coverage, concept=told.all_names(), classes=_classes(found, kinds, images.class_names)
     )
     where = {name: row for row, name in enumerate(pool.ids)}
     positions = np.array([*(where[name] for name in images.ids), -1], dtype=np.int32)[best]

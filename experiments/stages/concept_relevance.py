@@ -13,14 +13,7 @@ from evoscope.discovery.basis import ConceptBasis, Moments, neuron_alignment, sv
 from evoscope.discovery.latent import LayerLatents, Outcomes
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.discovery.ranking import sums_of_rows
-from evoscope.discovery.relevance import (
-    Ablation,
-    ablate,
-    energy,
-    equal_energy_directions,
-    random_match,
-    stability,
-)
+from evoscope.discovery.relevance import Ablation, ablate, energy, equal_energy_directions, random_match, stability
 from evoscope.discovery.truth import BOARD, SEGMENT, board, map_batches, predicted_board, segments
 from evoscope.evolution.importance import of_class
 from evoscope.figure_data import ConceptBoards, Table
@@ -138,12 +131,7 @@ def resampled(layer: LayerLatents, protocol: DiscoveryProtocol, seed: int, resam
 
 
 def ablated_row(
-    network: Network,
-    batches: Iterator[Batch],
-    moments: Moments,
-    basis: ConceptBasis,
-    candidate: Candidate,
-    seed: int,
+    network: Network, batches: Iterator[Batch], moments: Moments, basis: ConceptBasis, candidate: Candidate, seed: int
 ) -> dict[str, float]:
     """What ablating a candidate to its mean changes on images of its class, beside random directions."""
     vector = turned(basis, [candidate])

@@ -82,21 +82,14 @@ def members_of(unique: UniqueConcepts, concept: int) -> Ints:
 
 
 def _split(
-    sought: SpaceConcepts,
-    chosen: Direction,
-    counts: tuple[int, int],
-    protocol: DiscoveryProtocol,
-    images: ImageSet,
+    sought: SpaceConcepts, chosen: Direction, counts: tuple[int, int], protocol: DiscoveryProtocol, images: ImageSet
 ) -> ConceptSplit:
     space, found = sought.space, sought.own.load()
     features, unique = space.pool().rows("features"), found.unique
     direction, side = int(unique.directions[chosen.place]), int(unique.sides[chosen.place])
     scores = features @ (side * found.basis.directions[direction])
     shown = concepts_of(unique, chosen.place)[:MOST]
-    top, clusters = (
-        most_activating(scores, protocol.refine.images),
-        [members_of(unique, row) for row in shown],
-    )
+    top, clusters = (most_activating(scores, protocol.refine.images), [members_of(unique, row) for row in shown])
     edges = np.histogram_bin_edges(scores, BINS)
     histogram = pd.DataFrame({"left": edges[:-1], "right": edges[1:], "images": np.histogram(scores, edges)[0]})
     facts = pd.DataFrame(

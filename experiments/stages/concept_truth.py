@@ -60,11 +60,7 @@ def concept_truth(
 
 @stage(version=1, label="table of concepts: equal rank")
 def equal_rank(
-    found: Sequence[SpaceConcepts],
-    protocol: DiscoveryProtocol,
-    shown: ImageSet,
-    held_out: ImageSet,
-    seed: int,
+    found: Sequence[SpaceConcepts], protocol: DiscoveryProtocol, shown: ImageSet, held_out: ImageSet, seed: int
 ) -> Table:
     """The decomposition against as many random directions and neurons, see `equal_rank_rows`.
 
@@ -106,12 +102,7 @@ class Judge:
     """
 
     def __init__(
-        self,
-        pool: LayerLatents,
-        held_out: LayerLatents,
-        shown: ConceptTable,
-        others: ConceptTable,
-        seed: int,
+        self, pool: LayerLatents, held_out: LayerLatents, shown: ConceptTable, others: ConceptTable, seed: int
     ) -> None:
         self.pool, self.held_out = pool.rows("features"), held_out.rows("features")
         self.shown, self.others, self.seed = shown, others, seed

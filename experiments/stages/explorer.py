@@ -222,11 +222,7 @@ def _webp(image: Bytes) -> bytes:
 
 
 def _packed(
-    own: PointSet,
-    nets: Sequence[PointSet],
-    index: dict[int, int],
-    concepts: Sequence[str],
-    told: Sequence[int],
+    own: PointSet, nets: Sequence[PointSet], index: dict[int, int], concepts: Sequence[str], told: Sequence[int]
 ) -> dict[str, Any]:
     """A set as the page reads it; its neighbours are sought among other networks' neurons at their last epochs."""
     others = [each for each in nets if each is not own]

@@ -118,11 +118,7 @@ def importance(
     states = pair.open()
     found = [
         importance_on(
-            states,
-            sample_of_class(train, label, images, seed, number),
-            label,
-            batch_size=batch,
-            **vars(runtime),
+            states, sample_of_class(train, label, images, seed, number), label, batch_size=batch, **vars(runtime)
         )
         for number in range(samples)
     ]

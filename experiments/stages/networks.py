@@ -16,14 +16,7 @@ from evoscope.models.zoo import build
 from evoscope.stats import t_interval
 from evoscope.store import Artefact, Machine, Runtime, folder_stage, stage
 from evoscope.training.loop import read_metrics, train
-from evoscope.training.recipe import (
-    COLLAPSE_KEPT,
-    COLLAPSE_PEAK,
-    GOOD,
-    GRADUAL,
-    Behaviour,
-    TrainingRecipe,
-)
+from evoscope.training.recipe import COLLAPSE_KEPT, COLLAPSE_PEAK, GOOD, GRADUAL, Behaviour, TrainingRecipe
 from evoscope.training.recipe import behaviour as judge
 
 Row = dict[str, object]

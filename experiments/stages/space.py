@@ -17,15 +17,7 @@ from evoscope.space.build import build_space, project
 from evoscope.space.map2d import embed_2d
 from evoscope.space.metrics import choose_followed, concept_changes, steps_taken
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
-from evoscope.space.regions import (
-    CLEAR,
-    NamedRegion,
-    Region,
-    central,
-    far_apart,
-    find_regions,
-    region_name,
-)
+from evoscope.space.regions import CLEAR, NamedRegion, Region, central, far_apart, find_regions, region_name
 from evoscope.store import Artefact, Runtime, stage
 from experiments.stages.stimuli import Look, Looked, Patches
 
@@ -203,11 +195,7 @@ def _shown_members(letter: str, region: _Named, frames: Sequence[pd.DataFrame]) 
 
 @stage(version=1, label="regions chosen by hand")
 def chosen_alignment(
-    places: Artefact[NeuronMap],
-    looks: Sequence[Look],
-    regions: Sequence[NamedRegion],
-    pool: ImageSet,
-    patches: Patches,
+    places: Artefact[NeuronMap], looks: Sequence[Look], regions: Sequence[NamedRegion], pool: ImageSet, patches: Patches
 ) -> Alignment:
     """The map's regions that somebody named, of each model the neurons nearest to the region's mean direction.
 
@@ -262,11 +250,7 @@ def _circles(members: pd.DataFrame, everything: pd.DataFrame) -> pd.DataFrame:
 
 @stage(version=2)
 def evolution(
-    places: Artefact[NeuronMap],
-    looks: Sequence[Look],
-    followed: Mapping[str, int],
-    pool: ImageSet,
-    patches: Patches,
+    places: Artefact[NeuronMap], looks: Sequence[Look], followed: Mapping[str, int], pool: ImageSet, patches: Patches
 ) -> Evolution:
     """Neurons of some runs whose concept forms, followed over the epochs; ``followed``: how many of which run."""
     neurons = places.load().neurons

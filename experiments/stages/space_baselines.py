@@ -11,14 +11,7 @@ import pandas as pd
 from evoscope.arrays import Bools, Doubles, Ints, unit_rows
 from evoscope.figure_data import Table
 from evoscope.seeds import derive
-from evoscope.space.baselines import (
-    Rows,
-    neighbour_hits,
-    random_vectors,
-    reciprocal_ranks,
-    stacked,
-    stimulus_rows,
-)
+from evoscope.space.baselines import Rows, neighbour_hits, random_vectors, reciprocal_ranks, stacked, stimulus_rows
 from evoscope.space.metrics import placed_rows
 from evoscope.space.protocol import SemanticSpace, SpaceProtocol
 from evoscope.space.purity import agreement, stimulus_agreement

@@ -13,14 +13,7 @@ from evoscope.figure_data import Table
 from evoscope.seeds import derive
 from evoscope.space.baselines import neighbour_hits, random_vectors, stacked, stimulus_rows
 from evoscope.space.build import build_space, project
-from evoscope.space.metrics import (
-    Measure,
-    as_frame,
-    coverage,
-    placed_rows,
-    same_neuron_retrieval,
-    self_projection,
-)
+from evoscope.space.metrics import Measure, as_frame, coverage, placed_rows, same_neuron_retrieval, self_projection
 from evoscope.space.protocol import Projection, SemanticSpace, SpaceProtocol
 from evoscope.space.purity import LabelledNeurons, concept_purity, stimulus_agreement
 from evoscope.space.skipgram import counted_stimuli
@@ -91,10 +84,7 @@ def _agreement(look: Look, space: SemanticSpace, protocol: SpaceProtocol, seed: 
     if not look.base:
         return rows
     own = measured(
-        lambda: self_projection(space, placed, model=run, epoch=epoch, seed=seed),
-        "self_projection_rmse",
-        run,
-        epoch,
+        lambda: self_projection(space, placed, model=run, epoch=epoch, seed=seed), "self_projection_rmse", run, epoch
     )
     return pd.concat([rows, own], ignore_index=True)
 

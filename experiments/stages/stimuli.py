@@ -38,12 +38,7 @@ class Responsive:
 
 @stage(version=2)
 def stimuli(
-    checkpoint: Checkpoint,
-    pool: ImageSet,
-    held_out: ImageSet,
-    k: int,
-    responsive: Responsive | None,
-    runtime: Runtime,
+    checkpoint: Checkpoint, pool: ImageSet, held_out: ImageSet, k: int, responsive: Responsive | None, runtime: Runtime
 ) -> Looked:
     """Stimuli of a checkpoint's neurons, from one pass over the pool, and one over held-out images for the truth."""
     network, device = checkpoint.open(), checkpoint.machine.device

@@ -284,12 +284,7 @@ def _picked(looks: Sequence[Look], regions: Sequence[NamedRegion]) -> tuple[tupl
 
 @folder_stage(version=4, read=load_study)
 def study(
-    folder: Path,
-    kind: Kind,
-    shown: StudyNeurons | StudyImages,
-    protocol: Protocol,
-    options: Options,
-    seed: int,
+    folder: Path, kind: Kind, shown: StudyNeurons | StudyImages, protocol: Protocol, options: Options, seed: int
 ) -> None:
     """One human study of neurons or of concepts."""
     if isinstance(shown, StudyNeurons):

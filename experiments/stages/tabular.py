@@ -18,15 +18,7 @@ from evoscope.discovery.basis import ConceptBasis, Moments
 from evoscope.discovery.latent import Outcomes, scan_latents
 from evoscope.discovery.protocol import DiscoveryProtocol
 from evoscope.discovery.ranking import ClassRanking, discover
-from evoscope.discovery.relevance import (
-    Ablation,
-    ablate,
-    cut,
-    energy,
-    equal_energy_directions,
-    gap,
-    gap_change,
-)
+from evoscope.discovery.relevance import Ablation, ablate, cut, energy, equal_energy_directions, gap, gap_change
 from evoscope.figure_data import TabularConcepts
 from evoscope.models.network import Network
 from evoscope.seeds import derive, generator

@@ -43,8 +43,7 @@ def accuracy(answers: pd.DataFrame) -> pd.DataFrame:
     else:
         rows = [_condition(str(name), part) for name, part in known.groupby("condition", sort=True)]
     return pd.DataFrame(
-        rows,
-        columns=["condition", "answers", "participants", "items", "accuracy", "low", "high", "chance", "p"],
+        rows, columns=["condition", "answers", "participants", "items", "accuracy", "low", "high", "chance", "p"]
     )
 
 

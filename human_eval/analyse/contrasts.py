@@ -223,10 +223,7 @@ def ordinal_model(study: Study, counted: pd.DataFrame) -> pd.DataFrame:
     columns, primary = ["term", "estimate", "low", "high", "p"], study.primary
     wanted = counted["condition"].isin([primary.first, primary.other]) & counted["given"].notna()
     answers = counted[wanted & (counted["role"] == "main") & (primary.measure == "rating")]
-    given, first = (
-        answers["given"].astype(float).to_numpy(),
-        (answers["condition"] == primary.first).to_numpy(),
-    )
+    given, first = (answers["given"].astype(float).to_numpy(), (answers["condition"] == primary.first).to_numpy())
     if first.all() or not first.any() or len(np.unique(given)) < 2 or superiority(answers, first).value in (0, 1):
         return pd.DataFrame(columns=columns)
     # Ratings that nobody gave have no threshold.

@@ -22,14 +22,7 @@ from human_eval.analyse.accuracy import (
     response_times,
     retest,
 )
-from human_eval.analyse.answers import (
-    agreement_matrix,
-    checked,
-    exclusions,
-    option_shares,
-    per_participant,
-    tidy,
-)
+from human_eval.analyse.answers import agreement_matrix, checked, exclusions, option_shares, per_participant, tidy
 from human_eval.analyse.contrasts import PRIMARY, contrasts, ordinal_model
 from human_eval.analyse.labels import label_agreement, label_embedding
 from human_eval.design.baselines import PHOTOS, Baseline, baselines

@@ -103,11 +103,7 @@ def _greedy(strata: Sequence[str], blocks: int, size: int, stream: np.random.Gen
 
 
 def with_extras(
-    main: list[Trial],
-    practice: list[Trial],
-    catch: list[Trial],
-    repeats: list[Trial],
-    stream: np.random.Generator,
+    main: list[Trial], practice: list[Trial], catch: list[Trial], repeats: list[Trial], stream: np.random.Generator
 ) -> list[Trial]:
     """Order of a block: practice first, catch trials spread over the rest, repetitions in the last third."""
     order = list(main)

@@ -11,11 +11,7 @@ ENOUGH_ITEMS = 60
 SHUFFLES = 200  # of names, which say what their agreement is worth
 # Conditions in the order in which they are wanted: first, and other.
 WANTED: dict[Kind, tuple[Measure, tuple[str, ...], tuple[str, ...]]] = {
-    "alignability": (
-        "right",
-        ("different_model_different_epoch", "same_model_different_epoch", "base_model"),
-        (),
-    ),
+    "alignability": ("right", ("different_model_different_epoch", "same_model_different_epoch", "base_model"), ()),
     "evolution_label": ("agreement", (), ()),
     "image_intruder": ("right", ("svd",), ("neuron", "random")),
     "label_agreement": ("yes", ("own",), ("foil",)),

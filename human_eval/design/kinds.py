@@ -120,11 +120,7 @@ class _Sampler:
         return None
 
     def _group(
-        self,
-        target: int,
-        among: Bools,
-        spread: Callable[[int], tuple[str, int]] | None,
-        stream: np.random.Generator,
+        self, target: int, among: Bools, spread: Callable[[int], tuple[str, int]] | None, stream: np.random.Generator
     ) -> list[int]:
         cosine = cosines(self.pool.vectors, target)
         order = [int(row) for row in np.argsort(-cosine, kind="stable") if among[row] and row != target]
@@ -406,11 +402,7 @@ def _unrelated(pool: NeuronPool, row: int, protocol: Protocol, stream: np.random
 
 
 def _pair(
-    pool: NeuronPool,
-    pair: tuple[str, int, int],
-    patches: int,
-    protocol: Protocol,
-    stream: np.random.Generator,
+    pool: NeuronPool, pair: tuple[str, int, int], patches: int, protocol: Protocol, stream: np.random.Generator
 ) -> Draft:
     condition, *rows = pair
     order: Sequence[int] = [int(row) for row in stream.permutation(rows)]

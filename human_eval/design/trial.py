@@ -10,12 +10,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive
 
 Kind = Literal[
-    "alignability",
-    "evolution_label",
-    "image_intruder",
-    "label_agreement",
-    "concept_naming",
-    "pairwise_coherence",
+    "alignability", "evolution_label", "image_intruder", "label_agreement", "concept_naming", "pairwise_coherence"
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Protocol = Literal["as_released", "corrected"]

@@ -9,17 +9,7 @@ import pandas as pd
 from evoscope.discovery.basis import ALIGNED
 from evoscope.stats import wilson
 from evoscope.viz import label_of
-from results.ledger.claim import (
-    CORRECTED,
-    RELEASED,
-    TABULAR,
-    Claim,
-    Evidence,
-    known_rows,
-    not_run,
-    of_seeds,
-    people,
-)
+from results.ledger.claim import CORRECTED, RELEASED, TABULAR, Claim, Evidence, known_rows, not_run, of_seeds, people
 from results.ledger.effect import Measure, headline, measure, paired
 from results.page_style import LAYER
 from results.reference import published_clusters, published_means

@@ -145,10 +145,7 @@ def cells(evidence: Evidence, protocol: str, more: str, less: str) -> Sequence[M
     for (run, first, last, seed), own in rows.groupby(["run", "from_epoch", "to_epoch", "seed"], sort=False):
         name, conditions = label_of(str(run)), {str(row["condition"]): row for _, row in own.iterrows()}
         if {more, less} - {NOTHING} <= set(conditions):
-            ends, numbers = (
-                difference(conditions, more, less),
-                (_value(conditions, more), _value(conditions, less)),
-            )
+            ends, numbers = (difference(conditions, more, less), (_value(conditions, more), _value(conditions, less)))
             items = int(own["classes"].iloc[0])
             found.append(measure(f"{name} {first} to {last}", name, seed, ends, items, numbers))
     return found

@@ -147,11 +147,7 @@ def cards(claims: pd.DataFrame, around: Around) -> str:
 def _card(claim: str, rows: pd.DataFrame, around: Around, shown: dict[str, str]) -> list[str]:
     first, words = rows.iloc[0], told()[claim]
     quoted = f"> “{words.words}” ({words.source})" if words.words else f"> No sentence of theirs: {words.source}."
-    lines = [
-        f"**Done differently:** {words.differs}",
-        f"**Published:** {first['published']}.",
-        _number(first),
-    ]
+    lines = [f"**Done differently:** {words.differs}", f"**Published:** {first['published']}.", _number(first)]
     lines += [f"**Note:** {first['shares']}." if first["shares"] != DASH else ""]
     found = _by_reason(rows)
     links = [

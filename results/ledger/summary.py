@@ -42,10 +42,7 @@ FINDINGS = {
         "Concept vectors are relevant to the prediction",
         "of the classes, beyond chance, against random directions",
     ),
-    "C5": (
-        "Concept vectors identify training samples with a confounder",
-        "more of the first 20 samples than of all",
-    ),
+    "C5": ("Concept vectors identify training samples with a confounder", "more of the first 20 samples than of all"),
 }
 DATA_NAMES = {DRAWN: "drawn scenes", "cifar10": "CIFAR-10", "imagenette": "Imagenette"}
 EFFECTLESS = (Verdict.NOT_RUN, Verdict.IMPOSSIBLE, Verdict.PEOPLE)

@@ -40,12 +40,7 @@ SUMMARIES = {
 }
 INDEX = "README.md"
 PAGE = "report.html"
-FILES = (
-    *(f"{stem}{ending}" for stem in SUMMARIES for ending in (".csv", ".md")),
-    "measures.csv",
-    PAGE,
-    INDEX,
-)
+FILES = (*(f"{stem}{ending}" for stem in SUMMARIES for ending in (".csv", ".md")), "measures.csv", PAGE, INDEX)
 # What decides the page besides the results.
 SOURCES = (HERE, HERE.parent, Path(ledger.__file__).parent, reference.HERE)
 PICTURES = (".png", ".webp")
@@ -215,12 +210,7 @@ def claims_in(path: Path) -> pd.DataFrame:
 def index(texts: Mapping[str, str], jobs: Mapping[Place, Sequence[Item]], verdicts: Mapping[str, int], to: Path) -> str:
     """Markdown that GitHub shows: links to the summaries, then every result with its picture."""
     counts = ", ".join(f"{count} {name}" for name, count in verdicts.items())
-    lines = [
-        "# Results",
-        "",
-        f"Rows of the ledger by verdict: {counts}. One page with everything: `{PAGE}`.",
-        "",
-    ]
+    lines = ["# Results", "", f"Rows of the ledger by verdict: {counts}. One page with everything: `{PAGE}`.", ""]
     lines += [f"- [{title}]({stem}.md)" for stem, title in SUMMARIES.items() if stem in texts]
     for place, items in jobs.items():
         lines += ["", f"## {', '.join(place)}", ""]
@@ -239,12 +229,7 @@ def _relative(path: Path, to: Path) -> str:
 
 
 def page(
-    to: Path,
-    first: str,
-    texts: Mapping[str, str],
-    jobs: Mapping[Place, Sequence[Item]],
-    around: Around,
-    inputs: str,
+    to: Path, first: str, texts: Mapping[str, str], jobs: Mapping[Place, Sequence[Item]], around: Around, inputs: str
 ) -> str:
     """The whole page.
 
@@ -266,8 +251,7 @@ def page(
     }
     links = "\n".join(f'<li><a href="#{_anchor(title)}">{escape(title)}</a></li>' for title in sections)
     body = sized(
-        "\n".join(f'<h2 id="{_anchor(title)}">{escape(title)}</h2>\n{html}' for title, html in sections.items()),
-        to,
+        "\n".join(f'<h2 id="{_anchor(title)}">{escape(title)}</h2>\n{html}' for title, html in sections.items()), to
     )
     text = Template((HERE / "page.html").read_text(encoding="utf-8"))
     return text.substitute(

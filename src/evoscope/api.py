@@ -233,8 +233,7 @@ def reversal(
     names = _names(index).index
     if set(names) != set(important.index):
         raise EvoscopeError(
-            "the table of importance is of other neurons",
-            "make it by evoscope.importance of the same networks",
+            "the table of importance is of other neurons", "make it by evoscope.importance of the same networks"
         )
     rows, rule = important.loc[names], BinRule()
     conditions = Conditions(

@@ -130,8 +130,7 @@ def _checked(values: ArrayLike) -> Doubles:
     if not np.isfinite(sample).all():
         wrong = int((~np.isfinite(sample)).sum())
         raise EvoscopeError(
-            f"{wrong} of {sample.size} values are not finite",
-            "leave out what could not be measured, and report it",
+            f"{wrong} of {sample.size} values are not finite", "leave out what could not be measured, and report it"
         )
     return sample
 

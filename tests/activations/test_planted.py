@@ -104,12 +104,7 @@ def scenes():
 
 def network(form):
     spec = ModelSpec(
-        "planted",
-        pixels=PIXELS,
-        factory=f"{__name__}:planted",
-        kwargs={"form": form},
-        mean=(0,) * 3,
-        std=(1,) * 3,
+        "planted", pixels=PIXELS, factory=f"{__name__}:planted", kwargs={"form": form}, mean=(0,) * 3, std=(1,) * 3
     )
     return build(spec, 3, 0)
 
@@ -132,10 +127,7 @@ def test_images_and_places_are_the_planted_ones(form):
         assert stimuli.cells[4 * layer + QUADRANT].tolist() == [list(place(n)) for n in in_quadrant]
     neurons = np.array([BRIGHT, 4 + QUADRANT])
     patches = example_patches(images, stimuli, neurons, 3, side=1 / SIDE, pixels=PATCH)
-    assert patches[..., 0].mean((2, 3)).tolist() == [
-        [light(n) for n in brightest],
-        [light(n) for n in in_quadrant],
-    ]
+    assert patches[..., 0].mean((2, 3)).tolist() == [[light(n) for n in brightest], [light(n) for n in in_quadrant]]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -108,12 +108,7 @@ def test_merge_is_associative_and_commutative(seed):
     cuts = [0, 3, 11, 24]
     a, b, c = (empty.update([entries(maxima, cells, range(i, j))]) for i, j in itertools.pairwise(cuts))
     whole = streamed(maxima, cells, 5, [24])
-    for merged in (
-        a.merge(b).merge(c),
-        a.merge(b.merge(c)),
-        c.merge(a).merge(b),
-        empty.merge(c).merge(b).merge(a),
-    ):
+    for merged in (a.merge(b).merge(c), a.merge(b.merge(c)), c.merge(a).merge(b), empty.merge(c).merge(b).merge(a)):
         assert torch.equal(merged.keys, whole.keys)
         assert torch.equal(merged.cells, whole.cells)
 

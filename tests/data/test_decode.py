@@ -8,16 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evoscope.data.files import (
-    MAX_PIXELS,
-    FileSource,
-    UndecodableError,
-    decode,
-    fault,
-    offenders,
-    square,
-    to_rgb,
-)
+from evoscope.data.files import MAX_PIXELS, FileSource, UndecodableError, decode, fault, offenders, square, to_rgb
 from evoscope.data.images import Fit
 from evoscope.errors import EvoscopeError
 

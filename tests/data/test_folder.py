@@ -91,10 +91,7 @@ SPLITS = [("Training", "Validation"), ("TRAIN", "TEST"), ("train_set", "val_imag
 def test_split_folders_go_by_many_names(tmp_path, names):
     train, test = names
     add(tmp_path, f"{train}/cat/1.png", f"{train}/dog/1.png", f"{test}/dog/1.png")
-    for split, ids in (
-        ("train", [f"{train}/cat/1.png", f"{train}/dog/1.png"]),
-        ("test", [f"{test}/dog/1.png"]),
-    ):
+    for split, ids in (("train", [f"{train}/cat/1.png", f"{train}/dog/1.png"]), ("test", [f"{test}/dog/1.png"])):
         images = open_folder(tmp_path, split)
         assert (list(images.ids), images.class_names) == (ids, ("cat", "dog"))
 
@@ -138,12 +135,7 @@ def test_lone_folder_around_all_others_is_entered(tmp_path, around):
     add(tmp_path, f"{around}cat/1.png", f"{around}dog/1.png")
     assert open_folder(tmp_path, "train").ids == (f"{around}cat/1.png", f"{around}dog/1.png")
     split = tmp_path / "split"
-    add(
-        split,
-        f"{around}train/train/cat/1.png",
-        f"{around}train/train/dog/1.png",
-        f"{around}test/test/cat/1.png",
-    )
+    add(split, f"{around}train/train/cat/1.png", f"{around}train/train/dog/1.png", f"{around}test/test/cat/1.png")
     assert open_folder(split, "train").class_names == ("cat", "dog")
     assert open_folder(split, "test").ids == (f"{around}test/test/cat/1.png",)
 

@@ -17,13 +17,7 @@ def large(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_HASHED_BELOW", 1)
     monkeypatch.setattr(files, "_CHECKED_AT_MOST", 0)
     root, walks = tmp_path / "photos", []
-    for name in (
-        "train/cat/1.png",
-        "train/cat/in/2.png",
-        "train/dog/ü.png",
-        "val/dog/4.png",
-        "val/cat/5.png",
-    ):
+    for name in ("train/cat/1.png", "train/cat/in/2.png", "train/dog/ü.png", "val/dog/4.png", "val/cat/5.png"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (4, 4)).save(root / name)
     (root / "train" / "cat" / "notes.txt").write_text("text")
@@ -51,11 +45,7 @@ def settle(root):
 
 
 def same(first, second):
-    assert (first.ids, first.class_names, first.fingerprint) == (
-        second.ids,
-        second.class_names,
-        second.fingerprint,
-    )
+    assert (first.ids, first.class_names, first.fingerprint) == (second.ids, second.class_names, second.fingerprint)
     assert (first.name, first.split, first.notes) == (second.name, second.split, second.notes)
     assert np.array_equal(first.labels, second.labels)
     assert all(np.array_equal(first.read(i, 4), second.read(i, 4)) for i in range(len(first)))

@@ -185,8 +185,7 @@ def test_real_imagenette_reads_as_pillow_does():
 
 
 needs_copy = pytest.mark.skipif(
-    not (REAL / "cifar10" / "cifar10_jpeg.npz").is_file(),
-    reason=f"no cifar10_jpeg.npz in {REAL} (set EVOSCOPE_DATA)",
+    not (REAL / "cifar10" / "cifar10_jpeg.npz").is_file(), reason=f"no cifar10_jpeg.npz in {REAL} (set EVOSCOPE_DATA)"
 )
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
@@ -248,10 +247,7 @@ def spoilt(arrays):
         "no key": {k: v for k, v in arrays.items() if k != "train_jpeg"},
         "short offsets": {**arrays, "train_offsets": offsets[:-1]},
         "short content": {**arrays, "train_jpeg": arrays["train_jpeg"][:-5]},
-        "falling offsets": {
-            **arrays,
-            "train_offsets": np.r_[offsets[0], offsets[2], offsets[1], offsets[3:]],
-        },
+        "falling offsets": {**arrays, "train_offsets": np.r_[offsets[0], offsets[2], offsets[1], offsets[3:]]},
         "labels": {**arrays, "train_labels": arrays["train_labels"] + 10},
         "type": {**arrays, "train_jpeg": arrays["train_jpeg"].astype(np.int64)},
         "pickle": {**arrays, "train_labels": np.array([object()] * 6)},

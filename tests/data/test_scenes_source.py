@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 from evoscope.data.images import ImageSet
-from evoscope.data.scenes import (
-    Confounder,
-    concept_scenes,
-    rules,
-    scene_source,
-    source,
-    stamp_disagrees,
-)
+from evoscope.data.scenes import Confounder, concept_scenes, rules, scene_source, source, stamp_disagrees
 from evoscope.data.scenes.sample import sample_scene
 from evoscope.data.scenes.vocabulary import STAMPS
 from evoscope.errors import EvoscopeError

@@ -98,11 +98,7 @@ def test_every_class_has_its_colour(classes):
 
 
 def test_impossible_stamps_are_refused():
-    for wrong in (
-        {"probability": 1.2},
-        {"probability": 0.1, "size": 0},
-        {"probability": 0.1, "jitter": 0.49},
-    ):
+    for wrong in ({"probability": 1.2}, {"probability": 0.1, "size": 0}, {"probability": 0.1, "jitter": 0.49}):
         with pytest.raises(EvoscopeError, match="stamp"):
             Stamps(**wrong)
     with pytest.raises(EvoscopeError, match="25 classes, but there are 24"):

@@ -32,8 +32,7 @@ def test_codes_are_the_largest_inner_products_written_out():
     left = [features[e] - made.means[e] - codes @ made.decoders[e] for e in range(2)]
     total = [features[e] - features[e].mean(axis=0) for e in range(2)]
     assert np.allclose(
-        made.explained(list(features)),
-        [1 - (a**2).sum() / (b**2).sum() for a, b in zip(left, total, strict=True)],
+        made.explained(list(features)), [1 - (a**2).sum() / (b**2).sum() for a, b in zip(left, total, strict=True)]
     )
 
 
@@ -78,9 +77,7 @@ def test_a_crosscoder_dates_births_turns_and_deaths_of_planted_concepts():
     after = unit_rows(draw.normal(size=(entries, width)))
     birth, death = draw.integers(0, 4, entries), draw.integers(5, 8, entries)
     turn = np.where(
-        draw.random(entries) < 0.5,
-        [draw.integers(b + 1, d + 1) for b, d in zip(birth, death, strict=True)],
-        -1,
+        draw.random(entries) < 0.5, [draw.integers(b + 1, d + 1) for b, d in zip(birth, death, strict=True)], -1
     )
     features = []
     for epoch in range(epochs):

@@ -285,10 +285,7 @@ def test_following_repeats_and_changes_with_the_seed(rng):
     _, space, features = concepts(rng)
     place = placer(space, space.image_ids, PROTOCOL)
     z = rng.standard_normal((2, 8))
-    series = [
-        snapshot_of(0, features + 0.3 * rng.standard_normal(features.shape), z),
-        snapshot_of(4, features, z),
-    ]
+    series = [snapshot_of(0, features + 0.3 * rng.standard_normal(features.shape), z), snapshot_of(4, features, z)]
     one, same, other = (follow(series, place, K, seed=seed, draws=20) for seed in (0, 0, 1))
     for name in ("similarity", "null_random", "null_permuted", "reach", "appears", "settles"):
         np.testing.assert_array_equal(getattr(one, name), getattr(same, name))

@@ -24,11 +24,7 @@ def series(rng):
     _, space, features = concepts(rng)
     z = rng.standard_normal((4, 8))
     noisy = features + 0.5 * rng.standard_normal(features.shape)
-    snapshots = [
-        snapshot_of(-1, noisy, z),
-        snapshot_of(2, np.zeros_like(noisy), z),
-        snapshot_of(5, features, z),
-    ]
+    snapshots = [snapshot_of(-1, noisy, z), snapshot_of(2, np.zeros_like(noisy), z), snapshot_of(5, features, z)]
     return snapshots, follow(snapshots, placer(space, space.image_ids, PROTOCOL), K, seed=0, draws=5, first=4)
 
 

@@ -23,10 +23,7 @@ def by_definition(network, pixel, label, layer):
     with torch.no_grad():
         logits = network.module.eval()(pixel[None])
     predicted = int(logits.argmax())
-    values = {
-        "loss": lambda row: cross_entropy(row[None], torch.tensor([label])),
-        "logit": lambda row: row[predicted],
-    }
+    values = {"loss": lambda row: cross_entropy(row[None], torch.tensor([label])), "logit": lambda row: row[predicted]}
     found = {}
     for name, value in values.items():
         maps, gradient = gradient_maps(network, pixel, layer, value)

@@ -45,9 +45,7 @@ def seen():
 
 
 @pytest.mark.parametrize(
-    "protocol",
-    [protocols.discovery("corrected"), protocols.discovery("as_released")],
-    ids=["corrected", "as_released"],
+    "protocol", [protocols.discovery("corrected"), protocols.discovery("as_released")], ids=["corrected", "as_released"]
 )
 def test_scores_are_those_of_their_own_functions(seen, protocol):
     layer = seen.of("second")
@@ -164,15 +162,7 @@ def test_means_over_seeds_have_student_intervals_within_bounds(rng):
     values = {"a": rng.normal(0.5, 0.1, 3), "b": np.array([0.99, 0.9, 0.999])}
     rows = pd.DataFrame(
         [
-            {
-                "score": name,
-                "seed": str(seed),
-                "value": value,
-                "low": 0.0,
-                "high": 1.0,
-                "images": 10,
-                "note": "",
-            }
+            {"score": name, "seed": str(seed), "value": value, "low": 0.0, "high": 1.0, "images": 10, "note": ""}
             for name, each in values.items()
             for seed, value in enumerate(each)
         ]

@@ -4,13 +4,7 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from evoscope.discovery.outlier_judging import auroc, average_precision, detection, difference, precision_at
-from evoscope.discovery.outliers import (
-    concept_absence,
-    concept_deviation,
-    knn_distance,
-    mahalanobis,
-    robust_z,
-)
+from evoscope.discovery.outliers import concept_absence, concept_deviation, knn_distance, mahalanobis, robust_z
 from evoscope.discovery.ranking import ClassRanking
 from evoscope.errors import EvoscopeError
 

@@ -67,10 +67,7 @@ def test_ablation_is_a_projection_in_the_middle_of_the_network(rng, layer, centr
         projector = torch.from_numpy(np.eye(6) - np.outer(direction, direction))
         rest = torch.from_numpy(direction * (0 if around is None else direction @ around))[:, None, None]
         after = logits_with(
-            network,
-            pixels,
-            layer,
-            lambda maps, p=projector, r=rest: torch.einsum("ij,bjhw->bihw", p, maps) + r,
+            network, pixels, layer, lambda maps, p=projector, r=rest: torch.einsum("ij,bjhw->bihw", p, maps) + r
         ).numpy()
         expected = (after - before)[rows, labels]
         np.testing.assert_allclose(found.change[number], expected, rtol=1e-5, atol=1e-6)
@@ -83,10 +80,7 @@ def test_ablation_is_a_projection_in_the_middle_of_the_network(rng, layer, centr
 
 @pytest.mark.parametrize("axis", [1, 3])
 def test_nothing_of_a_direction_is_left(rng, axis):
-    maps, directions = (
-        torch.from_numpy(rng.normal(size=(2, 5, 5, 5))),
-        np.linalg.qr(rng.normal(size=(5, 5)))[0],
-    )
+    maps, directions = (torch.from_numpy(rng.normal(size=(2, 5, 5, 5))), np.linalg.qr(rng.normal(size=(5, 5)))[0])
     found = project_out(maps, torch.from_numpy(directions[:2]), axis)
     assert found.shape == (2, *maps.shape)
     for number in range(2):

@@ -213,10 +213,7 @@ def test_localisation_looks_at_the_images_that_show_a_concept(rng):
 def test_localisation_of_a_subset_reads_its_own_masks(rng):
     network, images = small(), concept_scenes("test", 12, 4, seed=1)
     network.module.float()
-    concepts, directions = (
-        np.arange(len(images.concepts.names)),
-        rng.normal(size=(len(images.concepts.names), 6)),
-    )
+    concepts, directions = (np.arange(len(images.concepts.names)), rng.normal(size=(len(images.concepts.names), 6)))
     whole = localise(network, images, "second", directions, concepts)
     part = localise(network, images.subset([7, 3]), "second", directions, concepts)
     for position, image in enumerate((7, 3)):

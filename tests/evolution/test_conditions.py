@@ -3,13 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evoscope.evolution.reversal import (
-    BINS,
-    RELEASED_BATCH,
-    Condition,
-    Conditions,
-    bins_of_all,
-)
+from evoscope.evolution.reversal import BINS, RELEASED_BATCH, Condition, Conditions, bins_of_all
 from tests import protocols
 
 CORRECTED, RELEASED = (protocols.reversal(name).bins for name in ("corrected", "as_released"))

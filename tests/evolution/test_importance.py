@@ -147,10 +147,7 @@ def test_a_class_without_images_is_refused():
 
 def counts_only(positive, negative, images):
     index = NeuronIndex(
-        ("a",),
-        np.zeros(len(positive), np.int32),
-        np.arange(len(positive), dtype=np.int32),
-        np.ones((1, 2), np.int32),
+        ("a",), np.zeros(len(positive), np.int32), np.arange(len(positive), dtype=np.int32), np.ones((1, 2), np.int32)
     )
     ids = tuple(map(str, range(images)))
     return EvolutionImportance(index, 0, ids, positive, negative, np.zeros(len(positive)))

@@ -360,12 +360,7 @@ def test_random_sets_per_batch_are_others_in_the_next_fifty_images(distinct):
 
 def test_ranks_count_the_classes_before_and_break_ties_by_number():
     logits = torch.tensor([[3.0, 1.0, 3.0, 2.0], [0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 9.0, 2.0]])
-    assert [top_ranks(logits, label).tolist() for label in range(4)] == [
-        [0, 0, 3],
-        [3, 1, 1],
-        [1, 2, 0],
-        [2, 3, 2],
-    ]
+    assert [top_ranks(logits, label).tolist() for label in range(4)] == [[0, 0, 3], [3, 1, 1], [1, 2, 0], [2, 3, 2]]
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])

@@ -88,15 +88,7 @@ def test_complete_parts_run_neither_again_nor_one_by_one():
     pair = double_pair("resnet18")
     module = pair.after.module
     suffix = find_suffixes(module, ("layer4.0",), blank(pair.after))["layer4.0"]
-    assert [call.name for call in suffix.known] == [
-        "conv1",
-        "bn1",
-        "relu",
-        "maxpool",
-        "layer1",
-        "layer2",
-        "layer3",
-    ]
+    assert [call.name for call in suffix.known] == ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3"]
     ran = []
     handles = [
         part.register_forward_hook(lambda part, *_, name=name: ran.append(name))

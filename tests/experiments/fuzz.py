@@ -39,29 +39,13 @@ WORDS = [
     "${nope}",
     "[[1]]",
 ]
-NUMBERS = [
-    "-1",
-    "0",
-    "1.5",
-    "inf",
-    "-inf",
-    "nan",
-    "4294967296",
-    "1e30",
-    "99999999999999999999",
-    "-2147483648",
-]
+NUMBERS = ["-1", "0", "1.5", "inf", "-inf", "nan", "4294967296", "1e30", "99999999999999999999", "-2147483648"]
 # Reading the whole disk is no fault of ours, and a server's name is whatever the user says.
 LEFT_OUT = ("runs", "protocols", "protocol.space", "protocol.discovery", "protocol.reversal", "model.kwargs")
 ADDED = (
     [f"runs.vgg19.{key}" for key in ("epochs", "stages", "model.name", "model.width", "training.lr")]
     + [f"protocol.space.{key}" for key in ("k", "dim", "image_solver", "min_coverage", "responsive")]
-    + [
-        "protocol.reversal.random",
-        "protocol.reversal.bins.cut",
-        "protocol.discovery.side",
-        "protocol.listing",
-    ]
+    + ["protocol.reversal.random", "protocol.reversal.bins.cut", "protocol.discovery.side", "protocol.listing"]
 )
 
 
@@ -80,10 +64,7 @@ def commands(seed: int, count: int) -> list[Command]:
 
 
 def _command(draw: random.Random) -> Command:
-    known = [
-        *(key for key in keys() if key not in LEFT_OUT and key not in ("task", "store", "outputs")),
-        *ADDED,
-    ]
+    known = [*(key for key in keys() if key not in LEFT_OUT and key not in ("task", "store", "outputs")), *ADDED]
     key, experiment = draw.choice(known), draw.choice(EXPERIMENTS)
     kind = draw.choice(["value", "value", "value", "value", "name", "group"])
     if kind == "name":

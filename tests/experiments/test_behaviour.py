@@ -11,13 +11,7 @@ from experiments.stages.networks import collapses, judged, learns, overfits
 
 def curve(run: str, seed: int, test: list[float], train: list[float] | None = None) -> pd.DataFrame:
     return pd.DataFrame(
-        {
-            "run": run,
-            "seed": seed,
-            "epoch": range(-1, len(test) - 1),
-            "test_top1": test,
-            "train_top1": train or test,
-        }
+        {"run": run, "seed": seed, "epoch": range(-1, len(test) - 1), "test_top1": test, "train_top1": train or test}
     )
 
 
@@ -50,11 +44,7 @@ def test_collapse_is_judged_at_the_end(test, holds):
 
 def test_runs_and_seeds_are_kept_apart():
     run = "vgg16_large_lr"
-    frames = [
-        curve("vgg16", 3, [0.05, 0.4, 0.8]),
-        curve(run, 5, [0.05, 0.4, 0.4]),
-        curve(run, 3, [0.05, 0.4, 0.1]),
-    ]
+    frames = [curve("vgg16", 3, [0.05, 0.4, 0.8]), curve(run, 5, [0.05, 0.4, 0.4]), curve(run, 3, [0.05, 0.4, 0.1])]
     rows = collapses(of_run(run, *frames))
     assert [(row["seed"], row["holds"]) for row in rows] == [(3, True), (5, False)]
 

@@ -56,10 +56,7 @@ def test_quotes_escapes_interpolations_and_null_mean_what_they_mean_to_hydra():
 
 def test_commas_make_a_sweep_of_texts():
     (argument,) = [each for each in prepared(["-m", "data.root=a=1,b=2"]) if each.startswith("data")]
-    assert list(OverridesParser.create().parse_override(argument).sweep_string_iterator()) == [
-        "'a=1'",
-        "'b=2'",
-    ]
+    assert list(OverridesParser.create().parse_override(argument).sweep_string_iterator()) == ["'a=1'", "'b=2'"]
 
 
 def test_flags_and_settings_may_be_typed_in_any_order():

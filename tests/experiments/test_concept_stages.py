@@ -191,16 +191,7 @@ def test_boards_have_the_best_images_and_blanks(latents, rng):
     network.module.float()
     best = np.array([[2, 0, -1, -1], [1, -1, -1, -1]])
     heat = concept_relevance.heat_maps(network, images, "second", rng.normal(size=(2, 6)), best)
-    assert [bool(each.any()) for each in heat.reshape(8, -1)] == [
-        True,
-        True,
-        False,
-        False,
-        True,
-        False,
-        False,
-        False,
-    ]
+    assert [bool(each.any()) for each in heat.reshape(8, -1)] == [True, True, False, False, True, False, False, False]
 
 
 def test_a_board_row_tells_its_concept(latents):

@@ -117,10 +117,7 @@ def test_a_value_of_the_training_group_replaces_that_of_every_recipe():
 
 
 def test_naming_a_model_compares_it_with_the_base_only():
-    assert list(selected_runs(composed("experiment=unified_space", "model=convnext"))) == [
-        "vgg19",
-        "convnext",
-    ]
+    assert list(selected_runs(composed("experiment=unified_space", "model=convnext"))) == ["vgg19", "convnext"]
     other = selected_runs(composed("experiment=unified_space", "model.name=squeezenet1_1", "model.pixels=64"))
     assert list(other) == ["vgg19", "squeezenet1_1"]
 
@@ -151,10 +148,7 @@ FLAT = {
     "protocol.random_sets=per_batch": ("protocol.reversal.random", "per_batch"),
     "protocol.bin_cut=quarter": ("protocol.reversal.bins.cut", "quarter"),
     "protocols.corrected.bin_ties=channel": ("protocols.corrected.reversal.bins.ties", "channel"),
-    "protocols.as_released.image_solver=least_squares": (
-        "protocols.as_released.space.image_solver",
-        "least_squares",
-    ),
+    "protocols.as_released.image_solver=least_squares": ("protocols.as_released.space.image_solver", "least_squares"),
 }
 
 

@@ -55,12 +55,7 @@ def test_networks_that_compute_the_same_are_timed_once(monkeypatch):
     monkeypatch.setattr(costs, "_SAVED", {})
     context = SimpleNamespace(data=SimpleNamespace(train=concept_scenes("train", 20, 4, 0)), device="cpu")
     plain = ModelSpec("vgg16_bn", width=0.125, pixels=32)
-    specs = [
-        plain,
-        replace(plain, dropout=0.0),
-        replace(plain, listing="convolutions"),
-        replace(plain, pixels=48),
-    ]
+    specs = [plain, replace(plain, dropout=0.0), replace(plain, listing="convolutions"), replace(plain, pixels=48)]
     found = [costs.measured(context, SimpleNamespace(spec=spec)) for spec in specs]
     assert [each.seconds for each in found] == [1.0, 1.0, 1.0, 2.0]
     assert found[0].saved > found[1].saved  # the mask of a dropout

@@ -177,13 +177,7 @@ def study():
     made = design("alignability", synthetic_neurons(0, models=4, side=4), 0, "corrected", SIZES)
     trials, block = made.by_id(), made.blocks[0]
     responses = [
-        {
-            "trial": name,
-            "choice": given_to(made, trials[name], n)[0],
-            "option": None,
-            "texts": [],
-            "ms": 900 + n,
-        }
+        {"trial": name, "choice": given_to(made, trials[name], n)[0], "option": None, "texts": [], "ms": 900 + n}
         | {"position": given_to(made, trials[name], n)[0]}
         for n, name in enumerate(block.trials)
     ]

@@ -24,10 +24,7 @@ NAMES = [name for name in experiment_names() if name != "init"]
 LONG = ("paper", "results", "coverage")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in NAMES],
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in NAMES])
 def test_runs_at_smoke_scale(name, run_py, tmp_path):
     done = run_py(f"experiment={name}", "scale=smoke", *LESS.get(name, ()))
     assert done.returncode == 0, done.stderr

@@ -396,14 +396,7 @@ def test_names_are_shown_as_text(tmp_path):
     judged = {"class": HOSTILE, "pair": HOSTILE, "epochs": [0, 0], "images": 9, "accuracy": 0.9, "top": [0]}
     judged |= {"cost": [[-0.5, 0, 0, 0, 0]], "mean": [-0.5, 0, 0, 0, 0]}
     judged |= {"score": explorer.packed([200], np.uint8), "bin": explorer.packed([0], np.uint8)}
-    run = {
-        "name": HOSTILE,
-        "label": HOSTILE,
-        "colour": "#123456",
-        "base": True,
-        "layers": [HOSTILE],
-        "neurons": 1,
-    }
+    run = {"name": HOSTILE, "label": HOSTILE, "colour": "#123456", "base": True, "layers": [HOSTILE], "neurons": 1}
     arrays = {name: explorer.packed([0], np.uint16) for name in ("layer", "channel", "concept")}
     head = {
         "title": HOSTILE,
@@ -412,15 +405,7 @@ def test_names_are_shown_as_text(tmp_path):
         "images": {"count": 0, "chunk": 1},
         "told": [0],
         "runs": [
-            {
-                **run,
-                **arrays,
-                "looks": [look],
-                "others": [],
-                "kind": kind,
-                "classes": [HOSTILE],
-                "judged": cases,
-            }
+            {**run, **arrays, "looks": [look], "others": [], "kind": kind, "classes": [HOSTILE], "judged": cases}
             for kind, cases in (("neurons", [judged]), ("vectors", []))
         ],
     }

@@ -113,10 +113,7 @@ def grey(tmp_path, monkeypatch):
     def look(order):
         state = twelve(tmp_path / "photos", order).state_dict()
         (tmp_path / "run").mkdir()
-        state = {
-            "look.weight": torch.ones(1, 3, 1, 1) / 3,
-            **{f"head.{name}": value for name, value in state.items()},
-        }
+        state = {"look.weight": torch.ones(1, 3, 1, 1) / 3, **{f"head.{name}": value for name, value in state.items()}}
         torch.save(state, tmp_path / "run" / "ep0.pt")
         spec = ModelSpec("paper", pixels=8, factory="grey_network:build", mean=(0, 0, 0), std=(1, 1, 1))
         run = Run("own", spec, None, CheckpointPattern(f"{tmp_path}/run/ep{{epoch}}.pt"), (0,))
@@ -232,12 +229,7 @@ def test_a_named_architecture_gets_the_head_that_its_files_have(tmp_path):
 
 def command(folder, *more):
     return [
-        *(
-            "scale=smoke",
-            "data=folder",
-            f"data.root={folder / 'photos'}",
-            "model.factory=planted_network:build",
-        ),
+        *("scale=smoke", "data=folder", f"data.root={folder / 'photos'}", "model.factory=planted_network:build"),
         *("model.pixels=16", f"model.checkpoints={folder}/run/ep{{epoch}}.pt", "base=vgg19", *more),
     ]
 

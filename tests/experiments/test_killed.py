@@ -16,14 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def command(store: Path, outputs: Path) -> list[str]:
     small = ["data.train_images=96", "data.test_images=48", "training.epochs=3"]
-    arguments = [
-        "experiment=unified_space",
-        "scale=smoke",
-        "model=vgg16",
-        *small,
-        "progress=false",
-        "threads=1",
-    ]
+    arguments = ["experiment=unified_space", "scale=smoke", "model=vgg16", *small, "progress=false", "threads=1"]
     return [sys.executable, "run.py", *arguments, f"store={store}", f"outputs={outputs}"]
 
 
@@ -37,11 +30,7 @@ def payload(root: Path) -> dict[str, bytes]:
 def kill_after(seconds: float, store: Path, outputs: Path) -> int | None:
     """Start the run, kill it and all it started after a while; its exit status if it ended by itself."""
     process = subprocess.Popen(
-        command(store, outputs),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        command(store, outputs), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
         return process.wait(seconds)

@@ -36,15 +36,7 @@ TORCHVISION = ("densenet121", "mobilenet_v3_small", "swin_t", "vit_b_16", "effic
 TIMM = ("resnet10t", "vit_tiny_patch16_224", "convnext_atto", "swin_tiny_patch4_window7_224")
 OWN = "mine"
 # A reversal is judged in every layer: of networks that take any size, on small images.
-ANY_SIZE = (
-    "swin_t",
-    "densenet121",
-    "mobilenet_v3_small",
-    "efficientnet_b0",
-    "resnet50",
-    "resnet10t",
-    "convnext_atto",
-)
+ANY_SIZE = ("swin_t", "densenet121", "mobilenet_v3_small", "efficientnet_b0", "resnet50", "resnet10t", "convnext_atto")
 # One state is enough for the first three; the other two may refuse, in a sentence.
 ALWAYS = ("unified_space", "concept_discovery", "human_eval")
 EXPERIMENTS = (*ALWAYS, "evolution_importance", "outlier_discovery")

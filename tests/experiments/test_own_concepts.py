@@ -70,11 +70,7 @@ def test_directions_and_boards_are_judged_by_the_labels(command, run_py, tmp_pat
     assert "1 row of labels.csv is about no image: train/lost.png" in done.stderr
     (table,) = tmp_path.rglob("table_concept_truth.csv")
     rows = pd.read_csv(table).set_index(["method", "metric"])
-    assert set(rows.index.get_level_values("metric")) == {
-        "recovery auc",
-        "matched correlation",
-        "distinctness",
-    }
+    assert set(rows.index.get_level_values("metric")) == {"recovery auc", "matched correlation", "distinctness"}
     assert (rows["concepts"].max(), rows.loc[("neurons", "recovery auc"), "value"] > 0.8) == (3, True)
     assert "labelled with (data.concepts)" in next(tmp_path.rglob("fig_concept_truth.md")).read_text()
 
@@ -82,11 +78,7 @@ def test_directions_and_boards_are_judged_by_the_labels(command, run_py, tmp_pat
 def test_planted_concepts_are_found_and_located(command, run_py, tmp_path):
     """A channel that is twice red less the rest sees the red stamp, wherever it is."""
     planted = [each for each in command if not each.startswith("data.concepts")]
-    more = [
-        "discovery.methods=[svd,neurons]",
-        "data.concepts=planted",
-        "only=[fig_concept_truth,table_concept_truth]",
-    ]
+    more = ["discovery.methods=[svd,neurons]", "data.concepts=planted", "only=[fig_concept_truth,table_concept_truth]"]
     done = run_py("experiment=concept_discovery", *planted, *more, store=tmp_path / "store")
     assert done.returncode == 0, done.stderr
     (table,) = tmp_path.rglob("table_concept_truth.csv")

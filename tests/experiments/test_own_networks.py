@@ -161,11 +161,7 @@ def test_several_networks_come_from_a_file(brought):
     path.write_text(FILE)
     runs = runs_of(f"runs={path}")
     assert list(runs) == ["mine", "other", "published"]
-    assert (runs["mine"].epochs, runs["other"].spec.layers, runs["published"].spec.pixels) == (
-        (0, 2),
-        ("conv2",),
-        224,
-    )
+    assert (runs["mine"].epochs, runs["other"].spec.layers, runs["published"].spec.pixels) == ((0, 2), ("conv2",), 224)
     assert list(runs_of(f"runs={path}", "base=other")) == ["other", "mine", "published"]
     assert [run.name for run in judged_runs(runs)] == ["mine", "other", "published"]
     with pytest.raises(EvoscopeError, match="base=vgg16 is not one of the runs: choose one of mine, other"):
@@ -238,10 +234,7 @@ def test_the_template_is_a_file_that_is_read(run_py, brought, monkeypatch):
 
 @pytest.mark.parametrize("name", ["unified_space", "concept_discovery", "human_eval"])
 def test_one_state_is_enough(name, run_py, brought):
-    narrower = {
-        "concept_discovery": ["discovery.methods=[svd]"],
-        "human_eval": ["study.kinds=[alignability]"],
-    }
+    narrower = {"concept_discovery": ["discovery.methods=[svd]"], "human_eval": ["study.kinds=[alignability]"]}
     more = narrower.get(name, [])
     folder = ["scale=smoke", "data=folder", f"data.root={brought}/photos"]
     done = run_py(f"experiment={name}", *folder, *FACTORY, "base=own", *more)

@@ -95,10 +95,7 @@ def test_unknown_module_with_four_checkpoints(run_py, command, tmp_path):
 
 @pytest.mark.parametrize(
     ("mistake", "clue"),
-    [
-        ({"layers": "stem,lfet"}, "there is no layer 'lfet'"),
-        ({"prefix": "warpped."}, "wrapped.stem.weight"),
-    ],
+    [({"layers": "stem,lfet"}, "there is no layer 'lfet'"), ({"prefix": "warpped."}, "wrapped.stem.weight")],
 )
 def test_what_does_not_fit_is_refused_before_the_base_is_trained(mistake, clue, run_py, command, tmp_path):
     done = run_py(*command(**mistake), store=tmp_path / "store")

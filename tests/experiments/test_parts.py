@@ -128,10 +128,7 @@ def test_what_no_experiment_draws_is_refused(run_py, tmp_path):
 @pytest.mark.parametrize(
     ("only", "clue"),
     [
-        (
-            "fig_reversal",
-            "only=['fig_reversal'] asks for what this experiment does not draw (fig_reversal): choose",
-        ),
+        ("fig_reversal", "only=['fig_reversal'] asks for what this experiment does not draw (fig_reversal): choose"),
         ("fig_trainings", "there is no figure or table 'fig_trainings': choose one of fig_training"),
     ],
 )

@@ -37,11 +37,7 @@ class Earlier:
         run, data = self.run(name), self.context.data
         spec = asdict(replace(run.spec, listing="once", layers=()))
         del spec["code"]
-        config = {
-            "spec": spec,
-            "recipe": asdict(replace(run.recipe, **recipe)),
-            "classes": len(data.train.class_names),
-        }
+        config = {"spec": spec, "recipe": asdict(replace(run.recipe, **recipe)), "classes": len(data.train.class_names)}
         prints = {"train": data.train.fingerprint, "test": data.test.fingerprint}
         node = Node(Stage("training", 1), config, {}, _written, seed, prints, label=f"training {name}")
         return Store(self.root).get(node)

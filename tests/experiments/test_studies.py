@@ -142,9 +142,4 @@ def test_how_images_are_read_is_no_part_of_a_study(images):
 
 
 def test_labels_are_spoken():
-    assert [spoken(label) for label in ("colour:red", "plain", "", "a:")] == [
-        "red (colour)",
-        "plain",
-        "",
-        "a:",
-    ]
+    assert [spoken(label) for label in ("colour:red", "plain", "", "a:")] == ["red (colour)", "plain", "", "a:"]

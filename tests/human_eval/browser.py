@@ -27,12 +27,7 @@ class Browser:
         port = free_port()
         self.process = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL)
         self.root = f"http://127.0.0.1:{port}/session"
-        arguments = [
-            "--headless=new",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--window-size=1200,900",
-        ]
+        arguments = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,900"]
         if os.geteuid() == 0:
             arguments.append("--no-sandbox")
         options = {"binary": CHROMIUM, "args": arguments} | ({"mobileEmulation": PHONE} if phone else {})

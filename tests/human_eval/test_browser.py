@@ -12,15 +12,7 @@ from human_eval.__main__ import main
 from human_eval.analyse.answers import read_answers, tidy
 from human_eval.analyse.report import analyse, write_report
 from human_eval.answers import Answers, answer_table
-from human_eval.design import (
-    Alignability,
-    Blocking,
-    Options,
-    design,
-    save_study,
-    synthetic_concepts,
-    synthetic_neurons,
-)
+from human_eval.design import Alignability, Blocking, Options, design, save_study, synthetic_concepts, synthetic_neurons
 from human_eval.render import render_study
 from human_eval.texts import read_texts
 from tests.human_eval import browser as browsers
@@ -95,8 +87,7 @@ def answer_all(browser, reload=lambda: None, until=None):
 
 
 SMALL = Options(
-    Alignability(patches=4, sets=(("base_model", 6),)),
-    blocking=Blocking(1, 6, practice=1, catch=1, repeats=1),
+    Alignability(patches=4, sets=(("base_model", 6),)), blocking=Blocking(1, 6, practice=1, catch=1, repeats=1)
 )
 
 
@@ -322,10 +313,7 @@ def test_axe_finds_nothing(browser, kinds, tmp_path):
     found = {}
     for study in kinds:
         every_page(
-            browser,
-            study,
-            tmp_path,
-            lambda name, kind=study.kind: found.update({(kind, name): browser.violations()}),
+            browser, study, tmp_path, lambda name, kind=study.kind: found.update({(kind, name): browser.violations()})
         )
     assert len(found) == 20
     assert {where: what for where, what in found.items() if what} == {}

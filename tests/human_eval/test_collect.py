@@ -21,11 +21,7 @@ STUDY = design("image_intruder", synthetic_concepts(0, side=4), 0, "corrected", 
 OTHER = design("concept_naming", synthetic_concepts(0, side=4), 0, "corrected", SIZES)
 OFFER = Offer(STUDY, read_texts(), Completion("C0DE"))
 AT = "/image_intruder"
-PID = {
-    "PROLIFIC_PID": "5f1e0000000000000000000a",
-    "STUDY_ID": "study-of-them",
-    "SESSION_ID": "session-of-them",
-}
+PID = {"PROLIFIC_PID": "5f1e0000000000000000000a", "STUDY_ID": "study-of-them", "SESSION_ID": "session-of-them"}
 
 
 @pytest.fixture
@@ -149,12 +145,7 @@ def test_an_answer_is_kept_once_and_the_first_one_counts(client, answers):
     assert (other.status_code, other.json()) == (409, {"outcome": "other"})
     row = answers.table().iloc[0]
     assert len(answers.table()) == 1
-    assert (row["trial"], row["choice"], row["ms"], row["texts"]) == (
-        given["trial"],
-        given["choice"],
-        900,
-        [],
-    )
+    assert (row["trial"], row["choice"], row["ms"], row["texts"]) == (given["trial"], given["choice"], 900, [])
 
 
 def test_pictures_that_were_not_shown_are_no_answer(client, answers):

@@ -48,9 +48,7 @@ def test_the_variance_is_that_of_people_and_items_less_that_of_answers():
 def test_with_alike_items_the_error_is_that_over_people():
     right = np.repeat(np.random.default_rng(1).random((30, 1)) < 0.5, 8, axis=1)
     found = spread(
-        (right - right.mean()).ravel() / right.size,
-        *crossed(right)[["participant", "item"]].T.values,
-        [0] * 240,
+        (right - right.mean()).ravel() / right.size, *crossed(right)[["participant", "item"]].T.values, [0] * 240
     )
     assert found.variance**0.5 == pytest.approx(stats.sem(right[:, 0]))
 

@@ -234,10 +234,7 @@ def test_an_intruder_must_lack_what_the_others_share():
         vectors=CONCEPTS.vectors[:2], images=CONCEPTS.images[:2, :4], names=("x", "y", "z"), shows=shows,
     )  # fmt: skip
     assert is_odd(pool, 0, 4, 1, 0)
-    for place in (
-        (1, 0, 0),
-        (0, 2, 1),
-    ):  # the intruder shares it too; a member shows what the intruder stands for
+    for place in ((1, 0, 0), (0, 2, 1)):  # the intruder shares it too; a member shows what the intruder stands for
         wrong = shows.copy()
         wrong[place] = True
         assert not is_odd(dataclasses.replace(pool, shows=wrong), 0, 4, 1, 0)
@@ -501,13 +498,7 @@ def test_an_unfit_pool_is_refused_in_a_sentence(kind, pool, words):
 def test_pools_with_columns_of_different_length_are_refused():
     with pytest.raises(EvoscopeError, match="one row in every column"):
         NeuronPool(
-            ("a",),
-            np.ones((2, 3), np.float32),
-            ("m",),
-            np.zeros(1, int),
-            ("l",),
-            np.zeros(1, int),
-            NEURONS.patches[:1],
+            ("a",), np.ones((2, 3), np.float32), ("m",), np.zeros(1, int), ("l",), np.zeros(1, int), NEURONS.patches[:1]
         )
 
 

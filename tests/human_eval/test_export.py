@@ -10,15 +10,7 @@ import pytest
 
 from evoscope.errors import EvoscopeError
 from human_eval import export
-from human_eval.design import (
-    KINDS,
-    Alignability,
-    Blocking,
-    Options,
-    design,
-    synthetic_concepts,
-    synthetic_neurons,
-)
+from human_eval.design import KINDS, Alignability, Blocking, Options, design, synthetic_concepts, synthetic_neurons
 from human_eval.export import PLATFORMS, Completion, questions_of
 from human_eval.texts import read_texts
 

@@ -10,15 +10,7 @@ import pytest
 
 from evoscope.errors import EvoscopeError
 from human_eval.analyse.answers import read_answers, tidy
-from human_eval.design import (
-    KINDS,
-    Alignability,
-    Blocking,
-    Options,
-    design,
-    synthetic_concepts,
-    synthetic_neurons,
-)
+from human_eval.design import KINDS, Alignability, Blocking, Options, design, synthetic_concepts, synthetic_neurons
 from human_eval.design.build import NEURON_KINDS
 from human_eval.export import labelstudio_config, labelstudio_tasks, limesurvey_tsv, questions_of
 

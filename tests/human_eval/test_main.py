@@ -31,13 +31,7 @@ def test_from_design_to_analysis(designed, tmp_path, capsys):
     for place, name in enumerate(block.trials):
         fixed = {"texts": [], "option": None, "ms": 2000, "resumed": False, "place": place}
         choice = study.by_id()[name].answer
-        given = {
-            "participant": seat.participant,
-            "block": seat.block,
-            "trial": name,
-            "choice": choice,
-            **fixed,
-        }
+        given = {"participant": seat.participant, "block": seat.block, "trial": name, "choice": choice, **fixed}
         answers.add(given)
     answers.close()
     assert run("analyse", designed, tmp_path / "a.sqlite", tmp_path / "report") == 0

@@ -58,11 +58,7 @@ def test_the_test_is_that_of_the_analysis():
             chances = _chances(effect, accuracy, ability, items, stream)
             right = stream.random(chances.shape) < chances
             who, what = np.indices(right.shape)
-            columns = {
-                "participant": who.ravel(),
-                "item": what.ravel() + 100 * number,
-                "right": right.ravel(),
-            }
+            columns = {"participant": who.ravel(), "item": what.ravel() + 100 * number, "right": right.ravel()}
             tables.append(pd.DataFrame(columns))
         every = pd.concat(tables, ignore_index=True)
         found = difference(every, (every["item"] < 100).to_numpy())

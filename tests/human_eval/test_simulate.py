@@ -17,15 +17,7 @@ from human_eval.analyse.answers import exclusions, read_answers, tidy
 from human_eval.analyse.report import analyse, write_report
 from human_eval.answers import Answers, Dealing
 from human_eval.collect import Offer, application, keys_of
-from human_eval.design import (
-    Alignability,
-    Blocking,
-    Options,
-    design,
-    save_study,
-    synthetic_concepts,
-    synthetic_neurons,
-)
+from human_eval.design import Alignability, Blocking, Options, design, save_study, synthetic_concepts, synthetic_neurons
 from human_eval.export import Completion
 from human_eval.simulate import FAST, OBSERVERS, PERFECT, Embedding, Sided, Skilled, one_participant, simulate
 from human_eval.texts import read_texts
@@ -188,8 +180,5 @@ def test_from_the_command_line(tmp_path, capsys):
     for wrong in ("skilled", "skilled=x", "flying=3"):
         assert main(["simulate", *where, "--observers", wrong]) == 1
     assert main(["simulate", *where, "--accuracy", "2"]) == 1
-    assert main(["analyse", *where, str(tmp_path / "r"), "--label-embedding", str(tmp_path / "no.txt")]) in (
-        0,
-        1,
-    )
+    assert main(["analyse", *where, str(tmp_path / "r"), "--label-embedding", str(tmp_path / "no.txt")]) in (0, 1)
     assert PERFECT.otherwise == 1

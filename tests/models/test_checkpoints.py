@@ -124,8 +124,7 @@ def test_an_unusual_entry_can_be_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("written", "given"),
-    [("module.", ""), ("_orig_mod.", ""), ("module._orig_mod.", ""), ("model.", "model.")],
+    ("written", "given"), [("module.", ""), ("_orig_mod.", ""), ("module._orig_mod.", ""), ("model.", "model.")]
 )
 def test_prefixes_are_stripped(tmp_path, written, given):
     state = {written + name: tensor for name, tensor in make(6).state_dict().items()}

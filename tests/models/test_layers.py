@@ -3,14 +3,7 @@ import torch
 from torch import nn
 
 from evoscope.errors import EvoscopeError
-from evoscope.models.layers import (
-    as_map,
-    capture,
-    check_names,
-    hook_point,
-    layer_shapes,
-    read_after_in_place,
-)
+from evoscope.models.layers import as_map, capture, check_names, hook_point, layer_shapes, read_after_in_place
 from evoscope.models.listing import default_layers, outermost, rectified_convolutions
 from evoscope.models.zoo import ModelSpec, build, build_module
 from evoscope.torchvision_compat import torchvision

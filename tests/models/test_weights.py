@@ -202,11 +202,7 @@ def test_folders_of_a_hub(net, tmp_path, kind):
 @pytest.mark.parametrize(
     ("pattern", "names", "epochs"),
     [
-        (
-            "epoch={epoch}-step=*.ckpt",
-            ["epoch=0-step=375.ckpt", "epoch=11-step=750.ckpt", "last.ckpt"],
-            (0, 11),
-        ),
+        ("epoch={epoch}-step=*.ckpt", ["epoch=0-step=375.ckpt", "epoch=11-step=750.ckpt", "last.ckpt"], (0, 11)),
         ("epoch={epoch}-step={step}.ckpt", ["epoch=0-step=375.ckpt", "epoch=1-step=750.ckpt"], (0, 1)),
         ("e{epoch}-{loss}.pt", ["e0-0.31.pt", "e1-0.25.pt"], (0, 1)),
         ("*/m-{epoch}.pt", ["v1/m-1.pt", "v2/m-2.pt"], (1, 2)),

@@ -64,17 +64,11 @@ class ConceptMaker:
     def split(self, clusters=(30, 20), most=100):
         """A direction with two unique concepts."""
         edges, (run, layer) = np.linspace(-1, 1, 21), self.layers()[0]
-        facts = {
-            "run": run,
-            "layer": layer,
-            "epoch": 7,
-            "classes": CLASSES[0],
-            "direction": 3,
-            "side": -1,
-        }
+        facts = {"run": run, "layer": layer, "epoch": 7, "classes": CLASSES[0], "direction": 3, "side": -1}
         number = np.repeat([*range(1, len(clusters) + 1), 0], [*clusters, most - sum(clusters)])
         shape = (len(clusters), 5, 24, 24)
-        heat = self.rng.random(shape, np.float32)
+        ramp = np.linspace(0, 1, shape[-1], dtype=np.float32)
+        heat = self.rng.uniform(0.5, 1, (*shape[:2], 1, 1)).astype(np.float32) * np.outer(ramp, ramp)
         return ConceptSplit(
             pd.DataFrame([{**facts, "from": 0.3, "several": 4, "sought": 12}]),
             pd.DataFrame({"left": edges[:-1], "right": edges[1:], "images": self.rng.integers(1, 90, 20)}),
@@ -90,7 +84,7 @@ class ConceptMaker:
             ),
             self.flat(*shape[:3]),
             heat,
-            heat > 0.8,
+            heat > 0.4,
         )
 
     def flat(self, boards, images, side):
@@ -221,10 +215,7 @@ class ConceptMaker:
         rows = []
         for (run, layer), protocol in itertools.product(self.layers(), ("corrected", "as_released")):
             for method, (first, end) in itertools.product(("svd", "pca"), itertools.pairwise(EDGES)):
-                mean, empty = (
-                    2.4 * np.exp(-first / 40) + 0.1,
-                    round((end - first) * (1 - np.exp(-first / 40))),
-                )
+                mean, empty = (2.4 * np.exp(-first / 40) + 0.1, round((end - first) * (1 - np.exp(-first / 40))))
                 rows.append((run, layer, protocol, method, first, end - 1, end - first, mean, empty))
         columns = ["run", "layer", "protocol", "method", "first", "last", "directions", "mean_clusters",
                    "directions_with_zero"]  # fmt: skip
@@ -280,12 +271,7 @@ class ConceptMaker:
     def equal_rank(self):
         """The first directions a little above as many random ones."""
         rows = []
-        kinds = (
-            ("svd", 10, "rotation"),
-            ("svd", 10, "within"),
-            ("svd", 128, "neurons"),
-            ("refined", 31, "rotation"),
-        )
+        kinds = (("svd", 10, "rotation"), ("svd", 10, "within"), ("svd", 128, "neurons"), ("refined", 31, "rotation"))
         for (run, layer), kind, metric in itertools.product(
             self.layers(), kinds, ("recovery auc", "matched correlation")
         ):
@@ -308,19 +294,7 @@ class ConceptMaker:
 
     def cluster_map(self):
         """SVD directions hold fewer where little is kept, more where much is."""
-        columns = [
-            "method",
-            "ward",
-            "prune",
-            "own",
-            "value",
-            "low",
-            "high",
-            "empty",
-            "kept",
-            "of",
-            "directions",
-        ]
+        columns = ["method", "ward", "prune", "own", "value", "low", "high", "empty", "kept", "of", "directions"]
         rows = [
             (*where, method, ward, prune, (ward, prune) == (3.0, 0.25),
              value := prune * (9 if method == "svd" else 3) + 1, value - 0.1, value + 0.1, 0.2, 60.0, 100, 128)

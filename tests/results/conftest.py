@@ -10,14 +10,7 @@ from matplotlib.text import Text
 from PIL import Image, ImageDraw
 
 from evoscope.activations.stimuli import Status
-from evoscope.figure_data import (
-    Alignment,
-    Evolution,
-    ImportantEvolutions,
-    NeuronMap,
-    SceneSheet,
-    TrainingCurves,
-)
+from evoscope.figure_data import Alignment, Evolution, ImportantEvolutions, NeuronMap, SceneSheet, TrainingCurves
 from results import registry
 from results.registry import About
 from tests.results.concept_maker import CLASSES, ConceptMaker
@@ -101,11 +94,7 @@ class Maker:
 
     def map(self):
         """The base, two other architectures, and three VGG16 runs of which one collapses."""
-        parts = [
-            self.neurons("vgg19", 7, base=True),
-            self.neurons("inception_v3", 7),
-            self.neurons("convnext", 7),
-        ]
+        parts = [self.neurons("vgg19", 7, base=True), self.neurons("inception_v3", 7), self.neurons("convnext", 7)]
         parts += [self.neurons("vgg16", epoch, spread=s) for epoch, s in ((-1, 0.1), (0, 0.5), (3, 0.9), (7, 1.0))]
         parts += [self.neurons("vgg16_large_lr", epoch, spread=0.6 - epoch / 10) for epoch in (-1, 1, 2)]
         parts += [self.neurons("vgg16_large_lr", 7, status=Status.CONSTANT)]
@@ -301,16 +290,7 @@ class Maker:
         """Three criteria, one of which does not hold."""
         rows = [
             ("well_trained", "vgg16", 0, 0.83, np.nan, np.nan, True, "test accuracy at least 80 %"),
-            (
-                "collapse",
-                "vgg16_large_lr",
-                1,
-                0.62,
-                0.55,
-                0.7,
-                True,
-                "loses at least half of its best | accuracy",
-            ),
+            ("collapse", "vgg16_large_lr", 1, 0.62, 0.55, 0.7, True, "loses at least half of its best | accuracy"),
             ("overfit", "vgg16_no_dropout", 2, 0.02, -0.01, 0.05, False, "gap larger than with dropout"),
         ]
         columns = ["criterion", "run", "seed", "value", "low", "high", "holds", "statement"]
@@ -318,13 +298,7 @@ class Maker:
 
     def scenes(self, classes=20, masks=6):
         """One picture per class and some masks."""
-        rules = (
-            "striped circle on grass",
-            "car",
-            "red or blue triangle with eyes",
-            "checkerboard square",
-            "face",
-        )
+        rules = ("striped circle on grass", "car", "red or blue triangle with eyes", "checkerboard square", "face")
         titles = tuple(f"{rules[i % 5]}" for i in range(classes))
         images = np.array([self.patch() for _ in range(classes)], dtype=np.uint8).reshape(
             classes, self.side, self.side, 3
@@ -423,15 +397,7 @@ RECIPES = dict.fromkeys(
     "convnext": "AdamW, lr .004, batch 64, 8 epochs, depths 2-2-6-2",
 }
 ABOUT = About(
-    "concept_scenes",
-    "laptop",
-    "corrected",
-    0,
-    20,
-    5000,
-    RECIPES,
-    "0123abc",
-    "concept_scenes-laptop-corrected-9f3c",
+    "concept_scenes", "laptop", "corrected", 0, 20, 5000, RECIPES, "0123abc", "concept_scenes-laptop-corrected-9f3c"
 )
 
 

@@ -74,17 +74,5 @@ def _boards(rng, heads, names, side):
                 own = {"class_name": name, "place": place, "score": 9.0 - place, "outlier": place % 3 == 0}
                 rows.append({**head, **own, "id": f"train/{place}", "of": 640, "outliers": 30})
     images = rng.integers(0, 255, (len(rows), side, side, 3)).astype(np.uint8)
-    columns = [
-        "setting",
-        "data",
-        "classes",
-        "run",
-        "layer",
-        "p",
-        "seed",
-        "class_name",
-        "outlier",
-        "of",
-        "outliers",
-    ]
+    columns = ["setting", "data", "classes", "run", "layer", "p", "seed", "class_name", "outlier", "of", "outliers"]
     return OutlierBoards(pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns), images)

@@ -7,15 +7,7 @@ import pandas as pd
 
 from evoscope.figure_data import TabularConcepts
 
-COLUMNS = (
-    "age",
-    "two_year_recid",
-    "priors_count",
-    "length_of_stay",
-    "c_charge_degree_F",
-    "sex_Female",
-    "race",
-)
+COLUMNS = ("age", "two_year_recid", "priors_count", "length_of_stay", "c_charge_degree_F", "sex_Female", "race")
 PROTECTED = ("race", "sex_Female", "age")
 
 
@@ -43,13 +35,5 @@ def tabular(rng, columns=COLUMNS, protected=PROTECTED, seeds=2, layers=("hidden_
     networks = networks.assign(largest_class=0.815, shown_share=0.14, train_rows=4937, test_rows=1235)
     inputs = pd.DataFrame({"column": protected, "other": "priors_count", "value": 0.2})
     return TabularConcepts(
-        "COMPAS",
-        tuple(columns),
-        tuple(protected),
-        "high risk",
-        networks,
-        concepts,
-        correlations,
-        gaps,
-        inputs,
+        "COMPAS", tuple(columns), tuple(protected), "high risk", networks, concepts, correlations, gaps, inputs
     )

@@ -63,18 +63,8 @@ def test_regions_that_somebody_chose_claim_nothing(maker, about, collisions):
 @pytest.mark.parametrize(
     ("shares", "chance", "clear", "sentence"),
     [
-        (
-            0.9,
-            0.1,
-            10,
-            "Three networks, one map: neurons that look for the same thing land in the same place",
-        ),
-        (
-            0.9,
-            0.1,
-            9,
-            "Three networks, one map: in 9 of 20 tight regions all look for one thing: a, b",
-        ),
+        (0.9, 0.1, 10, "Three networks, one map: neurons that look for the same thing land in the same place"),
+        (0.9, 0.1, 9, "Three networks, one map: in 9 of 20 tight regions all look for one thing: a, b"),
         (0.9, 0.6, 10, "in 0 of 2 regions where they meet"),
         (0.4, 0.1, 10, "in 0 of 2 regions where they meet"),
     ],

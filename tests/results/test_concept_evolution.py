@@ -39,8 +39,7 @@ def changed(exhibits, **fields):
 
 
 @pytest.mark.parametrize(
-    "how",
-    [{"runs": ("vgg16", LONG), "directions": 3}, {"classes": LONG_CLASSES, "truth": False}, {"epochs": (5,)}],
+    "how", [{"runs": ("vgg16", LONG), "directions": 3}, {"classes": LONG_CLASSES, "truth": False}, {"epochs": (5,)}]
 )
 def test_texts_neither_overlap_nor_leave_the_page(make, about, collisions, how):
     assert collisions(figure_of(make(**how), about)) == []

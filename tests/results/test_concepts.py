@@ -14,13 +14,7 @@ from results.registry import entry
 from tests.results.concept_maker import CLASSES, ConceptMaker
 from tests.results.helpers import LONG_CLASSES, LONG_RUN, figure_of, written
 
-FIGURES = (
-    "fig_concepts",
-    "fig_concept_spectrum",
-    "fig_clusters",
-    "fig_concept_relevance",
-    "fig_concept_truth",
-)
+FIGURES = ("fig_concepts", "fig_concept_spectrum", "fig_clusters", "fig_concept_relevance", "fig_concept_truth")
 TABLES = (
     "table_class_ranking",
     "table_cluster_map",
@@ -157,11 +151,7 @@ def test_boards_without_truth_predictions_or_numbers(about, one, collisions):
 def test_facts_name_direction_side_and_truth(one):
     row = concepts.shown(one["concepts"], 0).concepts.iloc[0].copy()
     row[["direction", "side", "z", "clusters", "concept", "auc"]] = [7, -1, 2.345, 1, "wheel", 0.912]
-    assert [text for text, _ in concepts.fact_lines(row)] == [
-        "#7 −, z 2.3",
-        "1 cluster · chosen",
-        "wheel, AUC 0.91",
-    ]
+    assert [text for text, _ in concepts.fact_lines(row)] == ["#7 −, z 2.3", "1 cluster · chosen", "wheel, AUC 0.91"]
 
 
 def test_mosaic_puts_tiles_row_by_row(rng):

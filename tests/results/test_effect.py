@@ -3,17 +3,7 @@
 import numpy as np
 import pytest
 
-from results.ledger.effect import (
-    NAN,
-    Headline,
-    Measure,
-    Stated,
-    Verdict,
-    headline,
-    paired,
-    stated,
-    verdict,
-)
+from results.ledger.effect import NAN, Headline, Measure, Stated, Verdict, headline, paired, stated, verdict
 from results.ledger.write import CLAIMS
 
 SMALLEST = 0.1

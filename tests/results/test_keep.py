@@ -14,19 +14,7 @@ from PIL import Image
 from evoscope.errors import EvoscopeError
 from results import keep as keep_module
 from results import registry
-from results.keep import (
-    DOCUMENT,
-    HEAD,
-    SEE,
-    claims_of,
-    command,
-    document,
-    duration,
-    jobs,
-    keep,
-    main,
-    measured,
-)
+from results.keep import DOCUMENT, HEAD, SEE, claims_of, command, document, duration, jobs, keep, main, measured
 from results.ledger.claim import collect
 from results.ledger.write import CLAIMS
 from results.page_style import with_interval

@@ -270,8 +270,7 @@ def baseline_rows(metric, **less):
 
 
 @pytest.mark.parametrize(
-    ("claim", "metric"),
-    [("E1a", "stimulus_agreement"), ("E1b", "concept_purity@10"), ("E1c", "same_neuron_mrr")],
+    ("claim", "metric"), [("E1a", "stimulus_agreement"), ("E1b", "concept_purity@10"), ("E1c", "same_neuron_mrr")]
 )
 def test_random_image_vectors_that_do_as_well_leave_nothing_to_reproduce(claim, metric, tmp_path):
     rows = baseline_rows(metric, random_vectors=0.0, shared_stimuli=0.5)
@@ -415,10 +414,7 @@ def test_the_table_tells_the_verdict_and_effect_of_every_row_that_has_one(writte
 def test_cards_say_what_a_number_rests_on_and_show_a_picture_once(written):
     claims = pd.read_csv(written / "claims.csv")
     pictures = {("concept_scenes", name): f"figures/{name}.png" for name in ("fig_reversal", "fig_important")}
-    views = {
-        ("concept_scenes", "VGG16"): "explorer/index.html#run=vgg16&epoch=6",
-        ("cifar10", "VGG16"): "other",
-    }
+    views = {("concept_scenes", "VGG16"): "explorer/index.html#run=vgg16&epoch=6", ("cifar10", "VGG16"): "other"}
     text = cards(claims, Around(pictures, views))
     card = dict(part.split("\n", 1) for part in text.split("\n### ")[1:])
     for paper, words in OBJECTIONS.items():

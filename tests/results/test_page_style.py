@@ -8,16 +8,7 @@ import pytest
 
 from evoscope.errors import EvoscopeError
 from evoscope.viz import Sheet, use_style
-from results.page_style import (
-    caption,
-    exhibit,
-    markdown,
-    rows_of,
-    scale_note,
-    spread,
-    status_counts,
-    with_interval,
-)
+from results.page_style import caption, exhibit, markdown, rows_of, scale_note, spread, status_counts, with_interval
 
 
 def test_wrong_exhibit_is_refused(exhibits):

@@ -21,14 +21,7 @@ from results.registry import RECORD, Drawn, entry, stamp
 from tests.results.helpers import figure_of
 
 FIGURES = tuple(name for name, each in registry.entries().items() if isinstance(each, registry.FigureEntry))
-TABLES = (
-    "table_metrics",
-    "table_protocols",
-    "table_behaviour",
-    "table_training",
-    "table_reversal",
-    "table_importance",
-)
+TABLES = ("table_metrics", "table_protocols", "table_behaviour", "table_training", "table_reversal", "table_importance")
 each_figure = pytest.mark.parametrize("name", FIGURES)
 each_table = pytest.mark.parametrize("name", TABLES)
 
@@ -346,14 +339,7 @@ def said(name, folder, rows):
 
 
 def test_sentences_hold_the_numbers_of_the_rows(tmp_path):
-    cell = {
-        "run": "vgg16",
-        "pair": "early",
-        "from_epoch": 0,
-        "to_epoch": 2,
-        "protocol": "corrected",
-        "layers": "once",
-    }
+    cell = {"run": "vgg16", "pair": "early", "from_epoch": 0, "to_epoch": 2, "protocol": "corrected", "layers": "once"}
     rows = [
         {**cell, "split": split, "metric": "top1", "condition": condition, "value": value}
         for split, share in (("test", 1.0), ("train", 7.0))
@@ -382,14 +368,7 @@ def test_a_collapse_is_counted_by_the_bar_of_its_claim(tmp_path):
 
 
 def test_outliers_among_the_first_are_told_at_the_published_depth(tmp_path):
-    head = {
-        "setting": "stamp",
-        "p": 0.1,
-        "seed": "all",
-        "reading": "projection",
-        "score": "svd",
-        "images": 1000,
-    }
+    head = {"setting": "stamp", "p": 0.1, "seed": "all", "reading": "projection", "score": "svd", "images": 1000}
     rows = [
         {**head, "layer": layer, "metric": metric, "value": value, "low": 0.7, "high": 0.9, "outliers": 50}
         for layer, lift in (("layer4.1", 4.0), ("layer2.1", 9.0))

@@ -31,9 +31,7 @@ def test_every_card_stands_apart_and_has_its_question(rows, exhibits, about, wri
 def test_long_questions_and_options_are_cut(exhibits, about, written, collisions):
     sheet = exhibits["study_sheet"]
     long = sheet.trials.loc[[1]].assign(
-        question="word " * 90,
-        options="a rather long option\n" * 4 + "and one more of them",
-        texts="word " * 40,
+        question="word " * 90, options="a rather long option\n" * 4 + "and one more of them", texts="word " * 40
     )
     figure, texts = written(replace(sheet, trials=long), about)
     assert collisions(figure) == []

@@ -5,13 +5,7 @@ import pytest
 
 from evoscope.activations.stimuli import NeuronIndex, Stimuli
 from evoscope.arrays import unit_rows
-from evoscope.space.baselines import (
-    neighbour_hits,
-    random_vectors,
-    reciprocal_ranks,
-    stacked,
-    stimulus_rows,
-)
+from evoscope.space.baselines import neighbour_hits, random_vectors, reciprocal_ranks, stacked, stimulus_rows
 from evoscope.space.build import build_space, project
 from evoscope.space.purity import agreement, stimulus_agreement
 from tests import protocols

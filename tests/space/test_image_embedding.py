@@ -201,12 +201,7 @@ def case(seed, images=60, neurons=8, covered=25, dim=5):
     flags = np.zeros(images, dtype=bool)
     flags[:covered] = True
     vectors[~flags] = np.nan
-    return (
-        vectors,
-        flags,
-        rng.integers(neurons, size=(images, 3)).astype(np.int32),
-        index_of(["features.0"], neurons),
-    )
+    return (vectors, flags, rng.integers(neurons, size=(images, 3)).astype(np.int32), index_of(["features.0"], neurons))
 
 
 def test_update_in_turn_equals_the_definition():

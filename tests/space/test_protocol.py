@@ -41,14 +41,7 @@ def test_corrected_is_the_default_and_differs_from_both_published_ones_in_every_
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [
-        ("k", 0),
-        ("dim", 0),
-        ("negatives", 0),
-        ("skipgram_epochs", 0),
-        ("skipgram_lr", 0.0),
-        ("image_lr", -1.0),
-    ],
+    [("k", 0), ("dim", 0), ("negatives", 0), ("skipgram_epochs", 0), ("skipgram_lr", 0.0), ("image_lr", -1.0)],
 )
 def test_numbers_without_a_meaning_are_refused_by_name(name, value):
     with pytest.raises(EvoscopeError, match=f"{name}={value}"):

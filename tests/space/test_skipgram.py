@@ -105,11 +105,7 @@ def slow_training(v, pairs, negatives, lr):
 def random_problem(seed, items=40, dim=30, pairs=300, negatives=3):
     rng = np.random.default_rng(seed)
     drawn = np.stack([rng.permutation(items)[:2] for _ in range(pairs)]).astype(np.int32)
-    return (
-        rng.normal(0, 0.6, (items, dim)),
-        drawn,
-        rng.integers(items, size=(pairs, 2, negatives)).astype(np.int32),
-    )
+    return (rng.normal(0, 0.6, (items, dim)), drawn, rng.integers(items, size=(pairs, 2, negatives)).astype(np.int32))
 
 
 @pytest.mark.parametrize(("dim", "negatives"), [(30, 3), (1, 1), (7, 5)])

@@ -152,10 +152,7 @@ def test_waiting_is_told_and_the_waiter_uses_what_the_other_made(toy):
 
     node = toy.node("first", build=slow)
     other = toy.reopened()
-    threads = [
-        threading.Thread(target=toy.store.get, args=(node,)),
-        threading.Thread(target=other.get, args=(node,)),
-    ]
+    threads = [threading.Thread(target=toy.store.get, args=(node,)), threading.Thread(target=other.get, args=(node,))]
     threads[0].start()
     assert entered.wait(20)
     threads[1].start()
@@ -164,9 +161,4 @@ def test_waiting_is_told_and_the_waiter_uses_what_the_other_made(toy):
     for thread in threads:
         thread.join(20)
     assert toy.built["first"] == 1
-    assert toy.kinds() == [
-        ("started", "first"),
-        ("waiting", "first"),
-        ("finished", "first"),
-        ("cached", "first"),
-    ]
+    assert toy.kinds() == [("started", "first"), ("waiting", "first"), ("finished", "first"), ("cached", "first")]

@@ -12,19 +12,8 @@ def nothing(folder, inputs, progress):
 
 
 def node(**changes):
-    config = {
-        "model": {"name": "vgg16", "width": 0.25, "depths": [2, 2]},
-        "epochs": 8,
-        "bf16": False,
-        "path": None,
-    }
-    values = {
-        "stage": Stage("train", 1),
-        "config": config,
-        "inputs": {},
-        "build": nothing,
-        "seed": 0,
-    } | changes
+    config = {"model": {"name": "vgg16", "width": 0.25, "depths": [2, 2]}, "epochs": 8, "bf16": False, "path": None}
+    values = {"stage": Stage("train", 1), "config": config, "inputs": {}, "build": nothing, "seed": 0} | changes
     return Node(**values)
 
 

@@ -60,11 +60,7 @@ def package(tmp_path, monkeypatch):
     folder = tmp_path / "sourced"
     (folder / "deep").mkdir(parents=True)
     texts = {"__init__": "", "deep/__init__": "", "deep/other": OTHER, "solver": SOLVER}
-    texts |= {
-        "tables": "START = 1\nEND = 2\n",
-        "late": "def late(x):\n    return x * 2\n",
-        "alone": "x = 1\n",
-    }
+    texts |= {"tables": "START = 1\nEND = 2\n", "late": "def late(x):\n    return x * 2\n", "alone": "x = 1\n"}
     for name, text in texts.items():
         write(folder / f"{name}.py", text)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -75,14 +71,7 @@ def package(tmp_path, monkeypatch):
 def forget():
     for name in [name for name in sys.modules if name.split(".")[0] == "sourced"]:
         del sys.modules[name]
-    for cached in (
-        source._digest,
-        source._leads_to,
-        source._text,
-        source._module,
-        source._path,
-        source._ours,
-    ):
+    for cached in (source._digest, source._leads_to, source._text, source._module, source._path, source._ours):
         cached.cache_clear()
     importlib.invalidate_caches()
 

@@ -409,12 +409,7 @@ def test_an_artefact_of_other_code_is_told_once_and_what_rests_on_it_too(toy):
     store.get(second)
     store.get(second)
     store.get(first)
-    assert toy.kinds() == [
-        ("outdated", "second"),
-        ("cached", "second"),
-        ("outdated", "first"),
-        ("cached", "first"),
-    ]
+    assert toy.kinds() == [("outdated", "second"), ("cached", "second"), ("outdated", "first"), ("cached", "first")]
     assert "first" in toy.events[0].detail
     assert store.outdated(second) == ("first",)
     assert [row.outdated for row in store.plan([second])] == [("first",), ("first",)]

@@ -90,11 +90,7 @@ def test_an_artefact_under_another_name_is_damaged(toy):
     shutil.copytree(first, toy.root / "other" / first.name)
     shutil.copytree(first, first.with_name("0" * 64))
     conditions = {finding.path: finding.condition for finding in verify(toy.store.root)}
-    assert conditions == {
-        first: "ok",
-        first.with_name("0" * 64): "damaged",
-        toy.root / "other" / first.name: "damaged",
-    }
+    assert conditions == {first: "ok", first.with_name("0" * 64): "damaged", toy.root / "other" / first.name: "damaged"}
 
 
 def test_prune_alone_takes_only_what_nobody_can_use(toy):

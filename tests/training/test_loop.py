@@ -64,11 +64,7 @@ def test_metrics_are_those_of_the_checkpoints(tmp_path):
     """Oracle: accuracy by hand, in float64, of the network that each checkpoint restores."""
     tiny.run(tmp_path)
     test = tiny.images("test", 40)
-    pixels = (np.stack([test.read(i, 8) for i in range(40)]) / 255 - (0.485, 0.456, 0.406)) / (
-        0.229,
-        0.224,
-        0.225,
-    )
+    pixels = (np.stack([test.read(i, 8) for i in range(40)]) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     net, metrics = tiny.network().module.double(), read_metrics(tmp_path)
     for _, measured in metrics.iterrows():
         RunFolder(tmp_path).load(net, int(measured["epoch"]))
@@ -185,8 +181,7 @@ def test_a_finished_run_is_not_repeated(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
-    [({"lr": 0.1}, "recipe"), ({"seed": 3}, "seed"), ({"net": tiny.network(outputs=9)}, "shapes")],
+    ("changes", "what"), [({"lr": 0.1}, "recipe"), ({"seed": 3}, "seed"), ({"net": tiny.network(outputs=9)}, "shapes")]
 )
 def test_another_run_does_not_mix_with_this_one(tmp_path, changes, what):
     tiny.run(tmp_path)

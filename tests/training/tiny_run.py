@@ -44,25 +44,13 @@ def network(seed: int = 0, outputs: int = CLASSES) -> Network:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         module = nn.Sequential(
-            nn.Conv2d(3, 8, 3),
-            nn.BatchNorm2d(8),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Dropout(0.3),
-            nn.Linear(8 * 36, outputs),
+            nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(8 * 36, outputs)
         )
     return Network("tiny", module.eval(), ("2",), Preprocessing(PIXELS))
 
 
 def recipe(**changes: object) -> TrainingRecipe:
-    values = {
-        "name": "tiny",
-        "optimizer": "adamw",
-        "lr": 3e-3,
-        "batch_size": 16,
-        "epochs": 4,
-        "eval_images": 20,
-    }
+    values = {"name": "tiny", "optimizer": "adamw", "lr": 3e-3, "batch_size": 16, "epochs": 4, "eval_images": 20}
     return TrainingRecipe(**{**values, **changes})
 
 

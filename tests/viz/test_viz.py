@@ -159,14 +159,7 @@ def test_unknown_colour_does_not_depend_on_the_process():
 
 # --- text and sheet --------------------------------------------------------------------------------------------------
 
-WORDS = [
-    "features.28#437",
-    "American Staffordshire terrier",
-    "mm",
-    "$x$ and _y_",
-    "Ünïcödé",
-    "iiiiiiiiiiiiiiiiiiiii",
-]
+WORDS = ["features.28#437", "American Staffordshire terrier", "mm", "$x$ and _y_", "Ünïcödé", "iiiiiiiiiiiiiiiiiiiii"]
 
 
 @pytest.mark.parametrize("text", WORDS)

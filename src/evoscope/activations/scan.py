@@ -164,12 +164,7 @@ def activation_pass(
     """
     scan = Scan(k, responsive, responsive_rule, keep_maxima, memory_mb, device)
     loader = Loader(
-        images,
-        network.preprocessing,
-        batch_size=batch_size,
-        memory_mb=memory_mb,
-        workers=workers,
-        device=device,
+        images, network.preprocessing, batch_size=batch_size, memory_mb=memory_mb, workers=workers, device=device
     )
     return scan_batches(network, (batch.pixels for batch in loader.ordered(progress)), images.ids, scan)
 

@@ -10,17 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evoscope.data.files import (
-    PLAIN,
-    SUFFIXES,
-    Entry,
-    FileSource,
-    Reading,
-    file_set,
-    is_hashed,
-    is_utf8,
-    listed,
-)
+from evoscope.data.files import PLAIN, SUFFIXES, Entry, FileSource, Reading, file_set, is_hashed, is_utf8, listed
 from evoscope.data.images import ImageSet
 from evoscope.data.listing import Listing, recall, remember
 from evoscope.errors import EvoscopeError
@@ -35,13 +25,7 @@ TEST_WORDS = ("test", "testing", "val", "valid", "validation", "dev", "eval", "e
 _AFFIXES = frozenset({"set", "data", "dataset", "split", "image", "images", "img", "imgs", "seg"})
 
 
-def open_folder(
-    root: Path,
-    split: str,
-    val_fraction: float = 0.2,
-    seed: int = 0,
-    reading: Reading = PLAIN,
-) -> ImageSet:
+def open_folder(root: Path, split: str, val_fraction: float = 0.2, seed: int = 0, reading: Reading = PLAIN) -> ImageSet:
     """Images of ``root/{train,test}/<class>/**`` or of ``root/<class>/**``.
 
     The folders of the splits are found by `find_layout`. Ids are paths below ``root`` with forward slashes, in
@@ -281,8 +265,7 @@ def _scan(root: Path, tree: Path, aside: Sequence[str]) -> _Scan:
     twice = sorted(name for name, n in Counter(entry.id for entry in scan.entries).items() if n > 1)
     if twice:
         raise EvoscopeError(
-            f"{tree} has files whose names differ only in Unicode spelling ({listed(twice)})",
-            "rename one of each",
+            f"{tree} has files whose names differ only in Unicode spelling ({listed(twice)})", "rename one of each"
         )
     return scan
 

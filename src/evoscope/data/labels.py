@@ -121,8 +121,7 @@ def read_labels(path: Path) -> ConceptLabels:
     for number, row in enumerate(rows[1:]):
         if len(row) != len(rows[0]):
             raise EvoscopeError(
-                f"row {number + 2} of {path} has {len(row)} cells, but there are {len(rows[0])} columns",
-                _FORM,
+                f"row {number + 2} of {path} has {len(row)} cells, but there are {len(rows[0])} columns", _FORM
             )
         present[number] = [_flag(path, row[0], *cell) for cell in zip(names, row[1:], strict=True)]
     return ConceptLabels(path, names, tuple(row[0] for row in rows[1:]), present)
@@ -154,8 +153,7 @@ def _matched(labels: ConceptLabels, ids: Sequence[str]) -> tuple[dict[str, int],
             continue
         if len(fits) > 1:
             raise EvoscopeError(
-                f"{name!r} in {labels.path} may be {listed(fits, 3)}",
-                "write the path below the data's folder",
+                f"{name!r} in {labels.path} may be {listed(fits, 3)}", "write the path below the data's folder"
             )
         if fits[0] in rows:
             raise EvoscopeError(f"{labels.path} has two rows for {fits[0]}", "leave one out")

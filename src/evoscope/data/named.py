@@ -46,12 +46,7 @@ CLASS_INDEX = "imagenet_class_index.json"
 _ARCHIVES = "https://s3.amazonaws.com/fast-ai-imageclas"
 
 
-def open_imagenette(
-    root: Path,
-    split: str,
-    download: bool = False,
-    reading: Reading = PLAIN,
-) -> ImageSet:
+def open_imagenette(root: Path, split: str, download: bool = False, reading: Reading = PLAIN) -> ImageSet:
     """Imagenette: ten easy classes of ImageNet.
 
     Reads ``root/imagenette2``, ``-320`` or ``-160``, the first there is; ``root`` may also be one of these
@@ -72,12 +67,7 @@ def open_imagewoof(root: Path, split: str, reading: Reading = PLAIN) -> ImageSet
     return _open_version(root, split, "imagewoof", IMAGEWOOF, reading, "")
 
 
-def open_imagenet(
-    root: Path,
-    split: str,
-    unpack: bool = False,
-    reading: Reading = PLAIN,
-) -> ImageSet:
+def open_imagenet(root: Path, split: str, unpack: bool = False, reading: Reading = PLAIN) -> ImageSet:
     """ILSVRC-2012 in torchvision's layout: ``root/train/<wnid>`` and, as the test split, ``root/val/<wnid>``.
 
     With ``unpack`` torchvision unpacks ILSVRC's archives found in ``root`` first. Class names are readable
@@ -127,8 +117,7 @@ def open_cue_conflict(root: Path, split: str, seed: int = 0, reading: Reading = 
     strange = next((n for n, texture in enumerate(textures) if texture not in kinds), None)
     if strange is not None:
         raise EvoscopeError(
-            f"{folder / images.ids[strange]} names no texture",
-            "call it <shape>N-<texture>M, as in cat7-elephant3.jpg",
+            f"{folder / images.ids[strange]} names no texture", "call it <shape>N-<texture>M, as in cat7-elephant3.jpg"
         )
     shapes = [images.class_names[label] for label in images.labels]
     present = np.hstack([np.array(shown)[:, None] == kinds for shown in (shapes, textures)])
@@ -261,8 +250,7 @@ class JpegSource:
             return decode(encoded, pixels, fit)
         except UndecodableError as error:
             raise EvoscopeError(
-                f"image {_id(self.split, index)} in {self.path} cannot be decoded ({error})",
-                "fetch the file again",
+                f"image {_id(self.split, index)} in {self.path} cannot be decoded ({error})", "fetch the file again"
             ) from error
 
 

@@ -120,8 +120,7 @@ def only_classes(images: ImageSet, labels: tuple[int, ...]) -> ImageSet:
     """
     if len(set(labels)) < 2 or len(set(labels)) < len(labels):
         raise EvoscopeError(
-            f"{len(set(labels))} different classes were chosen among {len(labels)}",
-            "choose two or more, each once",
+            f"{len(set(labels))} different classes were chosen among {len(labels)}", "choose two or more, each once"
         )
     kept = images.subset(np.flatnonzero(np.isin(images.labels, labels)))
     new = {label: place for place, label in enumerate(labels)}

@@ -124,8 +124,7 @@ def classes(target: Array, name: str, source: str) -> tuple[tuple[str, ...], Int
         )
     if counts.min() < LEAST:
         raise EvoscopeError(
-            f"class {found[counts.argmin()]} of {source} has {counts.min()} row",
-            f"give at least {LEAST} of each class",
+            f"class {found[counts.argmin()]} of {source} has {counts.min()} row", f"give at least {LEAST} of each class"
         )
     names = (f"{each:g}" if isinstance(each, (float, np.floating)) else str(each) for each in found)
     return tuple(names), labels.astype(np.int64)
@@ -135,15 +134,7 @@ MOST = 20
 """Classes of a table; more values than that are measurements."""
 
 
-COLUMNS = (
-    "age",
-    "two_year_recid",
-    "priors_count",
-    "length_of_stay",
-    "c_charge_degree_F",
-    "sex_Female",
-    "race",
-)
+COLUMNS = ("age", "two_year_recid", "priors_count", "length_of_stay", "c_charge_degree_F", "sex_Female", "race")
 TARGET = "risk"
 CLASSES = ("high risk", "medium or low risk")
 RAW = "compas-scores-two-years.csv"

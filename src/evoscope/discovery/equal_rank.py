@@ -136,11 +136,7 @@ def equal_rank_rows(
 
 
 def _refined_rows(
-    layer: LayerLatents,
-    basis: ConceptBasis,
-    protocol: DiscoveryProtocol,
-    told: Callable[[Doubles], Told],
-    seed: int,
+    layer: LayerLatents, basis: ConceptBasis, protocol: DiscoveryProtocol, told: Callable[[Doubles], Told], seed: int
 ) -> list[dict[str, object]]:
     """The unique concepts against as many random directions, which may be more than there are dimensions."""
     vectors = _unique(layer, basis, protocol, REFINED, seed)
@@ -282,10 +278,7 @@ def kinds_of(shown: ConceptTable, held_out: ConceptTable) -> dict[str, Ints]:
 
 
 def _rank_rows(
-    head: dict[str, object],
-    own: dict[tuple[str, str], Doubles],
-    first: dict[tuple[str, str], Doubles],
-    seed: int,
+    head: dict[str, object], own: dict[tuple[str, str], Doubles], first: dict[tuple[str, str], Doubles], seed: int
 ) -> list[dict[str, object]]:
     """Rows of a method at a rank; ``own``, ``first``: its values and those of the first method."""
     rows: list[dict[str, object]] = []
@@ -347,11 +340,7 @@ def class_reading_rows(
     pool, others = layer.rows("features"), held_out.rows("features")
     name = layer.moments.layer
     drawn = [RandomRotation().fit(pool, derive(seed, "reading", draw), name) for draw in range(DRAWS)]
-    every = {
-        "svd": [layer_basis(layer, free)],
-        "neurons": [Neurons().fit(pool, seed, name)],
-        "rotation": drawn,
-    }
+    every = {"svd": [layer_basis(layer, free)], "neurons": [Neurons().fit(pool, seed, name)], "rotation": drawn}
     rows: list[dict[str, object]] = []
     for reading in READINGS:
         for energy in ENERGIES:

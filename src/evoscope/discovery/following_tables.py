@@ -98,11 +98,7 @@ def summary_frame(following: Following, seed: int) -> pd.DataFrame:
     rows = []
     direction = following.virtual[-1].direction
     for place, epoch in enumerate(following.epochs):
-        row: dict[str, object] = {
-            "epoch": epoch,
-            "directions": len(np.unique(direction)),
-            "concepts": len(direction),
-        }
+        row: dict[str, object] = {"epoch": epoch, "directions": len(np.unique(direction)), "concepts": len(direction)}
         for name, since in (("appeared", following.appears), ("settled", following.settles)):
             row |= share_since(since, epoch, direction, seed).columns(name)
         row |= {name: _quantile(getattr(following, name)[place], 0.5) for name in MEDIANS}

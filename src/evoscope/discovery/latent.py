@@ -155,11 +155,7 @@ def latent_pass(
 
 
 def scan_latents(
-    network: Network,
-    batches: Iterable[Batch],
-    images: int,
-    layers: Sequence[str],
-    quantities: Sequence[Quantity] = (),
+    network: Network, batches: Iterable[Batch], images: int, layers: Sequence[str], quantities: Sequence[Quantity] = ()
 ) -> Latents:
     """The same with batches from anywhere (a part of the images, or a table's rows), whatever memory it takes.
 

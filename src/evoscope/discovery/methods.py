@@ -42,13 +42,7 @@ class Decomposition(Protocol):
 
 
 def as_basis(
-    method: str,
-    layer: str,
-    directions: Array,
-    features: Array,
-    *,
-    centred: bool,
-    names: tuple[str, ...] = (),
+    method: str, layer: str, directions: Array, features: Array, *, centred: bool, names: tuple[str, ...] = ()
 ) -> ConceptBasis:
     """Put directions [r, d] into a basis, at unit length, with their strengths on the features."""
     centre = mean_of(features) if centred else np.zeros(features.shape[1])

@@ -173,10 +173,7 @@ def reading_scores(
             columns[reading, method] = concept_absence(along, outcomes.labels, ranking, options.concepts)
     beside = (outcomes.loss, knn_distance(layer.rows("features"), outcomes.labels, options.neighbours))
     columns |= {("", name): values for name, values in zip(BESIDE, beside, strict=True)}
-    order = [
-        *((reading, method) for reading in READINGS for method in METHODS),
-        *(("", name) for name in BESIDE),
-    ]
+    order = [*((reading, method) for reading in READINGS for method in METHODS), *(("", name) for name in BESIDE)]
     return pd.DataFrame({key: columns[key] for key in order})
 
 
@@ -187,11 +184,7 @@ def _bases(layer: LayerLatents, protocol: DiscoveryProtocol, seed: int) -> dict[
 
 
 def _read(
-    layer: LayerLatents,
-    outcomes: Outcomes,
-    basis: ConceptBasis,
-    protocol: DiscoveryProtocol,
-    reading: Absence,
+    layer: LayerLatents, outcomes: Outcomes, basis: ConceptBasis, protocol: DiscoveryProtocol, reading: Absence
 ) -> tuple[ClassRanking, Doubles]:
     """The ranking of a reading, and the scores of samples along all directions, float64 [samples, r]."""
     ranked = rank_layer(layer, outcomes, basis, protocol, "projection" if reading == "projection" else "evidence")

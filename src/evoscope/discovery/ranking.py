@@ -213,11 +213,7 @@ def discover(layer: LayerLatents, outcomes: Outcomes, protocol: DiscoveryProtoco
 def layer_basis(layer: LayerLatents, protocol: DiscoveryProtocol) -> ConceptBasis:
     """Decompose a layer as the protocol says."""
     return svd_basis(
-        layer.moments,
-        centred=protocol.centred,
-        signs=protocol.signs,
-        side=protocol.side,
-        features=layer.features,
+        layer.moments, centred=protocol.centred, signs=protocol.signs, side=protocol.side, features=layer.features
     )
 
 

@@ -58,12 +58,7 @@ class Ablation:
 
 
 def ablate(
-    network: Network,
-    batches: Iterable[Batch],
-    layer: str,
-    directions: Doubles,
-    *,
-    around: Doubles | None = None,
+    network: Network, batches: Iterable[Batch], layer: str, directions: Doubles, *, around: Doubles | None = None
 ) -> Ablation:
     """Project directions out of a layer, one at a time, and run only what follows it.
 
@@ -110,11 +105,7 @@ def project_out(maps: Tensor, directions: Tensor, axis: int, around: Tensor | No
 
 
 def _of_batch(
-    recorder: Recorder,
-    suffix: Suffix,
-    batch: Batch,
-    directions: Doubles,
-    around: Doubles | None,
+    recorder: Recorder, suffix: Suffix, batch: Batch, directions: Doubles, around: Doubles | None
 ) -> tuple[Ints, Floats, Ints, Ints]:
     with recorder.watching():
         before = recorder.module(batch.pixels)

@@ -42,11 +42,7 @@ def concept_maps(maps: Tensor, directions: Array, pixels: int | None = None) -> 
 
 
 def map_batches(
-    network: Network,
-    batches: Iterable[Batch],
-    layer: str,
-    directions: Doubles,
-    pixels: int | None = None,
+    network: Network, batches: Iterable[Batch], layer: str, directions: Doubles, pixels: int | None = None
 ) -> Iterator[tuple[Ints, Array]]:
     """Positions in the set, int64 [b], and concept maps, [b, r, h, w], batch by batch; feature maps die with theirs.
 
@@ -129,8 +125,7 @@ def localise(
     source, pixels = images.source, network.preprocessing.pixels
     if not isinstance(source, Located):
         raise EvoscopeError(
-            f"'{images.name}' does not say where its concepts are",
-            "use data=concept_scenes or data.concepts=planted",
+            f"'{images.name}' does not say where its concepts are", "use data=concept_scenes or data.concepts=planted"
         )
     device = next(network.module.parameters()).device
     loader = Loader(images, network.preprocessing, batch_size=batch_size, device=device)

@@ -21,15 +21,7 @@ from evoscope.data.images import ImageSet
 from evoscope.data.loader import Batch
 from evoscope.errors import EvoscopeError, check_choices
 from evoscope.evolution.pair import Pair, blank, images_within, loader_of, refuse_non_finite, reversal_bytes
-from evoscope.evolution.suffix import (
-    INPUT,
-    Recorder,
-    Suffix,
-    find_suffixes,
-    repeated,
-    run_suffix,
-    tensors_in,
-)
+from evoscope.evolution.suffix import INPUT, Recorder, Suffix, find_suffixes, repeated, run_suffix, tensors_in
 from evoscope.figure_data import BIN_NAMES
 from evoscope.models.layers import channel_axis
 from evoscope.models.network import hooked, layout_of

@@ -15,14 +15,7 @@ import torch
 from evoscope.arrays import Bools, Doubles, Ints
 from evoscope.data.images import ImageSet
 from evoscope.evolution.pair import Pair, loader_of
-from evoscope.evolution.reversal import (
-    EVERY_LAYER,
-    NONE,
-    Condition,
-    Conditions,
-    Reverser,
-    batch_within,
-)
+from evoscope.evolution.reversal import EVERY_LAYER, NONE, Condition, Conditions, Reverser, batch_within
 from evoscope.figure_data import BIN_NAMES
 from evoscope.progress import Progress, silent
 from evoscope.stats import mean_interval

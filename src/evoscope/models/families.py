@@ -57,11 +57,7 @@ def build_vgg(spec: ModelSpec, n_classes: int) -> nn.Module:
 
 def _classifier(width: float, grid: int, n_classes: int, dropout: float) -> nn.Sequential:
     hidden = scaled(HIDDEN, width)
-    linears = [
-        nn.Linear(scaled(512, width) * grid**2, hidden),
-        nn.Linear(hidden, hidden),
-        nn.Linear(hidden, n_classes),
-    ]
+    linears = [nn.Linear(scaled(512, width) * grid**2, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, n_classes)]
     # Torchvision's start, with the spread that keeps the signal as strong as in the full-width network.
     for linear, full_fan_in in zip(linears, FULL_FAN_IN, strict=True):
         nn.init.normal_(linear.weight, 0, FULL_STD * (full_fan_in / linear.in_features) ** 0.5)
@@ -103,8 +99,7 @@ def check_width(width: float) -> None:
     """Refuse widths at which the branches of a block do not add up."""
     if width <= 0 or not (width * COMMON_DIVISOR).is_integer():
         raise EvoscopeError(
-            f"InceptionV3 cannot have width {width}",
-            "choose a multiple of 1/16, for instance model.width=0.25",
+            f"InceptionV3 cannot have width {width}", "choose a multiple of 1/16, for instance model.width=0.25"
         )
 
 

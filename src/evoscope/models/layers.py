@@ -328,6 +328,5 @@ def _look(module: nn.Module, images: Tensor) -> None:
         ) from error
     except Exception as error:
         raise EvoscopeError(
-            f"the network's forward raised {type(error).__name__} ({error})",
-            f"mend {users_line(error) or 'it'}",
+            f"the network's forward raised {type(error).__name__} ({error})", f"mend {users_line(error) or 'it'}"
         ) from error

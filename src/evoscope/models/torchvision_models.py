@@ -98,8 +98,7 @@ def _width(spec: ModelSpec) -> dict[str, Any]:
     if spec.name in WIDTH_MULTIPLIER:
         return {"width_mult": spec.width}
     raise EvoscopeError(
-        f"torchvision's {spec.name!r} has only one width",
-        "set model.width=1, or choose a VGG, InceptionV3 or ConvNeXt",
+        f"torchvision's {spec.name!r} has only one width", "set model.width=1, or choose a VGG, InceptionV3 or ConvNeXt"
     )
 
 

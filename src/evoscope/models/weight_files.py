@@ -33,12 +33,7 @@ USUAL_KEYS = (
 AVERAGED_KEYS = ("model_ema", "state_dict_ema", "ema_state_dict", "ema", "averaged_model")
 # Files and folders of Hugging Face, in the order in which its own libraries look for them.
 HUB_FILES = (
-    *(
-        "model.safetensors",
-        "model.safetensors.index.json",
-        "pytorch_model.bin",
-        "pytorch_model.bin.index.json",
-    ),
+    *("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"),
     *("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
 )
 OTHER_FORMATS = {
@@ -55,30 +50,13 @@ OTHER_FORMATS = {
 # Global names of a pickle, by their module or a package above it, that hold settings and no code worth running.
 INERT = (
     *("argparse.Namespace", "types.SimpleNamespace", "collections", "pathlib", "datetime", "decimal.Decimal"),
-    *(
-        "uuid.UUID",
-        "typing",
-        "builtins.dict",
-        "builtins.list",
-        "builtins.int",
-        "builtins.float",
-        "builtins.str",
-    ),
+    *("uuid.UUID", "typing", "builtins.dict", "builtins.list", "builtins.int", "builtins.float", "builtins.str"),
     *("builtins.bool", "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.object"),
     *("builtins.slice", "builtins.range", "builtins.complex", "copyreg._reconstructor"),
     *("numpy.core.multiarray", "numpy._core.multiarray", "numpy.dtype", "numpy.dtypes", "numpy.ndarray"),
     *("numpy.core.numeric", "numpy._core.numeric", "numpy.random._pickle", "numpy.bool", "numpy.bool_"),
     *("numpy.int64", "numpy.int32", "numpy.float64", "numpy.float32", "numpy.float16", "numpy.str_"),
-    *(
-        "omegaconf",
-        "antlr4",
-        "yacs.config",
-        "easydict",
-        "addict",
-        "ml_collections",
-        "mmengine.config",
-        "munch",
-    ),
+    *("omegaconf", "antlr4", "yacs.config", "easydict", "addict", "ml_collections", "mmengine.config", "munch"),
     *("pytorch_lightning", "lightning", "lightning_fabric", "lightning_utilities", "torchmetrics"),
     *("timm.utils", "simple_parsing", "jsonargparse", "hydra"),
     *("torch.torch_version.TorchVersion", "torch.optim", "torch.amp", "torch.cuda.amp", "torch._C.Generator"),

@@ -13,27 +13,10 @@ from evoscope.models.weight_files import MOST, State, read_with_remarks
 # Heads that only training uses; a module built without them ignores their weights, as the protocol does.
 AUXILIARY_HEADS = ("AuxLogits.", "aux1.", "aux2.")
 # What training scripts keep beside the network: losses and metrics.
-BESIDE = (
-    *AUXILIARY_HEADS,
-    "criterion.",
-    "loss.",
-    "loss_fn.",
-    "loss_func.",
-    "metrics.",
-    "train_",
-    "val_",
-    "test_",
-)
+BESIDE = (*AUXILIARY_HEADS, "criterion.", "loss.", "loss_fn.", "loss_func.", "metrics.", "train_", "val_", "test_")
 # Parts of names that wrappers add: distributed training, compilation, sharding, activation checkpoints.
 WRAPPERS = frozenset(
-    {
-        "module",
-        "_orig_mod",
-        "_fsdp_wrapped_module",
-        "_checkpoint_wrapped_module",
-        "_forward_module",
-        "_fpw_module",
-    }
+    {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module", "_fpw_module"}
 )
 # Counters that no forward pass in eval mode reads. Files of before PyTorch 0.4.1 lack the first.
 COUNTERS = ("num_batches_tracked", "n_averaged")
@@ -89,8 +72,7 @@ def _renamed(state: State, module: nn.Module, prefix: str, path: Path) -> tuple[
     twice = [name for name, each in inside.items() if counts[each] > 1]
     if twice:
         raise EvoscopeError(
-            f"'{path}' has names that differ only in what wrappers add: {listed(twice, MOST)}",
-            "save the weights once",
+            f"'{path}' has names that differ only in what wrappers add: {listed(twice, MOST)}", "save the weights once"
         )
     left = [name for name in state if name not in inside and not name.endswith(COUNTERS)]
     renamed = {plain.get(each, each): state[name] for name, each in inside.items()}

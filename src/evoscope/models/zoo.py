@@ -99,8 +99,7 @@ def find_function(factory: str, key: str = "model.factory") -> Callable[..., Any
     if not callable(function):
         functions = [key for key, each in vars(library).items() if callable(each) and not key.startswith("_")]
         raise EvoscopeError(
-            f"module {place!r} has no function {name!r}",
-            f"the closest names are {closest(name, functions)}",
+            f"module {place!r} has no function {name!r}", f"the closest names are {closest(name, functions)}"
         )
     return function  # type: ignore[no-any-return]  # narrowed by callable() above
 
@@ -132,11 +131,7 @@ def _preprocessing(spec: ModelSpec) -> Preprocessing:
 
 
 def listed(
-    name: str,
-    module: nn.Module,
-    preprocessing: Preprocessing,
-    layers: Sequence[str] = (),
-    listing: Listing = "once",
+    name: str, module: nn.Module, preprocessing: Preprocessing, layers: Sequence[str] = (), listing: Listing = "once"
 ) -> Network:
     """A module in eval mode with the layers that are named, or those that it has and that can be read.
 
@@ -287,8 +282,7 @@ def _validate_torchvision(spec: ModelSpec) -> None:
     smallest = minimum_pixels(spec.name)
     if spec.pixels < smallest:
         raise EvoscopeError(
-            f"{spec.name!r} cannot see images of {spec.pixels} pixels",
-            f"set model.pixels to {smallest} or more",
+            f"{spec.name!r} cannot see images of {spec.pixels} pixels", f"set model.pixels to {smallest} or more"
         )
     if spec.name == "inception_v3":
         check_width(spec.width)

@@ -14,13 +14,7 @@ from evoscope.arrays import Bools, Doubles, SmallInts
 from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 from evoscope.seeds import derive, generator
-from evoscope.space.kernels import (
-    draw_pairs,
-    random_state,
-    sweep_at_once,
-    sweep_in_place,
-    train_pairs_in_turn,
-)
+from evoscope.space.kernels import draw_pairs, random_state, sweep_at_once, sweep_in_place, train_pairs_in_turn
 from evoscope.space.protocol import SpaceProtocol
 from evoscope.space.skipgram import Groups, group
 
@@ -48,12 +42,7 @@ class ImageVectors:
 
 
 def embed_images(
-    stimuli: SmallInts,
-    targets: Doubles,
-    images: int,
-    protocol: SpaceProtocol,
-    seed: int,
-    progress: Progress = silent,
+    stimuli: SmallInts, targets: Doubles, images: int, protocol: SpaceProtocol, seed: int, progress: Progress = silent
 ) -> ImageVectors:
     """Image vectors that reproduce the base neurons as means over their stimuli.
 
@@ -159,12 +148,7 @@ def _ratio(above: Doubles, below: Doubles, active: Bools) -> Doubles:
 
 
 def _descent(
-    stimuli: SmallInts,
-    targets: Doubles,
-    covered: Bools,
-    protocol: SpaceProtocol,
-    seed: int,
-    progress: Progress,
+    stimuli: SmallInts, targets: Doubles, covered: Bools, protocol: SpaceProtocol, seed: int, progress: Progress
 ) -> ImageVectors:
     vectors = generator(seed, "image start").uniform(-0.5, 0.5, (len(covered), targets.shape[1]))
     means = averaging_matrix(stimuli, len(covered))

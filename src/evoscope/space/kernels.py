@@ -177,13 +177,7 @@ def train_pairs_in_turn(vectors: Doubles, fixed: Bools, pairs: SmallInts, negati
 
 @compiled
 def sweep_in_place(
-    vectors: Doubles,
-    errors: Doubles,
-    images: Ints,
-    offsets: Ints,
-    neurons: SmallInts,
-    weights: Doubles,
-    lr: float,
+    vectors: Doubles, errors: Doubles, images: Ints, offsets: Ints, neurons: SmallInts, weights: Doubles, lr: float
 ) -> None:
     """One sweep of the released image embedding: image by image, each seeing the moves of those before it.
 
@@ -212,13 +206,7 @@ def sweep_in_place(
 
 @compiled
 def sweep_at_once(
-    vectors: Doubles,
-    errors: Doubles,
-    images: Ints,
-    offsets: Ints,
-    neurons: SmallInts,
-    weights: Doubles,
-    lr: float,
+    vectors: Doubles, errors: Doubles, images: Ints, offsets: Ints, neurons: SmallInts, weights: Doubles, lr: float
 ) -> None:
     """One step of v1's batch descent: `sweep_in_place`, but all images see the same errors, which stay."""
     for g in range(len(images)):

@@ -15,10 +15,7 @@ _FEWEST_FOR_UMAP = 45
 
 
 def embed_2d(
-    base_vectors: Floats,
-    others: Sequence[Floats] = (),
-    method: Literal["umap", "pca"] = "umap",
-    seed: int = 0,
+    base_vectors: Floats, others: Sequence[Floats] = (), method: Literal["umap", "pca"] = "umap", seed: int = 0
 ) -> list[Floats]:
     """Map the base model's neurons and any other neurons to the plane.
 
@@ -47,8 +44,7 @@ def embed_2d(
     placed = placed_rows(base_vectors)
     if placed.sum() < 3:
         raise EvoscopeError(
-            f"only {placed.sum()} base neurons are placed, too few for a map",
-            "check the health of the base model",
+            f"only {placed.sum()} base neurons are placed, too few for a map", "check the health of the base model"
         )
     points = np.ascontiguousarray(base_vectors[placed], dtype=np.float32)
     use_umap = method == "umap" and len(points) >= _FEWEST_FOR_UMAP

@@ -12,14 +12,7 @@ from evoscope.arrays import IN_MEMORY, Array, Bools, Doubles, Floats, Ints, Smal
 from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
 from evoscope.space.protocol import Projection, SemanticSpace
-from evoscope.stats import (
-    Interval,
-    bootstrap_interval,
-    mean_of_rows,
-    permutation_null,
-    shuffle_within,
-    summary,
-)
+from evoscope.stats import Interval, bootstrap_interval, mean_of_rows, permutation_null, shuffle_within, summary
 
 # Resamples behind an interval, and shuffles behind a null.
 RESAMPLES = 1000
@@ -136,13 +129,7 @@ TIE_DECIMALS = 9
 
 
 def same_neuron_retrieval(
-    before: Projection,
-    after: Projection,
-    *,
-    model: str,
-    epoch: int,
-    seed: int,
-    layer: SmallInts | None = None,
+    before: Projection, after: Projection, *, model: str, epoch: int, seed: int, layer: SmallInts | None = None
 ) -> Measure:
     """Mean reciprocal rank of a neuron's later self among all neurons placed at the later epoch, by cosine.
 

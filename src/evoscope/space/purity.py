@@ -10,14 +10,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.seeds import derive, generator
 from evoscope.space.metrics import RESAMPLES, SHUFFLES, Measure, measure, placed_rows
 from evoscope.space.skipgram import coactivation
-from evoscope.stats import (
-    Interval,
-    bootstrap_interval,
-    percentile_interval,
-    permutation_null,
-    shuffle_within,
-    summary,
-)
+from evoscope.stats import Interval, bootstrap_interval, percentile_interval, permutation_null, shuffle_within, summary
 
 
 @dataclass(frozen=True)
@@ -146,13 +139,7 @@ class _Pairs:
 
 
 def stimulus_agreement(
-    vectors: Floats,
-    images: SmallInts,
-    *,
-    model: str,
-    epoch: int,
-    seed: int,
-    pairs: int = 20_000,
+    vectors: Floats, images: SmallInts, *, model: str, epoch: int, seed: int, pairs: int = 20_000
 ) -> Measure:
     """Spearman correlation of cosine in the space with the Jaccard overlap of stimuli, over pairs of neurons.
 

@@ -123,17 +123,7 @@ def _fault(path: Path, expected: object, present: bool, contents: bool) -> str:
     return ""
 
 
-LIBRARIES = (
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "pandas",
-    "pyarrow",
-    "torch",
-    "torchvision",
-    "numba",
-    "umap-learn",
-)
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "torch", "torchvision", "numba", "umap-learn")
 
 
 @cache
@@ -176,13 +166,7 @@ def peak_memory_bytes() -> int | None:
 
 
 def write_run(
-    folder: Path,
-    made_by: Mapping[str, JSON],
-    *,
-    label: str,
-    started: float,
-    seconds: float,
-    resumed: bool,
+    folder: Path, made_by: Mapping[str, JSON], *, label: str, started: float, seconds: float, resumed: bool
 ) -> None:
     """Write run.json.
 

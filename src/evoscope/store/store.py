@@ -19,16 +19,7 @@ from evoscope.errors import EvoscopeError
 from evoscope.progress import Progress, silent
 from evoscope.store.disk import disk_trouble, explained, is_full, locked, locked_if_free, publish, remove_folder
 from evoscope.store.hashing import JSON, pretty
-from evoscope.store.manifest import (
-    RESERVED,
-    RUN,
-    content_digest,
-    inspect,
-    payload_names,
-    read_run,
-    seal,
-    write_run,
-)
+from evoscope.store.manifest import RESERVED, RUN, content_digest, inspect, payload_names, read_run, seal, write_run
 from evoscope.store.node import Event, EventKind, Node, in_order, warn_of_damage
 
 

@@ -144,13 +144,7 @@ def _age(path: Path) -> float:
     return time.time() - max((os.lstat(file).st_mtime for file in files if os.path.lexists(file)), default=0.0)
 
 
-def prune(
-    root: Path,
-    *,
-    stages: Iterable[Stage] = (),
-    older_than: float = 0.0,
-    dry_run: bool = False,
-) -> list[Removal]:
+def prune(root: Path, *, stages: Iterable[Stage] = (), older_than: float = 0.0, dry_run: bool = False) -> list[Removal]:
     """Remove what no longer serves.
 
     Always: interrupted computations that nobody is running, what was set aside, damaged and unreadable

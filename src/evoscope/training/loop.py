@@ -229,6 +229,5 @@ def _claim(folder: Path, identity: str) -> None:
         mine, theirs = json.loads(identity), json.loads(path.read_text())
         differing = ", ".join(key for key in mine if mine[key] != theirs.get(key))
         raise EvoscopeError(
-            f"'{folder}' holds a training run that differs in: {differing}",
-            "choose another folder or empty this one",
+            f"'{folder}' holds a training run that differs in: {differing}", "choose another folder or empty this one"
         )

@@ -47,11 +47,7 @@ class TrainingRecipe:
             _check(name, getattr(self, name) in choices, getattr(self, name), f"one of {', '.join(choices)}")
 
 
-CHOICES = {
-    "optimizer": ("sgd", "adamw"),
-    "precision": ("auto", "fp32", "bf16"),
-    "on_divergence": ("continue", "stop"),
-}
+CHOICES = {"optimizer": ("sgd", "adamw"), "precision": ("auto", "fp32", "bf16"), "on_divergence": ("continue", "stop")}
 
 
 def make_optimizer(recipe: TrainingRecipe, module: nn.Module) -> torch.optim.Optimizer:

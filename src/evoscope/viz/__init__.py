@@ -1,12 +1,6 @@
 """Pictures: functions that take axes and return axes, one style, one palette, one way of saving."""
 
-from evoscope.viz.charts import (
-    accuracy_curves,
-    interval_curve,
-    interval_rows,
-    level_line,
-    mark_points,
-)
+from evoscope.viz.charts import accuracy_curves, interval_curve, interval_rows, level_line, mark_points
 from evoscope.viz.maps import Limits, background, circles, map_frame, map_limits, path, points
 from evoscope.viz.pictures import heat_over, message, patch_grid, remark
 from evoscope.viz.sheet import Sheet, headed, save_figure

@@ -56,18 +56,7 @@ LOOKS = {
     "all": Look(INK, "all models", "all models", ""),
 }
 # Blue and green tones that none of the known runs has.
-SPARE = (
-    "#0072b2",
-    "#66a61e",
-    "#56b4e9",
-    "#332288",
-    "#117733",
-    "#0b5c6b",
-    "#8aa6d8",
-    "#44aa99",
-    "#1f3fd1",
-    "#9bbf3b",
-)
+SPARE = ("#0072b2", "#66a61e", "#56b4e9", "#332288", "#117733", "#0b5c6b", "#8aa6d8", "#44aa99", "#1f3fd1", "#9bbf3b")
 _TOGETHER: ContextVar[tuple[str, ...]] = ContextVar("runs that are shown together", default=())
 
 

@@ -128,11 +128,7 @@ class Canvas:
 
 def mix(a: RGB, b: RGB, share: float) -> RGB:
     """Colour between ``a`` (share 0) and ``b`` (share 1)."""
-    return (
-        a[0] + share * (b[0] - a[0]),
-        a[1] + share * (b[1] - a[1]),
-        a[2] + share * (b[2] - a[2]),
-    )
+    return (a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2]))
 
 
 # name: hue in degrees, saturation, value, and how far the hue may stray.

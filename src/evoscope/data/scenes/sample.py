@@ -8,27 +8,10 @@ from typing import TypeVar
 import numpy as np
 
 from evoscope.arrays import Bools, Floats
-from evoscope.data.scenes.objects import (
-    SHAPE_TABLE,
-    covers,
-    part_covers,
-    part_points,
-    reach,
-    to_frame,
-    to_own,
-)
+from evoscope.data.scenes.objects import SHAPE_TABLE, covers, part_covers, part_points, reach, to_frame, to_own
 from evoscope.data.scenes.painting import second_tone, shade_of
 from evoscope.data.scenes.scene import Backdrop, Body, Light, Pose, Prop, Scene, Texture
-from evoscope.data.scenes.vocabulary import (
-    BACKGROUNDS,
-    COLOURS,
-    DISTRACTORS,
-    OCCLUDERS,
-    PARTS,
-    SHAPES,
-    TEXTURES,
-    Rule,
-)
+from evoscope.data.scenes.vocabulary import BACKGROUNDS, COLOURS, DISTRACTORS, OCCLUDERS, PARTS, SHAPES, TEXTURES, Rule
 
 MIN_VISIBLE = 0.4
 

@@ -8,16 +8,7 @@ import numpy as np
 from evoscope.arrays import Array, Bools, Bytes, Floats, Ints
 from evoscope.data.images import SQUASH, ConceptTable, Fit, ImageSet, digest
 from evoscope.data.scenes.objects import BEHIND, PART_PAINTERS, SHAPE_TABLE, box, paint_prop, reach
-from evoscope.data.scenes.painting import (
-    Canvas,
-    Patch,
-    coverage,
-    grain,
-    mix,
-    paint_background,
-    pattern,
-    stamp_rgb,
-)
+from evoscope.data.scenes.painting import Canvas, Patch, coverage, grain, mix, paint_background, pattern, stamp_rgb
 from evoscope.data.scenes.sample import sample_scene, visible_concepts
 from evoscope.data.scenes.scene import RGB, Body, Light, Pose, Scene, Stamp
 from evoscope.data.scenes.vocabulary import STAMPS, concept_names, rules, stamp_names
@@ -42,11 +33,7 @@ def masks(scene: Scene, pixels: int) -> dict[str, Bools]:
     """
     owned = _paint(scene, pixels, with_owner=True).owned()
     body = owned.get("body", np.zeros((pixels, pixels), bool))
-    shared = {
-        f"shape:{scene.body.shape}",
-        f"colour:{scene.body.colour}",
-        f"texture:{scene.body.texture.kind}",
-    }
+    shared = {f"shape:{scene.body.shape}", f"colour:{scene.body.colour}", f"texture:{scene.body.texture.kind}"}
     result = {}
     for name in sorted(scene.concepts()):
         if name in shared:
