@@ -37,9 +37,9 @@ from results.report import claims_in, write_report
 
 # Composed of others, or without anything drawn.
 LEFT_OUT = ("results", "paper", "quickstart", "train", "store", "explorer", "init")
-# The first trains what the others look at; the last need accuracies of trained networks to be planned, or show what
-# the others found.
+# The first trains what the others look at; the last show what the others found, as the plan of the very last does.
 FIRST, LAST = ("unified_space",), ("evolution_importance", "explorer")
+PLANNED_LAST = LAST[-1]
 NEEDS_TRUTH, NEEDS_SCENES = ("coverage", "scenes"), ("scenes",)
 NEEDS_PAPER = ("training_behaviour", "coverage")
 NEEDS_TRAINING = ("outlier_discovery",)
@@ -98,8 +98,7 @@ def left_out(name: str, config: Config) -> str | None:
 def run_parts(context: Context, status: Status) -> None:
     """Plan part by part, then run them; unless only some results were asked for, write what they say about the claims.
 
-    Of two parts that draw the same result, the first draws it. A part whose plan needs trained networks is planned when
-    its turn comes.
+    Of two parts that draw the same result, the first draws it. What the explorer can show is known when its turn comes.
 
     Raises
     ------
@@ -108,18 +107,17 @@ def run_parts(context: Context, status: Status) -> None:
     config = context.config
     missing = None if config.only is None else {registry.entry(name).id for name in config.only}
     _tell_left_out(config)
-    names, had, refused = parts(config), set[str](), list[str]()
-    early: dict[str, tuple[Context, Plan] | None] = {}
-    # The first round refuses before any work, and trains; the second plans what compares the trained epochs.
-    for late in ((), NEEDS_EPOCHS):
-        for name in names:
-            kind = name.split()[0]
+    names, had, refused = parts(config), set[str](), dict[str, str]()
+    for trained in (False, True):  # planned as if only shown, which refuses before any work, and then in earnest
+        early: dict[str, tuple[Context, Plan] | None] = {}
+        for name in (each for each in names if each != PLANNED_LAST):
             drawn = {each for planned in early.values() if planned is not None for each in planned[1].drawn}
-            if (kind in late or kind not in LAST) and name not in early and (missing is None or missing - drawn):
-                early[name] = _planned(context, status, name, missing, refused)
-        if not config.dry_run:
-            first = early if late else {name: early[name] for name in FIRST if name in early}
-            compute(context, _early_exhibits(first, missing))
+            if missing is None or missing - drawn:
+                early[name] = _planned(context, status, name, missing, refused, trained)
+        if config.dry_run:
+            break
+        first = early if trained else {name: early[name] for name in FIRST if name in early}
+        compute(context, _early_exhibits(first, missing))
     for name in names:
         if missing is not None and not missing - had:
             break
@@ -128,7 +126,8 @@ def run_parts(context: Context, status: Status) -> None:
             had |= _run_part(*planned, status, name, had, missing)
     if missing and missing - had:
         raise EvoscopeError(
-            f"no part of this job draws {', '.join(sorted(missing - had))}" + "".join(f"; {each}" for each in refused),
+            f"no part of this job draws {', '.join(sorted(missing - had))}"
+            + "".join(f"; {name}: {why}" for name, why in refused.items()),
             "leave it out of only=[...], or choose an experiment, data and networks that have it",
         )
     if config.only is None and not config.dry_run and not context.crew.helping:
@@ -144,19 +143,23 @@ def _tell_left_out(config: Config) -> None:
 
 
 def _planned(
-    context: Context, status: Status, name: str, missing: set[str] | None, refused: list[str]
+    context: Context, status: Status, name: str, missing: set[str] | None, refused: dict[str, str], trained: bool = True
 ) -> tuple[Context, Plan] | None:
-    """A part's surroundings and plan; where only some results are asked for, a part that cannot be planned is none."""
+    """A part's surroundings and plan; where only some results are asked for, a part that cannot be planned is none.
+
+    ``trained``: whether networks may be trained for it, whose accuracies decide which epochs are compared.
+    """
     experiment, *more = name.split()
     try:
         variant = context.varied(composed(experiment, [*status.overrides, *more]))
+        variant.config.dry_run |= not trained
         check(variant.config)
         check_files(variant)
         return variant, planner(experiment)(variant)
     except EvoscopeError as problem:
         if missing is None:
             raise
-        refused.append(f"{experiment}: {str(problem).rstrip('.')}")
+        refused[experiment] = str(problem).rstrip(".")
         return None
 
 

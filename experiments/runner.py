@@ -13,7 +13,7 @@ from evoscope.store import Artefact, PlanRow
 from evoscope.store.hashing import size_under
 from evoscope.store.manifest import content_digest, read_run
 from experiments.context import Context, commit
-from experiments.parallel import compute
+from experiments.parallel import LEAST, compute
 from experiments.reporting import Status, duration, say, size, table
 from results import registry
 from results.registry import About, Drawn, stamp
@@ -128,8 +128,10 @@ def show(context: Context, plan: Plan) -> None:
     costs = [row.node.estimate for row in missing if row.node.estimate]
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
     memory = max((cost.memory_bytes for cost in costs), default=0)
+    shared = context.processes > 1 and seconds >= LEAST
+    together = f" of {context.processes} processes, {duration(seconds / context.processes)} at best," if shared else ","
     say(
-        f"to compute: {len(missing)} of {len(rows)} stages, about {duration(seconds)} on {context.device}, "
+        f"to compute: {len(missing)} of {len(rows)} stages, about {duration(seconds)} on {context.device}{together} "
         f"{size(disk)} of disk, {size(memory)} of memory at most"
     )
     if seconds >= 60:
