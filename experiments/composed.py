@@ -5,7 +5,8 @@ set for the job counts in every part.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from hydra import compose
 
@@ -56,6 +57,7 @@ MAIN = (
 )
 # The base of the quickstart, whose concepts are shown, and the network beside it.
 QUICK = ("vgg16", "convnext")
+Plans: TypeAlias = dict[str, tuple[Context, Plan] | None]  # by part; none where it cannot be planned
 
 
 def parts(config: Config) -> list[str]:
@@ -108,16 +110,7 @@ def run_parts(context: Context, status: Status) -> None:
     missing = None if config.only is None else {registry.entry(name).id for name in config.only}
     _tell_left_out(config)
     names, had, refused = parts(config), set[str](), dict[str, str]()
-    for trained in (False, True):  # planned as if only shown, which refuses before any work, and then in earnest
-        early: dict[str, tuple[Context, Plan] | None] = {}
-        for name in (each for each in names if each != PLANNED_LAST):
-            drawn = {each for planned in early.values() if planned is not None for each in planned[1].drawn}
-            if missing is None or missing - drawn:
-                early[name] = _planned(context, status, name, missing, refused, trained)
-        if config.dry_run:
-            break
-        first = early if trained else {name: early[name] for name in FIRST if name in early}
-        compute(context, _early_exhibits(first, missing))
+    early = _plan_early(context, status, names, missing, refused)
     for name in names:
         if missing is not None and not missing - had:
             break
@@ -133,6 +126,29 @@ def run_parts(context: Context, status: Status) -> None:
     if config.only is None and not config.dry_run and not context.crew.helping:
         status.outputs += [str(path) for path in write_report([context.folder], context.folder)]
         status.found = finding(claims_in(context.folder / "claims.csv"))
+
+
+def _plan_early(
+    context: Context, status: Status, names: Sequence[str], missing: set[str] | None, refused: dict[str, str]
+) -> Plans:
+    """Plans of all parts but the very last; all they rest on is computed, the networks' trainings first."""
+    early: Plans = {}
+    guessed = set[str]()
+    # First as if only shown, which refuses before any work; in earnest, what the trainings' accuracies decide.
+    for trained in (False, True):
+        known = {name: each for name, each in early.items() if each is not None and name not in guessed}
+        early = {}
+        for name in (each for each in names if each != PLANNED_LAST):
+            drawn = {each for planned in early.values() if planned is not None for each in planned[1].drawn}
+            if missing is None or missing - drawn:
+                before = len(context.guesses)
+                early[name] = known.get(name) or _planned(context, status, name, missing, refused, trained)
+                guessed |= {name} if len(context.guesses) > before else set()
+        if context.config.dry_run:
+            break
+        first = early if trained else {name: early[name] for name in FIRST if name in early}
+        compute(context, _early_exhibits(first, missing))
+    return early
 
 
 def _tell_left_out(config: Config) -> None:
@@ -155,7 +171,9 @@ def _planned(
         variant.config.dry_run |= not trained
         check(variant.config)
         check_files(variant)
-        return variant, planner(experiment)(variant)
+        plan = planner(experiment)(variant)
+        variant.config.dry_run = context.config.dry_run
+        return variant, plan
     except EvoscopeError as problem:
         if missing is None:
             raise
@@ -184,7 +202,7 @@ def _wanted(plan: Plan, had: set[str], missing: set[str] | None) -> Plan | None:
     return plan if missing is None and not plan.drawn else None
 
 
-def _early_exhibits(early: Mapping[str, tuple[Context, Plan] | None], missing: set[str] | None) -> list[Node]:
+def _early_exhibits(early: Plans, missing: set[str] | None) -> list[Node]:
     """What the parts that are planned will draw from, so that processes may share all of it."""
     had, exhibits = set[str](), list[Node]()
     for planned in early.values():

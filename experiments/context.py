@@ -51,7 +51,10 @@ _NOT_CONTENT = {
 
 
 class Context:
-    """Lazily opened surroundings of one job."""
+    """Lazily opened surroundings of one job.
+
+    ``guesses``: runs that a plan, of a dry run, would treat otherwise after their training or download.
+    """
 
     def __init__(self, config: Config, crew: Crew | None = None) -> None:
         self.config = config
@@ -60,6 +63,7 @@ class Context:
         self.computed: list[str] = []
         self.outdated: dict[str, str] = {}
         self.told: set[str] = set()
+        self.guesses: list[str] = []
         self._opened: dict[str, Data] = {}
         self.store = Store(Path(config.store), progress=self.progress, on_event=self._note, stale=config.stale.value)
         self.folder = Path(config.outputs) / str(config.task) / content_key(config)
@@ -83,7 +87,10 @@ class Context:
 
     def seen(self, run: Run) -> Run:
         """A run whose outputs are those of the classes, in their order; where that is unknown, it says so."""
-        if not is_own(run) or self.awaits(run):
+        if not is_own(run):
+            return run
+        if self.awaits(run):
+            self.guesses.append(run.name)
             return run
         look = first_look(run, self.data.test, self.config.seed)
         return replace(look.run, problem=look.outputs.problem)

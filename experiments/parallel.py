@@ -135,7 +135,8 @@ def _share(context: "Context", missing: Sequence["Node"]) -> None:
 
 def _end_with_the_first() -> None:
     """Leave as soon as the first process does; what was begun is cleared up, or gone on with, by the next call."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not by a stream, which is locked while the interpreter ends
+        pass
     os._exit(1)
 
 

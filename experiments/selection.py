@@ -184,6 +184,7 @@ def stages_of(context: Context, run: Run) -> tuple[int, ...]:
         return run.stages
     node = training(context, run)
     if context.config.dry_run and not context.store.plan([node])[0].cached:
+        context.guesses.append(run.name)
         return _thinned(tuple(range(INIT, run.recipe.epochs)), run.name)
     metrics = read_metrics(context.get(node))
     stages = reaching(metrics, context.config.evolution.thresholds, run.name)

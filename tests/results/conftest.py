@@ -401,6 +401,7 @@ ABOUT = About(
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the group in a hook of the same name
 def pytest_collection_modifyitems(config, items):
     """Tests that look at every drawn result run first, in one process, which draws them once."""
     if not config.pluginmanager.hasplugin("xdist"):
