@@ -192,6 +192,7 @@ def test_wrapped_text_fits(lines):
 def test_wrapping_loses_no_word_that_fits():
     assert wrap("one two three", 9.0, 7, 2) == "one two three"
     assert wrap("one two three", width_of("one two", 7), 7, 2) == "one two\nthree"
+    assert wrap("one 92 %", width_of("one 92", 7), 7, 2) == "one\n92 %"
     assert wrap("", 1.0, 7, 2) == ""
 
 

@@ -1,5 +1,6 @@
 """The look of every figure."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -131,9 +132,9 @@ def _cut(text: str, kept: int, where: str) -> str:
 
 
 def wrap(text: str, room: float, size: float, lines: int, bold: bool = False) -> str:
-    """Break ``text`` at spaces into at most ``lines`` lines of ``room`` inches, cutting what does not fit."""
+    """Break ``text`` at spaces, not before ``%``, into at most ``lines`` lines of ``room`` inches; the rest is cut."""
     rows: list[str] = []
-    words = text.split(" ")
+    words = re.split(" (?!%)", text)
     while words and len(rows) < lines - 1:
         taken = _fitting(words, room, size, bold)
         rows.append(elide(" ".join(words[:taken]), room, size, bold))
