@@ -45,7 +45,7 @@ NEEDS_TRUTH, NEEDS_SCENES = ("coverage", "scenes"), ("scenes",)
 NEEDS_PAPER = ("training_behaviour", "coverage")
 NEEDS_TRAINING = ("outlier_discovery",)
 NEEDS_EPOCHS = ("evolution_importance",)
-# The main job takes about half an hour on two cores. Reverting under the released protocol too, or judging
+# The main job takes 20 minutes on two cores. Reverting under the released protocol too, or judging
 # reversals on all classes, would take as long again; following concept vectors needs every epoch.
 MAIN = (
     "unified_space",
@@ -109,29 +109,27 @@ def run_parts(context: Context, status: Status) -> None:
     config = context.config
     missing = None if config.only is None else {registry.entry(name).id for name in config.only}
     _tell_left_out(config)
-    names, had, refused = parts(config), set[str](), dict[str, str]()
-    early = _plan_early(context, status, names, missing, refused)
+    names, had = parts(config), set[str]()
+    early = _plan_early(context, status, names, missing)
     for name in names:
         if missing is not None and not missing - had:
             break
-        planned = early[name] if name in early else _planned(context, status, name, missing, refused)
+        planned = early[name] if name in early else _planned(context, status, name, missing, {})
         if planned is not None:
             had |= _run_part(*planned, status, name, had, missing)
-    if missing and missing - had:
-        raise EvoscopeError(
-            f"no part of this job draws {', '.join(sorted(missing - had))}"
-            + "".join(f"; {name}: {why}" for name, why in refused.items()),
-            "leave it out of only=[...], or choose an experiment, data and networks that have it",
-        )
     if config.only is None and not config.dry_run and not context.crew.helping:
         status.outputs += [str(path) for path in write_report([context.folder], context.folder)]
         status.found = finding(claims_in(context.folder / "claims.csv"))
 
 
-def _plan_early(
-    context: Context, status: Status, names: Sequence[str], missing: set[str] | None, refused: dict[str, str]
-) -> Plans:
-    """Plans of all parts but the very last; all they rest on is computed, the networks' trainings first."""
+def _plan_early(context: Context, status: Status, names: Sequence[str], missing: set[str] | None) -> Plans:
+    """Plans of all parts but the very last; all they rest on is computed, the networks' trainings first.
+
+    Raises
+    ------
+    EvoscopeError : none of them draws what is asked for.
+    """
+    refused = dict[str, str]()
     early: Plans = {}
     guessed = set[str]()
     # First as if only shown, which refuses before any work; in earnest, what the trainings' accuracies decide.
@@ -139,16 +137,26 @@ def _plan_early(
         known = {name: each for name, each in early.items() if each is not None and name not in guessed}
         early = {}
         for name in (each for each in names if each != PLANNED_LAST):
-            drawn = {each for planned in early.values() if planned is not None for each in planned[1].drawn}
-            if missing is None or missing - drawn:
+            if missing is None or missing - _drawn_by(early):
                 before = len(context.guesses)
                 early[name] = known.get(name) or _planned(context, status, name, missing, refused, trained)
                 guessed |= {name} if len(context.guesses) > before else set()
+        lacking = (missing or set()) - _drawn_by(early)
+        if lacking:
+            raise EvoscopeError(
+                f"no part of this job draws {', '.join(sorted(lacking))}"
+                + "".join(f"; {name}: {why}" for name, why in refused.items()),
+                "leave it out of only=[...], or choose an experiment, data and networks that have it",
+            )
         if context.config.dry_run:
             break
         first = early if trained else {name: early[name] for name in FIRST if name in early}
         compute(context, _early_exhibits(first, missing))
     return early
+
+
+def _drawn_by(plans: Plans) -> set[str]:
+    return {each for planned in plans.values() if planned is not None for each in planned[1].drawn}
 
 
 def _tell_left_out(config: Config) -> None:

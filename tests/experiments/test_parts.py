@@ -97,11 +97,19 @@ def test_only_what_is_asked_for_is_drawn(job, capsys):
     assert not list(folder.glob("table_training*"))
 
 
-def test_what_no_part_draws_is_refused_and_unknown_results_with_the_closest(job):
+def test_what_no_part_draws_is_refused_before_any_work_and_unknown_results_with_the_closest(job, tmp_path):
     with pytest.raises(EvoscopeError, match="no part of this job draws fig_reversal"):
-        job("fig_reversal")
+        job("fig_training,fig_reversal")
+    assert not (tmp_path / "store").exists()
     with pytest.raises(EvoscopeError, match="fig_reversal"):
         job("fig_reversel")
+
+
+def test_a_part_that_needs_trained_networks_is_refused_before_they_are_trained(run_py, tmp_path):
+    done = run_py("experiment=paper", "scale=smoke", "evolution.pairs=[[0,99]]", store=tmp_path / "store")
+    assert done.returncode == 1
+    assert "99" in done.stderr
+    assert not list(tmp_path.glob("store/*/*/manifest.json"))
 
 
 def test_only_what_is_missing_is_drawn_again(run_py, tmp_path):
