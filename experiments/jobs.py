@@ -27,6 +27,8 @@ from experiments.schema import Config, Stale, threads_of
 
 # What experiment=init writes, into the folder that it is called in.
 TEMPLATE = "runs.yaml"
+# Launchers that give a job the machine, or cores of its own.
+ONE_BY_ONE = ("BasicLauncher", "SlurmLauncher")
 
 
 class Ended(KeyboardInterrupt):
@@ -144,7 +146,9 @@ def _run(config: DictConfig, status: Status, folders: list[Path]) -> None:
         store.run(context)
         return
     check_files(context)
-    alone = bool(folders[:-1]) or typed.stale is Stale.recompute  # a job of a sweep, whose launcher sees to that
+    # Other launchers run jobs of this machine side by side; what is computed again belongs to one process.
+    launcher = str(HydraConfig.get().launcher.get("_target_", ""))
+    alone = not any(each in launcher for each in ONE_BY_ONE) or typed.stale is Stale.recompute
     least = LEAST if typed.processes is None else 0.0
     with closing(Crew(1 if alone else context.processes, status.overrides, least)) as context.crew:
         if status.task in ("results", "paper"):

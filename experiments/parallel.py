@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from experiments.context import Context
 
 ROOT = CONF.parent
-LEAST = 300.0  # seconds of work below which another process does not pay, which takes about ten to start
+LEAST = 120.0  # seconds of work below which another process does not pay, which takes about ten to start
 # What the libraries beside torch read when they are loaded.
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 POLL = 0.5  # seconds between two looks whether a stage has become ready
