@@ -29,10 +29,10 @@ desk: $(READY)
 	  outputs=outputs/desk/$$seed || exit 1; done
 
 test: $(READY)
-	$(SINGLE) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(SINGLE) $(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-all: $(READY)
-	$(SINGLE) $(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(SINGLE) $(BIN)/python -m pytest -n 2
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -20,8 +20,8 @@ LESS = {
 
 # `init` computes nothing: see test_own_networks.
 NAMES = [name for name in experiment_names() if name != "init"]
-# Those that run the others, and the one of three protocols.
-LONG = ("paper", "results", "coverage")
+# Those that run the others, the one of three protocols, and the one whose page the quickstart writes too.
+LONG = ("paper", "results", "coverage", "explorer")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in NAMES])

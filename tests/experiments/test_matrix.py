@@ -140,6 +140,7 @@ def row(network: str, experiments, run_py, photos) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_small_module_in_every_experiment(run_py, photos):
     found = row(OWN, EXPERIMENTS, run_py, photos)
     assert {name: found[name] for name in (*ALWAYS, "evolution_importance")} == dict.fromkeys(

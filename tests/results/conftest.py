@@ -401,17 +401,6 @@ ABOUT = About(
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the group in a hook of the same name
-def pytest_collection_modifyitems(config, items):
-    """Tests that look at every drawn result run first, in one process, which draws them once."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    drawn = [item for item in items if "everything" in getattr(item, "fixturenames", ())]
-    for item in drawn:
-        item.add_marker(pytest.mark.xdist_group("everything"))
-    items.sort(key=lambda item: "everything" not in getattr(item, "fixturenames", ()))
-
-
 @pytest.fixture
 def maker():
     return Maker(np.random.default_rng(7), size=200, side=12)

@@ -11,7 +11,7 @@ def test_one_at_a_time_and_waiting_is_told_once(tmp_path):
         with locked(path, lambda: waits.append(1)):
             inside.append(1)
             most.append(len(inside))
-            pause.wait(0.02)
+            pause.wait(0.3)
             inside.pop()
 
     pause = threading.Event()
