@@ -97,7 +97,8 @@ def jobs(words):
 def configuration(*overrides):
     """One configuration, checked; which results are asked for makes no other."""
     config = composed(*overrides)
-    if config.model.factory is None and config.networks is None:  # others' code, which is not here
+    theirs = (config.model.factory, config.networks, config.model.weights)
+    if all(each is None for each in theirs):  # others' code and files, which are not here
         check(config)
     return config
 

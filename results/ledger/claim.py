@@ -260,7 +260,7 @@ def command(experiment: str, data: str = DRAWN, scale: str = LAPTOP, protocol: s
 
 def _of_data(data: str) -> list[str]:
     """What names the data on a command line: a table of numbers is a setting of its experiment."""
-    name = data.lower()
+    name = data.lower().partition(" (")[0]  # without where it comes from
     if name not in TABLE_NAMES:
         return [f"data={data}", ROOTED]
     return [f"tabular.name={name}", *([ROOTED] if name == COMPAS else [])]
