@@ -139,6 +139,11 @@ class Context:
         return min(MOST_PROCESSES, max(1, cores() // threads)) if threads and self.device == "cpu" else 1
 
     @property
+    def estimates(self) -> bool:
+        """Whether plans say how long stages take: to be shown, or to tell whether other processes pay."""
+        return self.config.dry_run or self.crew.asks
+
+    @property
     def map_method(self) -> Literal["umap", "pca"]:
         """How the two-dimensional map is made."""
         return "umap" if self.config.scale.map == "umap" else "pca"

@@ -1,4 +1,4 @@
-"""Estimates for `dry_run`: seconds from one timed forward pass per network, bytes from counts of numbers."""
+"""Estimates for plans: seconds from one timed forward pass per network, bytes from counts of numbers."""
 
 import time
 from dataclasses import replace
@@ -44,8 +44,8 @@ _READING: dict[str, float] = {}
 
 
 def training_cost(context: Context, run: Run) -> Estimate | None:
-    """Estimated cost of a training (only when a plan is asked for: timing takes a moment)."""
-    if not context.config.dry_run or run.recipe is None:
+    """Estimated cost of a training (only where somebody asks: timing takes a moment)."""
+    if not context.estimates or run.recipe is None:
         return None
     size, recipe = measured(context, run), run.recipe
     images = len(context.data.train)
@@ -64,7 +64,7 @@ def step_bytes(size: NetworkSize, batch: int) -> int:
 
 def pass_cost(context: Context, run: Run) -> Estimate | None:
     """Estimated cost of one activation pass over the pool and the test images."""
-    if not context.config.dry_run:
+    if not context.estimates:
         return None
     size, images = measured(context, run), len(context.data.pool) + len(context.data.test)
     seconds, reading = _with_reading(context, run, images, 1, size.seconds * images * 1.2)
@@ -99,7 +99,7 @@ def _seconds_to_read(context: Context, run: Run) -> float:
 
 def importance_cost(context: Context, run: Run) -> Estimate | None:
     """Estimated cost of the importance for one class: two forward passes and a backward pass per image."""
-    if not context.config.dry_run:
+    if not context.estimates:
         return None
     seconds, parameters, neurons, *_ = measured(context, run)
     scale = context.config.scale
@@ -109,7 +109,7 @@ def importance_cost(context: Context, run: Run) -> Estimate | None:
 
 def reversal_cost(context: Context, run: Run) -> Estimate | None:
     """Estimated cost of the reversals for one class: every condition runs half of the network for every layer."""
-    if not context.config.dry_run:
+    if not context.estimates:
         return None
     seconds, parameters, _, layers, _ = measured(context, run)
     config, data = context.config, context.data

@@ -156,7 +156,7 @@ def _training(context: Context, network: Run, case: Case, images: CaseImages) ->
 
 def _cost(context: Context, run: Run, images: CaseImages) -> Estimate | None:
     """Estimated cost when patience never runs out (only when a plan is asked for: timing takes a moment)."""
-    if not context.config.dry_run or run.recipe is None:
+    if not context.estimates or run.recipe is None:
         return None
     found = measured(context, run)
     passes = len(images.fit) * run.recipe.epochs

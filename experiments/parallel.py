@@ -61,6 +61,11 @@ class Crew:
         self._logs: list[IO[bytes]] = []
 
     @property
+    def asks(self) -> bool:
+        """Whether it must be known how long the missing stages take."""
+        return self._wanted > 1 and self._least > 0
+
+    @property
     def shares(self) -> bool:
         """Whether another process works on the same stages now."""
         return self.helping or any(each.poll() is None for each in self._others)

@@ -11,6 +11,7 @@ import pytest
 
 from evoscope.store import Artefact, stage
 from evoscope.store.stage import STAGES
+from experiments.base import training
 from experiments.context import Context
 from experiments.parallel import LOG, Crew, compute
 from experiments.schema import Config
@@ -63,6 +64,12 @@ def test_alone_where_little_is_to_do(slow_stages, tmp_path):
     compute(small(tmp_path, crew), [slow_stages])
     assert not crew.shares
     assert not (tmp_path / "out").exists()
+
+
+def test_who_may_start_others_knows_how_long_a_single_experiment_takes(tmp_path):
+    for crew, known in ((Crew(2), True), (Crew(1), False), (Crew(helping=True), False)):
+        context = small(tmp_path, crew)
+        assert (training(context, context.runs["vgg16"]).estimate is not None) == known
 
 
 @pytest.mark.slow
